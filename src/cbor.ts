@@ -1,0 +1,168 @@
+// Deterministic CBOR (RFC 8949 section 4.2) and the small table language in which every signed body and every
+// message is written: a record is a CBOR array of its fields in order. An absent optional field is null, trailing
+// nulls are cut, and a reader ignores fields behind those it knows, so a record grows by appending fields.
+// Whatever does not encode back to the very same bytes is refused. The only home of cborg.
+import { decode, encode, rfc8949EncodeOptions } from 'cborg'
+import { hex, sameBytes, unhex } from './units.ts'
+
+/** Nothing that we read nests deeper; more is an attack on the stack. */
+const MAX_DEPTH = 16
+
+export class MalformedBytes extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'MalformedBytes'
+  }
+}
+
+/** One field's two directions. `read` throws MalformedBytes on anything but its own kind of value. */
+export type Field<T> = {
+  readonly write: (value: T) => unknown
+  readonly read: (value: unknown) => T
+}
+export type Value<F> = F extends Field<infer T> ? T : never
+
+function refuse(what: string, value: unknown): never {
+  throw new MalformedBytes(`expected ${what}, got ${value === null ? 'null' : typeof value}`)
+}
+
+/** `length` bytes, as hex text on our side. */
+export function id<T extends string>(length: number): Field<T> {
+  return {
+    write: value => {
+      const bytes = unhex(value)
+      if (bytes.length !== length) throw new MalformedBytes(`id of ${bytes.length} bytes, wanted ${length}`)
+      return bytes
+    },
+    read: value =>
+      value instanceof Uint8Array && value.length === length
+        ? hex<T>(value)
+        : refuse(`${length} bytes`, value),
+  }
+}
+
+export function bytes(max: number, min = 0): Field<Uint8Array> {
+  const check = (value: unknown): Uint8Array =>
+    value instanceof Uint8Array && value.length <= max && value.length >= min
+      ? value
+      : refuse(`${min} to ${max} bytes`, value)
+  return { write: check, read: check }
+}
+
+/** Text of at most `max` UTF-16 units. */
+export function text<T extends string = string>(max: number): Field<T> {
+  const check = (value: unknown): T =>
+    typeof value === 'string' && value.length <= max ? (value as T) : refuse(`text of at most ${max}`, value)
+  return { write: check, read: check }
+}
+
+export const uint: Field<number> = {
+  write: value => (Number.isSafeInteger(value) && value >= 0 ? value : refuse('an unsigned integer', value)),
+  read: value =>
+    typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+      ? value
+      : refuse('an unsigned integer', value),
+}
+
+export const int: Field<number> = {
+  write: value => (Number.isSafeInteger(value) ? value : refuse('an integer', value)),
+  read: value =>
+    typeof value === 'number' && Number.isSafeInteger(value) ? value : refuse('an integer', value),
+}
+
+export const bool: Field<boolean> = {
+  write: value => value,
+  read: value => (typeof value === 'boolean' ? value : refuse('a boolean', value)),
+}
+
+/** One of some words; the wire carries its position, so words are only ever added at the end. */
+export function oneOf<const W extends readonly string[]>(words: W): Field<W[number]> {
+  return {
+    write: value => words.indexOf(value),
+    read: value => {
+      const word = typeof value === 'number' ? words[value] : undefined
+      return word ?? refuse(`one of ${words.join(', ')}`, value)
+    },
+  }
+}
+
+export function optional<T>(field: Field<T>): Field<T | undefined> {
+  return {
+    write: value => (value === undefined ? null : field.write(value)),
+    read: value => (value === null || value === undefined ? undefined : field.read(value)),
+  }
+}
+
+export function listOf<T>(field: Field<T>, max: number): Field<readonly T[]> {
+  return {
+    write: values =>
+      values.length <= max ? values.map(field.write) : refuse(`a list of at most ${max}`, values),
+    read: value =>
+      Array.isArray(value) && value.length <= max
+        ? value.map(field.read)
+        : refuse(`a list of at most ${max}`, value),
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a table holds fields of every kind; each is typed where it is made
+type Fields = Readonly<Record<string, Field<any>>>
+type OptionalKeys<F extends Fields> = { [K in keyof F]: undefined extends Value<F[K]> ? K : never }[keyof F]
+export type RecordOf<F extends Fields> = {
+  readonly [K in Exclude<keyof F, OptionalKeys<F>>]: Value<F[K]>
+} & { readonly [K in OptionalKeys<F>]?: Exclude<Value<F[K]>, undefined> }
+
+export type RecordField<F extends Fields> = Field<RecordOf<F>> & { readonly names: readonly string[] }
+
+/** A record: its fields in the order written here, which is the order on the wire. */
+export function record<const F extends Fields>(fields: F): RecordField<F> {
+  const names = Object.keys(fields)
+  return {
+    names,
+    write: value => {
+      const source = value as Readonly<Record<string, unknown>>
+      const row = names.map(name => fields[name]?.write(source[name]))
+      while (row.length > 0 && row[row.length - 1] === null) row.pop()
+      return row
+    },
+    read: value => {
+      if (!Array.isArray(value)) return refuse('a record', value)
+      const result: Record<string, unknown> = {}
+      names.forEach((name, i) => {
+        const read = fields[name]?.read(value[i])
+        if (read !== undefined) result[name] = read
+      })
+      return result as RecordOf<F>
+    },
+  }
+}
+
+/** The one encoding of a value. Throws MalformedBytes when the value is outside its field's bounds. */
+export function toBytes<T>(field: Field<T>, value: T): Uint8Array {
+  return encode(field.write(value), rfc8949EncodeOptions)
+}
+
+/** Reads bytes that must be the one encoding of what they say. Throws MalformedBytes. */
+export function fromBytes<T>(field: Field<T>, encoded: Uint8Array): T {
+  let value: unknown
+  try {
+    value = decode(encoded, {
+      strict: true,
+      allowIndefinite: false,
+      allowUndefined: false,
+      rejectDuplicateMapKeys: true,
+    })
+    checkDepth(value, 0)
+  } catch (error) {
+    // A RangeError here is the stack: nested arrays deep enough to exhaust it are refused like any other junk.
+    throw new MalformedBytes('not CBOR as we write it', error)
+  }
+  const result = field.read(value)
+  if (!sameBytes(encode(value, rfc8949EncodeOptions), encoded))
+    throw new MalformedBytes('not in canonical form')
+  return result
+}
+
+function checkDepth(value: unknown, depth: number): void {
+  if (depth > MAX_DEPTH) throw new MalformedBytes('nested too deep')
+  if (Array.isArray(value)) for (const part of value) checkDepth(part, depth + 1)
+}

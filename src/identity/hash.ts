@@ -1,0 +1,43 @@
+// Domain-separated SHA-256: every hash begins with the name of what it hashes, so no bytes signed for one
+// purpose mean anything for another (PROTOCOL 1.2).
+import { createHash } from 'node:crypto'
+
+export type HashDomain =
+  | 'chargemesh/site/v1'
+  | 'chargemesh/device/v1'
+  | 'chargemesh/log/v1'
+  | 'chargemesh/ev/v1'
+  | 'chargemesh/evh/v1'
+  | 'chargemesh/session/v1'
+  | 'chargemesh/cert/v1'
+  | 'chargemesh/root-manifest/v1'
+  | 'chargemesh/object/v1'
+  | 'chargemesh/hello/v1'
+  | 'chargemesh/request/v1'
+  | 'chargemesh/frontier/v1'
+  | 'chargemesh/rank/v1'
+  | 'chargemesh/bill/v1'
+
+export function hashOf(domain: HashDomain, ...parts: readonly Uint8Array[]): Uint8Array {
+  const hash = createHash('sha256').update(domain)
+  for (const part of parts) hash.update(part)
+  return new Uint8Array(hash.digest())
+}
+
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(bytes).digest())
+}
+
+/** Bytes with their length (u32, big-endian) before them, so that two neighbours cannot trade characters. */
+export function lengthPrefixed(bytes: Uint8Array): Uint8Array {
+  const framed = new Uint8Array(4 + bytes.length)
+  new DataView(framed.buffer).setUint32(0, bytes.length)
+  framed.set(bytes, 4)
+  return framed
+}
+
+const utf8 = new TextEncoder()
+
+export function utf8Bytes(text: string): Uint8Array {
+  return utf8.encode(text)
+}

@@ -1,0 +1,37 @@
+// The roster: every certificate of the site that this process has seen and checked. It only grows.
+import type { CertHash, DeviceId, SiteId } from '../units.ts'
+import { type Certificate, type CertificateVerdict, type Trust, verifyCertificate } from './certificate.ts'
+import type { Signatures } from './signature.ts'
+
+/** Far above any site; a certificate costs its issuer a signature, so only an issuer could fill this. */
+const MAX_CERTIFICATES = 20_000
+
+export type Roster = Trust & {
+  /** Checks and keeps a certificate. Keeping one twice changes nothing. */
+  readonly enrol: (encoded: Uint8Array) => CertificateVerdict
+  readonly byDevice: (deviceId: DeviceId) => Certificate | undefined
+  readonly all: () => readonly Certificate[]
+}
+
+export function createRoster(signatures: Signatures, siteId: SiteId, rootKey: Uint8Array): Roster {
+  const byHash = new Map<CertHash, Certificate>()
+  const newest = new Map<DeviceId, Certificate>()
+  const roster: Roster = {
+    siteId,
+    rootKey,
+    certificate: hash => byHash.get(hash),
+    byDevice: deviceId => newest.get(deviceId),
+    all: () => [...byHash.values()],
+    enrol: encoded => {
+      const verdict = verifyCertificate(signatures, roster, encoded)
+      if (verdict.kind === 'refused' || byHash.has(verdict.certificate.hash)) return verdict
+      if (byHash.size >= MAX_CERTIFICATES) return { kind: 'refused', reason: 'malformed' }
+      const { certificate } = verdict
+      byHash.set(certificate.hash, certificate)
+      const held = newest.get(certificate.deviceId)
+      if (!held || held.serial < certificate.serial) newest.set(certificate.deviceId, certificate)
+      return verdict
+    },
+  }
+  return roster
+}

@@ -1,0 +1,174 @@
+// What the outside promises us. Ports speak bytes and our own ids; the simulator replaces these and nothing else.
+import type { ChargerId, DeviceId, LogId, TokenRef } from './units.ts'
+
+export type Clock = {
+  /** UTC milliseconds; may jump, either way. */
+  readonly wallMs: () => number
+  /** Milliseconds since some instant of this boot; never goes back. */
+  readonly monotonicMs: () => number
+}
+
+export type Random = {
+  readonly bytes: (length: number) => Uint8Array
+}
+
+/**
+ * Files by relative path (`folder/name`). A resolved `sync` or `replace` means that the bytes survive power loss;
+ * a failure rejects with MeshError STORE_FULL or STORE_FAILED, and nothing is promised of what was not synced.
+ */
+export type Disk = {
+  /** Names in a folder, sorted; empty when there is no such folder. */
+  readonly list: (folder: string) => Promise<readonly string[]>
+  /** The whole file, or undefined when there is none. */
+  readonly read: (path: string) => Promise<Uint8Array | undefined>
+  /** Adds bytes at the end, making folder and file when needed. Not durable before `sync`. */
+  readonly append: (path: string, bytes: Uint8Array) => Promise<void>
+  /** fdatasync of the file, and of its folder when the file is new. */
+  readonly sync: (path: string) => Promise<void>
+  /** Writes a whole file at once: after a crash either the old or the new content is there. Durable. */
+  readonly replace: (path: string, bytes: Uint8Array) => Promise<void>
+  readonly remove: (path: string) => Promise<void>
+}
+
+/** The mesh. Messages may be lost, doubled and reordered; the sender's id is proven by its certificate. */
+export type Network = {
+  /** Best effort, never blocks. At most MAX_MESSAGE_BYTES. */
+  readonly send: (to: DeviceId, message: Uint8Array) => void
+  readonly peers: () => readonly DeviceId[]
+  /** Drops a peer and refuses it for so long. */
+  readonly ban: (peer: DeviceId, banMs: number, reason: string) => void
+  /** Application bytes over all sockets since the start. */
+  readonly traffic: () => { readonly receivedBytes: number; readonly sentBytes: number }
+}
+
+export const MAX_MESSAGE_BYTES = 65_536
+
+/** Events of one log, as the Yjs update of its document from `fromSeq` on (PROTOCOL 1.6). */
+export type Segment = { readonly logId: LogId; readonly fromSeq: number; readonly update: Uint8Array }
+
+export type Push = {
+  readonly segments: readonly Segment[]
+  /** Encoded certificates, issuers before devices, that the receiver may not know. */
+  readonly certificates: readonly Uint8Array[]
+  /** The receiver's version that we saw last; it answers with the acks that are newer. 0 asks for all. */
+  readonly sinceVersion: number
+}
+export type PushAnswer = {
+  readonly version: number
+  /** Signed acks (PROTOCOL 3.5), encoded. */
+  readonly acks: readonly Uint8Array[]
+  readonly refused: readonly { readonly logId: LogId; readonly reason: string }[]
+  /** Bytes on the wire, both ways, bodies and headers. */
+  readonly wireBytes: number
+}
+
+/** One way out of the site. At-least-once; rejects with MeshError UPLINK_FAILED (see `retryAfterMs`). */
+export type Uplink = {
+  readonly name: string
+  readonly push: (push: Push) => Promise<PushAnswer>
+}
+
+/** The chargers connected to this node. Best effort; what became of a command comes back as an outcome. */
+export type ChargePoints = {
+  readonly connected: () => readonly ChargerId[]
+  readonly command: (chargerId: ChargerId, command: ChargerCommand) => Promise<CommandOutcome>
+  /** Closes the socket without an answer, so that the charger goes offline and keeps its queue. */
+  readonly disconnect: (chargerId: ChargerId, reason: string) => void
+}
+
+export type Logger = {
+  readonly debug: (event: string, fields?: LogFields) => void
+  readonly info: (event: string, fields?: LogFields) => void
+  readonly warn: (event: string, fields?: LogFields) => void
+  readonly error: (event: string, fields?: LogFields) => void
+}
+export type LogFields = Readonly<Record<string, unknown>>
+
+// --- What a charger says and hears, in our words; `ocpp/` translates every OCPP version to these.
+
+/** A time as the charger wrote it; `at` is missing when it cannot be read. */
+export type ChargerTime = { readonly raw: string; readonly at?: number }
+
+export type MeterReading = {
+  readonly sampledAt: ChargerTime
+  /** Energy.Active.Import.Register, rounded to whole Wh. */
+  readonly energyWh?: number
+  readonly powerW?: number
+  readonly socPercent?: number
+  /** Signed meter value, byte for byte (OCMF). */
+  readonly signed?: string
+}
+
+export type ChargerMessage =
+  | { readonly kind: 'connected' }
+  | { readonly kind: 'disconnected' }
+  | { readonly kind: 'boot'; readonly vendor: string; readonly model: string; readonly firmware?: string }
+  | { readonly kind: 'heartbeat' }
+  | {
+      readonly kind: 'status'
+      readonly connectorId: number
+      /** OCPP 1.6 ChargePointStatus: Available, Preparing, Charging, SuspendedEV, SuspendedEVSE, Finishing, ... */
+      readonly status: string
+      readonly errorCode: string
+      readonly detail?: string
+    }
+  | { readonly kind: 'authorize'; readonly tokenRef: TokenRef }
+  | {
+      readonly kind: 'start'
+      readonly connectorId: number
+      readonly tokenRef: TokenRef
+      readonly meterStartWh: number
+      readonly startedAt: ChargerTime
+    }
+  | {
+      readonly kind: 'meter'
+      readonly connectorId: number
+      readonly transactionId?: number
+      readonly readings: readonly MeterReading[]
+    }
+  | {
+      readonly kind: 'stop'
+      /** As on the wire; -1, 0 and ids of other nodes are a matter of course. */
+      readonly transactionId: number
+      readonly meterStopWh: number
+      readonly stoppedAt: ChargerTime
+      readonly reason: string
+      readonly tokenRef?: TokenRef
+      readonly readings: readonly MeterReading[]
+    }
+  | { readonly kind: 'dataTransfer'; readonly vendorId: string }
+
+/** OCPI's words for an authorization answer (OCPI 2.2.1, 12.4.1 AllowedType). */
+export type Allowed = 'ALLOWED' | 'BLOCKED' | 'EXPIRED' | 'NO_CREDIT' | 'NOT_ALLOWED'
+
+export type ChargerAnswer =
+  | { readonly kind: 'noted' }
+  | { readonly kind: 'booted'; readonly nowAt: number; readonly heartbeatS: number }
+  | { readonly kind: 'authorized'; readonly allowed: Allowed; readonly expiresAt?: number }
+  | { readonly kind: 'started'; readonly transactionId: number; readonly allowed: Allowed }
+  | { readonly kind: 'stopped' }
+  /** Nothing durable was written: close the socket and say nothing, so that the charger keeps its queue. */
+  | { readonly kind: 'silence' }
+
+/** One message from an authenticated charger. `connectionId` grows with every connection of this process. */
+export type ChargerInput = {
+  readonly chargerId: ChargerId
+  readonly connectionId: number
+  readonly message: ChargerMessage
+  /** What had to be mended in the message, in short words; shown per charger. */
+  readonly repairs: readonly string[]
+}
+
+export type ChargerCommand =
+  /** The card's own id goes straight to the charger and is kept nowhere. */
+  | { readonly kind: 'remoteStart'; readonly idTag: string; readonly connectorId?: number }
+  | { readonly kind: 'remoteStop'; readonly transactionId: number }
+  | { readonly kind: 'reset'; readonly hard: boolean }
+  | { readonly kind: 'getConfiguration'; readonly keys: readonly string[] }
+  | { readonly kind: 'changeConfiguration'; readonly key: string; readonly value: string }
+  | { readonly kind: 'trigger'; readonly message: string; readonly connectorId?: number }
+
+export type CommandOutcome =
+  | { readonly kind: 'accepted'; readonly detail?: unknown }
+  | { readonly kind: 'rejected'; readonly status: string; readonly detail?: unknown }
+  | { readonly kind: 'unreachable'; readonly reason: string }
