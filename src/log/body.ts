@@ -1,0 +1,302 @@
+// The body of every event type: one table each, in wire order (src/PROTOCOL.md prints the same tables). Bodies
+// are signed for ever: a field is only ever added at the end and optional, and test/fixtures/events.json holds golden bytes.
+import {
+  bool,
+  bytes,
+  type Field,
+  fromBytes,
+  id,
+  int,
+  listOf,
+  MalformedBytes,
+  oneOf,
+  optional,
+  record,
+  text,
+  toBytes,
+  uint,
+  type Value,
+} from '../cbor.ts'
+import type {
+  CertHash,
+  ChargerId,
+  DeviceId,
+  EpochId,
+  EventHash,
+  LogId,
+  SessionId,
+  SiteId,
+  TokenRef,
+} from '../units.ts'
+
+const siteId = id<SiteId>(16)
+const logId = id<LogId>(16)
+const deviceId = id<DeviceId>(16)
+const epochId = id<EpochId>(16)
+const sessionId = id<SessionId>(16)
+const tokenRef = id<TokenRef>(16)
+const eventHash = id<EventHash>(32)
+const certHash = id<CertHash>(32)
+const chargerId = text<ChargerId>(48)
+
+/** A place in a log; with the hash it names one event for ever. */
+export const EVENT_REF = record({ logId, seq: uint, hash: eventHash })
+export type EventRef = Value<typeof EVENT_REF>
+
+/** A charger's time: as it was sent, and in UTC ms where that could be read. */
+const chargerTime = record({ raw: text(64), at: optional(uint) })
+/** Exact decimal number as text, such as 0.25; never a float. */
+const decimal = text(32)
+
+export const CLOCK_QUALITIES = ['none', 'rtc', 'peerMedian', 'cloud', 'ntp', 'gnss'] as const
+export const BOOT_REASONS = ['start', 'rotate', 'reopen', 'unknown'] as const
+export const STORE_STATES = ['intact', 'lossy', 'fresh'] as const
+/** OCPI 2.2.1, 12.4.4 WhitelistType: may a card be accepted without asking its operator? */
+export const WHITELIST = ['ALWAYS', 'ALLOWED', 'ALLOWED_OFFLINE', 'NEVER'] as const
+/** OCPI 2.2.1, 12.4.1 AllowedType. */
+export const ALLOWED = ['ALLOWED', 'BLOCKED', 'EXPIRED', 'NO_CREDIT', 'NOT_ALLOWED'] as const
+/** How fresh the policy was when a decision was taken (PROTOCOL 2.3). */
+export const TIERS = ['FULL', 'NORMAL', 'REDUCED', 'ALLOWLIST'] as const
+export const PAUSE_STATES = ['charging', 'paused', 'suspendedEv', 'suspendedEvse'] as const
+
+export const BODIES = {
+  epoch_open: record({
+    epochId,
+    certHash,
+    siteId,
+    prev: optional(EVENT_REF),
+    bootReason: oneOf(BOOT_REASONS),
+    storeState: oneOf(STORE_STATES),
+    swVersion: text(32),
+    policyHead: listOf(EVENT_REF, 16),
+  }),
+  epoch_close: record({ finalSeq: uint, mmrRoot: optional(bytes(32, 32)), successor: optional(epochId) }),
+  checkpoint: record({ heads: listOf(EVENT_REF, 128) }),
+  loss_declaration: record({ logId, lastKnownSeq: uint }),
+  fork_evidence: record({ logId, seq: uint, ours: eventHash, theirs: eventHash }),
+
+  session_start: record({
+    sessionId,
+    chargerId,
+    connectorId: uint,
+    tokenRef,
+    meterStartWh: int,
+    startedAt: chargerTime,
+    transactionId: uint,
+    allowed: oneOf(ALLOWED),
+    /** In a few words, for people: why it was allowed or not. */
+    reason: text(64),
+    grant: optional(EVENT_REF),
+    policyHead: listOf(EVENT_REF, 16),
+    policyAgeMs: optional(uint),
+    tier: oneOf(TIERS),
+    connectionId: uint,
+    clock: oneOf(CLOCK_QUALITIES),
+    tagSealed: optional(bytes(160)),
+  }),
+  meter_tick: record({
+    sessionId: optional(sessionId),
+    chargerId,
+    connectorId: uint,
+    transactionId: int,
+    sampledAt: chargerTime,
+    energyWh: optional(int),
+    powerW: optional(int),
+    socPercent: optional(uint),
+    /** Signed meter value, byte for byte (OCMF). */
+    signed: optional(text(6000)),
+    connectionId: uint,
+  }),
+  session_end: record({
+    sessionId: optional(sessionId),
+    chargerId,
+    /** As on the wire; -1, 0 and foreign ids are joined by the fold (PROTOCOL 3.2). */
+    transactionId: int,
+    meterStopWh: int,
+    stoppedAt: chargerTime,
+    reason: text(32),
+    tokenRef: optional(tokenRef),
+    signed: optional(text(6000)),
+    connectionId: uint,
+    clock: oneOf(CLOCK_QUALITIES),
+  }),
+  session_state: record({ sessionId, state: oneOf(PAUSE_STATES), chargerStatus: text(32) }),
+  adoption: record({ sessionId, chargerId, from: EVENT_REF, chargerState: text(32), connectionId: uint }),
+  pricing: record({ sessionId, tariff: EVENT_REF, currency: text(3), pricePerKwh: decimal }),
+  charger_error: record({
+    chargerId,
+    connectorId: uint,
+    errorCode: text(64),
+    status: text(32),
+    detail: text(256),
+  }),
+  diagnostics: record({
+    code: text(48),
+    detail: text(256),
+    chargerId: optional(chargerId),
+    connectorId: optional(uint),
+    tokenRef: optional(tokenRef),
+  }),
+  tamper: record({ kind: text(48), detail: text(256) }),
+
+  payment_attempt: record({
+    sessionId,
+    attemptId: bytes(16, 16),
+    amount: decimal,
+    currency: text(3),
+    result: text(32),
+  }),
+  refund: record({
+    sessionId,
+    refundId: bytes(16, 16),
+    amount: decimal,
+    currency: text(3),
+    reason: text(128),
+  }),
+  resolution: record({ sessionId, rule: text(48), keep: optional(EVENT_REF), note: text(256) }),
+  /** Written once a session by the node that ended it, when an ack covers the end (PROTOCOL 3.5). */
+  reconciliation_mark: record({ sessionId, end: EVENT_REF, cloudEpoch: uint, ackedAt: uint }),
+
+  grant: record({
+    tokenRef,
+    groupRef: optional(tokenRef),
+    accountRef: id<string>(16),
+    whitelist: oneOf(WHITELIST),
+    /** Hash of the revocation that this grant undoes; only who has seen it can name it (PROTOCOL 2.2). */
+    supersedes: optional(eventHash),
+    tagSealed: optional(bytes(160)),
+    scope: record({
+      zones: listOf(text(48), 16),
+      connectorTypes: listOf(text(24), 16),
+      maxPowerW: optional(uint),
+    }),
+    notBeforeAt: uint,
+    notAfterAt: uint,
+    offline: record({
+      maxAgeS: uint,
+      maxSessionsPerDay: optional(uint),
+      maxWhPerDay: optional(uint),
+      maxAmountPerDay: optional(decimal),
+    }),
+    class: text(24),
+    /** What is printed on the card (OCPI visual_number); chosen by the operator, readable by every node. */
+    visualNumber: optional(text(48)),
+  }),
+  revoke: record({ tokenRef, reason: text(128), effectiveAt: uint }),
+  snapshot_begin: record({ snapshotId: bytes(16, 16), replaces: listOf(EVENT_REF, 64) }),
+  snapshot_end: record({ snapshotId: bytes(16, 16), entries: uint }),
+  device_cert: record({ certificate: bytes(1200) }),
+  device_revoke: record({ deviceId, serial: uint, reason: text(128), cutoff: listOf(EVENT_REF, 64) }),
+  tariff: record({
+    tariffId: text(36),
+    currency: text(3),
+    pricePerKwh: decimal,
+    effectiveAt: uint,
+    /** OCPI tariff elements, for the richer tariffs to come. */
+    elements: optional(bytes(6000)),
+  }),
+  policy: record({ name: text(48), value: text(1024) }),
+  site_manifest: record({ version: uint, manifest: bytes(4096) }),
+  mint: record({
+    mintId: bytes(16, 16),
+    accountRef: id<string>(16),
+    amount: decimal,
+    toLog: logId,
+    notAfterAt: uint,
+  }),
+  /** A charger that may connect, and the scrypt hash of its password (OCPP security profiles 1 and 2). */
+  charge_point: record({
+    chargerId,
+    salt: bytes(32, 16),
+    hash: bytes(64, 32),
+    cost: uint,
+    connectors: uint,
+    zone: optional(text(48)),
+    withdrawn: bool,
+  }),
+
+  escrow_hold: record({ holdId: bytes(16, 16), accountRef: id<string>(16), sessionId, amount: decimal }),
+  escrow_settle: record({ holdId: bytes(16, 16), amount: decimal }),
+  loan_grant: record({ nonce: bytes(16, 16), toDevice: deviceId, amps: uint, durationMs: uint }),
+  loan_accept: record({ nonce: bytes(16, 16), fromDevice: deviceId, amps: uint }),
+} as const
+
+export type EventName = keyof typeof BODIES
+export type BodyOf<N extends EventName> = Value<(typeof BODIES)[N]>
+
+/** The number of each type on the wire; never re-used, never changed. */
+export const TYPE_NUMBERS: Readonly<Record<EventName, number>> = {
+  epoch_open: 0,
+  epoch_close: 1,
+  checkpoint: 2,
+  loss_declaration: 3,
+  fork_evidence: 4,
+  session_start: 16,
+  meter_tick: 17,
+  session_end: 18,
+  session_state: 19,
+  adoption: 20,
+  pricing: 21,
+  charger_error: 22,
+  diagnostics: 23,
+  tamper: 24,
+  payment_attempt: 32,
+  refund: 33,
+  resolution: 34,
+  reconciliation_mark: 35,
+  grant: 48,
+  revoke: 49,
+  snapshot_begin: 50,
+  snapshot_end: 51,
+  device_cert: 52,
+  device_revoke: 53,
+  tariff: 54,
+  policy: 55,
+  site_manifest: 56,
+  mint: 57,
+  charge_point: 58,
+  escrow_hold: 64,
+  escrow_settle: 65,
+  loan_grant: 66,
+  loan_accept: 67,
+}
+
+const NAMES = new Map<number, EventName>(
+  (Object.keys(TYPE_NUMBERS) as EventName[]).map(name => [TYPE_NUMBERS[name], name]),
+)
+
+/** A number that we do not know is no fault: newer software may write it; it is stored, relayed and ignored. */
+export function nameOfType(type: number): EventName | undefined {
+  return NAMES.get(type)
+}
+
+/** Only meter ticks and diagnostics may stand unsigned inside a group (PROTOCOL 1.3). */
+export function mustBeSealed(name: EventName): boolean {
+  return name !== 'meter_tick' && name !== 'diagnostics'
+}
+
+export const MAX_BODY_BYTES = 8192
+
+/** The tables seen alike: `AnyBody` ties every name to its own body, which the checker cannot follow through an index. */
+const FIELDS = BODIES as unknown as Readonly<Record<EventName, Field<unknown>>>
+
+export type AnyBody = { readonly [N in EventName]: { readonly name: N; readonly body: BodyOf<N> } }[EventName]
+
+export function encodeBody(event: AnyBody): Uint8Array {
+  const encoded = toBytes(FIELDS[event.name], event.body)
+  if (encoded.length > MAX_BODY_BYTES) throw new MalformedBytes(`body of ${encoded.length} bytes`)
+  return encoded
+}
+
+/** What a body says, or undefined when the type is unknown or the body is not what its table asks: folds flag that. */
+export function decodeBody(type: number, body: Uint8Array): AnyBody | undefined {
+  const name = NAMES.get(type)
+  if (name === undefined) return undefined
+  try {
+    // FIELDS[name] reads exactly the body that AnyBody pairs with this name.
+    return { name, body: fromBytes(FIELDS[name], body) } as AnyBody
+  } catch (error) {
+    if (error instanceof MalformedBytes) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,119 @@
+// An event as signed bytes: the element that is stored and sent, the header that is signed and never sent because
+// it can be recomputed, and the hash that links the next event to this one (PROTOCOL 1.3).
+import { hashOf, sha256 } from '../identity/hash.ts'
+import { concatBytes, type EventHash, hex, type LogId, unhex } from '../units.ts'
+import { MAX_BODY_BYTES } from './body.ts'
+import type { Hlc } from './hlc.ts'
+
+export const EVENT_VERSION = 1
+export const FLAG_SEAL = 1
+export const SIGNATURE_BYTES = 64
+/** v, type, flags, hlc, mono_ms, bodyLen. */
+const FIXED_BYTES = 19
+export const MAX_ELEMENT_BYTES = FIXED_BYTES + MAX_BODY_BYTES + SIGNATURE_BYTES
+export const GENESIS = '00'.repeat(32) as EventHash
+
+/** What an element says of itself. */
+export type Element = {
+  readonly type: number
+  readonly hlc: Hlc
+  /** Milliseconds since the log's epoch was opened, by the node's monotonic clock. */
+  readonly monoMs: number
+  readonly body: Uint8Array
+  /** Present exactly when the event is a seal. */
+  readonly signature?: Uint8Array
+}
+
+/** An event in its place. */
+export type LogEvent = Element & {
+  readonly logId: LogId
+  readonly seq: number
+  readonly prev: EventHash
+  readonly hash: EventHash
+}
+
+/** A log's newest event: all that is needed to append to it, or to check what claims to follow. */
+export type LogHead = {
+  readonly logId: LogId
+  readonly seq: number
+  readonly hash: EventHash
+  readonly hlc: Hlc
+  readonly monoMs: number
+  readonly closed: boolean
+}
+
+export type ElementFault = 'element-length' | 'element-version' | 'element-flags'
+
+export function encodeElement(element: Element): Uint8Array {
+  const { signature } = element
+  return concatBytes(
+    signature ? [fixedFields(element), element.body, signature] : [fixedFields(element), element.body],
+  )
+}
+
+function fixedFields(element: Element): Uint8Array {
+  const fixed = new Uint8Array(FIXED_BYTES)
+  const view = new DataView(fixed.buffer)
+  view.setUint8(0, EVENT_VERSION)
+  view.setUint8(1, element.type)
+  view.setUint8(2, element.signature ? FLAG_SEAL : 0)
+  view.setBigUint64(3, element.hlc)
+  setUint48(view, 11, element.monoMs)
+  view.setUint16(17, element.body.length)
+  return fixed
+}
+
+/** Reads one element; its length must be exact. */
+export function decodeElement(bytes: Uint8Array): Element | ElementFault {
+  if (bytes.length < FIXED_BYTES || bytes.length > MAX_ELEMENT_BYTES) return 'element-length'
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (view.getUint8(0) !== EVENT_VERSION) return 'element-version'
+  const flags = view.getUint8(2)
+  if (flags !== 0 && flags !== FLAG_SEAL) return 'element-flags'
+  const bodyEnd = FIXED_BYTES + view.getUint16(17)
+  const wanted = flags === FLAG_SEAL ? bodyEnd + SIGNATURE_BYTES : bodyEnd
+  if (bytes.length !== wanted || bodyEnd - FIXED_BYTES > MAX_BODY_BYTES) return 'element-length'
+  const element = {
+    type: view.getUint8(1),
+    hlc: view.getBigUint64(3),
+    monoMs: getUint48(view, 11),
+    body: bytes.slice(FIXED_BYTES, bodyEnd),
+  }
+  return flags === FLAG_SEAL ? { ...element, signature: bytes.slice(bodyEnd) } : element
+}
+
+export type Place = { readonly logId: LogId; readonly seq: number; readonly prev: EventHash }
+
+/** The bytes that a seal signs, before hashing. The SEAL flag is given apart, because it is signed before there is a signature. */
+function header(element: Element, place: Place, sealed: boolean): Uint8Array {
+  const fixed = fixedFields(element)
+  fixed[2] = sealed ? FLAG_SEAL : 0
+  const seq = new Uint8Array(6)
+  setUint48(new DataView(seq.buffer), 0, place.seq)
+  return concatBytes([fixed, unhex(place.logId), seq, unhex(place.prev), sha256(element.body)])
+}
+
+/** What Ed25519 signs for a sealed event. */
+export function digestToSign(element: Element, place: Place): Uint8Array {
+  return hashOf('chargemesh/ev/v1', header(element, place, true))
+}
+
+export function eventHash(element: Element, place: Place): EventHash {
+  const signature = element.signature ?? new Uint8Array(0)
+  return hex<EventHash>(
+    hashOf('chargemesh/evh/v1', header(element, place, element.signature !== undefined), signature),
+  )
+}
+
+export function place(element: Element, at: Place): LogEvent {
+  return { ...element, ...at, hash: eventHash(element, at) }
+}
+
+function setUint48(view: DataView, at: number, value: number): void {
+  view.setUint16(at, Math.floor(value / 2 ** 32))
+  view.setUint32(at + 2, value % 2 ** 32)
+}
+
+function getUint48(view: DataView, at: number): number {
+  return view.getUint16(at) * 2 ** 32 + view.getUint32(at + 2)
+}

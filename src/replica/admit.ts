@@ -1,0 +1,187 @@
+// The gate: everything that another node, a file or the disk claims to be part of a log passes here, before any
+// state changes (PROTOCOL 1.6). It asks only whether the bytes are well-formed, chained and signed by a
+// certificate ever issued under this site's root; what they mean is judged in folds (PROTOCOL 1.7).
+import type { Certificate } from '../identity/certificate.ts'
+import type { Roster } from '../identity/roster.ts'
+import type { Signatures } from '../identity/signature.ts'
+import { decodeBody, TYPE_NUMBERS } from '../log/body.ts'
+import {
+  decodeElement,
+  digestToSign,
+  type Element,
+  type ElementFault,
+  GENESIS,
+  type LogEvent,
+  type LogHead,
+  place,
+} from '../log/event.ts'
+import { headAfter, logIdOf, MAX_UNSEALED_EVENTS } from '../log/writer.ts'
+import type { Segment } from '../ports.ts'
+import { type CertHash, type EventHash, sameBytes } from '../units.ts'
+import { decodeUpdate, encodeUpdate, MAX_SEGMENT_BYTES } from './canonical.ts'
+
+/** What we hold of the log that a segment belongs to. */
+export type Held = {
+  readonly certificate: Certificate
+  readonly head: LogHead
+  /** Hash of the event that we hold at `seq`; asked for 0 <= seq <= head.seq. */
+  readonly hashAt: (seq: number) => EventHash | undefined
+}
+
+export type GateDeps = { readonly roster: Roster; readonly signatures: Signatures }
+
+export type InvalidReason =
+  | ElementFault
+  | 'segment-too-long'
+  | 'update-malformed'
+  | 'update-not-canonical'
+  | 'first-event-not-epoch-open'
+  | 'epoch-open-inside'
+  | 'log-id-mismatch'
+  | 'foreign-site'
+  | 'behind-epoch-close'
+  | 'clock-went-back'
+  | 'bad-signature'
+  | 'not-sealed-at-end'
+  | 'too-many-unsealed'
+
+export type Admission =
+  /** `events` are new and in order, `elements` and `update` their own canonical bytes. */
+  | {
+      readonly kind: 'admitted'
+      readonly events: readonly LogEvent[]
+      readonly elements: readonly Uint8Array[]
+      readonly head: LogHead
+      readonly certificate: Certificate
+    }
+  | { readonly kind: 'duplicate' }
+  /** Events between ours and these are missing; nothing is kept. */
+  | { readonly kind: 'gap' }
+  | { readonly kind: 'unknown-certificate'; readonly certHash: CertHash }
+  /** We hold another sealed event at `seq`: proof that the key was misused (PROTOCOL 1.8). */
+  | { readonly kind: 'fork'; readonly seq: number; readonly ours: EventHash; readonly theirs: EventHash }
+  | { readonly kind: 'invalid'; readonly reason: InvalidReason }
+
+export function admit(deps: GateDeps, segment: Segment, held: Held | undefined): Admission {
+  const read = readElements(segment)
+  if (!Array.isArray(read)) return invalid(read as InvalidReason)
+  const elements = read as readonly Element[]
+  const opened = held ? held.certificate : certificateOf(deps, segment, elements[0])
+  if ('kind' in opened) return opened
+  if (segment.fromSeq > (held ? held.head.seq + 1 : 0)) return { kind: 'gap' }
+  const before = segment.fromSeq === 0 ? GENESIS : held?.hashAt(segment.fromSeq - 1)
+  if (before === undefined) return { kind: 'gap' }
+  const events = placeAll(segment, elements, before)
+  const fault = findFault({ events, certificate: opened, held, deps })
+  if (fault) return invalid(fault)
+  return compare({ events, segment, certificate: opened, held })
+}
+
+function readElements(segment: Segment): readonly Element[] | InvalidReason {
+  if (segment.update.length > MAX_SEGMENT_BYTES) return 'segment-too-long'
+  const encoded = decodeUpdate(segment.fromSeq, segment.update)
+  if (!encoded) return 'update-malformed'
+  const elements: Element[] = []
+  for (const bytes of encoded) {
+    const element = decodeElement(bytes)
+    if (typeof element === 'string') return element
+    elements.push(element)
+  }
+  return sameBytes(encodeUpdate(segment.fromSeq, encoded), segment.update) ? elements : 'update-not-canonical'
+}
+
+/** The certificate under which an unknown log writes; its first event must name it and fit it. */
+function certificateOf(
+  deps: GateDeps,
+  segment: Segment,
+  first: Element | undefined,
+): Certificate | Admission {
+  if (segment.fromSeq !== 0) return { kind: 'gap' }
+  const opened =
+    first && first.type === TYPE_NUMBERS.epoch_open ? decodeBody(first.type, first.body) : undefined
+  if (opened?.name !== 'epoch_open') return invalid('first-event-not-epoch-open')
+  if (opened.body.siteId !== deps.roster.siteId) return invalid('foreign-site')
+  const certificate = deps.roster.certificate(opened.body.certHash)
+  if (!certificate) return { kind: 'unknown-certificate', certHash: opened.body.certHash }
+  if (logIdOf(certificate.deviceId, opened.body.epochId) !== segment.logId) return invalid('log-id-mismatch')
+  return certificate
+}
+
+function placeAll(segment: Segment, elements: readonly Element[], before: EventHash): readonly LogEvent[] {
+  const events: LogEvent[] = []
+  let prev = before
+  elements.forEach((element, i) => {
+    const event = place(element, { logId: segment.logId, seq: segment.fromSeq + i, prev })
+    events.push(event)
+    prev = event.hash
+  })
+  return events
+}
+
+type Checked = {
+  readonly events: readonly LogEvent[]
+  readonly certificate: Certificate
+  readonly held: Held | undefined
+  readonly deps: GateDeps
+}
+
+/** Order and types first, signatures last, because they cost most. Events that we already hold need no second check. */
+function findFault({ events, certificate, held, deps }: Checked): InvalidReason | undefined {
+  if (!events.at(-1)?.signature) return 'not-sealed-at-end'
+  const fresh = events.filter(event => held?.hashAt(event.seq) !== event.hash)
+  return findOrderFault(fresh, held) ?? findSignatureFault(fresh, certificate, deps)
+}
+
+function findOrderFault(events: readonly LogEvent[], held: Held | undefined): InvalidReason | undefined {
+  const follows = events[0] !== undefined && held?.head.seq === events[0].seq - 1
+  let last = follows ? held?.head : undefined
+  let unsealed = 0
+  for (const event of events) {
+    if ((event.seq === 0) !== (event.type === TYPE_NUMBERS.epoch_open)) {
+      return event.seq === 0 ? 'first-event-not-epoch-open' : 'epoch-open-inside'
+    }
+    if (last?.closed) return 'behind-epoch-close'
+    if (last && (event.hlc < last.hlc || event.monoMs < last.monoMs)) return 'clock-went-back'
+    unsealed = event.signature ? 0 : unsealed + 1
+    if (unsealed > MAX_UNSEALED_EVENTS) return 'too-many-unsealed'
+    last = headAfter(event)
+  }
+  return undefined
+}
+
+function findSignatureFault(
+  events: readonly LogEvent[],
+  certificate: Certificate,
+  deps: GateDeps,
+): InvalidReason | undefined {
+  for (const event of events) {
+    const { signature } = event
+    if (signature && !deps.signatures.verify(signature, digestToSign(event, event), certificate.logKey)) {
+      return 'bad-signature'
+    }
+  }
+  return undefined
+}
+
+type Compared = Omit<Checked, 'deps'> & { readonly segment: Segment }
+
+function compare({ events, segment, certificate, held }: Compared): Admission {
+  const branch = events.find(
+    event => held && event.seq <= held.head.seq && held.hashAt(event.seq) !== event.hash,
+  )
+  if (branch) {
+    // Every event from here on is signed under the same key as ours: two branches of one log.
+    const ours = held?.hashAt(branch.seq)
+    return ours === undefined ? { kind: 'gap' } : { kind: 'fork', seq: branch.seq, ours, theirs: branch.hash }
+  }
+  const fresh = held ? events.filter(event => event.seq > held.head.seq) : events
+  const first = fresh[0]
+  const newest = fresh.at(-1)
+  if (!first || !newest) return { kind: 'duplicate' }
+  const elements = decodeUpdate(segment.fromSeq, segment.update)?.slice(first.seq - segment.fromSeq) ?? []
+  return { kind: 'admitted', events: fresh, elements, head: headAfter(newest), certificate }
+}
+
+function invalid(reason: InvalidReason): Admission {
+  return { kind: 'invalid', reason }
+}

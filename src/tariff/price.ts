@@ -1,0 +1,68 @@
+// What energy costs: exact decimals, rounded once, half up, at the bill (D1: 154200 Wh to 156700 Wh at 0.25 a kWh
+// is 2.5 kWh and 0.63). The only home of big.js.
+import Big from 'big.js'
+
+/** Digits behind the point where they are not two (ISO 4217). */
+const MINOR_DIGITS: Readonly<Record<string, number>> = {
+  BIF: 0,
+  CLP: 0,
+  DJF: 0,
+  GNF: 0,
+  ISK: 0,
+  JPY: 0,
+  KMF: 0,
+  KRW: 0,
+  PYG: 0,
+  RWF: 0,
+  UGX: 0,
+  VND: 0,
+  VUV: 0,
+  XAF: 0,
+  XOF: 0,
+  XPF: 0,
+  BHD: 3,
+  IQD: 3,
+  JOD: 3,
+  KWD: 3,
+  LYD: 3,
+  OMR: 3,
+  TND: 3,
+}
+const DECIMAL = /^\d{1,12}(\.\d{1,12})?$/
+const CURRENCY = /^[A-Z]{3}$/
+
+export type Price = { readonly currency: string; readonly pricePerKwh: string }
+
+/** Whether a text is a price that we can compute with: a plain, non-negative decimal. */
+export function isDecimal(text: string): boolean {
+  return DECIMAL.test(text)
+}
+
+export function isCurrency(text: string): boolean {
+  return CURRENCY.test(text)
+}
+
+/** Amount as decimal text in the currency's own digits, or undefined when the price is no price: never a default. */
+export function priceOf(energyWh: number, price: Price): string | undefined {
+  if (
+    !isDecimal(price.pricePerKwh) ||
+    !isCurrency(price.currency) ||
+    !Number.isSafeInteger(energyWh) ||
+    energyWh < 0
+  ) {
+    return undefined
+  }
+  const exact = new Big(energyWh).times(price.pricePerKwh).div(1000)
+  return exact
+    .round(MINOR_DIGITS[price.currency] ?? 2, Big.roundHalfUp)
+    .toFixed(MINOR_DIGITS[price.currency] ?? 2)
+}
+
+/** Sum, difference and comparison of decimal texts, exact. */
+export function addAmounts(a: string, b: string): string {
+  return new Big(a).plus(b).toFixed()
+}
+
+export function subtractAmounts(a: string, b: string): string {
+  return new Big(a).minus(b).toFixed()
+}
