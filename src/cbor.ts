@@ -50,7 +50,12 @@ export function bytes(max: number, min = 0): Field<Uint8Array> {
 }
 
 /** Text of at most `max` UTF-16 units. */
-export function text<T extends string = string>(max: number): Field<T> {
+export function text(max: number): Field<string> {
+  return textId<string>(max)
+}
+
+/** Text that is an id. Apart from `text`, so that a table never infers a looser type for it. */
+export function textId<T extends string>(max: number): Field<T> {
   const check = (value: unknown): T =>
     typeof value === 'string' && value.length <= max ? (value as T) : refuse(`text of at most ${max}`, value)
   return { write: check, read: check }

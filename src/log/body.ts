@@ -13,6 +13,7 @@ import {
   optional,
   record,
   text,
+  textId,
   toBytes,
   uint,
   type Value,
@@ -37,7 +38,7 @@ const sessionId = id<SessionId>(16)
 const tokenRef = id<TokenRef>(16)
 const eventHash = id<EventHash>(32)
 const certHash = id<CertHash>(32)
-const chargerId = text<ChargerId>(48)
+const chargerId = textId<ChargerId>(48)
 
 /** A place in a log; with the hash it names one event for ever. */
 export const EVENT_REF = record({ logId, seq: uint, hash: eventHash })

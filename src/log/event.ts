@@ -1,5 +1,6 @@
 // An event as signed bytes: the element that is stored and sent, the header that is signed and never sent because
 // it can be recomputed, and the hash that links the next event to this one (PROTOCOL 1.3).
+import { invariant } from '../errors.ts'
 import { hashOf, sha256 } from '../identity/hash.ts'
 import { concatBytes, type EventHash, hex, type LogId, unhex } from '../units.ts'
 import { MAX_BODY_BYTES } from './body.ts'
@@ -116,4 +117,16 @@ function setUint48(view: DataView, at: number, value: number): void {
 
 function getUint48(view: DataView, at: number): number {
   return view.getUint16(at) * 2 ** 32 + view.getUint32(at + 2)
+}
+
+/** The events of a log whose elements are known to be good, from its first on. */
+export function eventsOf(logId: LogId, elements: readonly Uint8Array[]): readonly LogEvent[] {
+  let prev = GENESIS
+  return elements.map((bytes, seq) => {
+    const element = decodeElement(bytes)
+    invariant(typeof element !== 'string', 'an element that passed the gate can be read again')
+    const event = place(element, { logId, seq, prev })
+    prev = event.hash
+    return event
+  })
 }

@@ -11,6 +11,8 @@ import { type Hlc, tick } from './hlc.ts'
 export const MAX_LOG_EVENTS = 4096
 /** A seal at the latest after so many events (PROTOCOL 1.3). */
 export const MAX_UNSEALED_EVENTS = 64
+/** ... and before a group could outgrow a segment: with one body more, it stays under 34 KiB. */
+const MAX_UNSEALED_BYTES = 24 * 1024
 
 export function logIdOf(deviceId: DeviceId, epochId: EpochId): LogId {
   return hex<LogId>(hashOf('chargemesh/log/v1', unhex(deviceId), unhex(epochId)).subarray(0, 16))
@@ -34,16 +36,22 @@ export function write(writer: Writer, bodies: readonly AnyBody[], time: WriteTim
   let hlc = time.hlc
   const monoMs = Math.max(writer.head?.monoMs ?? 0, Math.floor(time.monoMs))
   let unsealed = 0
+  let unsealedBytes = 0
   bodies.forEach((body, i) => {
     hlc = tick(hlc, time.wallMs)
     unsealed += 1
-    const sealed = i === bodies.length - 1 || mustBeSealed(body.name) || unsealed >= MAX_UNSEALED_EVENTS
     const unsigned: Element = { type: TYPE_NUMBERS[body.name], hlc, monoMs, body: encodeBody(body) }
+    unsealedBytes += unsigned.body.length
+    const full = unsealed >= MAX_UNSEALED_EVENTS || unsealedBytes >= MAX_UNSEALED_BYTES
+    const sealed = i === bodies.length - 1 || mustBeSealed(body.name) || full
     const at = { logId: writer.logId, seq, prev: hash }
     const element = sealed
       ? { ...unsigned, signature: writer.signatures.sign(writer.logKey, digestToSign(unsigned, at)) }
       : unsigned
-    if (sealed) unsealed = 0
+    if (sealed) {
+      unsealed = 0
+      unsealedBytes = 0
+    }
     const event = place(element, at)
     events.push(event)
     hash = event.hash

@@ -59,6 +59,13 @@ export function decodeUpdate(fromSeq: number, update: Uint8Array): readonly Uint
   return elements
 }
 
+/** How many events an update says that it holds; unchecked. */
+export function countOf(update: Uint8Array): number {
+  const reader = { bytes: update, at: 0 }
+  takeVarUint(reader)
+  return takeVarUint(reader) ?? 0
+}
+
 function takeElement(reader: Reader, clock: number): Uint8Array | undefined {
   const info = reader.bytes[reader.at++]
   if (clock === 0) {

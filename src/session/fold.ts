@@ -27,7 +27,10 @@ export type Session = {
   readonly connectorId: number
   readonly tokenRef: TokenRef
   readonly start: Fact<'session_start'>
+  /** The stop that counts: of several, the one with the smaller energy. */
   readonly end?: Fact<'session_end'>
+  /** Every stop that names this session, joined ones included. */
+  readonly ends: readonly Fact<'session_end'>[]
   /** Every event that records the chosen end. */
   readonly endRefs: readonly EventRef[]
   readonly transactionIds: readonly number[]
@@ -180,6 +183,7 @@ function finish(draft: Draft): Session {
     tokenRef: start.body.tokenRef,
     start,
     ...(end && { end }),
+    ends,
     endRefs: end
       ? draft.ends.filter(other => contentOf(other) === contentOf(end)).map(other => other.ref)
       : [],

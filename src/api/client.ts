@@ -1,0 +1,105 @@
+// Talks to the operator's plane of a node, found by the node's folder or by address and token.
+import { join } from 'node:path'
+import { z } from 'zod'
+import { check } from '../config.ts'
+import { MeshError } from '../errors.ts'
+import type { Submission, SubmissionReport } from '../node.ts'
+
+const API = z.object({ url: z.url(), token: z.string() })
+const TIMEOUT_MS = 20_000
+/** Bytes of one request; larger submissions go in parts. */
+const PART_BYTES = 2 * 1024 * 1024
+
+export type Client = {
+  readonly get: (path: string) => Promise<unknown>
+  readonly post: (path: string, body: unknown) => Promise<unknown>
+}
+
+/** `text` is the content of a node's api.json. */
+export function clientOf(file: string, text: string): Client {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch (error) {
+    throw new MeshError('CONFIG_INVALID', `${file}: not JSON`, error)
+  }
+  const { url, token } = check(file, API, parsed)
+  const call = async (method: string, path: string, body?: unknown): Promise<unknown> => {
+    let response: Response
+    try {
+      response = await fetch(`${url}${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      })
+    } catch (error) {
+      throw new MeshError(
+        'NODE_UNREACHABLE',
+        `no node answers at ${url}; is \`chargemesh node run\` running?`,
+        error,
+      )
+    }
+    const answer = (await response.json()) as unknown
+    if (response.ok) return answer
+    const message = (answer as { error?: unknown }).error
+    throw new MeshError(
+      'NODE_UNREACHABLE',
+      typeof message === 'string' ? message : `the node answered ${response.status}`,
+    )
+  }
+  return { get: path => call('GET', path), post: (path, body) => call('POST', path, body) }
+}
+
+const LOGS = z.array(z.object({ logId: z.string(), seq: z.int() }))
+
+/** Hands a node what it does not hold yet of an operator's logs. */
+export async function submitTo(client: Client, submission: Submission): Promise<SubmissionReport> {
+  const held = new Map(check('logs', LOGS, await client.get('/v1/logs')).map(log => [log.logId, log.seq]))
+  const missing = submission.segments.filter(segment => {
+    const seq = held.get(segment.logId)
+    const next = submission.segments.find(one => one.logId === segment.logId && one.fromSeq > segment.fromSeq)
+    return seq === undefined || next === undefined || next.fromSeq - 1 > seq
+  })
+  let admitted = 0
+  const refused: string[] = []
+  for (const segments of inParts(missing)) {
+    const report = (await client.post('/v1/submissions', {
+      certificates: submission.certificates.map(toBase64),
+      segments: segments.map(segment => ({
+        ...segment,
+        update: toBase64(segment.update),
+        nextSeq: undefined,
+      })),
+      objects: submission.objects.map(toBase64),
+    })) as SubmissionReport
+    admitted += report.admitted
+    refused.push(...report.refused)
+  }
+  return { admitted, refused }
+}
+
+function inParts(segments: Submission['segments']): readonly Submission['segments'][] {
+  const parts: Submission['segments'][number][][] = [[]]
+  let bytes = 0
+  for (const segment of segments) {
+    if (bytes + segment.update.length > PART_BYTES) {
+      parts.push([])
+      bytes = 0
+    }
+    bytes += segment.update.length
+    parts.at(-1)?.push(segment)
+  }
+  return parts
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64')
+}
+
+export function apiFileIn(dir: string): string {
+  return join(dir, 'api.json')
+}

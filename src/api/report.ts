@@ -1,0 +1,186 @@
+// What a node tells people about itself, as plain JSON: sessions, chargers, logs, and its own state. Field names are
+// part of the interface; they only grow.
+
+import type { Roster } from '../identity/roster.ts'
+import type { ConnectorStatus, Node } from '../node.ts'
+import type { Session } from '../session/fold.ts'
+import { priceOf } from '../tariff/price.ts'
+import type { ChargerId, DeviceId, TokenRef } from '../units.ts'
+
+export type SessionReport = {
+  readonly sessionId: string
+  readonly state: string
+  readonly chargerId: string
+  readonly connectorId: number
+  /** What is printed on the card, or a short form of its reference. */
+  readonly card: string
+  readonly transactionId: number
+  readonly allowed: string
+  readonly reason: string
+  readonly startedAt: string
+  readonly stoppedAt?: string
+  readonly meterStartWh: number
+  readonly meterStopWh?: number
+  readonly energyWh?: number
+  readonly socPercent?: number
+  readonly currency?: string
+  readonly pricePerKwh?: string
+  readonly cost?: string
+  /** Names of the nodes that recorded something of it. */
+  readonly recordedBy: readonly string[]
+  readonly adoptions: number
+  readonly flags: readonly string[]
+  /** The cloud has confirmed the end of it. */
+  readonly acked: boolean
+  readonly receipt?: string
+}
+
+export type ReportDeps = {
+  readonly node: Node
+  readonly roster: Roster
+  readonly connected: () => readonly ChargerId[]
+}
+
+export function reportSessions({ node, roster }: ReportDeps): readonly SessionReport[] {
+  const ledger = node.ledger()
+  const view = ledger.view()
+  return view
+    .sessions()
+    .map(session =>
+      reportSession(session, {
+        card: cardName(node, session.tokenRef),
+        nameOf: deviceId => nameOf(roster, deviceId),
+        receipt: receiptOf(node, session),
+      }),
+    )
+    .toSorted((a, b) =>
+      a.startedAt < b.startedAt ? -1 : a.startedAt > b.startedAt ? 1 : a.sessionId < b.sessionId ? -1 : 1,
+    )
+}
+
+type Known = {
+  readonly card: string
+  readonly nameOf: (deviceId: DeviceId) => string
+  readonly receipt: string | undefined
+}
+
+function reportSession(session: Session, known: Known): SessionReport {
+  const { start, end, pricing, energyWh, lastTick } = session
+  const cost = pricing && energyWh !== undefined ? priceOf(energyWh, pricing.body) : undefined
+  return {
+    sessionId: session.sessionId,
+    state: session.state === 'completed' && known.receipt !== undefined ? 'reconciled' : session.state,
+    chargerId: session.chargerId,
+    connectorId: session.connectorId,
+    card: known.card,
+    transactionId: start.body.transactionId,
+    allowed: start.body.allowed,
+    reason: start.body.reason,
+    startedAt: start.body.startedAt.raw,
+    ...(end && { stoppedAt: end.body.stoppedAt.raw, meterStopWh: end.body.meterStopWh }),
+    meterStartWh: start.body.meterStartWh,
+    ...(energyWh !== undefined && { energyWh }),
+    ...(lastTick?.body.socPercent !== undefined && { socPercent: lastTick.body.socPercent }),
+    ...(pricing && { currency: pricing.body.currency, pricePerKwh: pricing.body.pricePerKwh }),
+    ...(cost !== undefined && { cost }),
+    recordedBy: session.recordedBy.map(known.nameOf),
+    adoptions: session.adoptions.length,
+    flags: session.flags,
+    acked: known.receipt !== undefined,
+    ...(known.receipt !== undefined && { receipt: known.receipt }),
+  }
+}
+
+/** First digits of the ack's signature that covers a recorded end: enough to find it, in the cloud or on any node. */
+function receiptOf(node: Node, session: Session): string | undefined {
+  const ledger = node.ledger()
+  for (const { ref } of session.ends) {
+    const ack = ledger.objects.get(`ack/${ref.logId}`)
+    if (ack?.kind === 'ack' && ack.body.seq >= ref.seq) {
+      return Buffer.from(ack.encoded.subarray(-64)).toString('hex').slice(0, 12)
+    }
+  }
+  return undefined
+}
+
+function cardName(node: Node, tokenRef: TokenRef): string {
+  const token = node.ledger().view().policy.token(tokenRef)
+  const grant = token.kind === 'unknown' ? undefined : token.grant
+  return grant?.body.visualNumber ?? `card ${tokenRef.slice(0, 8)}`
+}
+
+export function nameOf(roster: Roster, deviceId: DeviceId): string {
+  return roster.byDevice(deviceId)?.name ?? deviceId.slice(0, 8)
+}
+
+export function reportLogs({ node, roster }: ReportDeps): readonly Readonly<Record<string, unknown>>[] {
+  const ledger = node.ledger()
+  return [...ledger.logs.all()].map(log => ({
+    logId: log.logId,
+    author: nameOf(roster, log.certificate.deviceId),
+    seq: log.head.seq,
+    hash: log.head.hash,
+    ackedSeq: ledger.ackedSeq(log.logId),
+    ...(log.fork && { forkedAt: log.fork.seq }),
+  }))
+}
+
+export function reportChargers({
+  node,
+  connected,
+}: ReportDeps): readonly Readonly<Record<string, unknown>>[] {
+  const here = new Set(connected())
+  const view = node.ledger().view()
+  return view.policy.chargePoints().map(({ chargerId, connectors, zone }) => ({
+    chargerId,
+    connectors,
+    ...(zone !== undefined && { zone }),
+    connectedHere: here.has(chargerId),
+    status: statusesOf(node.connectors(), chargerId),
+    openSessions: view.ofCharger(chargerId).sessions.filter(session => !session.end).length,
+  }))
+}
+
+function statusesOf(
+  all: ReadonlyMap<string, ConnectorStatus>,
+  chargerId: ChargerId,
+): Readonly<Record<string, string>> {
+  const own = [...all].filter(([key]) => key.startsWith(`${chargerId}/`))
+  return Object.fromEntries(own.map(([key, status]) => [key.slice(chargerId.length + 1), status.status]))
+}
+
+export function reportRefusals({ node, roster }: ReportDeps): readonly Readonly<Record<string, unknown>>[] {
+  const diagnostics = node.ledger().view().diagnostics()
+  return diagnostics
+    .filter(one => one.body.code === 'card-refused')
+    .map(({ ref, deviceId, body }) => ({
+      event: `${ref.logId}/${ref.seq}`,
+      node: nameOf(roster, deviceId),
+      chargerId: body.chargerId,
+      card: body.tokenRef === undefined ? undefined : cardName(node, body.tokenRef),
+      reason: body.detail,
+    }))
+}
+
+export function reportTokens({ node }: ReportDeps): readonly Readonly<Record<string, unknown>>[] {
+  const { policy } = node.ledger().view()
+  return policy.tokens().map(tokenRef => {
+    const token = policy.token(tokenRef)
+    const grant = token.kind === 'unknown' ? undefined : token.grant?.body
+    return {
+      card: cardName(node, tokenRef),
+      state: token.kind,
+      ...(grant && {
+        notBefore: isoOf(grant.notBeforeAt),
+        notAfter: isoOf(grant.notAfterAt),
+        whitelist: grant.whitelist,
+      }),
+      ...(token.kind === 'revoked' && { reason: token.revocation.body.reason }),
+    }
+  })
+}
+
+export function isoOf(at: number): string {
+  // Dates outside what ISO 8601 in JavaScript can say come from hostile or broken clocks.
+  return Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : String(at)
+}

@@ -1,0 +1,157 @@
+// The operator's plane of a node: JSON over HTTP, on loopback by default, with a bearer token that lies beside the
+// node's store. The driver's plane will be another server.
+import { timingSafeEqual } from 'node:crypto'
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import { z } from 'zod'
+import { check, type HostPort } from '../config.ts'
+import { MeshError, reasonOf } from '../errors.ts'
+import type { Roster } from '../identity/roster.ts'
+import type { Node, Submission } from '../node.ts'
+import type { Allowed, ChargePoints, ChargerCommand, Logger, Network } from '../ports.ts'
+import { type ChargerId, chargerId, type LogId, type TokenRef } from '../units.ts'
+import {
+  type ReportDeps,
+  reportChargers,
+  reportLogs,
+  reportRefusals,
+  reportSessions,
+  reportTokens,
+} from './report.ts'
+import { reportStatus } from './status.ts'
+
+export const MAX_REQUEST_BYTES = 8 * 1024 * 1024
+const MAX_SUBMITTED = 4096
+
+export type UplinkSetting = {
+  readonly name: string
+  readonly url: string
+  readonly caPem?: string | undefined
+}
+
+export type ApiDeps = {
+  readonly node: Node
+  readonly roster: Roster
+  readonly name: string
+  readonly network: Network
+  readonly chargePoints: ChargePoints
+  readonly tokenReference: (idTag: string) => Promise<TokenRef>
+  readonly mayCharge: (
+    chargerId: ChargerId,
+    tokenRef: TokenRef,
+  ) => { readonly allowed: Allowed; readonly reason: string }
+  readonly addUplink: (setting: UplinkSetting) => Promise<void>
+  readonly listen: HostPort
+  readonly token: string
+  readonly logger: Logger
+  readonly extraStatus: () => Readonly<Record<string, unknown>>
+}
+
+export type Api = { readonly url: string; readonly close: () => Promise<void> }
+
+const base64 = z
+  .string()
+  .max(100_000)
+  .transform(text => new Uint8Array(Buffer.from(text, 'base64')))
+const SUBMISSION = z.strictObject({
+  certificates: z.array(base64).max(MAX_SUBMITTED),
+  segments: z
+    .array(
+      z.strictObject({ logId: z.string().regex(/^[0-9a-f]{32}$/), fromSeq: z.int().min(0), update: base64 }),
+    )
+    .max(MAX_SUBMITTED),
+  objects: z.array(base64).max(MAX_SUBMITTED),
+})
+const COMMAND = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('remoteStart'),
+    idTag: z.string().min(1).max(20),
+    connectorId: z.int().min(1).optional(),
+  }),
+  z.strictObject({ kind: z.literal('remoteStop'), transactionId: z.int() }),
+  z.strictObject({ kind: z.literal('reset'), hard: z.boolean() }),
+  z.strictObject({ kind: z.literal('getConfiguration'), keys: z.array(z.string().max(50)).max(64) }),
+  z.strictObject({
+    kind: z.literal('changeConfiguration'),
+    key: z.string().max(50),
+    value: z.string().max(500),
+  }),
+  z.strictObject({
+    kind: z.literal('trigger'),
+    message: z.string().max(50),
+    connectorId: z.int().min(0).optional(),
+  }),
+])
+const UPLINK = z.strictObject({
+  name: z.string().min(1).max(32),
+  url: z.url().max(500),
+  caPem: z.string().max(20_000).optional(),
+})
+
+export async function openApi(deps: ApiDeps): Promise<Api> {
+  const server = Fastify({ bodyLimit: MAX_REQUEST_BYTES, logger: false })
+  const wanted = Buffer.from(`Bearer ${deps.token}`)
+  server.addHook('onRequest', async (request, reply) => {
+    const given = Buffer.from(request.headers.authorization ?? '')
+    if (given.length === wanted.length && timingSafeEqual(given, wanted)) return
+    await refuse(reply, 401, 'a bearer token is needed; it lies in api.json in the folder of the node')
+  })
+  server.setErrorHandler(async (error, _request, reply) => {
+    if (error instanceof MeshError) return await refuse(reply, 400, error.message)
+    const status = (error as { statusCode?: unknown }).statusCode
+    if (typeof status === 'number' && status < 500) return await refuse(reply, status, reasonOf(error))
+    deps.logger.error('request failed', { reason: reasonOf(error) })
+    return await refuse(reply, 500, 'the node failed to answer; its log says why')
+  })
+  addReads(server, deps)
+  addWrites(server, deps)
+  const url = await server.listen({ host: deps.listen.host, port: deps.listen.port })
+  return { url, close: async () => await server.close() }
+}
+
+function addReads(server: FastifyInstance, deps: ApiDeps): void {
+  const report: ReportDeps = {
+    node: deps.node,
+    roster: deps.roster,
+    connected: () => deps.chargePoints.connected(),
+  }
+  server.get('/v1/status', async () => ({ ...reportStatus(deps), ...deps.extraStatus() }))
+  server.get('/v1/sessions', async () => reportSessions(report))
+  server.get('/v1/logs', async () => reportLogs(report))
+  server.get('/v1/chargers', async () => reportChargers(report))
+  server.get('/v1/refusals', async () => reportRefusals(report))
+  server.get('/v1/tokens', async () => reportTokens(report))
+}
+
+function addWrites(server: FastifyInstance, deps: ApiDeps): void {
+  server.post('/v1/submissions', async request => {
+    const parsed = check('submission', SUBMISSION, request.body)
+    const segments = parsed.segments.map(segment => ({ ...segment, logId: segment.logId as LogId }))
+    const submission: Submission = { ...parsed, segments }
+    return await deps.node.submit(submission)
+  })
+  server.post('/v1/uplinks', async request => {
+    await deps.addUplink(check('uplink', UPLINK, request.body))
+    return { added: true }
+  })
+  server.post('/v1/uplinks/hurry', async () => {
+    deps.node.uplinks().hurry()
+    return { hurried: true }
+  })
+  server.post<{ Params: { id: string } }>('/v1/chargers/:id/commands', async (request, reply) => {
+    const id = chargerId(request.params.id)
+    if (id === undefined) return await refuse(reply, 404, 'that is no charger identity')
+    const command = check('command', COMMAND, request.body) as ChargerCommand
+    if (command.kind === 'remoteStart') {
+      // The card's own id goes to the charger and nowhere else; what is decided and logged rests on its reference.
+      const decision = deps.mayCharge(id, await deps.tokenReference(command.idTag))
+      if (decision.allowed !== 'ALLOWED') {
+        return { kind: 'rejected', status: decision.allowed, detail: decision.reason }
+      }
+    }
+    return await deps.chargePoints.command(id, command)
+  })
+}
+
+async function refuse(reply: FastifyReply, status: number, message: string): Promise<FastifyReply> {
+  return await reply.code(status).send({ error: message })
+}

@@ -1,0 +1,50 @@
+// One look at a node: who it is, whom it sees, what it holds, what waits, and what was refused.
+import type { Roster } from '../identity/roster.ts'
+import type { Node } from '../node.ts'
+import type { ChargePoints, Network } from '../ports.ts'
+import { nameOf } from './report.ts'
+
+export type StatusDeps = {
+  readonly node: Node
+  readonly roster: Roster
+  readonly name: string
+  readonly network: Network
+  readonly chargePoints: ChargePoints
+}
+
+export function reportStatus({
+  node,
+  roster,
+  name,
+  network,
+  chargePoints,
+}: StatusDeps): Readonly<Record<string, unknown>> {
+  const ledger = node.ledger()
+  const view = ledger.view()
+  const nowAt = Date.now()
+  const sessions = view.sessions()
+  const policyAgeMs = ledger.policyAgeMs(nowAt)
+  return {
+    name,
+    site: roster.siteId,
+    now: new Date(nowAt).toISOString(),
+    store: node.health(),
+    peers: network.peers().map(peer => nameOf(roster, peer)),
+    traffic: network.traffic(),
+    chargersConnected: chargePoints.connected(),
+    logs: ledger.logs.count(),
+    events: [...ledger.logs.all()].reduce((sum, log) => sum + log.elements.length, 0),
+    forks: [...ledger.logs.all()].flatMap(log => (log.fork ? [{ logId: log.logId, seq: log.fork.seq }] : [])),
+    unsentEvents: node.uplinks().unsentEvents(ledger),
+    uplinks: node.uplinks().status(performance.now()),
+    sessions: {
+      open: sessions.filter(session => !session.end).length,
+      ended: sessions.filter(session => session.end).length,
+      orphanStops: view.orphanEnds().length,
+    },
+    cards: view.policy.tokens().length,
+    ...(policyAgeMs !== undefined && { policyAgeS: Math.round(policyAgeMs / 1000) }),
+    unreadableEvents: view.unreadable(),
+    counters: node.counters(),
+  }
+}

@@ -1,0 +1,159 @@
+// `chargemesh charger`: chargers of the site, and commands to those that are connected.
+import { randomBytes } from 'node:crypto'
+import type { Command } from 'commander'
+import { MeshError } from '../errors.ts'
+import { systemRandom } from '../host/system.ts'
+import { makeCredential } from '../ocpp/credential.ts'
+import { chargerId } from '../units.ts'
+import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
+import { print, printJson, tableOf } from './output.ts'
+import { wholeNumber } from './token.ts'
+
+type AddOptions = OperatorOptions & {
+  readonly connectors: string
+  readonly zone?: string
+  readonly password?: string
+}
+type ViaOptions = { readonly via: string; readonly json?: boolean }
+
+export function addChargerCommands(program: Command): void {
+  const charger = program.command('charger').description('chargers: let them connect, and command them')
+  operatorOptions(charger.command('add <identity>'))
+    .description('let a charger connect; prints its password once, every node knows only its hash')
+    .option('--connectors <n>', 'number of connectors', '1')
+    .option('--zone <name>', 'zone of the site, for cards that are bound to one')
+    .option('--password <text>', 'set this password (16 to 40 characters) instead of drawing one')
+    .addHelpText(
+      'after',
+      '\nExample:\n  chargemesh charger add CP01 --connectors 2 --site ./stadium --via ./pole-07',
+    )
+    .action(addCharger)
+  charger
+    .command('list')
+    .description('chargers, as one node sees them')
+    .requiredOption('--via <dir>', 'folder of a running node')
+    .option('--json', 'print JSON')
+    .action(listChargers)
+  addCommands(charger)
+}
+
+async function addCharger(identity: string, options: AddOptions): Promise<void> {
+  const id = chargerId(identity)
+  if (id === undefined) {
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `identity ${JSON.stringify(identity)}: 1 to 48 of A-Z a-z 0-9 _ . -`,
+    )
+  }
+  const password = options.password ?? randomBytes(12).toString('hex')
+  if (!/^[\x21-\x7e]{16,40}$/.test(password)) {
+    throw new MeshError(
+      'CONFIG_INVALID',
+      '--password: 16 to 40 printable characters without spaces (OCPP AuthorizationKey)',
+    )
+  }
+  await asOperator(options, async operator => {
+    const { salt, hash, cost } = await makeCredential(password, systemRandom())
+    const connectors = wholeNumber('--connectors', options.connectors)
+    const zone = options.zone === undefined ? {} : { zone: options.zone }
+    const body = { chargerId: id, salt, hash, cost, connectors, ...zone, withdrawn: false }
+    await operator.record([{ name: 'charge_point', body }])
+    say(
+      options,
+      { identity: id, password },
+      `charger ${id} may connect\n  URL:      ws://<node>:8887/ocpp/${id}   (wss with a certificate)\n  user:     ${id}\n  password: ${password}   shown only now`,
+    )
+  })
+}
+
+type ChargerRow = {
+  readonly chargerId: string
+  readonly connectedHere: boolean
+  readonly status: Readonly<Record<string, string>>
+  readonly openSessions: number
+}
+
+async function listChargers(options: ViaOptions): Promise<void> {
+  const rows = (await (await clientIn(options.via)).get('/v1/chargers')) as readonly ChargerRow[]
+  if (options.json) {
+    printJson(rows)
+    return
+  }
+  print(
+    tableOf(rows, [
+      ['charger', row => row.chargerId],
+      ['here', row => (row.connectedHere ? 'yes' : 'no')],
+      [
+        'connectors',
+        row =>
+          Object.entries(row.status)
+            .map(([id, status]) => `${id}:${status}`)
+            .join(' '),
+      ],
+      ['open sessions', row => row.openSessions],
+    ]),
+  )
+}
+
+function addCommands(charger: Command): void {
+  const command = (line: string, description: string): Command =>
+    charger
+      .command(line)
+      .description(description)
+      .requiredOption('--via <dir>', 'folder of the running node that the charger is connected to')
+      .option('--json', 'print JSON')
+  command('start <identity> <card>', 'start a session from here (RemoteStartTransaction)')
+    .option('--connector <n>', 'which connector')
+    .action(async (identity: string, card: string, options: ViaOptions & { connector?: string }) => {
+      const connector =
+        options.connector === undefined ? {} : { connectorId: wholeNumber('--connector', options.connector) }
+      await send(identity, { kind: 'remoteStart', idTag: card, ...connector }, options)
+    })
+  command(
+    'stop <identity> <transactionId>',
+    'stop a session from here (RemoteStopTransaction); `sessions` shows the id',
+  ).action(
+    async (identity: string, transactionId: string, options: ViaOptions) =>
+      await send(
+        identity,
+        { kind: 'remoteStop', transactionId: wholeNumber('transactionId', transactionId) },
+        options,
+      ),
+  )
+  command('reset <identity>', 'restart a charger')
+    .option('--hard', 'even while it charges')
+    .action(
+      async (identity: string, options: ViaOptions & { hard?: boolean }) =>
+        await send(identity, { kind: 'reset', hard: options.hard ?? false }, options),
+    )
+  command('get <identity> [keys...]', 'read configuration keys; all without a key').action(
+    async (identity: string, keys: readonly string[], options: ViaOptions) =>
+      await send(identity, { kind: 'getConfiguration', keys }, options),
+  )
+  command('set <identity> <key> <value>', 'change a configuration key').action(
+    async (identity: string, key: string, value: string, options: ViaOptions) =>
+      await send(identity, { kind: 'changeConfiguration', key, value }, options),
+  )
+  command('trigger <identity> <message>', 'ask for a message, such as StatusNotification')
+    .option('--connector <n>', 'which connector')
+    .action(async (identity: string, message: string, options: ViaOptions & { connector?: string }) => {
+      const connector =
+        options.connector === undefined ? {} : { connectorId: wholeNumber('--connector', options.connector) }
+      await send(identity, { kind: 'trigger', message, ...connector }, options)
+    })
+}
+
+async function send(identity: string, body: unknown, options: ViaOptions): Promise<void> {
+  const client = await clientIn(options.via)
+  const outcome = (await client.post(`/v1/chargers/${encodeURIComponent(identity)}/commands`, body)) as {
+    kind: string
+    status?: string
+    reason?: string
+    detail?: unknown
+  }
+  const detail = outcome.detail === undefined ? '' : `\n${JSON.stringify(outcome.detail, null, 2)}`
+  if (outcome.kind === 'accepted') say(options, outcome, `accepted${detail}`)
+  else if (outcome.kind === 'rejected')
+    throw new MeshError('CHARGER_REFUSED', `${identity} said ${outcome.status}${detail}`)
+  else throw new MeshError('CHARGER_ABSENT', `${identity}: ${outcome.reason ?? 'not connected to this node'}`)
+}

@@ -1,0 +1,95 @@
+// `chargemesh cloud`: the receiver that a site's nodes push to.
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { openDatabase } from '../cloud/database.ts'
+import { openReceiver } from '../cloud/receiver.ts'
+import { makeServerCertificate } from '../cloud/tls.ts'
+import { parseHostPort } from '../config.ts'
+import { MeshError } from '../errors.ts'
+import { readIdentity, siteIdIn, writeSecret } from '../host/identity-files.ts'
+import { systemClock, systemLogger, systemRandom } from '../host/system.ts'
+import { ed25519 } from '../identity/signature.ts'
+import { hex, unhex } from '../units.ts'
+import { collect } from './operator.ts'
+import { print, printJson, untilStopped } from './output.ts'
+import { RECEIVER_FILE } from './status.ts'
+
+type RunOptions = {
+  readonly credentials: string
+  readonly dir: string
+  readonly listen: string
+  readonly host: readonly string[]
+  readonly databaseUrl?: string
+  readonly json?: boolean
+}
+
+export function addCloudCommands(program: Command): void {
+  const cloud = program
+    .command('cloud')
+    .description('the receiver: verifies, bills once, answers with signed acks')
+  cloud
+    .command('run')
+    .description('run the receiver until it is stopped')
+    .requiredOption('--credentials <dir>', 'the cloud folder of a site (`site init` made it)')
+    .requiredOption('--dir <dir>', 'data folder: embedded PostgreSQL, certificate, operator token')
+    .option('--listen <host:port>', 'address of the HTTPS server', '127.0.0.1:8443')
+    .option('--host <name>', 'name or address that nodes will use; repeat for more', collect, [
+      'localhost',
+      '127.0.0.1',
+    ])
+    .option('--database-url <url>', 'a PostgreSQL server instead of the embedded one (or DATABASE_URL)')
+    .option('--json', 'print its address as JSON when it is ready')
+    .addHelpText(
+      'after',
+      '\nExample:\n  chargemesh cloud run --credentials ./stadium/cloud --dir ./cloud-data --listen 0.0.0.0:8443 --host 192.0.2.10',
+    )
+    .action(runCloud)
+}
+
+async function runCloud(options: RunOptions): Promise<void> {
+  const listen = parseHostPort(options.listen)
+  if (!listen) throw new MeshError('CONFIG_INVALID', `--listen ${options.listen}: wanted host:port`)
+  const identity = await readIdentity(options.credentials)
+  await mkdir(options.dir, { recursive: true, mode: 0o700 })
+  const [clock, random, logger] = [systemClock(), systemRandom(), systemLogger('info', 'cloud')]
+  const url = options.databaseUrl ?? process.env.DATABASE_URL
+  const database = await openDatabase({
+    ...(url !== undefined && { url }),
+    dir: join(options.dir, 'database'),
+  })
+  const { key, cert, caPem } = await makeServerCertificate(options.host)
+  const token = hex(random.bytes(24))
+  const certificates = identity.certificates.map(unhex)
+  const certificate = certificates.at(-1)
+  if (!certificate) throw new MeshError('CONFIG_INVALID', `${options.credentials}: no certificate`)
+  const receiver = await openReceiver({
+    listen,
+    database,
+    site: {
+      siteId: siteIdIn(identity.site),
+      rootKey: unhex(identity.site.rootKey),
+      name: identity.site.name,
+      certificates,
+    },
+    cloud: { certificate, logKey: unhex(identity.keys.logKey) },
+    tls: { key, cert },
+    operatorToken: token,
+    signatures: ed25519(),
+    clock,
+    random,
+    logger,
+  })
+  const caFile = join(options.dir, 'ca.pem')
+  await writeSecret(caFile, caPem)
+  await writeSecret(join(options.dir, RECEIVER_FILE), `${JSON.stringify({ url: receiver.url, token })}\n`)
+  if (options.json) printJson({ ready: true, url: receiver.url, caFile })
+  else
+    print(
+      `cloud runs at ${receiver.url}\n  nodes reach it with: chargemesh uplink add ${receiver.url} --ca ${caFile} --via <node folder>`,
+    )
+  const signal = await untilStopped()
+  process.stderr.write(`${signal}: stopping\n`)
+  await receiver.close()
+  await database.close()
+}

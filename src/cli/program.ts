@@ -1,0 +1,59 @@
+// All commands. Exit codes: 0 done; 1 it did not work, the reason stands on standard error; 2 wrong usage.
+import { Command, CommanderError } from 'commander'
+import { MeshError } from '../errors.ts'
+import { SW_VERSION } from '../version.ts'
+import { addChargerCommands } from './charger.ts'
+import { addCloudCommands } from './cloud.ts'
+import { addNodeCommands } from './node.ts'
+import { addSiteCommands } from './site.ts'
+import { addStatusCommands } from './status.ts'
+import { addTariffCommands } from './tariff.ts'
+import { addTokenCommands } from './token.ts'
+import { addUplinkCommands } from './uplink.ts'
+
+const USAGE_EXIT = 2
+
+const EXAMPLES = `
+A site in five lines:
+  chargemesh site init ./stadium --name "North Stand" --currency EUR
+  chargemesh tariff set 0.25 --site ./stadium
+  chargemesh node join --site ./stadium --name pole-07 --dir ./pole-07
+  chargemesh charger add CP01 --site ./stadium
+  chargemesh node run --dir ./pole-07
+
+Every command takes --help; those that print data take --json.`
+
+export function buildProgram(): Command {
+  const program = new Command('chargemesh')
+    .description('Peer-to-peer software for EV chargers that works without internet')
+    .version(SW_VERSION)
+    .addHelpText('after', EXAMPLES)
+    .showHelpAfterError('(add --help for usage and examples)')
+  addSiteCommands(program)
+  addNodeCommands(program)
+  addCloudCommands(program)
+  addTokenCommands(program)
+  addTariffCommands(program)
+  addChargerCommands(program)
+  addUplinkCommands(program)
+  addStatusCommands(program)
+  for (const command of allCommands(program)) command.exitOverride()
+  return program
+}
+
+function allCommands(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(allCommands)]
+}
+
+/** Runs one command line; resolves with the exit code. */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  try {
+    await buildProgram().parseAsync(argv)
+    return 0
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT
+    if (!(error instanceof MeshError)) throw error
+    process.stderr.write(`${error.code}: ${error.message}\n`)
+    return 1
+  }
+}

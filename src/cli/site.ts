@@ -1,0 +1,34 @@
+// `chargemesh site`: a site is born.
+import type { Command } from 'commander'
+import { MeshError } from '../errors.ts'
+import { createSite } from '../host/site-birth.ts'
+import { isCurrency } from '../tariff/price.ts'
+import { say } from './operator.ts'
+
+export function addSiteCommands(program: Command): void {
+  const site = program.command('site').description('make a site: its trust root and its operator')
+  site
+    .command('init <dir>')
+    .description('make the root key, the issuer and the cloud credentials of a new site')
+    .requiredOption('--name <name>', 'name of the site, for people')
+    .option('--currency <code>', 'ISO 4217', 'EUR')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  chargemesh site init ./stadium --name "North Stand" --currency EUR')
+    .action(async (dir: string, options: { name: string; currency: string; json?: boolean }) => {
+      if (!isCurrency(options.currency)) {
+        throw new MeshError(
+          'CONFIG_INVALID',
+          `--currency ${options.currency}: wanted three capital letters, such as EUR`,
+        )
+      }
+      const made = await createSite(dir, { ...options, nowAt: Date.now() })
+      say(
+        options,
+        { siteId: made.siteId, dir },
+        `site ${made.name} (${made.siteId}) is born in ${dir}\n` +
+          `  ${dir}/root.key  lock it away: it is needed only to certify another issuer\n` +
+          `  ${dir}/issuer    the operator's own log: cards, tariffs, nodes\n` +
+          `  ${dir}/cloud     hand this folder to whoever runs \`chargemesh cloud run\``,
+      )
+    })
+}

@@ -1,0 +1,39 @@
+// Failed attempts per address, so that guessing a token or making us check signatures for nothing gets slow.
+import type { Clock } from '../ports.ts'
+
+const MAX_FAILURES = 60
+const WINDOW_MS = 60_000
+/** Addresses remembered; beyond that the oldest window is forgotten first. */
+const MAX_ADDRESSES = 4_096
+
+export type Attempts = {
+  readonly fail: (address: string) => void
+  /** Seconds until this address may try again; 0 when it may. */
+  readonly waitS: (address: string) => number
+}
+
+export function createAttempts(clock: Clock): Attempts {
+  const windows = new Map<string, { readonly sinceMs: number; count: number }>()
+  const current = (address: string): { readonly sinceMs: number; count: number } | undefined => {
+    const held = windows.get(address)
+    return held && clock.monotonicMs() - held.sinceMs < WINDOW_MS ? held : undefined
+  }
+  return {
+    fail: address => {
+      const held = current(address)
+      if (held) {
+        held.count += 1
+        return
+      }
+      windows.delete(address)
+      const oldest = windows.keys().next()
+      if (windows.size >= MAX_ADDRESSES && !oldest.done) windows.delete(oldest.value)
+      windows.set(address, { sinceMs: clock.monotonicMs(), count: 1 })
+    },
+    waitS: address => {
+      const held = current(address)
+      if (!held || held.count < MAX_FAILURES) return 0
+      return Math.max(1, Math.ceil((held.sinceMs + WINDOW_MS - clock.monotonicMs()) / 1000))
+    },
+  }
+}

@@ -1,0 +1,184 @@
+// One charger's sessions as the database's events tell them: loads the facts that matter, and folds. Exact and
+// bounded: sessions of a charger touch one another only through stops that name no session, or through equal
+// connector and start register (a re-sent start), so only when there are such stops is the history loaded.
+import { type AnyBody, decodeBody, TYPE_NUMBERS } from '../log/body.ts'
+import { decodeElement, type LogEvent } from '../log/event.ts'
+import { addFact, emptyFacts, type FactSet } from '../session/facts.ts'
+import { type ChargerSessions, foldCharger } from '../session/fold.ts'
+import {
+  type ChargerId,
+  chargerId,
+  type DeviceId,
+  type EventHash,
+  type LogId,
+  type SessionId,
+} from '../units.ts'
+import type { Row, Sql } from './database.ts'
+import { bytesIn, intIn, textIn } from './rows.ts'
+
+/** A stop without a session joins one of a charger's newest so many sessions. */
+export const MAX_FOLD_SESSIONS = 5_000
+/** Stops without a session and ticks without a session that are looked at, newest first. */
+const MAX_ORPHANS = 2_000
+
+const { session_start, meter_tick, session_end, session_state, adoption, pricing, reconciliation_mark } =
+  TYPE_NUMBERS
+
+/** What a body adds to the columns by which facts are found again; empty for events that no session is folded from. */
+export type FoldColumns = {
+  readonly chargerId?: ChargerId
+  readonly sessionId?: SessionId
+  readonly foldKey?: string
+}
+
+/** A charger whose name we do not accept is kept in its log and folded nowhere. */
+export function foldColumns(said: AnyBody | undefined): FoldColumns {
+  switch (said?.name) {
+    case 'session_start': {
+      const { sessionId, connectorId, meterStartWh } = said.body
+      return ofCharger(said.body.chargerId, { sessionId, foldKey: `${connectorId}/${meterStartWh}` })
+    }
+    case 'session_end': {
+      const { sessionId } = said.body
+      return ofCharger(said.body.chargerId, sessionId ? { sessionId } : {})
+    }
+    case 'meter_tick': {
+      const { sessionId, connectorId, transactionId, energyWh } = said.body
+      if (energyWh === undefined) return {}
+      return ofCharger(
+        said.body.chargerId,
+        sessionId ? { sessionId } : { foldKey: `${connectorId}/${transactionId}` },
+      )
+    }
+    case 'adoption':
+      return ofCharger(said.body.chargerId, { sessionId: said.body.sessionId })
+    case 'pricing':
+    case 'session_state':
+    case 'reconciliation_mark':
+      return { sessionId: said.body.sessionId }
+    default:
+      return {}
+  }
+}
+
+function ofCharger(name: string, columns: FoldColumns): FoldColumns {
+  const accepted = chargerId(name)
+  return accepted ? { chargerId: accepted, ...columns } : {}
+}
+
+export type ChargerFold = ChargerSessions & {
+  /** Every session that was loaded, whether or not it still stands for itself. */
+  readonly loaded: readonly SessionId[]
+  /** Loaded, and a start of it still counts. */
+  readonly started: ReadonlySet<SessionId>
+}
+
+export type Wanted = {
+  readonly siteId: string
+  readonly chargerId: ChargerId
+  readonly sessionIds: readonly SessionId[]
+}
+
+/** Folds the wanted sessions of a charger and all that they touch. */
+export async function foldOf(sql: Sql, wanted: Wanted): Promise<ChargerFold> {
+  const loaded = await reach(sql, wanted)
+  const facts = emptyFacts()
+  for (const rows of [
+    await sessionRows(sql, wanted, loaded),
+    await tickRows(sql, wanted, loaded),
+    await orphanRows(sql, wanted),
+  ]) {
+    for (const row of rows) addRow(facts, row)
+  }
+  const held = facts.chargers.get(wanted.chargerId)
+  const folded = held ? foldCharger(held) : { sessions: [], orphanEnds: [] }
+  const started = [...(held?.sessions.values() ?? [])].filter(session => session.starts.length > 0)
+  return { ...folded, loaded, started: new Set(started.map(session => session.sessionId)) }
+}
+
+/** The ids of all sessions whose fold may depend on the wanted ones. */
+async function reach(
+  sql: Sql,
+  { siteId, chargerId: charger, sessionIds }: Wanted,
+): Promise<readonly SessionId[]> {
+  const orphan = await sql(
+    `SELECT seq FROM events WHERE site_id = $1 AND charger_id = $2 AND type = $3 AND session_id IS NULL LIMIT 1`,
+    [siteId, charger, session_end],
+  )
+  const found =
+    orphan.rows.length > 0
+      ? await sql(
+          `SELECT session_id, max(hlc) AS newest FROM events
+           WHERE site_id = $1 AND charger_id = $2 AND type = $3 AND session_id IS NOT NULL
+           GROUP BY session_id ORDER BY newest DESC LIMIT $4`,
+          [siteId, charger, session_start, MAX_FOLD_SESSIONS],
+        )
+      : await sql(
+          `SELECT DISTINCT b.session_id FROM events a
+           JOIN events b ON b.site_id = a.site_id AND b.charger_id = a.charger_id AND b.type = a.type
+             AND b.fold_key = a.fold_key
+           WHERE a.site_id = $1 AND a.charger_id = $2 AND a.type = $3 AND a.session_id = ANY($4::text[])`,
+          [siteId, charger, session_start, sessionIds],
+        )
+  return [...new Set([...sessionIds, ...found.rows.map(row => textIn<SessionId>(row, 'session_id'))])]
+}
+
+const COLUMNS = 'e.log_id, e.seq, e.event_hash, e.prev, e.element, h.device_id'
+/** Events that still count: those before their log's exclusion. */
+const COUNTING = `FROM events e
+  JOIN log_head h ON h.site_id = e.site_id AND h.log_id = e.log_id
+  LEFT JOIN exclusions x ON x.site_id = e.site_id AND x.log_id = e.log_id
+  WHERE e.site_id = $1 AND (x.from_seq IS NULL OR e.seq < x.from_seq)`
+
+async function sessionRows(sql: Sql, wanted: Wanted, ids: readonly SessionId[]): Promise<readonly Row[]> {
+  const types = [session_start, session_end, session_state, adoption, pricing, reconciliation_mark]
+  const result = await sql(
+    `SELECT ${COLUMNS} ${COUNTING} AND e.session_id = ANY($3::text[]) AND e.type IN (${types.join(', ')})
+       AND (e.charger_id = $2 OR e.charger_id IS NULL)`,
+    [wanted.siteId, wanted.chargerId, ids],
+  )
+  return result.rows
+}
+
+/** The newest register of each session in each log; the fold needs no others. */
+async function tickRows(sql: Sql, wanted: Wanted, ids: readonly SessionId[]): Promise<readonly Row[]> {
+  const result = await sql(
+    `SELECT DISTINCT ON (e.log_id, e.session_id) ${COLUMNS} ${COUNTING}
+       AND e.session_id = ANY($3::text[]) AND e.charger_id = $2 AND e.type = ${meter_tick}
+     ORDER BY e.log_id, e.session_id, e.hlc DESC, e.seq DESC`,
+    [wanted.siteId, wanted.chargerId, ids],
+  )
+  return result.rows
+}
+
+async function orphanRows(sql: Sql, { siteId, chargerId: charger }: Wanted): Promise<readonly Row[]> {
+  const ends = await sql(
+    `SELECT ${COLUMNS} ${COUNTING} AND e.charger_id = $2 AND e.type = ${session_end} AND e.session_id IS NULL
+     ORDER BY e.hlc DESC, e.log_id, e.seq LIMIT ${MAX_ORPHANS}`,
+    [siteId, charger],
+  )
+  const ticks = await sql(
+    `SELECT * FROM (
+       SELECT DISTINCT ON (e.log_id, e.fold_key) e.hlc, ${COLUMNS} ${COUNTING}
+         AND e.charger_id = $2 AND e.type = ${meter_tick} AND e.session_id IS NULL
+       ORDER BY e.log_id, e.fold_key, e.hlc DESC, e.seq DESC
+     ) newest ORDER BY hlc DESC, log_id, seq LIMIT ${MAX_ORPHANS}`,
+    [siteId, charger],
+  )
+  return [...ends.rows, ...ticks.rows]
+}
+
+function addRow(facts: FactSet, row: Row): void {
+  const element = decodeElement(bytesIn(row, 'element'))
+  if (typeof element === 'string') return
+  const said = decodeBody(element.type, element.body)
+  if (!said) return
+  const event: LogEvent = {
+    ...element,
+    logId: textIn<LogId>(row, 'log_id'),
+    seq: intIn(row, 'seq'),
+    prev: textIn<EventHash>(row, 'prev'),
+    hash: textIn<EventHash>(row, 'event_hash'),
+  }
+  addFact(facts, event, said, textIn<DeviceId>(row, 'device_id'))
+}

@@ -1,0 +1,152 @@
+// What is kept but moves no session and no bill: a log from the point where its key was misused (PROTOCOL 1.8), and
+// what a revoked device wrote beyond its cut-off (PROTOCOL 1.7, 2.6). Exclusions only ever begin earlier.
+import { fromBytes, listOf, toBytes } from '../cbor.ts'
+import { type BodyOf, EVENT_REF, TYPE_NUMBERS } from '../log/body.ts'
+import type { LogEvent } from '../log/event.ts'
+import type { Segment } from '../ports.ts'
+import type { Admission } from '../replica/admit.ts'
+import {
+  type ChargerId,
+  type DeviceId,
+  hex,
+  type LogId,
+  type SessionId,
+  type SiteId,
+  unhex,
+} from '../units.ts'
+import type { Sql } from './database.ts'
+import { intIn, optionalTextIn, textIn } from './rows.ts'
+import type { Touched } from './sessions.ts'
+
+const CUTOFF = listOf(EVENT_REF, 64)
+const NOTHING: Touched = { sessions: new Set(), chargers: new Set() }
+/** Branches kept as evidence for one log; one other branch is proof enough. */
+const MAX_FORKS_PER_LOG = 8
+
+type Fork = {
+  readonly segment: Segment
+  readonly fork: Extract<Admission, { kind: 'fork' }>
+  readonly nowAt: number
+}
+
+/** Keeps the other branch as evidence; answers the sessions that the log's own branch may no longer speak for. */
+export async function excludeFork(
+  sql: Sql,
+  siteId: SiteId,
+  { segment, fork, nowAt }: Fork,
+): Promise<Touched> {
+  const { logId } = segment
+  const held = await sql('SELECT count(*) AS n FROM forks WHERE site_id = $1 AND log_id = $2', [
+    siteId,
+    logId,
+  ])
+  if (held.rows[0] && intIn(held.rows[0], 'n') < MAX_FORKS_PER_LOG) {
+    await sql(
+      `INSERT INTO forks (site_id, log_id, seq, ours, theirs, segment, from_seq, found_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+      [siteId, logId, fork.seq, fork.ours, fork.theirs, segment.update, segment.fromSeq, nowAt],
+    )
+  }
+  return exclude(sql, siteId, { logId, fromSeq: fork.seq, reason: 'fork' })
+}
+
+type Epoch = { readonly logId: LogId; readonly deviceId: DeviceId; readonly body: BodyOf<'epoch_open'> }
+
+/** Writes the epoch into its device's chain. A revoked device's new logs count for nothing. */
+export async function noteEpoch(
+  sql: Sql,
+  siteId: SiteId,
+  { logId, deviceId, body }: Epoch,
+): Promise<Touched> {
+  const { prev } = body
+  await sql(
+    `INSERT INTO device_epochs (site_id, device_id, log_id, prev_log, prev_seq, prev_hash, store_state)
+     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
+    [siteId, deviceId, logId, prev?.logId ?? null, prev?.seq ?? null, prev?.hash ?? null, body.storeState],
+  )
+  return applyCutoffs(sql, siteId, deviceId)
+}
+
+/** Takes a revocation in; answers the sessions that lose evidence by it. */
+export async function noteRevocation(
+  sql: Sql,
+  siteId: SiteId,
+  { event, body }: { readonly event: LogEvent; readonly body: BodyOf<'device_revoke'> },
+): Promise<Touched> {
+  await sql(
+    `INSERT INTO revocations (site_id, device_id, log_id, seq, cutoff) VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT DO NOTHING`,
+    [siteId, body.deviceId, event.logId, event.seq, hex(toBytes(CUTOFF, body.cutoff))],
+  )
+  return applyCutoffs(sql, siteId, body.deviceId)
+}
+
+/** A log named in the cut-off counts up to there, the epochs before it wholly, and every other log not at all. */
+async function applyCutoffs(sql: Sql, siteId: SiteId, deviceId: DeviceId): Promise<Touched> {
+  const revoked = await sql('SELECT cutoff FROM revocations WHERE site_id = $1 AND device_id = $2', [
+    siteId,
+    deviceId,
+  ])
+  if (revoked.rows.length === 0) return NOTHING
+  const epochs = await sql(
+    'SELECT log_id, prev_log FROM device_epochs WHERE site_id = $1 AND device_id = $2',
+    [siteId, deviceId],
+  )
+  const before = new Map(
+    epochs.rows.map(row => [textIn<LogId>(row, 'log_id'), optionalTextIn<LogId>(row, 'prev_log')]),
+  )
+  const sessions = new Set<SessionId>()
+  const chargers = new Set<ChargerId>()
+  for (const row of revoked.rows) {
+    const limits = limitsOf(fromBytes(CUTOFF, unhex(textIn(row, 'cutoff'))), before)
+    for (const logId of before.keys()) {
+      const fromSeq = limits.get(logId) ?? 0
+      if (fromSeq === Number.POSITIVE_INFINITY) continue
+      const touched = await exclude(sql, siteId, { logId, fromSeq, reason: 'revoked' })
+      for (const sessionId of touched.sessions) sessions.add(sessionId)
+      for (const chargerId of touched.chargers) chargers.add(chargerId)
+    }
+  }
+  return { sessions, chargers }
+}
+
+function limitsOf(
+  cutoff: readonly { readonly logId: LogId; readonly seq: number }[],
+  before: ReadonlyMap<LogId, LogId | undefined>,
+): ReadonlyMap<LogId, number> {
+  const limits = new Map<LogId, number>(cutoff.map(ref => [ref.logId, ref.seq + 1]))
+  for (const { logId } of cutoff) {
+    let earlier = before.get(logId)
+    while (earlier !== undefined && !limits.has(earlier)) {
+      limits.set(earlier, Number.POSITIVE_INFINITY)
+      earlier = before.get(earlier)
+    }
+  }
+  return limits
+}
+
+type Exclusion = { readonly logId: LogId; readonly fromSeq: number; readonly reason: 'fork' | 'revoked' }
+
+async function exclude(sql: Sql, siteId: SiteId, { logId, fromSeq, reason }: Exclusion): Promise<Touched> {
+  const changed = await sql(
+    `INSERT INTO exclusions (site_id, log_id, from_seq, reason) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (site_id, log_id) DO UPDATE SET from_seq = excluded.from_seq, reason = excluded.reason
+     WHERE exclusions.from_seq > excluded.from_seq RETURNING from_seq`,
+    [siteId, logId, fromSeq, reason],
+  )
+  if (changed.rows.length === 0) return NOTHING
+  const lost = await sql(
+    `SELECT session_id, charger_id, type FROM events
+     WHERE site_id = $1 AND log_id = $2 AND seq >= $3 AND (session_id IS NOT NULL OR charger_id IS NOT NULL)`,
+    [siteId, logId, fromSeq],
+  )
+  const sessions = new Set<SessionId>()
+  const chargers = new Set<ChargerId>()
+  for (const row of lost.rows) {
+    const sessionId = optionalTextIn<SessionId>(row, 'session_id')
+    if (sessionId) sessions.add(sessionId)
+    else if (intIn(row, 'type') === TYPE_NUMBERS.session_end)
+      chargers.add(textIn<ChargerId>(row, 'charger_id'))
+  }
+  return { sessions, chargers }
+}

@@ -1,0 +1,33 @@
+// Sessions that nobody ends: 72 h after the last word about one, its last tick stands in for the stop and it is billed
+// provisionally; the stop, when it comes after all, makes a revision with the difference (PROTOCOL 3.7).
+import type { SessionId, SiteId } from '../units.ts'
+import type { Database } from './database.ts'
+import { textIn } from './rows.ts'
+import { refold } from './sessions.ts'
+
+/** Counted from the arrival of the last word by the cloud's own clock: a node's may stand in 1970. */
+export const FINALISE_AFTER_MS = 72 * 3600 * 1000
+/** Sessions in one transaction. */
+const MAX_SESSIONS = 100
+
+/** Bills what has been silent for too long; answers how many sessions were looked at. */
+export async function finalise(database: Database, siteId: SiteId, nowAt: number): Promise<number> {
+  let looked = 0
+  let after = ''
+  for (;;) {
+    const silent = await database.query(
+      `SELECT session_id FROM sessions
+       WHERE site_id = $1 AND state = 'open' AND touched_at <= $2 AND session_id > $3
+       ORDER BY session_id LIMIT ${MAX_SESSIONS}`,
+      [siteId, nowAt - FINALISE_AFTER_MS, after],
+    )
+    const ids = silent.rows.map(row => textIn<SessionId>(row, 'session_id'))
+    const last = ids.at(-1)
+    if (last === undefined) return looked
+    await database.transaction(sql =>
+      refold(sql, { siteId, nowAt, finalise: new Set(ids) }, { sessions: new Set(ids), chargers: new Set() }),
+    )
+    looked += ids.length
+    after = last
+  }
+}

@@ -1,0 +1,119 @@
+// The cloud's tables (PROTOCOL 3.6), as numbered migrations. Every primary key and every index begins with site_id,
+// and no statement joins two sites, so a distributed PostgreSQL can shard by it. Ids and hashes are hex text; what
+// was signed is kept byte for byte. A migration that was released is never edited; a new one is added behind it.
+import type { Database, Sql } from './database.ts'
+import { intIn } from './rows.ts'
+
+const MIGRATIONS: readonly (readonly string[])[] = [
+  [
+    `CREATE TABLE sites (
+      site_id text PRIMARY KEY, root_key bytea NOT NULL, name text NOT NULL,
+      cloud_epoch bigint NOT NULL DEFAULT 1, ack_version bigint NOT NULL DEFAULT 0)`,
+    `CREATE TABLE certificates (
+      site_id text NOT NULL, cert_hash text NOT NULL, encoded bytea NOT NULL,
+      PRIMARY KEY (site_id, cert_hash))`,
+    // charger_id, session_id and fold_key are set only for events that a session is folded from.
+    `CREATE TABLE events (
+      site_id text NOT NULL, log_id text NOT NULL, seq bigint NOT NULL,
+      event_hash text NOT NULL, prev text NOT NULL, type int NOT NULL, hlc numeric(20, 0) NOT NULL,
+      mono_ms bigint NOT NULL, element bytea NOT NULL, received_at bigint NOT NULL,
+      charger_id text, session_id text, fold_key text,
+      PRIMARY KEY (site_id, log_id, seq))`,
+    `CREATE INDEX events_session ON events (site_id, session_id, type) WHERE session_id IS NOT NULL`,
+    `CREATE INDEX events_fold ON events (site_id, charger_id, type, fold_key) WHERE charger_id IS NOT NULL`,
+    `CREATE INDEX events_orphans ON events (site_id, charger_id, type)
+      WHERE charger_id IS NOT NULL AND session_id IS NULL`,
+    `CREATE TABLE log_head (
+      site_id text NOT NULL, log_id text NOT NULL, device_id text NOT NULL, cert_hash text NOT NULL,
+      contiguous_seq bigint NOT NULL, head_hash text NOT NULL, hlc numeric(20, 0) NOT NULL,
+      mono_ms bigint NOT NULL, closed boolean NOT NULL, ack_due boolean NOT NULL,
+      PRIMARY KEY (site_id, log_id))`,
+    `CREATE INDEX log_head_ack_due ON log_head (site_id, log_id) WHERE ack_due`,
+    `CREATE INDEX log_head_device ON log_head (site_id, device_id)`,
+    `CREATE TABLE sessions (
+      site_id text NOT NULL, session_id text NOT NULL, charger_id text NOT NULL,
+      state text NOT NULL CHECK (state IN ('open', 'provisional', 'complete', 'disputed', 'unpriced')),
+      connector_id bigint NOT NULL, token_ref text NOT NULL, energy_wh bigint,
+      started_at bigint, ended_at bigint, start_ref text NOT NULL, end_ref text,
+      flags text NOT NULL, review_amount numeric, touched_at bigint NOT NULL,
+      PRIMARY KEY (site_id, session_id))`,
+    `CREATE INDEX sessions_state ON sessions (site_id, state, touched_at)`,
+    // Amounts are signed: a credit is negative, so that the sum of a session's revisions is its price (I20).
+    `CREATE TABLE bills (
+      site_id text NOT NULL, session_id text NOT NULL, revision int NOT NULL,
+      kind text NOT NULL CHECK (kind IN ('invoice', 'credit', 'debit')),
+      amount numeric NOT NULL, currency text NOT NULL, energy_wh bigint NOT NULL, reason text NOT NULL,
+      input_hash text NOT NULL, issued_at bigint NOT NULL,
+      PRIMARY KEY (site_id, session_id, revision))`,
+    // Taken by whoever calls the payment provider; sent_at is set when it has answered.
+    `CREATE TABLE outbox (
+      site_id text NOT NULL, session_id text NOT NULL, revision int NOT NULL,
+      idempotency_key text NOT NULL, created_at bigint NOT NULL, sent_at bigint,
+      PRIMARY KEY (site_id, session_id, revision))`,
+    `CREATE TABLE acks (
+      site_id text NOT NULL, log_id text NOT NULL, seq bigint NOT NULL, durability int NOT NULL,
+      encoded bytea NOT NULL, version bigint NOT NULL,
+      PRIMARY KEY (site_id, log_id))`,
+    `CREATE INDEX acks_version ON acks (site_id, version)`,
+    `CREATE TABLE device_epochs (
+      site_id text NOT NULL, device_id text NOT NULL, log_id text NOT NULL,
+      prev_log text, prev_seq bigint, prev_hash text, store_state text NOT NULL,
+      PRIMARY KEY (site_id, device_id, log_id))`,
+    `CREATE TABLE forks (
+      site_id text NOT NULL, log_id text NOT NULL, seq bigint NOT NULL, ours text NOT NULL,
+      theirs text NOT NULL, segment bytea NOT NULL, from_seq bigint NOT NULL, found_at bigint NOT NULL,
+      PRIMARY KEY (site_id, log_id, seq, theirs))`,
+    `CREATE TABLE revocations (
+      site_id text NOT NULL, device_id text NOT NULL, log_id text NOT NULL, seq bigint NOT NULL,
+      cutoff text NOT NULL,
+      PRIMARY KEY (site_id, device_id, log_id, seq))`,
+    // From from_seq on, a log's events are kept and move no session and no bill (PROTOCOL 1.7, 1.8).
+    `CREATE TABLE exclusions (
+      site_id text NOT NULL, log_id text NOT NULL, from_seq bigint NOT NULL, reason text NOT NULL,
+      PRIMARY KEY (site_id, log_id))`,
+  ],
+]
+
+/** Brings the tables up to date; several receivers may do so at once. */
+export async function migrate(database: Database): Promise<void> {
+  await database
+    .query('CREATE TABLE IF NOT EXISTS migrations (number int PRIMARY KEY)')
+    // Two processes that create one table at once: the loser's error only says that it is there.
+    .catch((error: unknown) =>
+      database.query('SELECT number FROM migrations LIMIT 1').catch(() => rethrow(error)),
+    )
+  for (let number = 1; number <= MIGRATIONS.length; number++) {
+    await database.transaction(sql => step(sql, number))
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw error
+}
+
+async function step(sql: Sql, number: number): Promise<void> {
+  await sql('LOCK TABLE migrations IN EXCLUSIVE MODE')
+  const done = await sql('SELECT count(*) AS n FROM migrations WHERE number = $1', [number])
+  if (done.rows[0] && intIn(done.rows[0], 'n') > 0) return
+  for (const statement of MIGRATIONS[number - 1] ?? []) await sql(statement)
+  await sql('INSERT INTO migrations (number) VALUES ($1)', [number])
+}
+
+export type SiteRow = { readonly siteId: string; readonly rootKey: Uint8Array; readonly name: string }
+
+/** Writes the site down; a higher `cloudEpoch` makes every ack due again (PROTOCOL 3.5). */
+export async function enterSite(database: Database, site: SiteRow, cloudEpoch: number): Promise<void> {
+  await database.transaction(async sql => {
+    await sql('INSERT INTO sites (site_id, root_key, name) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [
+      site.siteId,
+      site.rootKey,
+      site.name,
+    ])
+    const raised = await sql(
+      'UPDATE sites SET cloud_epoch = $2 WHERE site_id = $1 AND cloud_epoch < $2 RETURNING cloud_epoch',
+      [site.siteId, cloudEpoch],
+    )
+    if (raised.rows.length > 0)
+      await sql('UPDATE log_head SET ack_due = true WHERE site_id = $1', [site.siteId])
+  })
+}

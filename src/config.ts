@@ -1,0 +1,87 @@
+// A node's settings: one YAML file in its folder, `node.yaml`. Every field has a unit in its name, a default and a
+// bound; whatever is wrong is named with file, field, value and what would be right.
+import { parseDocument, stringify } from 'yaml'
+import { z } from 'zod'
+import { MeshError } from './errors.ts'
+
+export type HostPort = { readonly host: string; readonly port: number }
+
+const HOST_PORT = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/
+
+/** `host:port`, or undefined. IPv6 in brackets. */
+export function parseHostPort(text: string): HostPort | undefined {
+  const match = HOST_PORT.exec(text)
+  const host = match?.[1]
+  const port = Number(match?.[2])
+  if (host === undefined || port > 65_535) return undefined
+  return { host: host.replace(/^\[|\]$/g, ''), port }
+}
+
+const hostPort = z
+  .string()
+  .refine(text => parseHostPort(text) !== undefined, 'host:port, such as 192.168.7.21:4001 or [::1]:4001')
+
+const NODE = z.strictObject({
+  name: z.string().min(1).max(48),
+  mesh: z.strictObject({
+    /** Where other nodes reach this one. Port 0 lets the system choose. */
+    listen: hostPort.default('0.0.0.0:4001'),
+    /** Addresses of other nodes; a few are enough. */
+    peers: z.array(hostPort).max(512).default([]),
+    maxPeers: z.int().min(1).max(256).default(64),
+  }),
+  ocpp: z.strictObject({
+    listen: hostPort.default('127.0.0.1:8887'),
+    /** Passwords in the clear over the network: only on a wired charger VLAN (OCPP security profile 1). */
+    allowInsecure: z.boolean().default(false),
+    /** PEM files; with both, chargers connect by wss (security profile 2). */
+    tlsKeyFile: z.string().optional(),
+    tlsCertFile: z.string().optional(),
+    heartbeatS: z.int().min(10).max(86_400).default(300),
+  }),
+  api: z.strictObject({
+    listen: hostPort.default('127.0.0.1:0'),
+  }),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
+})
+
+export type NodeConfig = z.infer<typeof NODE>
+export type NodeConfigInput = z.input<typeof NODE>
+
+/** Reads the text of a node.yaml. Throws MeshError CONFIG_INVALID that names every wrong field. */
+export function parseNodeConfig(file: string, text: string): NodeConfig {
+  const document = parseDocument(text, { prettyErrors: true })
+  const broken = document.errors[0]
+  if (broken) throw new MeshError('CONFIG_INVALID', `${file}: not YAML: ${broken.message}`)
+  return check(file, NODE, document.toJS({ maxAliasCount: 0 }))
+}
+
+/** A complete node.yaml for these settings, defaults written out. */
+export function writeNodeConfig(input: NodeConfigInput): string {
+  return stringify(check('node settings', NODE, input))
+}
+
+/** Parses a value from outside, or throws MeshError CONFIG_INVALID with one line a fault. */
+export function check<S extends z.ZodType>(file: string, schema: S, value: unknown): z.infer<S> {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const lines = result.error.issues.slice(0, 20).map(issue => {
+    const field = issue.path.join('.') || '(whole file)'
+    return `${file}: ${field} = ${show(at(value, issue.path))}: ${issue.message}`
+  })
+  throw new MeshError('CONFIG_INVALID', lines.join('\n'))
+}
+
+function at(value: unknown, path: readonly PropertyKey[]): unknown {
+  let here: unknown = value
+  for (const step of path) {
+    if (typeof here !== 'object' || here === null) return undefined
+    here = Reflect.get(here, step)
+  }
+  return here
+}
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'missing'
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+}

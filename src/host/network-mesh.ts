@@ -1,0 +1,305 @@
+// The state of the mesh network behind `openNetwork`: its connections, its verified peers, and the one ticker that
+// drives every timeout. It decides nothing about trust (hello.ts, network-gate.ts) and nothing about when to dial
+// (peers.ts); it ties them to libp2p.
+import type { Connection, PeerId } from '@libp2p/interface'
+import type { Libp2p } from 'libp2p'
+import { InvariantBroken, invariant, MeshError, reasonOf } from '../errors.ts'
+import { CERTIFICATE_GRACE_MS, type Certificate } from '../identity/certificate.ts'
+import type { PublicKeys } from '../identity/keys.ts'
+import { MAX_MESSAGE_BYTES } from '../ports.ts'
+import type { DeviceId } from '../units.ts'
+import { createHello, HELLO_PROTOCOL, type HelloStep, NONCE_BYTES } from './hello.ts'
+import { createDialler, type Dialler } from './network-dialler.ts'
+import { createGate, ed25519KeyOf, type Gate } from './network-gate.ts'
+import { addressOf, multiaddrOf, prepareLibp2p } from './network-libp2p.ts'
+import {
+  type CloseReason,
+  counter,
+  DEFAULT_MAX_PEERS,
+  NETWORK_LIMITS,
+  type NetworkLimits,
+  type NetworkStats,
+} from './network-limits.ts'
+import { Link, type LinkOwner, SYNC_PROTOCOL } from './network-link.ts'
+import type { NetworkOptions } from './network-options.ts'
+import { Peer } from './network-peer.ts'
+import { type Address, addressName, type DialOutcome } from './peers.ts'
+
+const MAX_TICK_MS = 250
+
+/** What our own certificate and keys say. */
+export type Own = { readonly deviceId: DeviceId; readonly keys: PublicKeys }
+
+export class Mesh {
+  readonly traffic = { receivedBytes: 0, sentBytes: 0 }
+  readonly #options: NetworkOptions
+  readonly #own: Own
+  readonly #limits: NetworkLimits
+  readonly #maxPeers: number
+  readonly #gate: Gate
+  readonly #linkOwner: LinkOwner
+  readonly #links = new Map<string, Link>()
+  readonly #peers = new Map<DeviceId, Peer>()
+  readonly #refusals = counter<string>()
+  readonly #closings = counter<CloseReason | 'lost'>()
+  #droppedMessages = 0
+  #isOpen = false
+  #isClosed = false
+  #node: Libp2p | undefined
+  #dialler: Dialler | undefined
+  #ticker: NodeJS.Timeout | undefined
+
+  constructor(options: NetworkOptions, own: Own) {
+    const { roster, clock, logger } = options
+    this.#options = options
+    this.#own = own
+    this.#limits = { ...NETWORK_LIMITS, ...options.limits }
+    this.#maxPeers = options.maxPeers ?? DEFAULT_MAX_PEERS
+    const connectionsOf = (peerId: PeerId): number =>
+      [...this.#links.values()].filter(link => link.connection.remotePeer.equals(peerId)).length
+    this.#gate = createGate({
+      ...{ roster, clock, connectionsOf },
+      limits: this.#limits,
+      refusals: this.#refusals,
+      isOpen: () => this.#isOpen,
+    })
+    this.#linkOwner = {
+      clock,
+      logger,
+      limits: this.#limits,
+      traffic: this.traffic,
+      refusals: this.#refusals,
+      onRefused: (link, step) => this.#onRefused(link, step),
+      onReady: (link, certificate) => this.#onReady(link, certificate),
+      onMessage: (link, message) => this.#onMessage(link, message),
+      onWritable: link => this.#peerOf(link)?.pumpSoon(),
+      onClosed: (link, reason) => this.#onClosed(link, reason),
+    }
+  }
+
+  async open(): Promise<void> {
+    const { keys, listen, clock, random, logger, lastKnown, staticPeers } = this.#options
+    const limits = this.#limits
+    const node = await prepareLibp2p({
+      peerKey: keys.peerKey,
+      listen,
+      gater: this.#gate.gater,
+      maxPeers: this.#maxPeers,
+      limits,
+    })
+    this.#node = node
+    node.addEventListener('connection:open', event => this.#onConnection(event.detail))
+    const streams = { maxInboundStreams: 2, maxOutboundStreams: 2, runOnLimitedConnection: false }
+    await node.handle(HELLO_PROTOCOL, (stream, { id }) => this.#links.get(id)?.acceptHello(stream), streams)
+    await node.handle(SYNC_PROTOCOL, (stream, { id }) => this.#links.get(id)?.acceptSync(stream), streams)
+    this.#dialler = await createDialler({
+      ...{ clock, random, logger, limits, lastKnown, staticPeers },
+      dial: target => this.#dial(node, target),
+      situation: () => ({
+        isConnected: deviceId => this.#peers.has(deviceId),
+        mayDial: deviceId => this.#mayDial(deviceId),
+        room: this.#maxPeers - this.#links.size,
+      }),
+    })
+    try {
+      await node.start()
+    } catch (error) {
+      throw new MeshError(
+        'NETWORK_FAILED',
+        `cannot listen on ${addressName(listen)}: ${reasonOf(error)}`,
+        error,
+      )
+    }
+    this.#isOpen = true
+    this.#ticker = setInterval(() => this.#tick(), Math.min(MAX_TICK_MS, limits.keepAliveMs / 4))
+    this.#tick()
+  }
+
+  send(to: DeviceId, message: Uint8Array): void {
+    invariant(message.length <= MAX_MESSAGE_BYTES, `message of ${message.length} bytes`)
+    invariant(message.length > 0, 'empty message')
+    if (!this.#peers.get(to)?.send(message)) this.#droppedMessages++
+  }
+
+  peers(): readonly DeviceId[] {
+    return [...this.#peers.keys()]
+  }
+
+  ban(deviceId: DeviceId, banMs: number, reason: string): void {
+    this.#options.logger.warn('network.banned', { deviceId, banMs, reason })
+    this.#gate.ban(deviceId, banMs)
+    this.#closePeer(deviceId, 'banned')
+  }
+
+  addresses(): readonly string[] {
+    const addresses = this.#node?.getMultiaddrs().map(addressOf) ?? []
+    return addresses.filter(address => address !== undefined).map(addressName)
+  }
+
+  stats(): NetworkStats {
+    let queuedBytes = 0
+    for (const peer of this.#peers.values()) queuedBytes += peer.queuedBytes
+    return {
+      connections: this.#links.size,
+      peers: this.#peers.size,
+      refused: this.#refusals.read(),
+      closed: this.#closings.read(),
+      failedDials: this.#dialler?.failedDials() ?? 0,
+      droppedMessages: this.#droppedMessages,
+      queuedBytes,
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearInterval(this.#ticker)
+    for (const link of [...this.#links.values()]) link.close('network-closed')
+    await this.#dialler?.close()
+    await this.#node?.stop()
+  }
+
+  #tick(): void {
+    const { clock } = this.#options
+    const nowMs = clock.monotonicMs()
+    for (const link of [...this.#links.values()]) link.tick(nowMs)
+    for (const [deviceId, peer] of [...this.#peers]) {
+      // Only the end is checked here: a clock that fell back to 1970 is no reason to leave peers that were proven.
+      if (clock.wallMs() > peer.certificate.notAfterAt + CERTIFICATE_GRACE_MS)
+        this.#closePeer(deviceId, 'out-of-force')
+      // One side alone decides, so that the two never close one connection each.
+      else if (this.#own.deviceId < deviceId) for (const link of peer.doubles(nowMs)) link.close('doubled')
+    }
+    this.#dialler?.tick(nowMs)
+  }
+
+  async #dial(node: Libp2p, address: Address): Promise<DialOutcome> {
+    try {
+      const target = multiaddrOf(address)
+      this.#gate.allowDial(target.toString())
+      const connection = await node.dial(target, { signal: AbortSignal.timeout(this.#limits.dialMs) })
+      const certificate = await this.#links.get(connection.id)?.verified
+      if (!certificate) return { kind: 'failed' }
+      return { kind: 'reached', deviceId: certificate.deviceId, nowAt: this.#options.clock.wallMs() }
+    } catch (error) {
+      // libp2p refuses its own key by this name, whatever address led to it.
+      if (error instanceof Error && error.name === 'InvalidPeerIdError') return { kind: 'ourselves' }
+      this.#options.logger.debug('network.dial', { address: addressName(address), reason: reasonOf(error) })
+      return { kind: 'failed' }
+    }
+  }
+
+  #mayDial(deviceId: DeviceId): boolean {
+    const { roster } = this.#options
+    return (
+      deviceId !== this.#own.deviceId &&
+      !this.#gate.isBanned(deviceId) &&
+      roster.byDevice(deviceId) !== undefined
+    )
+  }
+
+  #onConnection(connection: Connection): void {
+    const remotePeerKey = ed25519KeyOf(connection.remotePeer)
+    const wire = this.#gate.wireOf(connection)
+    invariant(remotePeerKey !== undefined && wire !== undefined, 'a connection came past the gate')
+    if (this.#isClosed) {
+      connection.abort(new Error('network is closed'))
+      return
+    }
+    const { keys, certificates, roster, signatures, random, software } = this.#options
+    const hello = createHello({
+      role: connection.direction === 'outbound' ? 'initiator' : 'responder',
+      ownDevice: this.#own.deviceId,
+      ownPeerKey: this.#own.keys.peerKey,
+      remotePeerKey,
+      logKey: keys.logKey,
+      ...{ certificates, roster, signatures },
+      software: software ?? 'chargemesh',
+      nonce: random.bytes(NONCE_BYTES),
+      isBanned: this.#gate.isBanned,
+    })
+    const link = new Link({ connection, wire, hello, owner: this.#linkOwner })
+    this.#links.set(connection.id, link)
+    link.begin()
+  }
+
+  #onRefused(link: Link, step: Extract<HelloStep, { kind: 'refused' }>): void {
+    const { remotePeer, remoteAddr } = link.connection
+    const { reason, saidByPeer } = step
+    this.#refusals.add(reason)
+    const fields = { reason, saidByPeer, peerId: remotePeer.toString(), address: remoteAddr.toString() }
+    this.#options.logger.warn('network.hello-refused', fields)
+    const peerKey = ed25519KeyOf(remotePeer)
+    if (peerKey && reason !== 'refused-by-peer') this.#gate.refuseForAWhile(peerKey)
+  }
+
+  #onReady(link: Link, certificate: Certificate): void {
+    const { deviceId } = certificate
+    const peer = this.#peers.get(deviceId)
+    if (peer) {
+      peer.links.push(link)
+      return
+    }
+    if (this.#peers.size >= this.#maxPeers) {
+      link.close('no-room')
+      return
+    }
+    const made = new Peer(certificate, { clock: this.#options.clock, limits: this.#limits })
+    made.links.push(link)
+    this.#peers.set(deviceId, made)
+    this.#options.logger.info('network.peer', { deviceId, name: certificate.name })
+    this.#guard(deviceId, () => this.#options.onPeer(deviceId, certificate))
+  }
+
+  #onMessage(link: Link, message: Uint8Array): void {
+    const deviceId = link.certificate?.deviceId
+    if (deviceId && !this.#isClosed) this.#guard(deviceId, () => this.#options.onMessage(deviceId, message))
+  }
+
+  #onClosed(link: Link, reason: CloseReason | 'lost'): void {
+    const { connection } = link
+    this.#closings.add(reason)
+    this.#links.delete(connection.id)
+    this.#forget(connection)
+    const peer = this.#peerOf(link)
+    if (!peer) return
+    peer.remove(link)
+    if (peer.links.length > 0) return
+    const { deviceId } = peer.certificate
+    this.#peers.delete(deviceId)
+    this.#droppedMessages += peer.queuedMessages
+    if (this.#isClosed) return
+    this.#options.logger.info('network.peer-gone', { deviceId, reason })
+    this.#guard(deviceId, () => this.#options.onPeerGone(deviceId))
+  }
+
+  #peerOf(link: Link): Peer | undefined {
+    return link.certificate && this.#peers.get(link.certificate.deviceId)
+  }
+
+  #closePeer(deviceId: DeviceId, reason: CloseReason): void {
+    for (const link of [...(this.#peers.get(deviceId)?.links ?? [])]) link.close(reason)
+  }
+
+  /** libp2p keeps a record of every key that ever spoke; strangers could fill the memory with theirs. */
+  #forget({ remotePeer }: Connection): void {
+    const remains = [...this.#links.values()].some(link => link.connection.remotePeer.equals(remotePeer))
+    if (remains || this.#isClosed) return
+    this.#node?.peerStore.delete(remotePeer).catch(error => {
+      this.#options.logger.debug('network.peer-store', { reason: reasonOf(error) })
+    })
+  }
+
+  /** A handler that fails costs the peer that it was about; a broken invariant stops the process, as anywhere. */
+  #guard(deviceId: DeviceId, call: () => void): void {
+    try {
+      call()
+    } catch (error) {
+      if (error instanceof InvariantBroken)
+        queueMicrotask(() => {
+          throw error
+        })
+      this.#options.logger.error('network.handler-threw', { deviceId, reason: reasonOf(error) })
+      this.#closePeer(deviceId, 'handler-threw')
+    }
+  }
+}

@@ -1,0 +1,165 @@
+// How a site is born: a root that signs one issuer and one cloud, and a key for card references. Files only; no
+// network, no service. The root key is needed again only to certify another issuer or cloud.
+import { access, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MeshError } from '../errors.ts'
+import {
+  type Certificate,
+  ISSUED_BY_ROOT,
+  issueCertificate,
+  type Role,
+  siteIdOf,
+} from '../identity/certificate.ts'
+import { drawKeys, publicKeys } from '../identity/keys.ts'
+import { createRoster } from '../identity/roster.ts'
+import { ed25519, publicKeyOf } from '../identity/signature.ts'
+import { createLedger } from '../ledger.ts'
+import { persistAll } from '../persist.ts'
+import { openJournal } from '../store/journal.ts'
+import { hex, unhex } from '../units.ts'
+import { SW_VERSION } from '../version.ts'
+import { openDisk } from './disk.ts'
+import {
+  IDENTITY_FILE,
+  type IdentityFile,
+  ROOT_FILE,
+  SITE_FILE,
+  type SiteFile,
+  siteIdIn,
+  writeIdentity,
+  writeSecret,
+} from './identity-files.ts'
+import { ISSUER_FOLDER, type Operator } from './operator.ts'
+import { systemRandom } from './system.ts'
+
+const DAY_MS = 24 * 3600 * 1000
+/** Certificates are made valid a little before now, for clocks that run behind. */
+const LEEWAY_MS = DAY_MS
+const ISSUER_DAYS = 365
+const NODE_DAYS = 365
+const TOKEN_COST = 4096
+export const CLOUD_FOLDER = 'cloud'
+
+export type NewSite = { readonly name: string; readonly currency: string; readonly nowAt: number }
+
+/** Makes a site folder. Refuses one that exists: a root key is never overwritten. */
+export async function createSite(dir: string, { name, currency, nowAt }: NewSite): Promise<SiteFile> {
+  if (await exists(join(dir, ROOT_FILE))) {
+    throw new MeshError('CONFIG_INVALID', `${dir} already holds a site; a root key is never overwritten`)
+  }
+  const random = systemRandom()
+  const rootSeed = random.bytes(32)
+  const rootKey = publicKeyOf(rootSeed)
+  const site: SiteFile = {
+    version: 1,
+    siteId: siteIdOf(rootKey),
+    name,
+    currency,
+    rootKey: hex(rootKey),
+    tokenSalt: hex(random.bytes(16)),
+    tokenCost: TOKEN_COST,
+  }
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  await writeSecret(join(dir, SITE_FILE), `${JSON.stringify(site, null, 2)}\n`)
+  const siteKey = hex(random.bytes(32))
+  const born = { dir, site, rootSeed, nowAt }
+  await writeIdentity(join(dir, ISSUER_FOLDER), { ...certifyByRoot(born, 'issuer', 'issuer'), siteKey })
+  await writeIdentity(join(dir, CLOUD_FOLDER), certifyByRoot(born, 'cloud', 'cloud'))
+  // Last: a folder with a root key is a whole site.
+  await writeSecret(join(dir, ROOT_FILE), `${hex(rootSeed)}\n`)
+  return site
+}
+
+type Birth = { readonly site: SiteFile; readonly rootSeed: Uint8Array; readonly nowAt: number }
+
+function certifyByRoot({ site, rootSeed, nowAt }: Birth, name: string, role: Role): IdentityFile {
+  const keys = drawKeys(systemRandom().bytes)
+  const certificate = issueCertificate(ed25519(), rootSeed, {
+    version: 1,
+    siteId: siteIdIn(site),
+    issuedBy: ISSUED_BY_ROOT,
+    serial: nowAt,
+    name,
+    roles: [role],
+    ...publicKeys(keys),
+    notBeforeAt: nowAt - LEEWAY_MS,
+    notAfterAt: nowAt + ISSUER_DAYS * DAY_MS,
+  })
+  return { version: 1, name, site, keys: hexKeys(keys), certificates: [hex(certificate)] }
+}
+
+function hexKeys(keys: ReturnType<typeof drawKeys>): IdentityFile['keys'] {
+  return { peerKey: hex(keys.peerKey), logKey: hex(keys.logKey), sealKey: hex(keys.sealKey) }
+}
+
+export type NewNode = { readonly name: string; readonly nowAt: number }
+
+/** Makes a node's identity, enters its certificate in the operator's log, and lays that log into the node's journal. */
+export async function createNode(
+  operator: Operator,
+  dir: string,
+  { name, nowAt }: NewNode,
+): Promise<Certificate> {
+  if (await exists(join(dir, IDENTITY_FILE))) {
+    throw new MeshError('CONFIG_INVALID', `${dir} already holds an identity; choose an empty folder`)
+  }
+  const keys = drawKeys(systemRandom().bytes)
+  const encoded = operator.certify({
+    serial: nowAt,
+    name,
+    roles: ['node'],
+    ...publicKeys(keys),
+    notBeforeAt: nowAt - LEEWAY_MS,
+    notAfterAt: nowAt + NODE_DAYS * DAY_MS,
+  })
+  await operator.record([{ name: 'device_cert', body: { certificate: encoded } }])
+  const { site, identity } = operator
+  const { siteKey } = identity
+  if (siteKey === undefined) throw new MeshError('CONFIG_INVALID', 'the issuer folder has lost its siteKey')
+  const certificates = [...identity.certificates, hex(encoded)]
+  await writeIdentity(dir, { version: 1, name, site, keys: hexKeys(keys), certificates, siteKey })
+  return await seedJournal(operator, dir, { encoded, logKey: keys.logKey })
+}
+
+/** A node that has never met another one knows the site's policy from its first boot. */
+async function seedJournal(
+  operator: Operator,
+  dir: string,
+  own: { readonly encoded: Uint8Array; readonly logKey: Uint8Array },
+): Promise<Certificate> {
+  const { site } = operator
+  const signatures = ed25519()
+  const roster = createRoster(signatures, siteIdIn(site), unhex(site.rootKey))
+  for (const encoded of operator.ledger.chainOf(operator.certificate)) roster.enrol(encoded)
+  const verdict = roster.enrol(own.encoded)
+  if (verdict.kind === 'refused')
+    throw new MeshError('CERTIFICATE_INVALID', `the new certificate: ${verdict.reason}`)
+  const { certificate } = verdict
+  const ledger = createLedger({
+    roster,
+    signatures,
+    certificate,
+    logKey: own.logKey,
+    random: systemRandom(),
+    swVersion: SW_VERSION,
+  })
+  const disk = openDisk(dir)
+  const { journal } = await openJournal(disk, held => ledger.recover(held))
+  const { certificates, segments, objects } = operator.submission()
+  for (const one of certificates) ledger.enrol(one)
+  for (const segment of segments) ledger.admit(segment, { wallMs: 0, monotonicMs: 0 })
+  for (const object of objects) ledger.admitObject(object)
+  await persistAll(journal, ledger.takePending().records)
+  await journal.close()
+  await disk.close()
+  return certificate
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,30 @@
+// Card references, remembered: the stretch costs 10 ms and more, so only the first tap of a card pays for it.
+
+import { MeshError } from '../errors.ts'
+import { normalTag, type TokenSecret, tokenReference } from '../identity/token.ts'
+import { type TokenRef, unhex } from '../units.ts'
+import type { IdentityFile } from './identity-files.ts'
+
+/** Cards remembered in memory; the oldest goes. */
+const MAX_REMEMBERED = 10_000
+
+export function tokenSecretIn(identity: IdentityFile): TokenSecret {
+  const { siteKey, site } = identity
+  if (siteKey === undefined)
+    throw new MeshError('CONFIG_INVALID', `${identity.name} holds no site key: it cannot recognize cards`)
+  return { siteKey: unhex(siteKey), salt: unhex(site.tokenSalt), cost: site.tokenCost }
+}
+
+export function rememberingTokens(secret: TokenSecret): (idTag: string) => Promise<TokenRef> {
+  const known = new Map<string, Promise<TokenRef>>()
+  return idTag => {
+    const tag = normalTag(idTag)
+    const held = known.get(tag)
+    if (held) return held
+    const oldest = known.keys().next()
+    if (known.size >= MAX_REMEMBERED && !oldest.done) known.delete(oldest.value)
+    const made = tokenReference(secret, tag)
+    known.set(tag, made)
+    return made
+  }
+}

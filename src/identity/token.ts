@@ -1,0 +1,27 @@
+// A card's reference: keyed, so that a list alone tells nothing, and stretched, so that a stolen site key does not
+// give the cards away in an hour (PROTOCOL 2.5). The card's own id stays in the process that read it.
+import { createHmac, scrypt } from 'node:crypto'
+import { hex, type TokenRef } from '../units.ts'
+
+export type TokenSecret = {
+  /** K_site, 32 bytes. */
+  readonly siteKey: Uint8Array
+  readonly salt: Uint8Array
+  /** scrypt's N; 2^12 is about 10 ms on a PC. r = 8, p = 1. */
+  readonly cost: number
+}
+
+/** Readers disagree about case and padding (OCPP.md quirk 14); OCPP 1.6 idTags are case-insensitive. */
+export function normalTag(idTag: string): string {
+  return idTag.trim().toUpperCase()
+}
+
+export function tokenReference(secret: TokenSecret, idTag: string): Promise<TokenRef> {
+  const { promise, resolve, reject } = Promise.withResolvers<TokenRef>()
+  scrypt(normalTag(idTag), secret.salt, 32, { N: secret.cost, r: 8, p: 1 }, (error, stretched) => {
+    if (error) reject(error)
+    else
+      resolve(hex<TokenRef>(createHmac('sha256', secret.siteKey).update(stretched).digest().subarray(0, 16)))
+  })
+  return promise
+}

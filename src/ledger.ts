@@ -1,0 +1,302 @@
+// The ledger: all logs and objects that this node holds, with the view folded from them, and the log that it
+// writes itself. Everything enters through `admit` or `write`; whatever entered waits in `takePending` for
+// node.ts to make it durable before anybody hears of it.
+import { bytes, fromBytes, id, record, toBytes, uint } from './cbor.ts'
+import { invariant, MeshError } from './errors.ts'
+import type { Certificate, CertificateVerdict } from './identity/certificate.ts'
+import type { Roster } from './identity/roster.ts'
+import type { Signatures } from './identity/signature.ts'
+import type { AnyBody, BodyOf, EventRef } from './log/body.ts'
+import { encodeElement, eventsOf, type LogEvent } from './log/event.ts'
+import { type Hlc, hlcOf, merge } from './log/hlc.ts'
+import { type Beacon, type ObjectVerdict, readObject } from './log/object.ts'
+import { logIdOf, MAX_LOG_EVENTS, type Writer, write } from './log/writer.ts'
+import type { Random, Segment } from './ports.ts'
+import { type Admission, admit } from './replica/admit.ts'
+import { encodeUpdate, MAX_SEGMENT_BYTES } from './replica/canonical.ts'
+import { type CutSegment, createLogs, type Logs } from './replica/logs.ts'
+import { createObjects, type Objects } from './replica/objects.ts'
+import { type CertHash, type DeviceId, type EpochId, hex, type LogId } from './units.ts'
+import { createView, type View } from './view.ts'
+
+/** What a journal record is; numbers are never re-used. */
+export const RECORD = { segment: 1, object: 2, certificate: 3, fork: 4 } as const
+export type LedgerRecord = { readonly kind: number; readonly payload: Uint8Array }
+
+const SEGMENT = record({ logId: id<LogId>(16), fromSeq: uint, update: bytes(MAX_SEGMENT_BYTES) })
+
+export type LedgerDeps = {
+  readonly roster: Roster
+  readonly signatures: Signatures
+  readonly certificate: Certificate
+  readonly logKey: Uint8Array
+  readonly random: Random
+  readonly swVersion: string
+}
+
+export type Times = { readonly wallMs: number; readonly monotonicMs: number }
+
+export type Pending = { readonly records: readonly LedgerRecord[]; readonly authored: readonly CutSegment[] }
+
+export type Ledger = {
+  readonly logs: Logs
+  readonly objects: Objects
+  readonly view: () => View
+  readonly admit: (segment: Segment, times: Times) => Admission
+  readonly admitObject: (encoded: Uint8Array) => ObjectVerdict & { readonly news: boolean }
+  readonly enrol: (encoded: Uint8Array) => CertificateVerdict
+  /** A peer proved itself with these: its logs can be read after a reboot only if they are kept. */
+  readonly keepCertificates: (peer: DeviceId) => void
+  /** A certificate and the one that issued it, issuer first. */
+  readonly chainOf: (certificate: Certificate) => readonly Uint8Array[]
+  /** Writes events of our own; opens an epoch when none is open, and a new one when it is full. */
+  readonly write: (bodies: readonly AnyBody[], times: Times) => readonly LogEvent[]
+  /** Gives a record of the journal back; what does not pass the gate any more is counted and left out. */
+  readonly recover: (held: LedgerRecord) => void
+  readonly recovered: (
+    store: BodyOf<'epoch_open'>['storeState'],
+    boot: BodyOf<'epoch_open'>['bootReason'],
+  ) => void
+  /** Goes on with our newest log instead of opening one: only for a tool whose store is provably intact (PROTOCOL 2.1). */
+  readonly resume: () => void
+  readonly takePending: () => Pending
+  readonly ownLog: () => LogId | undefined
+  readonly rejectedOnRecovery: () => number
+  /** Number of the newest event of a log that the cloud has acked; -1 for none. */
+  readonly ackedSeq: (logId: LogId) => number
+  /** Age in ms of the newest beacon whose head we hold. */
+  readonly policyAgeMs: (wallMs: number) => number | undefined
+}
+
+type Epoch = { writer: Writer; openedAtMs: number }
+
+export function createLedger(deps: LedgerDeps): Ledger {
+  const { roster, signatures, certificate } = deps
+  const logs = createLogs()
+  const objects = createObjects()
+  let view = createView(roster)
+  let hlc: Hlc = hlcOf(0)
+  let epoch: Epoch | undefined
+  let opening: Pick<BodyOf<'epoch_open'>, 'storeState' | 'bootReason'> = {
+    storeState: 'fresh',
+    bootReason: 'start',
+  }
+  let rejected = 0
+  const records: LedgerRecord[] = []
+  const kept = new Set<CertHash>()
+  const authored = new Map<LogId, number>()
+
+  const take = (events: readonly LogEvent[], elements: readonly Uint8Array[], author: Certificate): void => {
+    const log = logs.append(author, events, elements)
+    for (const event of events) if (!log.fork || event.seq < log.fork.seq) view.apply(event, author)
+  }
+
+  const freeze = (segment: Segment, fork: Extract<Admission, { kind: 'fork' }>): void => {
+    if (logs.get(segment.logId)?.fork) return
+    logs.freeze(segment.logId, { seq: fork.seq, ours: fork.ours, theirs: fork.theirs, evidence: segment })
+    // Folds cannot forget: build them again without what lies behind the fork.
+    view = rebuild(roster, logs)
+  }
+
+  const admitSegment = (segment: Segment): Admission => {
+    const admission = admit({ roster, signatures }, segment, logs.held(segment.logId))
+    if (admission.kind === 'admitted' && !logs.get(segment.logId)?.fork) {
+      take(admission.events, admission.elements, admission.certificate)
+    } else if (admission.kind === 'fork') freeze(segment, admission)
+    return admission
+  }
+
+  const openEpoch = (times: Times): AnyBody => {
+    const epochId = hex<EpochId>(deps.random.bytes(16))
+    const prev = newestOwn(logs, certificate)
+    epoch = {
+      writer: {
+        logId: logIdOf(certificate.deviceId, epochId),
+        logKey: deps.logKey,
+        signatures,
+        head: undefined,
+      },
+      openedAtMs: times.monotonicMs,
+    }
+    const body = {
+      epochId,
+      certHash: certificate.hash,
+      siteId: roster.siteId,
+      ...(prev && { prev }),
+      ...opening,
+      swVersion: deps.swVersion,
+      policyHead: view.policyHeads(),
+    }
+    opening = { storeState: 'intact', bootReason: 'rotate' }
+    return { name: 'epoch_open', body }
+  }
+
+  const append = (bodies: readonly AnyBody[], times: Times): readonly LogEvent[] => {
+    invariant(epoch !== undefined, 'an epoch is open before events are written')
+    const time = { hlc, wallMs: times.wallMs, monoMs: Math.max(0, times.monotonicMs - epoch.openedAtMs) }
+    const events = write(epoch.writer, bodies, time)
+    const newest = events.at(-1)
+    const first = events[0]
+    if (!newest || !first) return events
+    hlc = newest.hlc
+    const elements = events.map(encodeElement)
+    take(events, elements, certificate)
+    epoch.writer = { ...epoch.writer, head: logs.get(newest.logId)?.head }
+    if (!authored.has(newest.logId)) authored.set(newest.logId, first.seq)
+    return events
+  }
+
+  const keep = (segment: Segment): void => {
+    records.push({ kind: RECORD.segment, payload: toBytes(SEGMENT, segment) })
+  }
+
+  const chain = (one: Certificate): readonly Certificate[] => {
+    const issuer = roster.certificate(one.issuedBy)
+    return issuer ? [issuer, one] : [one]
+  }
+
+  const keepCertificate = (one: Certificate): void => {
+    if (kept.has(one.hash)) return
+    kept.add(one.hash)
+    records.push({ kind: RECORD.certificate, payload: one.encoded })
+  }
+
+  return {
+    logs,
+    objects,
+    view: () => view,
+    admit: (segment, times) => {
+      const admission = admitSegment(segment)
+      if (admission.kind === 'admitted') {
+        const first = admission.events[0]
+        hlc = merge(hlc, admission.head.hlc, times.wallMs)
+        if (first)
+          keep({
+            logId: segment.logId,
+            fromSeq: first.seq,
+            update: encodeUpdate(first.seq, admission.elements),
+          })
+      } else if (admission.kind === 'fork') {
+        records.push({ kind: RECORD.fork, payload: toBytes(SEGMENT, segment) })
+      }
+      return admission
+    },
+    admitObject: encoded => {
+      const verdict = readObject({ roster, signatures }, encoded)
+      const news = verdict.kind === 'valid' && objects.add(verdict.object)
+      // Signs of life are worth nothing after a minute: they are not kept.
+      if (news && verdict.object.kind !== 'uplink') records.push({ kind: RECORD.object, payload: encoded })
+      return { ...verdict, news }
+    },
+    enrol: encoded => {
+      const verdict = roster.enrol(encoded)
+      if (verdict.kind === 'valid') keepCertificate(verdict.certificate)
+      return verdict
+    },
+    keepCertificates: peer => {
+      const proven = roster.byDevice(peer)
+      if (proven) for (const one of chain(proven)) keepCertificate(one)
+    },
+    chainOf: author => chain(author).map(one => one.encoded),
+    write: (bodies, times) => {
+      if (bodies.length === 0) return []
+      const head = epoch?.writer.head
+      const closing: LogEvent[] = []
+      // One place is kept for the closing event itself.
+      if (head && head.seq + 1 + bodies.length + 1 >= MAX_LOG_EVENTS) {
+        closing.push(...append([{ name: 'epoch_close', body: { finalSeq: head.seq + 1 } }], times))
+        epoch = undefined
+      }
+      const opened = epoch === undefined ? append([openEpoch(times)], times) : []
+      return [...closing, ...opened, ...append(bodies, times)]
+    },
+    recover: held => {
+      if (!recoverRecord({ roster, admitSegment, addObject: objects.add, signatures }, held)) rejected += 1
+    },
+    recovered: (storeState, bootReason) => {
+      opening = { storeState, bootReason }
+      for (const log of logs.all()) hlc = log.head.hlc > hlc ? log.head.hlc : hlc
+    },
+    resume: () => {
+      const newest = newestOwn(logs, certificate)
+      const head = newest && logs.get(newest.logId)?.head
+      if (!head || head.closed) return
+      const writer = { logId: head.logId, logKey: deps.logKey, signatures, head }
+      // Its clock goes on from its last event: `write` never lets mono_ms fall.
+      epoch = { writer, openedAtMs: Number.POSITIVE_INFINITY }
+    },
+    takePending: () => {
+      const mine = [...authored].flatMap(([logId, fromSeq]) =>
+        logs.segments(logId, fromSeq, Number.MAX_SAFE_INTEGER),
+      )
+      for (const segment of mine) keep(segment)
+      authored.clear()
+      return { records: records.splice(0), authored: mine }
+    },
+    ownLog: () => epoch?.writer.logId,
+    rejectedOnRecovery: () => rejected,
+    ackedSeq: logId => {
+      const ack = objects.get(`ack/${logId}`)
+      return ack?.kind === 'ack' ? ack.body.seq : -1
+    },
+    policyAgeMs: wallMs => {
+      const issued = objects
+        .ofKind('beacon')
+        .filter(beacon => satisfied(logs, beacon.body))
+        .map(beacon => beacon.body.issuedAt)
+      return issued.length === 0 ? undefined : Math.max(0, wallMs - Math.max(...issued))
+    },
+  }
+}
+
+/** A beacon counts only for who holds the log up to the head that it names (PROTOCOL 2.1). */
+function satisfied(logs: Logs, beacon: Beacon): boolean {
+  return logs.get(beacon.logId)?.hashes[beacon.seq] === beacon.hash
+}
+
+function newestOwn(logs: Logs, certificate: Certificate): EventRef | undefined {
+  const own = [...logs.all()].filter(log => log.certificate.deviceId === certificate.deviceId)
+  const newest = own.toSorted((a, b) => (a.head.hlc < b.head.hlc ? -1 : 1)).at(-1)?.head
+  return newest && { logId: newest.logId, seq: newest.seq, hash: newest.hash }
+}
+
+function rebuild(roster: Roster, logs: Logs): View {
+  const view = createView(roster)
+  for (const log of logs.all()) {
+    const elements = log.fork ? log.elements.slice(0, log.fork.seq) : log.elements
+    for (const event of eventsOf(log.logId, elements)) view.apply(event, log.certificate)
+  }
+  return view
+}
+
+type Recovery = {
+  readonly roster: Roster
+  readonly signatures: Signatures
+  readonly admitSegment: (segment: Segment) => Admission
+  readonly addObject: Objects['add']
+}
+
+function recoverRecord(
+  { roster, signatures, admitSegment, addObject }: Recovery,
+  held: LedgerRecord,
+): boolean {
+  switch (held.kind) {
+    case RECORD.segment:
+    case RECORD.fork: {
+      const { kind } = admitSegment(fromBytes(SEGMENT, held.payload))
+      return kind === 'admitted' || kind === 'duplicate' || kind === 'fork'
+    }
+    case RECORD.object: {
+      const verdict = readObject({ roster, signatures }, held.payload)
+      if (verdict.kind === 'valid') addObject(verdict.object)
+      return verdict.kind === 'valid'
+    }
+    case RECORD.certificate:
+      return roster.enrol(held.payload).kind === 'valid'
+    default:
+      throw new MeshError(
+        'STORE_CORRUPT',
+        `the journal holds a record of unknown kind ${held.kind}: newer software wrote it`,
+      )
+  }
+}

@@ -1,0 +1,185 @@
+// The mesh's side of a node: peers come and go, their messages meet the gate, and sync.ts says what to answer.
+// A peer that sends what no honest node can send is banned for ten minutes, doubling (PROTOCOL 1.6).
+import type { Ledger } from './ledger.ts'
+import type { SignedObject } from './log/object.ts'
+import type { Acting, Submission, SubmissionReport } from './node.ts'
+import type { Logger, Network, Random, Segment } from './ports.ts'
+import type { Admission } from './replica/admit.ts'
+import { countOf, encodeUpdate } from './replica/canonical.ts'
+import type { CutSegment } from './replica/logs.ts'
+import { decodeMessage, type Message } from './replica/message.ts'
+import { createSync, type Send } from './replica/sync.ts'
+import type { DeviceId } from './units.ts'
+
+const BAN_MS = 10 * 60 * 1000
+const MAX_BAN_MS = 24 * 3600 * 1000
+const MAX_BANNED = 1024
+
+export type MeshInput =
+  | { readonly kind: 'peer'; readonly peer: DeviceId }
+  | { readonly kind: 'gone'; readonly peer: DeviceId }
+  | { readonly kind: 'message'; readonly peer: DeviceId; readonly bytes: Uint8Array }
+  | { readonly kind: 'tick' }
+
+export type MeshDeps = {
+  readonly ledger: Ledger
+  readonly network: Network
+  readonly random: Random
+  readonly logger: Logger
+  readonly count: (name: string, by?: number) => void
+}
+
+export type Mesh = {
+  readonly handle: (act: Acting, input: MeshInput) => readonly Send[]
+  readonly submit: (
+    act: Acting,
+    submission: Submission,
+  ) => { readonly report: SubmissionReport; readonly sends: readonly Send[] }
+  /** Our own events are durable: tell everybody. */
+  readonly authored: (segments: readonly CutSegment[], nowMs: number) => readonly Send[]
+  readonly learned: (news: readonly SignedObject[]) => readonly Send[]
+  /** What passed the gate since the last call, for the documents. */
+  readonly takeAdmitted: () => readonly Segment[]
+}
+
+export function createMesh(deps: MeshDeps): Mesh {
+  const { ledger, count } = deps
+  const dice = (below: number): number => {
+    const drawn = deps.random.bytes(4)
+    return new DataView(drawn.buffer, drawn.byteOffset).getUint32(0) % below
+  }
+  const sync = createSync({ logs: ledger.logs, objects: ledger.objects, dice })
+  const offences = new Map<DeviceId, number>()
+  const admitted: Segment[] = []
+
+  const ban = (peer: DeviceId, reason: string): void => {
+    const times = (offences.get(peer) ?? 0) + 1
+    if (offences.size < MAX_BANNED) offences.set(peer, times)
+    const banMs = Math.min(MAX_BAN_MS, BAN_MS * 2 ** (times - 1))
+    count('mesh.banned')
+    deps.logger.warn('peer banned: it sent what no honest node sends', { peer, reason, banMs })
+    deps.network.ban(peer, banMs, reason)
+  }
+
+  /** Passes one segment through the gate; every outcome is counted, refusals are logged with their reason. */
+  const admit = (act: Acting, segment: Segment, peer: DeviceId | undefined): Admission => {
+    const admission = act.ledger.admit(segment, act.times)
+    count(`gate.${admission.kind}`)
+    if (admission.kind === 'admitted') {
+      count('gate.events', admission.events.length)
+      const fromSeq = admission.events[0]?.seq ?? 0
+      admitted.push({ logId: segment.logId, fromSeq, update: encodeUpdate(fromSeq, admission.elements) })
+    }
+    if (admission.kind === 'invalid') {
+      deps.logger.warn('segment refused', { log: segment.logId, reason: admission.reason, peer })
+    }
+    if (admission.kind === 'fork') {
+      const { seq, ours, theirs } = admission
+      deps.logger.error('a log has two branches: its key was misused, its device is frozen', {
+        log: segment.logId,
+        seq,
+        ours,
+        theirs,
+      })
+    }
+    return admission
+  }
+
+  const heardSegment = (
+    act: Acting,
+    peer: DeviceId,
+    segment: Extract<Message, { kind: 'segment' }>,
+  ): readonly Send[] => {
+    const admission = admit(act, segment, peer)
+    if (admission.kind === 'invalid') {
+      ban(peer, admission.reason)
+      return []
+    }
+    const { logId, more } = segment
+    const nextSeq = segment.fromSeq + countOf(segment.update)
+    const sends = sync.progressed(peer, { logId, nextSeq, more }, act.times.monotonicMs)
+    const urgent =
+      admission.kind === 'fork' ||
+      (admission.kind === 'admitted' && !admission.certificate.roles.includes('node'))
+    return urgent ? [...sends, ...sync.urgent(logId, peer)] : sends
+  }
+
+  const heardObjects = (act: Acting, peer: DeviceId, objects: readonly Uint8Array[]): readonly Send[] => {
+    const news: SignedObject[] = []
+    for (const encoded of objects) {
+      const verdict = act.ledger.admitObject(encoded)
+      if (verdict.kind === 'valid' && verdict.news) news.push(verdict.object)
+      // An unknown signer may be one whose certificate is still on its way; anything else is no accident.
+      if (verdict.kind === 'refused') count(`object.${verdict.reason}`)
+      if (
+        verdict.kind === 'refused' &&
+        verdict.reason !== 'unknown-signer' &&
+        verdict.reason !== 'expired-signer'
+      ) {
+        ban(peer, verdict.reason)
+        return []
+      }
+    }
+    return sync.learned(news, peer)
+  }
+
+  const heard = (act: Acting, peer: DeviceId, bytes: Uint8Array): readonly Send[] => {
+    const message = decodeMessage(bytes)
+    if (!message) {
+      ban(peer, 'message-malformed')
+      return []
+    }
+    count(`mesh.${message.kind}`)
+    if (message.kind === 'segment') return heardSegment(act, peer, message)
+    if (message.kind === 'objects') return heardObjects(act, peer, message.objects)
+    return sync.heard(peer, message, act.times.monotonicMs)
+  }
+
+  return {
+    handle: (act, input) => {
+      switch (input.kind) {
+        case 'peer':
+          act.ledger.keepCertificates(input.peer)
+          return sync.connected(input.peer, act.times.monotonicMs)
+        case 'gone':
+          sync.gone(input.peer)
+          return []
+        case 'message':
+          return heard(act, input.peer, input.bytes)
+        case 'tick':
+          return sync.tick(act.times.monotonicMs)
+      }
+    },
+    submit: (act, submission) => {
+      const refused: string[] = []
+      const sends: Send[] = []
+      let taken = 0
+      for (const certificate of submission.certificates) {
+        const verdict = act.ledger.enrol(certificate)
+        if (verdict.kind === 'refused') refused.push(`certificate: ${verdict.reason}`)
+      }
+      for (const segment of submission.segments) {
+        const admission = admit(act, segment, undefined)
+        if (admission.kind === 'admitted') {
+          taken += admission.events.length
+          sends.push(...sync.urgent(segment.logId, undefined))
+        } else if (admission.kind !== 'duplicate') {
+          refused.push(`segment ${segment.logId}/${segment.fromSeq}: ${reasonIn(admission)}`)
+        }
+      }
+      for (const object of submission.objects) {
+        const verdict = act.ledger.admitObject(object)
+        if (verdict.kind === 'refused') refused.push(`object: ${verdict.reason}`)
+        else if (verdict.news) sends.push(...sync.learned([verdict.object], undefined))
+      }
+      return { report: { admitted: taken, refused }, sends }
+    },
+    authored: (segments, nowMs) => sync.authored(segments, nowMs),
+    learned: news => sync.learned(news, undefined),
+    takeAdmitted: () => admitted.splice(0),
+  }
+}
+
+function reasonIn(admission: Exclude<Admission, { kind: 'admitted' | 'duplicate' }>): string {
+  return admission.kind === 'invalid' ? admission.reason : admission.kind
+}

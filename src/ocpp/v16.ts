@@ -1,0 +1,225 @@
+// OCPP 1.6 to our words. `translate` reads any JSON value as one of the actions that a charge point may send and
+// never fails: what is missing gets a default that invents no money, and each repair is named. Cards leave here
+// as their normal id, to be replaced by a reference before anything else sees them (PROTOCOL 2.5).
+import type { ChargerMessage } from '../ports.ts'
+import type { TokenRef } from '../units.ts'
+import { lastRegister, MAX_REGISTER_WH, readings } from './meter.ts'
+import {
+  count,
+  type Fields,
+  field,
+  fieldsOf,
+  idTag,
+  type Repairs,
+  text,
+  time,
+  transactionId,
+} from './repair.ts'
+
+/**
+ * The register of a start that named none. Above any real register, so that whatever stop follows is smaller and
+ * nothing can be billed from it; the session is for a person to look at.
+ */
+export const UNREADABLE_START_WH = 2 ** 31 - 1
+
+const MAX_CONNECTOR = 1000
+
+type WithTag<M> = M extends { readonly tokenRef: TokenRef }
+  ? Omit<M, 'tokenRef'> & { readonly idTag: string }
+  : M extends { readonly tokenRef?: TokenRef }
+    ? Omit<M, 'tokenRef'> & { readonly idTag?: string }
+    : M
+type Kind = 'boot' | 'heartbeat' | 'status' | 'authorize' | 'start' | 'meter' | 'stop' | 'dataTransfer'
+
+/** A message that still has the card's own id in it. Never log or store one. */
+export type Draft = WithTag<Translated>
+export type Translated = Extract<ChargerMessage, { kind: Kind }>
+
+export type Translation =
+  | { readonly kind: 'message'; readonly draft: Draft; readonly repairs: readonly string[] }
+  /** Known, of no meaning to us; answered with this payload. */
+  | { readonly kind: 'formality'; readonly payload: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'unknown' }
+
+/** The last register heard of a transaction, in Wh, when this process heard one. */
+export type LastRegister = (transactionId: number) => number | undefined
+
+export function translate(action: string, params: unknown, last: LastRegister): Translation {
+  const repairs: Repairs = new Set()
+  const name = actionOf(action, repairs)
+  if (name === undefined) return { kind: 'unknown' }
+  const formality = FORMALITIES[name]
+  if (formality) return { kind: 'formality', payload: formality }
+  const read = READERS[name]
+  if (!read) return { kind: 'unknown' }
+  const draft = read(fieldsOf(params ?? {}, repairs), last)
+  return { kind: 'message', draft, repairs: [...repairs] }
+}
+
+/** The message with its card replaced. `reference` may take milliseconds (PROTOCOL 2.5). */
+export async function withReference(
+  draft: Draft,
+  reference: (idTag: string) => Promise<TokenRef>,
+): Promise<Translated> {
+  if (draft.kind !== 'authorize' && draft.kind !== 'start' && draft.kind !== 'stop') return draft
+  const { idTag: tag, ...rest } = draft
+  const tokenRef = tag === undefined ? undefined : await reference(tag)
+  if (rest.kind === 'stop') return tokenRef === undefined ? rest : { ...rest, tokenRef }
+  return { ...rest, tokenRef: tokenRef ?? (await reference('')) }
+}
+
+type Reader = (fields: Fields, last: LastRegister) => Draft
+
+const READERS: Readonly<Record<string, Reader>> = {
+  BootNotification: boot,
+  Heartbeat: () => ({ kind: 'heartbeat' }),
+  StatusNotification: status,
+  Authorize: fields => ({ kind: 'authorize', idTag: idTag(fields) }),
+  StartTransaction: start,
+  MeterValues: meter,
+  StopTransaction: stop,
+  DataTransfer: fields => ({ kind: 'dataTransfer', vendorId: text(fields, 'vendorId', 255) ?? '' }),
+}
+
+/** OCPP 1.6 firmware and diagnostics profiles and the security whitepaper: heard, not acted upon. */
+const FORMALITIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  DiagnosticsStatusNotification: {},
+  FirmwareStatusNotification: {},
+  LogStatusNotification: {},
+  SecurityEventNotification: {},
+  SignedFirmwareStatusNotification: {},
+  SignCertificate: { status: 'Rejected' },
+}
+
+const ACTIONS = [...Object.keys(READERS), ...Object.keys(FORMALITIES)]
+
+function actionOf(action: string, repairs: Repairs): string | undefined {
+  if (ACTIONS.includes(action)) return action
+  const lower = action.trim().toLowerCase()
+  const meant = ACTIONS.find(known => known.toLowerCase() === lower)
+  if (meant) repairs.add('action-case')
+  return meant
+}
+
+function boot(fields: Fields): Draft {
+  const vendor = text(fields, 'chargePointVendor', 50)?.trim()
+  const model = text(fields, 'chargePointModel', 50)?.trim()
+  const firmware = text(fields, 'firmwareVersion', 50)?.trim()
+  if (!vendor) fields.repairs.add('empty-vendor')
+  if (!model) fields.repairs.add('empty-model')
+  return {
+    kind: 'boot',
+    vendor: vendor || 'unknown',
+    model: model || 'unknown',
+    ...(firmware ? { firmware } : {}),
+  }
+}
+
+const STATUSES = [
+  'Available',
+  'Preparing',
+  'Charging',
+  'SuspendedEV',
+  'SuspendedEVSE',
+  'Finishing',
+  'Reserved',
+  'Unavailable',
+  'Faulted',
+]
+
+function status(fields: Fields): Draft {
+  const said = word(text(fields, 'status', 40))
+  const known = STATUSES.find(name => name.toLowerCase() === said.toLowerCase())
+  if (known !== said) fields.repairs.add(said === '' ? 'no-status' : 'odd-status')
+  const detail = [text(fields, 'vendorErrorCode', 50), text(fields, 'info', 50)].filter(Boolean).join(' ')
+  return {
+    kind: 'status',
+    connectorId: connector(fields),
+    status: known ?? (said || 'Unknown'),
+    errorCode: word(text(fields, 'errorCode', 40)) || 'NoError',
+    ...(detail ? { detail } : {}),
+  }
+}
+
+/** 0 is the charge point as a whole; a missing connector is never guessed. */
+function connector(fields: Fields): number {
+  const value = count(fields, 'connectorId', MAX_CONNECTOR)
+  if (value === undefined) fields.repairs.add('no-connector')
+  return value ?? 0
+}
+
+/** A status or a reason is one word of letters; anything else says nothing that we could rely on. */
+function word(value: string | undefined): string {
+  const trimmed = value?.trim() ?? ''
+  return /^[A-Za-z0-9_.-]*$/.test(trimmed) ? trimmed : ''
+}
+
+function start(fields: Fields): Draft {
+  const meterStartWh = count(fields, 'meterStart', MAX_REGISTER_WH)
+  if (meterStartWh === undefined) fields.repairs.add('no-meter-start')
+  return {
+    kind: 'start',
+    connectorId: connector(fields),
+    idTag: idTag(fields),
+    meterStartWh: meterStartWh ?? UNREADABLE_START_WH,
+    startedAt: time(fields, 'timestamp'),
+  }
+}
+
+function meter(fields: Fields): Draft {
+  const transaction = transactionId(fields)
+  return {
+    kind: 'meter',
+    connectorId: connector(fields),
+    ...(transaction === undefined ? {} : { transactionId: transaction }),
+    readings: readings(fields, 'meterValue'),
+  }
+}
+
+const REASONS = [
+  'DeAuthorized',
+  'EmergencyStop',
+  'EVDisconnected',
+  'HardReset',
+  'Local',
+  'Other',
+  'PowerLoss',
+  'Reboot',
+  'Remote',
+  'SoftReset',
+  'UnlockCommand',
+]
+
+function stop(fields: Fields, last: LastRegister): Draft {
+  const transaction = transactionId(fields)
+  if (transaction === undefined) fields.repairs.add('no-transaction-id')
+  const data = readings(fields, 'transactionData')
+  // An absent reason means Local (OCPP 1.6, 6.49).
+  const said = word(text(fields, 'reason', 40)) || 'Local'
+  const reason = REASONS.find(name => name.toLowerCase() === said.toLowerCase())
+  if (reason !== said) fields.repairs.add('odd-reason')
+  const hasTag = field(fields, 'idTag') !== undefined
+  return {
+    kind: 'stop',
+    transactionId: transaction ?? 0,
+    meterStopWh:
+      count(fields, 'meterStop', MAX_REGISTER_WH) ??
+      missingStop(fields, lastRegister(data), () => last(transaction ?? 0)),
+    stoppedAt: time(fields, 'timestamp'),
+    reason: reason ?? 'Other',
+    ...(hasTag ? { idTag: idTag(fields) } : {}),
+    readings: data,
+  }
+}
+
+/**
+ * The stop's own last sample, else the last one heard in this transaction, else 0. Each is at most the true
+ * register, so the customer may pay too little but never too much.
+ */
+function missingStop(fields: Fields, inData: number | undefined, heard: () => number | undefined): number {
+  fields.repairs.add('no-meter-stop')
+  if (inData !== undefined) return inData
+  const earlier = heard()
+  fields.repairs.add(earlier === undefined ? 'meter-stop-unknown' : 'meter-stop-from-last-reading')
+  return earlier ?? 0
+}

@@ -1,0 +1,51 @@
+// What a node holds, said shortly: the head of every log with eight bytes of its hash, the version of every object,
+// and a digest over both (PROTOCOL 8.3). A log that forked is frozen and leaves the frontier.
+
+import { hashOf } from '../identity/hash.ts'
+import { concatBytes, unhex } from '../units.ts'
+import { type Log, type Logs, shortHash } from './logs.ts'
+import type { Have } from './message.ts'
+import type { Objects } from './objects.ts'
+
+export type HeadEntry = Have['heads'][number]
+export type ObjectEntry = Have['objects'][number]
+
+export function headEntry(log: Log): HeadEntry {
+  return { logId: log.logId, seq: log.head.seq, hash: shortHash(log.head.hash) }
+}
+
+/** Heads that changed after the counter `since`; 0 gives all. */
+export function headsSince(logs: Logs, since: number): readonly HeadEntry[] {
+  const entries: HeadEntry[] = []
+  for (const log of logs.all()) if (log.changedAt > since && !log.fork) entries.push(headEntry(log))
+  return entries
+}
+
+export function objectsSince(objects: Objects, since: number): readonly ObjectEntry[] {
+  const entries: ObjectEntry[] = []
+  for (const { object, changedAt } of objects.all()) if (changedAt > since) entries.push(objectEntry(object))
+  return entries
+}
+
+export function objectEntry(object: { readonly name: string; readonly version: number }): ObjectEntry {
+  const [kind, key] = object.name.split('/')
+  return { kind: kind as ObjectEntry['kind'], key: key as string, version: object.version }
+}
+
+/** 16 bytes that are equal exactly where everything held is equal. Signs of life are left out: they change for ever. */
+export function digestOf(logs: Logs, objects: Objects): Uint8Array {
+  const heads = headsSince(logs, 0).toSorted((a, b) => (a.logId < b.logId ? -1 : 1))
+  const parts: Uint8Array[] = heads.map(head => concatBytes([unhex(head.logId), u48(head.seq), head.hash]))
+  const named = objectsSince(objects, 0).filter(entry => entry.kind !== 'uplink')
+  const names = named.map(entry => `${entry.kind}/${entry.key}@${entry.version}`).sort()
+  parts.push(new TextEncoder().encode(names.join('\n')))
+  return hashOf('chargemesh/frontier/v1', ...parts).subarray(0, 16)
+}
+
+function u48(value: number): Uint8Array {
+  const bytes = new Uint8Array(6)
+  const view = new DataView(bytes.buffer)
+  view.setUint16(0, Math.floor(value / 2 ** 32))
+  view.setUint32(2, value % 2 ** 32)
+  return bytes
+}

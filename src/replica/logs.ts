@@ -1,0 +1,127 @@
+// The logs that this process holds, in memory: heads, hashes and elements. It is fed by the gate and by our own
+// writer only, and answers with segments, which always end in a seal.
+import type { Certificate } from '../identity/certificate.ts'
+import { FLAG_SEAL, type LogEvent, type LogHead } from '../log/event.ts'
+import { headAfter } from '../log/writer.ts'
+import type { Segment } from '../ports.ts'
+import { type EventHash, type LogId, unhex } from '../units.ts'
+import type { Held } from './admit.ts'
+import { encodeUpdate, MAX_SEGMENT_BYTES, MAX_SEGMENT_EVENTS } from './canonical.ts'
+
+/** Two branches of one log (PROTOCOL 1.8): what lies at and behind `seq` moves no fold. */
+export type Fork = {
+  readonly seq: number
+  readonly ours: EventHash
+  readonly theirs: EventHash
+  /** The segment that proves it. */
+  readonly evidence: Segment
+}
+
+export type Log = {
+  readonly logId: LogId
+  readonly certificate: Certificate
+  head: LogHead
+  readonly hashes: EventHash[]
+  readonly elements: Uint8Array[]
+  /** Value of the set's change counter when this log last grew. */
+  changedAt: number
+  fork: Fork | undefined
+}
+
+export type Logs = {
+  readonly get: (logId: LogId) => Log | undefined
+  readonly all: () => IterableIterator<Log>
+  readonly count: () => number
+  /** Grows with every change of any log. */
+  readonly changes: () => number
+  readonly held: (logId: LogId) => Held | undefined
+  /** Adds events that follow the head; the first must be number 0 of a new log. */
+  readonly append: (
+    certificate: Certificate,
+    events: readonly LogEvent[],
+    elements: readonly Uint8Array[],
+  ) => Log
+  readonly freeze: (logId: LogId, fork: Fork) => void
+  /** Sealed segments from `fromSeq` on, at most `most` of them. */
+  readonly segments: (logId: LogId, fromSeq: number, most: number) => readonly CutSegment[]
+}
+
+/** A segment that we cut ourselves, and the number of the event behind it. */
+export type CutSegment = Segment & { readonly nextSeq: number }
+
+export function createLogs(): Logs {
+  const logs = new Map<LogId, Log>()
+  let changes = 0
+  return {
+    get: logId => logs.get(logId),
+    all: () => logs.values(),
+    count: () => logs.size,
+    changes: () => changes,
+    held: logId => {
+      const log = logs.get(logId)
+      return log && { certificate: log.certificate, head: log.head, hashAt: seq => log.hashes[seq] }
+    },
+    append: (certificate, events, elements) => {
+      const newest = events.at(-1)
+      if (!newest) throw new RangeError('append needs events')
+      changes += 1
+      const log = logs.get(newest.logId) ?? {
+        logId: newest.logId,
+        certificate,
+        head: headAfter(newest),
+        hashes: [],
+        elements: [],
+        changedAt: changes,
+        fork: undefined,
+      }
+      for (const event of events) log.hashes.push(event.hash)
+      for (const element of elements) log.elements.push(element)
+      log.head = headAfter(newest)
+      log.changedAt = changes
+      logs.set(log.logId, log)
+      return log
+    },
+    freeze: (logId, fork) => {
+      const log = logs.get(logId)
+      if (!log || log.fork) return
+      log.fork = fork
+      changes += 1
+      log.changedAt = changes
+    },
+    segments: (logId, fromSeq, most) => {
+      const log = logs.get(logId)
+      return log ? cutSegments(log, fromSeq, most) : []
+    },
+  }
+}
+
+/** Cuts at the last seal that fits; a group between two seals is at most 64 events, so one always does. */
+function cutSegments(log: Log, fromSeq: number, most: number): readonly CutSegment[] {
+  const segments: CutSegment[] = []
+  let from = fromSeq
+  while (segments.length < most && from < log.elements.length) {
+    const end = endOfSegment(log, from)
+    if (end === undefined) break
+    const update = encodeUpdate(from, log.elements.slice(from, end))
+    segments.push({ logId: log.logId, fromSeq: from, update, nextSeq: end })
+    from = end
+  }
+  return segments
+}
+
+function endOfSegment(log: Log, from: number): number | undefined {
+  let bytes = 64
+  let end: number | undefined
+  for (let seq = from; seq < log.elements.length && seq - from < MAX_SEGMENT_EVENTS; seq++) {
+    const element = log.elements[seq] as Uint8Array
+    bytes += element.length + 16
+    if (bytes > MAX_SEGMENT_BYTES && end !== undefined) break
+    if (element[2] === FLAG_SEAL) end = seq + 1
+  }
+  return end
+}
+
+/** First 8 bytes of a head's hash: enough to see that two heads of one number differ (PROTOCOL 8.3). */
+export function shortHash(hash: EventHash): Uint8Array {
+  return unhex(hash.slice(0, 16))
+}

@@ -1,0 +1,102 @@
+// What nodes say to each other on `/chargemesh/sync/1`: five messages, each a CBOR record behind one byte that
+// names it, each bounded so that it fits a frame.
+import {
+  bool,
+  bytes,
+  fromBytes,
+  id,
+  listOf,
+  MalformedBytes,
+  oneOf,
+  record,
+  toBytes,
+  uint,
+  type Value,
+} from '../cbor.ts'
+import { MAX_OBJECT_BYTES, OBJECT_KINDS } from '../log/object.ts'
+import type { LogId } from '../units.ts'
+import { MAX_SEGMENT_BYTES } from './canonical.ts'
+
+/** 31 bytes an entry: a page stays well below a frame. */
+export const MAX_HAVE_ENTRIES = 1000
+export const MAX_WANT_LOGS = 64
+export const MAX_OBJECTS = 40
+
+const logId = id<LogId>(16)
+const shortHash = bytes(8, 8)
+const objectEntry = record({ kind: oneOf(OBJECT_KINDS), key: id<string>(16), version: uint })
+
+/** I hold these logs up to here. `all`: and no others (the last page of everything I hold). */
+const HAVE = record({
+  heads: listOf(record({ logId, seq: uint, hash: shortHash }), MAX_HAVE_ENTRIES),
+  objects: listOf(objectEntry, MAX_HAVE_ENTRIES),
+})
+/** Send me these logs from there on. `prevHash` is of the event before, so that a branch is seen and not mistaken for a forgery. */
+const WANT = record({
+  logs: listOf(record({ logId, fromSeq: uint, prevHash: bytes(8) }), MAX_WANT_LOGS),
+  objects: listOf(objectEntry, MAX_WANT_LOGS),
+})
+/** `more`: I hold more of this log, ask again. */
+const SEGMENT = record({ logId, fromSeq: uint, update: bytes(MAX_SEGMENT_BYTES), more: bool })
+const OBJECTS = record({ objects: listOf(bytes(MAX_OBJECT_BYTES), MAX_OBJECTS) })
+/** Digest over all heads and objects; who holds the same has nothing to say. */
+const DIGEST = record({ digest: bytes(16, 16) })
+
+export type Have = Value<typeof HAVE>
+export type Want = Value<typeof WANT>
+
+export type Message =
+  | ({ readonly kind: 'have' } & Have)
+  | ({ readonly kind: 'want' } & Want)
+  | ({ readonly kind: 'segment' } & Value<typeof SEGMENT>)
+  | ({ readonly kind: 'objects' } & Value<typeof OBJECTS>)
+  | ({ readonly kind: 'digest' } & Value<typeof DIGEST>)
+
+const KINDS = { have: 1, want: 2, segment: 3, objects: 4, digest: 5 } as const
+
+export function encodeMessage(message: Message): Uint8Array {
+  const body = encodeBody(message)
+  const encoded = new Uint8Array(1 + body.length)
+  encoded[0] = KINDS[message.kind]
+  encoded.set(body, 1)
+  return encoded
+}
+
+function encodeBody(message: Message): Uint8Array {
+  switch (message.kind) {
+    case 'have':
+      return toBytes(HAVE, message)
+    case 'want':
+      return toBytes(WANT, message)
+    case 'segment':
+      return toBytes(SEGMENT, message)
+    case 'objects':
+      return toBytes(OBJECTS, message)
+    case 'digest':
+      return toBytes(DIGEST, message)
+  }
+}
+
+/** What a peer said, or undefined when it is no message of ours. */
+export function decodeMessage(encoded: Uint8Array): Message | undefined {
+  const body = encoded.subarray(1)
+  try {
+    switch (encoded[0]) {
+      case KINDS.have:
+        return { kind: 'have', ...fromBytes(HAVE, body) }
+      case KINDS.want:
+        return { kind: 'want', ...fromBytes(WANT, body) }
+      case KINDS.segment:
+        return { kind: 'segment', ...fromBytes(SEGMENT, body) }
+      case KINDS.objects:
+        return { kind: 'objects', ...fromBytes(OBJECTS, body) }
+      case KINDS.digest:
+        return { kind: 'digest', ...fromBytes(DIGEST, body) }
+      default:
+        return undefined
+    }
+  } catch (error) {
+    if (error instanceof MalformedBytes) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,296 @@
+// One charger's message becomes events to record and an answer to give. Pure: it reads the view and decides, node.ts
+// records first and answers then. Nothing that a charger reports is refused here: a start with a blocked card, a
+// stop that nobody knows, a reading from last week have happened and are written down (OCPP 1.6 section 3.7.1).
+import { type Decision, decide, isToday } from './authorization/decide.ts'
+import type { AnyBody } from './log/body.ts'
+import type { ChargerAnswer, ChargerInput, ChargerMessage, MeterReading } from './ports.ts'
+import type { Session } from './session/fold.ts'
+import { sessionIdOf, transactionIdOf } from './session/id.ts'
+import type { ChargerId, DeviceId, TokenRef } from './units.ts'
+import type { View } from './view.ts'
+
+export type ServeContext = {
+  readonly view: View
+  readonly nowAt: number
+  readonly policyAgeMs: number | undefined
+  readonly self: DeviceId
+  /** The last status each connector reported, as `chargerId/connectorId`. */
+  readonly statusOf: (chargerId: ChargerId, connectorId: number) => string | undefined
+  readonly heartbeatS: number
+}
+
+export type Served = { readonly bodies: readonly AnyBody[]; readonly answer: ChargerAnswer }
+
+const NOTED: ChargerAnswer = { kind: 'noted' }
+const CLOCK = 'rtc' as const
+const UNCERTAINTY_MS = 0
+
+export function serve(context: ServeContext, input: ChargerInput): Served {
+  const { message } = input
+  switch (message.kind) {
+    case 'boot':
+      return noted({ kind: 'booted', nowAt: context.nowAt, heartbeatS: context.heartbeatS })
+    case 'heartbeat':
+    case 'connected':
+    case 'disconnected':
+    case 'dataTransfer':
+      return noted(NOTED)
+    case 'authorize':
+      return authorize(context, input, message.tokenRef)
+    case 'status':
+      return serveStatus(context, input, message)
+    case 'start':
+      return serveStart(context, input, message)
+    case 'meter':
+      return serveMeter(context, input, message)
+    case 'stop':
+      return serveStop(context, input, message)
+  }
+}
+
+function noted(answer: ChargerAnswer): Served {
+  return { bodies: [], answer }
+}
+
+export function decideFor(context: ServeContext, chargerId: ChargerId, tokenRef: TokenRef): Decision {
+  const zone = context.view.policy.chargePoint(chargerId)?.zone
+  const recent = context.view
+    .ofToken(tokenRef)
+    .filter(session => isToday(session.start.body.startedAt.at ?? context.nowAt, context.nowAt))
+  const energyWh = recent.reduce((sum, session) => sum + (session.energyWh ?? energySoFar(session)), 0)
+  return decide(context.view.policy.token(tokenRef), {
+    nowAt: context.nowAt,
+    uncertaintyMs: UNCERTAINTY_MS,
+    policyAgeMs: context.policyAgeMs,
+    ...(zone !== undefined && { zone }),
+    today: { sessions: recent.length, energyWh },
+  })
+}
+
+function energySoFar(session: Session): number {
+  const register = session.lastTick?.body.energyWh
+  return register === undefined ? 0 : Math.max(0, register - session.start.body.meterStartWh)
+}
+
+function authorize(context: ServeContext, { chargerId }: ChargerInput, tokenRef: TokenRef): Served {
+  const decision = decideFor(context, chargerId, tokenRef)
+  const answer: ChargerAnswer = {
+    kind: 'authorized',
+    allowed: decision.allowed,
+    ...(decision.expiresAt !== undefined && { expiresAt: decision.expiresAt }),
+  }
+  return { bodies: decision.allowed === 'ALLOWED' ? [] : [refusal(decision, chargerId, tokenRef)], answer }
+}
+
+/** A refused tap is worth a line in the log: drivers ask why, and so do operators. */
+function refusal(decision: Decision, chargerId: ChargerId, tokenRef: TokenRef): AnyBody {
+  const detail = `${decision.allowed}: ${decision.reason}`
+  return { name: 'diagnostics', body: { code: 'card-refused', detail, chargerId, tokenRef } }
+}
+
+type Status = Extract<ChargerMessage, { kind: 'status' }>
+const PAUSES: Readonly<Record<string, 'charging' | 'suspendedEv' | 'suspendedEvse'>> = {
+  Charging: 'charging',
+  SuspendedEV: 'suspendedEv',
+  SuspendedEVSE: 'suspendedEvse',
+}
+
+function serveStatus(context: ServeContext, { chargerId }: ChargerInput, message: Status): Served {
+  const { connectorId, status, errorCode } = message
+  const before = context.statusOf(chargerId, connectorId)
+  const bodies: AnyBody[] = []
+  if (errorCode !== 'NoError' && before !== `${status}/${errorCode}`) {
+    const detail = message.detail ?? ''
+    bodies.push({ name: 'charger_error', body: { chargerId, connectorId, errorCode, status, detail } })
+  }
+  const state = PAUSES[status]
+  const session = openAt(context, chargerId, connectorId)
+  const wasState = session && (session.state === 'paused' ? 'paused' : 'charging')
+  if (state && session && before !== undefined && (state === 'charging') !== (wasState === 'charging')) {
+    bodies.push({
+      name: 'session_state',
+      body: { sessionId: session.sessionId, state, chargerStatus: status },
+    })
+  }
+  return { bodies, answer: NOTED }
+}
+
+function openAt(context: ServeContext, chargerId: ChargerId, connectorId: number): Session | undefined {
+  return context.view
+    .ofCharger(chargerId)
+    .sessions.findLast(session => !session.end && session.connectorId === connectorId)
+}
+
+type Start = Extract<ChargerMessage, { kind: 'start' }>
+
+/** A start that any node has recorded is answered as it was then: same id, same verdict, no second event. */
+function serveStart(context: ServeContext, input: ChargerInput, message: Start): Served {
+  const { chargerId } = input
+  const { connectorId, meterStartWh, startedAt, tokenRef } = message
+  const sessionId = sessionIdOf({ chargerId, connectorId, meterStartWh, startedAtRaw: startedAt.raw })
+  const known = context.view.session(sessionId)
+  if (known) {
+    const { transactionId, allowed } = known.start.body
+    return { bodies: adoptionOf(context, input, known), answer: { kind: 'started', transactionId, allowed } }
+  }
+  const open = context.view.ofCharger(chargerId).sessions.filter(session => !session.end)
+  const transactionId = transactionIdOf(sessionId, id =>
+    open.some(session => session.transactionIds.includes(id)),
+  )
+  const decision = decideFor(context, chargerId, tokenRef)
+  const bodies: AnyBody[] = [
+    {
+      name: 'session_start',
+      body: {
+        sessionId,
+        chargerId,
+        connectorId,
+        tokenRef,
+        meterStartWh,
+        startedAt,
+        transactionId,
+        allowed: decision.allowed,
+        reason: decision.reason,
+        ...(decision.grant && { grant: decision.grant }),
+        policyHead: context.view.policyHeads(),
+        ...(context.policyAgeMs !== undefined && { policyAgeMs: context.policyAgeMs }),
+        tier: decision.tier,
+        connectionId: input.connectionId,
+        clock: CLOCK,
+      },
+    },
+    ...pricing(context, { sessionId, startedAt: startedAt.at ?? context.nowAt }),
+  ]
+  if (decision.allowed !== 'ALLOWED') bodies.push(refusal(decision, chargerId, tokenRef))
+  return { bodies, answer: { kind: 'started', transactionId, allowed: decision.allowed } }
+}
+
+/** The price is fixed at the start. Without a tariff there is no pricing event, and the session stays unpriced: never zero. */
+function pricing(
+  context: ServeContext,
+  session: { sessionId: Session['sessionId']; startedAt: number },
+): readonly AnyBody[] {
+  const tariff = context.view.tariffs.inForce(session.startedAt)
+  if (!tariff) return []
+  const { ref, currency, pricePerKwh } = tariff
+  return [{ name: 'pricing', body: { sessionId: session.sessionId, tariff: ref, currency, pricePerKwh } }]
+}
+
+/** The session that a wire id names at this charger; a charger may send ids that other nodes gave it. */
+function byTransaction(
+  context: ServeContext,
+  chargerId: ChargerId,
+  transactionId: number,
+): Session | undefined {
+  if (transactionId <= 0) return undefined
+  return context.view
+    .ofCharger(chargerId)
+    .sessions.findLast(session => session.transactionIds.includes(transactionId))
+}
+
+type Meter = Extract<ChargerMessage, { kind: 'meter' }>
+
+function serveMeter(context: ServeContext, input: ChargerInput, message: Meter): Served {
+  const named = byTransaction(context, input.chargerId, message.transactionId ?? 0)
+  // Readings outside a transaction (clock-aligned, connector 0) say nothing about a session.
+  const session =
+    named ?? (message.transactionId === undefined ? undefined : onlyOpen(context, input.chargerId, message))
+  if (!session && message.transactionId === undefined) return noted(NOTED)
+  const ticks = message.readings.flatMap(reading =>
+    tickOf(input, reading, {
+      session,
+      connectorId: message.connectorId,
+      transactionId: message.transactionId ?? 0,
+    }),
+  )
+  if (ticks.length === 0) return noted(NOTED)
+  return { bodies: [...(session ? adoptionOf(context, input, session) : []), ...ticks], answer: NOTED }
+}
+
+/** Ids of -1, 0 or from elsewhere: the reading belongs to the one session that is open on its connector. */
+function onlyOpen(context: ServeContext, chargerId: ChargerId, message: Meter): Session | undefined {
+  if ((message.transactionId ?? 0) > 0) return undefined
+  return openAt(context, chargerId, message.connectorId)
+}
+
+type TickPlace = {
+  readonly session: Session | undefined
+  readonly connectorId: number
+  readonly transactionId: number
+}
+
+function tickOf(input: ChargerInput, reading: MeterReading, place: TickPlace): readonly AnyBody[] {
+  const { session, connectorId, transactionId } = place
+  const last = session?.lastTick?.body
+  const repeated = last?.sampledAt.raw === reading.sampledAt.raw && last.energyWh === reading.energyWh
+  const empty =
+    reading.energyWh === undefined && reading.powerW === undefined && reading.socPercent === undefined
+  if (repeated || (empty && reading.signed === undefined)) return []
+  const { sampledAt, energyWh, powerW, socPercent, signed } = reading
+  return [
+    {
+      name: 'meter_tick',
+      body: {
+        ...(session && { sessionId: session.sessionId }),
+        chargerId: input.chargerId,
+        connectorId,
+        transactionId,
+        sampledAt,
+        ...(energyWh !== undefined && { energyWh }),
+        ...(powerW !== undefined && { powerW }),
+        ...(socPercent !== undefined && { socPercent: Math.max(0, Math.round(socPercent)) }),
+        ...(signed !== undefined && { signed }),
+        connectionId: input.connectionId,
+      },
+    },
+  ]
+}
+
+type Stop = Extract<ChargerMessage, { kind: 'stop' }>
+
+function serveStop(context: ServeContext, input: ChargerInput, message: Stop): Served {
+  const { chargerId, connectionId } = input
+  const answer: ChargerAnswer = { kind: 'stopped' }
+  const { transactionId, meterStopWh, stoppedAt, reason, tokenRef } = message
+  const session = byTransaction(context, chargerId, transactionId)
+  const { orphanEnds } = context.view.ofCharger(chargerId)
+  const ends = (session ? session.ends : orphanEnds).map(end => end.body)
+  const repeated = ends.some(
+    end =>
+      end.meterStopWh === meterStopWh &&
+      end.stoppedAt.raw === stoppedAt.raw &&
+      (session !== undefined || end.transactionId === transactionId),
+  )
+  if (repeated) return noted(answer)
+  const connectorId = session?.connectorId ?? 0
+  const ticks = message.readings.flatMap(reading =>
+    tickOf(input, reading, { session, connectorId, transactionId }),
+  )
+  const end: AnyBody = {
+    name: 'session_end',
+    body: {
+      ...(session && { sessionId: session.sessionId }),
+      chargerId,
+      transactionId,
+      meterStopWh,
+      stoppedAt,
+      reason,
+      ...(tokenRef && { tokenRef }),
+      connectionId,
+      clock: CLOCK,
+    },
+  }
+  return { bodies: [...(session ? adoptionOf(context, input, session) : []), ...ticks, end], answer }
+}
+
+/** The charger came from another node in mid-session (PROTOCOL 5.3): say so once. */
+function adoptionOf(context: ServeContext, input: ChargerInput, session: Session): readonly AnyBody[] {
+  if (session.end) return []
+  const served = session.adoptions.at(-1) ?? session.start
+  if (served.deviceId === context.self) return []
+  const newest = session.lastTick ?? served
+  const { sessionId, chargerId, connectorId } = session
+  const chargerState = context.statusOf(chargerId, connectorId)?.split('/')[0] ?? 'unknown'
+  const { connectionId } = input
+  return [{ name: 'adoption', body: { sessionId, chargerId, from: newest.ref, chargerState, connectionId } }]
+}

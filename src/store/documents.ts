@@ -1,0 +1,181 @@
+// The Yjs documents, in y-leveldb, behind the journal (PROTOCOL 1.10). y-leveldb answers null where it should reject and
+// never flushes to disk, so this store only ever claims to be `trusted` or `doubtful`: at the first sign of trouble it
+// turns doubtful for good, writes nothing more and answers nothing, and the caller rebuilds it from the journal. Power loss
+// takes the newest updates without any sign; whoever opens it compares with the journal. The only home of y-leveldb.
+import { LeveldbPersistence, type LevelOptions } from 'y-leveldb'
+import { type Doc, encodeStateAsUpdate } from 'yjs'
+import { reasonOf } from '../errors.ts'
+import { claimFolder } from './claim.ts'
+import { levelError } from './level-error.ts'
+import { wrappedEncoding } from './value.ts'
+
+export type Documents = {
+  /** Write-behind, in order. A queue over its limits makes the store doubtful instead of growing. */
+  readonly put: (name: string, update: Uint8Array) => void
+  /** The whole document as one Yjs v1 update, after all puts before; undefined when absent or doubtful. */
+  readonly read: (name: string) => Promise<Uint8Array | undefined>
+  /** Empty when doubtful. */
+  readonly names: () => Promise<readonly string[]>
+  /** Melts the updates of a document into one; for closed logs. */
+  readonly flush: (name: string) => Promise<void>
+  /** Resolves when everything put so far is written or the store has become doubtful. */
+  readonly settled: () => Promise<void>
+  readonly state: () => 'trusted' | 'doubtful'
+  /** Why it is doubtful. */
+  readonly doubt: () => string | undefined
+  readonly close: () => Promise<void>
+}
+
+export type DocumentsLocation = string | { readonly memory: true }
+
+export const MAX_PENDING_PUTS = 4_096
+export const MAX_PENDING_BYTES = 8_388_608
+
+/** The part of y-leveldb that we use, as it behaves. */
+type Persistence = Pick<
+  LeveldbPersistence,
+  'storeUpdate' | 'getYDoc' | 'getAllDocNames' | 'flushDocument' | 'destroy'
+>
+
+/** Rejects with STORE_LOCKED, STORE_CORRUPT, STORE_FULL or STORE_FAILED when the directory cannot be opened. */
+export async function openDocuments(location: DocumentsLocation): Promise<Documents> {
+  return documentsOver(await openPersistence(location))
+}
+
+/** The store over an opened y-leveldb, or over something that fails like it. */
+export function documentsOver(persistence: Persistence): Documents {
+  const trust = new Trust()
+  const queue = new WriteBehind(trust, (name, update) => persistence.storeUpdate(name, update))
+  return {
+    put: (name, update) => queue.put(name, update),
+    read: async name => {
+      await queue.settled
+      if (trust.doubt !== undefined) return undefined
+      const doc = await trust.ask(`reading ${name}`, persistence.getYDoc(name))
+      return doc && wholeUpdate(doc, () => trust.lose(`an update of ${name} is missing`))
+    },
+    names: async () => {
+      await queue.settled
+      if (trust.doubt !== undefined) return []
+      return (await trust.ask('listing the documents', persistence.getAllDocNames())) ?? []
+    },
+    flush: async name => {
+      await queue.settled
+      if (trust.doubt === undefined) await trust.ask(`flushing ${name}`, persistence.flushDocument(name))
+    },
+    settled: () => queue.settled,
+    state: () => (trust.doubt === undefined ? 'trusted' : 'doubtful'),
+    doubt: () => trust.doubt,
+    close: async () => {
+      await queue.settled
+      await trust.ask('closing', persistence.destroy())
+    },
+  }
+}
+
+/** Lost once, lost for good; the first reason stays. */
+class Trust {
+  doubt: string | undefined
+
+  lose(reason: string): void {
+    this.doubt ??= reason
+  }
+
+  /** y-leveldb's answer, or undefined and a doubt when it was its word for failure. */
+  async ask<T>(what: string, answer: Promise<T | null>): Promise<T | undefined> {
+    try {
+      const given = await answer
+      if (given !== null) return given
+      this.lose(`${what} failed`)
+    } catch (error) {
+      this.lose(`${what} failed: ${reasonOf(error)}`)
+    }
+    return undefined
+  }
+}
+
+type StoreUpdate = (name: string, update: Uint8Array) => Promise<number | null>
+
+class WriteBehind {
+  readonly #trust: Trust
+  readonly #storeUpdate: StoreUpdate
+  #puts = 0
+  #bytes = 0
+  settled: Promise<void> = Promise.resolve()
+
+  constructor(trust: Trust, storeUpdate: StoreUpdate) {
+    this.#trust = trust
+    this.#storeUpdate = storeUpdate
+  }
+
+  put(name: string, update: Uint8Array): void {
+    if (this.#trust.doubt !== undefined) return
+    if (this.#puts >= MAX_PENDING_PUTS || this.#bytes + update.length > MAX_PENDING_BYTES) {
+      this.#trust.lose(`${this.#puts} puts of ${this.#bytes} bytes wait, which is the limit`)
+      return
+    }
+    this.#puts++
+    this.#bytes += update.length
+    this.settled = this.settled.then(() => this.#store(name, update))
+  }
+
+  async #store(name: string, update: Uint8Array): Promise<void> {
+    // A put behind one that was lost would leave a hole.
+    if (this.#trust.doubt === undefined)
+      await this.#trust.ask(`writing ${name}`, this.#storeUpdate(name, update))
+    this.#puts--
+    this.#bytes -= update.length
+  }
+}
+
+/** Undefined when the document is empty, or when updates in it wait for one that is not there (PROTOCOL 1.1, F7). */
+function wholeUpdate(doc: Doc, onGap: () => void): Uint8Array | undefined {
+  const hasGap = doc.store.pendingStructs !== null || doc.store.pendingDs !== null
+  const isEmpty = doc.store.clients.size === 0
+  if (hasGap) onGap()
+  const update = hasGap || isEmpty ? undefined : encodeStateAsUpdate(doc)
+  doc.destroy()
+  return update
+}
+
+/** Either library is loaded only when asked for: a simulation needs no native code. */
+async function openPersistence(location: DocumentsLocation): Promise<LeveldbPersistence> {
+  if (typeof location !== 'string') {
+    const { MemoryLevel } = await import('memory-level')
+    const { persistence } = persistWith(options => new MemoryLevel(options), 'memory')
+    return persistence
+  }
+  const { ClassicLevel } = await import('classic-level')
+  const claim = await claimFolder(location)
+  const { db, persistence } = persistWith(options => new ClassicLevel(location, options), location)
+  try {
+    await db.open()
+  } catch (error) {
+    claim.free()
+    throw levelError(error, `documents in ${location}`)
+  }
+  claim.hold(db)
+  db.once('closed', claim.free)
+  return persistence
+}
+
+type WrappedOptions = { readonly keyEncoding: never; readonly valueEncoding: typeof wrappedEncoding }
+
+/**
+ * y-leveldb makes its own database, with `new` on what we pass and with its own encodings. A function that returns an
+ * object may stand there, so we keep the database in hand and put our wrapping in the place of its identity encoding.
+ */
+function persistWith<D extends object>(
+  make: (options: WrappedOptions) => D,
+  location: string,
+): { readonly db: D; readonly persistence: LeveldbPersistence } {
+  let made: D | undefined
+  function Level(_location: string, options: LevelOptions): D {
+    // `never`: its array keys do not fit the key type that the level packages infer from an encoding's name.
+    made = make({ keyEncoding: options.keyEncoding as never, valueEncoding: wrappedEncoding })
+    return made
+  }
+  const persistence = new LeveldbPersistence(location, { Level })
+  if (made === undefined) throw new TypeError('y-leveldb has not opened the database that it was given')
+  return { db: made, persistence }
+}

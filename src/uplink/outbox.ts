@@ -1,0 +1,138 @@
+// What goes out next, by which uplink, and when (PROTOCOL 3.3). The queue is the logs themselves: whatever lies
+// above the cloud's acks is unsent, so it is durable, resumable and shared by every node without a queue of its
+// own. Rendezvous ranking only saves bytes; two nodes that push the same change nothing (no election anywhere).
+import { hashOf } from '../identity/hash.ts'
+import { type DeviceId, type LogId, unhex } from '../units.ts'
+
+/** Added wait for each node that ranks before us. */
+const RANK_DELAY_MS = 8000
+const RANK_JITTER_MS = 2000
+/** Between rounds while only ticks and diagnostics wait. */
+const ROUND_MS = 5000
+const ROUND_JITTER_MS = 10_000
+/** Nothing to send: ask for news of others' pushes, and show that the uplink lives. */
+const POLL_MS = 20_000
+const BACKOFF_MIN_MS = 1000
+const BACKOFF_MAX_MS = 15 * 60 * 1000
+/** Size of a push, grown by what got through and halved by what did not. */
+const BATCH_MIN_BYTES = 4 * 1024
+const BATCH_MAX_BYTES = 256 * 1024
+const BATCH_STEP_BYTES = 32 * 1024
+
+/** P0 policy, P1 ends and payments, P2 starts, P3 ticks, P4 diagnostics (PROTOCOL 3.3). */
+export type Priority = 0 | 1 | 2 | 3 | 4
+
+/** A log that holds more than the cloud has acked. */
+export type Unsent = { readonly logId: LogId; readonly fromSeq: number; readonly priority: Priority }
+
+export type OutboxState = {
+  /** When a log was first seen unsent, and the wait that was drawn for it then. */
+  readonly dueAt: ReadonlyMap<LogId, number>
+  readonly nextAt: number
+  readonly failures: number
+  readonly waitMs: number
+  readonly batchBytes: number
+  readonly busy: boolean
+}
+
+export type Round = {
+  readonly state: OutboxState
+  /** Logs to send now, most urgent first; empty for a mere poll; undefined when it is not the time. */
+  readonly send?: readonly Unsent[]
+}
+
+export type RoundInput = {
+  readonly unsent: readonly Unsent[]
+  readonly self: DeviceId
+  /** Nodes whose uplink works, ourselves included or not. */
+  readonly alive: readonly DeviceId[]
+  readonly nowMs: number
+  /** 0 <= n < 1. */
+  readonly dice: () => number
+}
+
+export function emptyOutbox(nowMs: number): OutboxState {
+  return {
+    dueAt: new Map(),
+    nextAt: nowMs,
+    failures: 0,
+    waitMs: BACKOFF_MIN_MS,
+    batchBytes: 64 * 1024,
+    busy: false,
+  }
+}
+
+/** How many live uplinks come before us for this log; the same everywhere for the same view of who is alive. */
+export function rankOf(self: DeviceId, logId: LogId, alive: readonly DeviceId[]): number {
+  const mine = weightOf(self, logId)
+  let rank = 0
+  for (const other of alive) if (other !== self && weightOf(other, logId) > mine) rank += 1
+  return rank
+}
+
+function weightOf(deviceId: DeviceId, logId: LogId): number {
+  const digest = hashOf('chargemesh/rank/v1', unhex(deviceId), unhex(logId))
+  return new DataView(digest.buffer, digest.byteOffset).getUint32(0)
+}
+
+/** Called each tick; `send` comes at most once until `pushed` or `failed` was called. */
+export function round(state: OutboxState, input: RoundInput): Round {
+  const dueAt = drawDue(state, input)
+  const idle: Round = { state: { ...state, dueAt } }
+  if (state.busy) return idle
+  const due = input.unsent.filter(log => (dueAt.get(log.logId) ?? 0) <= input.nowMs)
+  const urgent = state.failures === 0 && due.some(log => log.priority <= 1)
+  if (input.nowMs < state.nextAt && !urgent) return idle
+  if (due.length === 0 && input.nowMs < state.nextAt) return idle
+  const send = due.toSorted((a, b) => a.priority - b.priority || (a.logId < b.logId ? -1 : 1))
+  return { state: { ...state, dueAt, busy: true }, send }
+}
+
+function drawDue(state: OutboxState, input: RoundInput): ReadonlyMap<LogId, number> {
+  const dueAt = new Map<LogId, number>()
+  for (const { logId } of input.unsent) {
+    const held = state.dueAt.get(logId)
+    if (held !== undefined) dueAt.set(logId, held)
+    else {
+      const rank = rankOf(input.self, logId, input.alive)
+      dueAt.set(logId, input.nowMs + rank * RANK_DELAY_MS + (rank > 0 ? input.dice() * RANK_JITTER_MS : 0))
+    }
+  }
+  return dueAt
+}
+
+/** The cloud answered. `remaining`: more is waiting, so go on at once. */
+export function pushed(
+  state: OutboxState,
+  nowMs: number,
+  remaining: boolean,
+  dice: () => number,
+): OutboxState {
+  const waitMs = remaining ? 0 : Math.min(POLL_MS, ROUND_MS + dice() * ROUND_JITTER_MS)
+  const batchBytes = Math.min(BATCH_MAX_BYTES, state.batchBytes + BATCH_STEP_BYTES)
+  return { ...state, busy: false, failures: 0, waitMs: BACKOFF_MIN_MS, nextAt: nowMs + waitMs, batchBytes }
+}
+
+/** Decorrelated jitter: each wait is drawn between the least and three times the last one. */
+export function failed(
+  state: OutboxState,
+  nowMs: number,
+  dice: () => number,
+  retryAfterMs: number | undefined,
+): OutboxState {
+  const drawn = BACKOFF_MIN_MS + dice() * (state.waitMs * 3 - BACKOFF_MIN_MS)
+  const waitMs = Math.min(BACKOFF_MAX_MS, Math.max(drawn, BACKOFF_MIN_MS))
+  return {
+    ...state,
+    busy: false,
+    failures: state.failures + 1,
+    waitMs,
+    nextAt: nowMs + Math.max(waitMs, Math.min(retryAfterMs ?? 0, BACKOFF_MAX_MS)),
+    batchBytes: Math.max(BATCH_MIN_BYTES, Math.floor(state.batchBytes / 2)),
+  }
+}
+
+/** A person asks for a try right now. */
+export function hurry(state: OutboxState, nowMs: number): OutboxState {
+  return { ...state, nextAt: nowMs, waitMs: BACKOFF_MIN_MS, failures: 0 }
+}

@@ -1,0 +1,230 @@
+// The ways out of a node: each tick asks the outbox what is due, hands it to the uplink, and brings the answer back
+// into the mailbox. Several nodes may push the same at once; the cloud applies it once (PROTOCOL 3.1).
+import { MeshError } from './errors.ts'
+import type { Ledger } from './ledger.ts'
+import { TYPE_NUMBERS } from './log/body.ts'
+import type { Acting } from './node.ts'
+import type { Clock, Logger, Push, PushAnswer, Random, Uplink } from './ports.ts'
+import type { Log } from './replica/logs.ts'
+import type { Send } from './replica/sync.ts'
+import type { DeviceId } from './units.ts'
+import {
+  emptyOutbox,
+  failed,
+  hurry,
+  type OutboxState,
+  type Priority,
+  pushed,
+  round,
+  type Unsent,
+} from './uplink/outbox.ts'
+
+/** A working uplink says so this often; a minute of silence means that it is gone (PROTOCOL 3.3). */
+const ALIVE_EVERY_MS = 20_000
+const ALIVE_FOR_MS = 60_000
+/** Segments of one log in one push. */
+const MAX_SEGMENTS = 64
+
+export type UplinkStatus = {
+  readonly name: string
+  readonly state: 'untried' | 'working' | 'failing'
+  readonly lastReason?: string
+  readonly nextTryInMs: number
+  readonly pushes: number
+  readonly wireBytes: number
+}
+
+export type Uplinks = {
+  readonly set: (uplinks: readonly Uplink[]) => void
+  readonly tick: (act: Acting, back: (result: (act: Acting) => readonly Send[]) => void) => readonly Send[]
+  /** A person asks for a try now. */
+  readonly hurry: () => void
+  readonly status: (nowMs: number) => readonly UplinkStatus[]
+  readonly unsentEvents: (ledger: Ledger) => number
+}
+
+export type UplinksDeps = {
+  readonly self: DeviceId
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly count: (name: string, by?: number) => void
+}
+
+type Way = {
+  readonly uplink: Uplink
+  outbox: OutboxState
+  sinceVersion: number
+  succeededAtMs: number | undefined
+  saidAliveAtMs: number | undefined
+  reason: string | undefined
+  pushes: number
+  wireBytes: number
+}
+
+export function createUplinks(deps: UplinksDeps): Uplinks {
+  let ways: readonly Way[] = []
+  const dice = (): number => {
+    const drawn = deps.random.bytes(4)
+    return new DataView(drawn.buffer, drawn.byteOffset).getUint32(0) / 2 ** 32
+  }
+
+  const answered = (way: Way, answer: PushAnswer, act: Acting): readonly Send[] => {
+    const nowMs = act.times.monotonicMs
+    way.succeededAtMs = nowMs
+    way.reason = answer.refused[0] && `refused ${answer.refused.length}, first: ${answer.refused[0].reason}`
+    way.sinceVersion = answer.version
+    way.wireBytes += answer.wireBytes
+    deps.count('uplink.pushed')
+    for (const { logId, reason } of answer.refused) {
+      deps.count('uplink.refused')
+      deps.logger.warn('the cloud refused part of a log', { log: logId, reason, uplink: way.uplink.name })
+    }
+    const sends = act.learn(answer.acks)
+    const refused = new Set(answer.refused.map(one => one.logId))
+    const remaining = unsentLogs(act.ledger).some(log => !refused.has(log.logId))
+    way.outbox = pushed(way.outbox, nowMs, remaining && answer.refused.length === 0, dice)
+    return sends
+  }
+
+  const broke = (way: Way, error: unknown, act: Acting): readonly Send[] => {
+    if (!(error instanceof MeshError)) throw error
+    way.reason = error.message
+    deps.count('uplink.failed')
+    deps.logger.warn('uplink failed', { uplink: way.uplink.name, reason: error.message })
+    const retryAfterMs =
+      'retryAfterMs' in error && typeof error.retryAfterMs === 'number' ? error.retryAfterMs : undefined
+    way.outbox = failed(way.outbox, act.times.monotonicMs, dice, retryAfterMs)
+    return []
+  }
+
+  const sayAlive = (act: Acting): readonly Send[] => {
+    const nowMs = act.times.monotonicMs
+    const sends: Send[] = []
+    for (const way of ways) {
+      const works = way.succeededAtMs !== undefined && nowMs - way.succeededAtMs < ALIVE_FOR_MS
+      if (!works || (way.saidAliveAtMs !== undefined && nowMs - way.saidAliveAtMs < ALIVE_EVERY_MS)) continue
+      way.saidAliveAtMs = nowMs
+      const body = { deviceId: deps.self, issuedAt: act.times.wallMs, uplink: way.uplink.name.slice(0, 32) }
+      sends.push(...act.state({ kind: 'uplink', body }))
+    }
+    return sends
+  }
+
+  return {
+    set: list => {
+      const nowMs = deps.clock.monotonicMs()
+      ways = list.map(uplink => ways.find(way => way.uplink.name === uplink.name) ?? newWay(uplink, nowMs))
+    },
+    tick: (act, back) => {
+      const unsent = ways.length === 0 ? [] : unsentLogs(act.ledger)
+      for (const way of ways) {
+        const alive = aliveNodes(act)
+        const next = round(way.outbox, { unsent, self: deps.self, alive, nowMs: act.times.monotonicMs, dice })
+        way.outbox = next.state
+        if (!next.send) continue
+        const push = composePush(act.ledger, next.send, {
+          batchBytes: way.outbox.batchBytes,
+          sinceVersion: way.sinceVersion,
+        })
+        way.pushes += 1
+        way.uplink.push(push).then(
+          answer => back(later => answered(way, answer, later)),
+          (error: unknown) => back(later => broke(way, error, later)),
+        )
+      }
+      return sayAlive(act)
+    },
+    hurry: () => {
+      for (const way of ways) way.outbox = hurry(way.outbox, deps.clock.monotonicMs())
+    },
+    status: nowMs =>
+      ways.map(way => ({
+        name: way.uplink.name,
+        state: way.outbox.failures > 0 ? 'failing' : way.succeededAtMs === undefined ? 'untried' : 'working',
+        ...(way.reason !== undefined && { lastReason: way.reason }),
+        nextTryInMs: Math.max(0, way.outbox.nextAt - nowMs),
+        pushes: way.pushes,
+        wireBytes: way.wireBytes,
+      })),
+    unsentEvents: ledger => {
+      let count = 0
+      for (const log of ledger.logs.all()) count += Math.max(0, log.head.seq - ledger.ackedSeq(log.logId))
+      return count
+    },
+  }
+}
+
+function newWay(uplink: Uplink, nowMs: number): Way {
+  return {
+    uplink,
+    outbox: emptyOutbox(nowMs),
+    sinceVersion: 0,
+    succeededAtMs: undefined,
+    saidAliveAtMs: undefined,
+    reason: undefined,
+    pushes: 0,
+    wireBytes: 0,
+  }
+}
+
+function aliveNodes(act: Acting): readonly DeviceId[] {
+  const fresh = act.ledger.objects
+    .ofKind('uplink')
+    .filter(object => Math.abs(act.times.wallMs - object.body.issuedAt) < ALIVE_FOR_MS)
+  return fresh.map(object => object.body.deviceId)
+}
+
+/** Logs that hold more than the cloud has acked. A forked log goes out as well: the cloud is where money is reviewed. */
+function unsentLogs(ledger: Ledger): readonly Unsent[] {
+  const unsent: Unsent[] = []
+  for (const log of ledger.logs.all()) {
+    const fromSeq = ledger.ackedSeq(log.logId) + 1
+    if (log.head.seq >= fromSeq)
+      unsent.push({ logId: log.logId, fromSeq, priority: priorityOf(log, fromSeq) })
+  }
+  return unsent
+}
+
+const ENDS: readonly number[] = [
+  TYPE_NUMBERS.session_end,
+  TYPE_NUMBERS.payment_attempt,
+  TYPE_NUMBERS.checkpoint,
+]
+const STARTS: readonly number[] = [TYPE_NUMBERS.session_start, TYPE_NUMBERS.escrow_hold]
+
+/** The most urgent type among what is unsent (PROTOCOL 3.3); an element's second byte is its type. */
+function priorityOf(log: Log, fromSeq: number): Priority {
+  if (!log.certificate.roles.includes('node')) return 0
+  let priority: Priority = 4
+  for (let seq = fromSeq; seq < log.elements.length && priority > 1; seq++) {
+    const type = log.elements[seq]?.[1] ?? 0
+    if (ENDS.includes(type)) priority = 1
+    else if (STARTS.includes(type)) priority = 2
+    else if (type === TYPE_NUMBERS.meter_tick && priority > 3) priority = 3
+  }
+  return priority
+}
+
+function composePush(
+  ledger: Ledger,
+  send: readonly Unsent[],
+  limits: { batchBytes: number; sinceVersion: number },
+): Push {
+  const segments: Push['segments'][number][] = []
+  const certificates = new Set<Uint8Array>()
+  let bytes = 0
+  for (const { logId, fromSeq } of send) {
+    if (bytes >= limits.batchBytes) break
+    const certificate = ledger.logs.get(logId)?.certificate
+    if (fromSeq === 0 && certificate)
+      for (const encoded of ledger.chainOf(certificate)) certificates.add(encoded)
+    for (const segment of ledger.logs.segments(logId, fromSeq, MAX_SEGMENTS)) {
+      // At least one segment goes, however small the batch has become.
+      if (segments.length > 0 && bytes + segment.update.length > limits.batchBytes) break
+      bytes += segment.update.length
+      segments.push(segment)
+    }
+  }
+  return { segments, certificates: [...certificates], sinceVersion: limits.sinceVersion }
+}

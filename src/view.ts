@@ -1,0 +1,117 @@
+// What a node knows: every fold, fed by the events that passed the gate, and the questions that are asked of them.
+// The decision folders meet here and in node.ts, nowhere else. Rebuilt from the logs whenever a log forks.
+import { createPolicy, type Policy } from './authorization/policy.ts'
+import type { Certificate } from './identity/certificate.ts'
+import type { Roster } from './identity/roster.ts'
+import { type AnyBody, decodeBody, type EventRef } from './log/body.ts'
+import type { LogEvent } from './log/event.ts'
+import { addFact, emptyFacts, type Fact } from './session/facts.ts'
+import { type ChargerSessions, foldCharger, type Session } from './session/fold.ts'
+import { createTariffs, type Tariffs } from './tariff/tariffs.ts'
+import type { ChargerId, DeviceId, LogId, SessionId, TokenRef } from './units.ts'
+
+const NO_SESSIONS: ChargerSessions = { sessions: [], orphanEnds: [] }
+
+export type Refusal = Fact<'diagnostics'>
+
+export type View = {
+  readonly policy: Policy
+  readonly tariffs: Tariffs
+  /** Feeds one event of a log that `certificate` wrote. Each event once. */
+  readonly apply: (event: LogEvent, certificate: Certificate) => void
+  readonly session: (sessionId: SessionId) => Session | undefined
+  readonly ofCharger: (chargerId: ChargerId) => ChargerSessions
+  readonly ofToken: (tokenRef: TokenRef) => readonly Session[]
+  readonly sessions: () => readonly Session[]
+  readonly orphanEnds: () => readonly Fact<'session_end'>[]
+  readonly diagnostics: () => readonly Fact<'diagnostics'>[]
+  /** Newest head of every operator log: the version of the policy that a decision rested on. */
+  readonly policyHeads: () => readonly EventRef[]
+  /** Events whose body their type's table cannot read: stored and relayed, but meaningless. */
+  readonly unreadable: () => number
+  /** Grows with every event that was applied. */
+  readonly changes: () => number
+}
+
+/** Diagnostics kept for display; the logs keep them all. */
+const MAX_DIAGNOSTICS = 10_000
+
+export function createView(roster: Roster): View {
+  const policy = createPolicy()
+  const tariffs = createTariffs()
+  const facts = emptyFacts()
+  const folded = new Map<ChargerId, ChargerSessions>()
+  const tokens = new Map<TokenRef, Set<ChargerId>>()
+  const diagnostics: Fact<'diagnostics'>[] = []
+  const policyHeads = new Map<LogId, EventRef>()
+  let unreadable = 0
+  let changes = 0
+
+  const ofCharger = (chargerId: ChargerId): ChargerSessions => {
+    const held = folded.get(chargerId)
+    if (held) return held
+    const charger = facts.chargers.get(chargerId)
+    if (!charger) return NO_SESSIONS
+    const made = foldCharger(charger)
+    folded.set(chargerId, made)
+    return made
+  }
+  const sessions = (): readonly Session[] => [...facts.chargers.keys()].flatMap(id => ofCharger(id).sessions)
+
+  const applySaid = (event: LogEvent, said: AnyBody, deviceId: DeviceId): void => {
+    if (said.name === 'diagnostics') {
+      const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
+      if (diagnostics.length < MAX_DIAGNOSTICS)
+        diagnostics.push({ ref, hlc: event.hlc, deviceId, body: said.body })
+      return
+    }
+    const chargerId = addFact(facts, event, said, deviceId)
+    if (chargerId !== undefined) folded.delete(chargerId)
+    if (said.name === 'session_start' && chargerId !== undefined) {
+      const chargers = tokens.get(said.body.tokenRef) ?? new Set()
+      tokens.set(said.body.tokenRef, chargers.add(chargerId))
+    }
+  }
+
+  return {
+    policy,
+    tariffs,
+    apply: (event, certificate) => {
+      changes += 1
+      const said = decodeBody(event.type, event.body)
+      if (!said) unreadable += 1
+      if (certificate.roles.includes('issuer') || certificate.roles.includes('revoker')) {
+        policyHeads.set(event.logId, { logId: event.logId, seq: event.seq, hash: event.hash })
+        if (said) applyPolicy({ policy, tariffs, roster }, event, said, certificate)
+      } else if (said && certificate.roles.includes('node')) applySaid(event, said, certificate.deviceId)
+    },
+    session: sessionId => {
+      const chargerId = facts.chargerOf.get(sessionId)
+      return chargerId && ofCharger(chargerId).sessions.find(session => session.sessionId === sessionId)
+    },
+    ofCharger,
+    ofToken: tokenRef =>
+      [...(tokens.get(tokenRef) ?? [])].flatMap(id =>
+        ofCharger(id).sessions.filter(session => session.tokenRef === tokenRef),
+      ),
+    sessions,
+    orphanEnds: () => [...facts.chargers.keys()].flatMap(id => ofCharger(id).orphanEnds),
+    diagnostics: () => diagnostics,
+    policyHeads: () => [...policyHeads.values()].slice(0, 16),
+    unreadable: () => unreadable,
+    changes: () => changes,
+  }
+}
+
+type PolicyFolds = { readonly policy: Policy; readonly tariffs: Tariffs; readonly roster: Roster }
+
+/** A revoker may only revoke; everything else is the issuer's (PROTOCOL 2.6). */
+function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certificate: Certificate): void {
+  const placed = { ref: { logId: event.logId, seq: event.seq, hash: event.hash }, hlc: event.hlc }
+  if (said.name === 'revoke') folds.policy.addRevocation({ ...placed, body: said.body })
+  if (!certificate.roles.includes('issuer')) return
+  if (said.name === 'grant') folds.policy.addGrant({ ...placed, body: said.body })
+  if (said.name === 'charge_point') folds.policy.addChargePoint({ ...placed, body: said.body })
+  if (said.name === 'tariff') folds.tariffs.add({ ...said.body, ...placed })
+  if (said.name === 'device_cert') folds.roster.enrol(said.body.certificate)
+}

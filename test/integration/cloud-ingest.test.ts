@@ -1,0 +1,179 @@
+// Pushes against a real database: what is admitted becomes sessions, bills and acks exactly once, whatever is doubled,
+// reordered, forged or cut short.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Database } from '../../src/cloud/database.ts'
+import { ingest } from '../../src/cloud/ingest.ts'
+import { enterSite } from '../../src/cloud/schema.ts'
+import { type Ack, readObject } from '../../src/log/object.ts'
+import { sessionBodies, type TestSite } from '../site.ts'
+import { cloudBench, openTestDatabase } from './cloud-bench.ts'
+
+let database: Database
+beforeAll(async () => {
+  database = await openTestDatabase()
+})
+afterAll(() => database.close())
+
+describe('a push', () => {
+  it('makes one session, one bill and one ack that a node can read', async () => {
+    const { site, push, sessions, bills } = await cloudBench(database)
+    const node = site.device('north')
+    const log = site.openLog(node)
+    const words = sessionBodies()
+    log.append([words.start, words.pricing, words.tick(155_000), words.end])
+    const answer = await push({ segments: log.segments(), certificates: [node.certificate.encoded] })
+
+    expect(answer.refused).toEqual([])
+    expect(await sessions()).toMatchObject([
+      { sessionId: words.sessionId, chargerId: 'CP-1', state: 'complete', energyWh: 2500, flags: [] },
+    ])
+    expect(await bills()).toMatchObject([
+      { sessionId: words.sessionId, revision: 0, kind: 'invoice', amount: '0.63', currency: 'EUR' },
+    ])
+    expect(answer.acks).toHaveLength(1)
+    const verdict = readObject(
+      { roster: site.roster(), signatures: site.signatures },
+      answer.acks[0] as Uint8Array,
+    )
+    expect(verdict).toMatchObject({
+      kind: 'valid',
+      object: { kind: 'ack', body: { ...log.ref(), durability: 1, cloudEpoch: 1 } },
+    })
+  })
+
+  it('changes nothing when it comes again, whole or cut elsewhere', async () => {
+    const { site, push, sessions, bills } = await cloudBench(database)
+    const node = site.device('north')
+    const log = site.openLog(node)
+    const words = sessionBodies()
+    log.append([words.start, words.pricing, words.tick(155_000), words.end])
+    const certificates = [node.certificate.encoded]
+    const first = await push({ segments: log.segments(), certificates })
+    const before = [await sessions(), await bills()]
+    const again = await push({ segments: log.segments(), certificates, sinceVersion: first.version })
+    const recut = await push({ segments: log.segments(0, 2), certificates, sinceVersion: first.version })
+
+    expect([await sessions(), await bills()]).toEqual(before)
+    expect(again).toEqual({ version: first.version, acks: [], refused: [] })
+    expect(recut).toEqual({ version: first.version, acks: [], refused: [] })
+  })
+
+  it('bills once when two receivers on one database take the same data at the same time', async () => {
+    const one = await cloudBench(database)
+    const two = await cloudBench(database, one)
+    const node = one.site.device('north')
+    const log = one.site.openLog(node)
+    for (let i = 0; i < 12; i++) {
+      const words = sessionBodies({ connectorId: 1 + (i % 2), meterStartWh: 1000 * i })
+      log.append([words.start, words.pricing, words.end])
+    }
+    const push = { segments: log.segments(0, 4), certificates: [node.certificate.encoded] }
+    const answers = await Promise.all([one.push(push), two.push(push), one.push(push), two.push(push)])
+
+    expect(answers.map(answer => answer.refused)).toEqual([[], [], [], []])
+    const bills = await one.bills()
+    expect(bills).toHaveLength(12)
+    expect(new Set(bills.map(bill => bill.revision))).toEqual(new Set([0]))
+    expect(new Set(bills.map(bill => bill.idempotencyKey)).size).toBe(12)
+    expect(await acksOf(one.site, answers.at(-1)?.acks ?? [])).toMatchObject([log.ref()])
+  })
+
+  it.each([
+    ['start first', [0, 1, 2]],
+    ['stop first', [1, 0, 2]],
+    ['price last, stop first', [1, 2, 0]],
+    ['backwards', [2, 1, 0]],
+  ] as const)('makes one bill of a start in one log and its stop in another: %s', async (_name, order) => {
+    const { site, push, sessions, bills } = await cloudBench(database)
+    const nodes = [site.device('north'), site.device('south'), site.device('west')] as const
+    const words = sessionBodies()
+    const logs = nodes.map(node => site.openLog(node))
+    logs[0]?.append([words.start, words.pricing])
+    logs[1]?.append([words.orphanEnd])
+    logs[2]?.append([words.start, words.end])
+    for (const i of order) {
+      await push({
+        segments: logs[i]?.segments() ?? [],
+        certificates: nodes.map(node => node.certificate.encoded),
+      })
+    }
+    expect(await sessions()).toMatchObject([{ state: 'complete', energyWh: 2500 }])
+    expect(await bills()).toMatchObject([{ revision: 0, amount: '0.63' }])
+  })
+
+  it('keeps text that tries to be SQL or HTML as what it is', async () => {
+    const { site, push, sessions, bills } = await cloudBench(database)
+    const node = site.device("x'); DROP TABLE bills; --")
+    const log = site.openLog(node)
+    const evil = `'); DELETE FROM sessions; --<script>alert(1)</script>`
+    const fine = sessionBodies({ reason: evil.slice(0, 31) })
+    const nasty = sessionBodies({ chargerId: `CP'; DROP TABLE bills;--\u0000`, reason: '\u0000<b>' })
+    const slash = sessionBodies({ chargerId: '..', reason: '%2e%2e' })
+    for (const words of [fine, nasty, slash]) log.append([words.start, words.pricing, words.end])
+    log.append([{ name: 'diagnostics', body: { code: evil.slice(0, 48), detail: `${evil}\u0000` } }])
+    const answer = await push({ segments: log.segments(), certificates: [node.certificate.encoded] })
+
+    expect(answer.refused).toEqual([])
+    expect(await acksOf(site, answer.acks)).toMatchObject([log.ref()])
+    expect(await sessions()).toMatchObject([{ sessionId: fine.sessionId, chargerId: 'CP-1' }])
+    expect(await bills()).toHaveLength(1)
+  })
+
+  it('answers acks page by page from the version that a node has seen', async () => {
+    const { site, push, deps } = await cloudBench(database)
+    const node = site.device('north')
+    const first = site.openLog(node)
+    const certificates = [node.certificate.encoded]
+    const one = await push({ segments: first.segments(), certificates })
+    const second = site.openLog(node, { prev: first.ref() })
+    const two = await push({ segments: second.segments(), certificates, sinceVersion: one.version })
+    expect(await acksOf(site, two.acks)).toMatchObject([second.ref()])
+    expect(two.version).toBeGreaterThan(one.version)
+    // A node that has seen more than there is talked to a database that was lost.
+    const lost = await push({ certificates, sinceVersion: two.version + 100 })
+    expect(await acksOf(site, lost.acks)).toMatchObject([first.ref(), second.ref()])
+    // A new epoch of the cloud makes every ack due again, above every version of the old one.
+    await enterSite(deps.database, { siteId: site.siteId, rootKey: site.rootKey, name: '' }, 2)
+    const renewed = await push({ certificates, sinceVersion: two.version + 100 })
+    expect(await acksOf(site, renewed.acks)).toMatchObject([{ cloudEpoch: 2 }, { cloudEpoch: 2 }])
+    expect(renewed.version).toBeGreaterThan(two.version + 100)
+  })
+
+  it('makes the ack at the next push when it died between commit and ack', async () => {
+    const { site, push, deps } = await cloudBench(database)
+    const [north, south] = [site.device('north'), site.device('south')]
+    const log = site.openLog(north)
+    const died = await ingest(deps, { segments: log.segments(), certificates: [north.certificate.encoded] })
+    expect(died).toEqual([])
+    const other = site.openLog(south)
+    const answer = await push({ segments: other.segments(), certificates: [south.certificate.encoded] })
+    const acked = await acksOf(site, answer.acks)
+    expect(acked.map(ack => ack.logId).sort()).toEqual([log.logId, other.logId].sort())
+  })
+
+  it('signs no ack for what was not committed', async () => {
+    const { site, push, deps } = await cloudBench(database)
+    const node = site.device('north')
+    const log = site.openLog(node)
+    const broken: Database = {
+      ...database,
+      transaction: run =>
+        database.transaction(async sql => {
+          await run(sql)
+          throw new Error('power cut')
+        }),
+    }
+    const push1 = { segments: log.segments(), certificates: [node.certificate.encoded] }
+    await expect(ingest({ ...deps, database: broken }, push1)).rejects.toThrow('power cut')
+    expect((await push({})).acks).toEqual([])
+    expect((await push(push1)).acks).toHaveLength(1)
+  })
+})
+
+async function acksOf(site: TestSite, acks: readonly Uint8Array[]): Promise<readonly Ack[]> {
+  return acks.map(encoded => {
+    const verdict = readObject({ roster: site.roster(), signatures: site.signatures }, encoded)
+    if (verdict.kind !== 'valid' || verdict.object.kind !== 'ack') throw new Error('no valid ack')
+    return verdict.object.body
+  })
+}
