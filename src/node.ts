@@ -141,6 +141,10 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     const learn = (encoded: readonly Uint8Array[]): readonly Send[] => {
       const news = encoded.flatMap(object => {
         const verdict = ledger.admitObject(object)
+        if (verdict.kind === 'refused') {
+          count(`object.${verdict.reason}`)
+          deps.logger.warn('a signed statement was refused', { reason: verdict.reason })
+        }
         return verdict.kind === 'valid' && verdict.news ? [verdict.object] : []
       })
       return mesh.learned(news)

@@ -80,10 +80,11 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
       deps.count('uplink.refused')
       deps.logger.warn('the cloud refused part of a log', { log: logId, reason, uplink: way.uplink.name })
     }
+    const before = unsentIn(act.ledger)
     const sends = act.learn(answer.acks)
-    const refused = new Set(answer.refused.map(one => one.logId))
-    const remaining = unsentLogs(act.ledger).some(log => !refused.has(log.logId))
-    way.outbox = pushed(way.outbox, nowMs, remaining && answer.refused.length === 0, dice)
+    const after = unsentIn(act.ledger)
+    // On at once only while it gets somewhere: a cloud whose acks we cannot read must not be hammered.
+    way.outbox = pushed(way.outbox, nowMs, after > 0 && after < before, dice)
     return sends
   }
 
@@ -147,11 +148,7 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
         pushes: way.pushes,
         wireBytes: way.wireBytes,
       })),
-    unsentEvents: ledger => {
-      let count = 0
-      for (const log of ledger.logs.all()) count += Math.max(0, log.head.seq - ledger.ackedSeq(log.logId))
-      return count
-    },
+    unsentEvents: unsentIn,
   }
 }
 
@@ -173,6 +170,12 @@ function aliveNodes(act: Acting): readonly DeviceId[] {
     .ofKind('uplink')
     .filter(object => Math.abs(act.times.wallMs - object.body.issuedAt) < ALIVE_FOR_MS)
   return fresh.map(object => object.body.deviceId)
+}
+
+function unsentIn(ledger: Ledger): number {
+  let count = 0
+  for (const log of ledger.logs.all()) count += Math.max(0, log.head.seq - ledger.ackedSeq(log.logId))
+  return count
 }
 
 /** Logs that hold more than the cloud has acked. A forked log goes out as well: the cloud is where money is reviewed. */

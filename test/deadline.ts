@@ -10,7 +10,10 @@ export type Deadline = {
 const POLL_MS = 10
 
 /** Resolves once the condition holds, asked every 10 ms; rejects at the deadline, naming what did not come. */
-export async function until(condition: () => boolean | Promise<boolean>, { withinMs, what }: Deadline): Promise<void> {
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  { withinMs, what }: Deadline,
+): Promise<void> {
   const endMs = performance.now() + withinMs
   while (!(await condition())) {
     if (performance.now() > endMs) throw new Error(`not within ${withinMs} ms: ${what}`)

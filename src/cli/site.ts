@@ -1,9 +1,11 @@
 // `chargemesh site`: a site is born.
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
-import { createSite } from '../host/site-birth.ts'
+import { readIdentity } from '../host/identity-files.ts'
+import { announceCloud, CLOUD_FOLDER, createSite } from '../host/site-birth.ts'
 import { isCurrency } from '../tariff/price.ts'
-import { say } from './operator.ts'
+import { asOperator, say } from './operator.ts'
 
 export function addSiteCommands(program: Command): void {
   const site = program.command('site').description('make a site: its trust root and its operator')
@@ -22,6 +24,8 @@ export function addSiteCommands(program: Command): void {
         )
       }
       const made = await createSite(dir, { ...options, nowAt: Date.now() })
+      const cloud = await readIdentity(join(dir, CLOUD_FOLDER))
+      await asOperator({ site: dir, via: [], json: true }, operator => announceCloud(operator, cloud))
       say(
         options,
         { siteId: made.siteId, dir },

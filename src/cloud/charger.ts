@@ -124,11 +124,11 @@ async function reach(
 }
 
 const COLUMNS = 'e.log_id, e.seq, e.event_hash, e.prev, e.element, h.device_id'
-/** Events that still count: those before their log's exclusion. */
+/** Events that still count: those before every exclusion of their log. */
 const COUNTING = `FROM events e
   JOIN log_head h ON h.site_id = e.site_id AND h.log_id = e.log_id
-  LEFT JOIN exclusions x ON x.site_id = e.site_id AND x.log_id = e.log_id
-  WHERE e.site_id = $1 AND (x.from_seq IS NULL OR e.seq < x.from_seq)`
+  WHERE e.site_id = $1 AND NOT EXISTS (
+    SELECT 1 FROM exclusions x WHERE x.site_id = e.site_id AND x.log_id = e.log_id AND x.from_seq <= e.seq)`
 
 async function sessionRows(sql: Sql, wanted: Wanted, ids: readonly SessionId[]): Promise<readonly Row[]> {
   const types = [session_start, session_end, session_state, adoption, pricing, reconciliation_mark]

@@ -1,6 +1,7 @@
 // What is kept but moves no session and no bill: a log from the point where its key was misused (PROTOCOL 1.8), and
-// what a revoked device wrote beyond its cut-off (PROTOCOL 1.7, 2.6). Exclusions only ever begin earlier.
+// what a revoked device wrote beyond its cut-off (PROTOCOL 1.7, 2.6).
 import { fromBytes, listOf, toBytes } from '../cbor.ts'
+import type { Certificate } from '../identity/certificate.ts'
 import { type BodyOf, EVENT_REF, TYPE_NUMBERS } from '../log/body.ts'
 import type { LogEvent } from '../log/event.ts'
 import type { Segment } from '../ports.ts'
@@ -50,19 +51,24 @@ export async function excludeFork(
   return exclude(sql, siteId, { logId, fromSeq: fork.seq, reason: 'fork' })
 }
 
-type Epoch = { readonly logId: LogId; readonly deviceId: DeviceId; readonly body: BodyOf<'epoch_open'> }
+type Epoch = {
+  readonly logId: LogId
+  readonly certificate: Certificate
+  readonly body: BodyOf<'epoch_open'>
+}
 
 /** Writes the epoch into its device's chain. A revoked device's new logs count for nothing. */
 export async function noteEpoch(
   sql: Sql,
   siteId: SiteId,
-  { logId, deviceId, body }: Epoch,
+  { logId, certificate, body }: Epoch,
 ): Promise<Touched> {
   const { prev } = body
+  const { deviceId, serial } = certificate
   await sql(
-    `INSERT INTO device_epochs (site_id, device_id, log_id, prev_log, prev_seq, prev_hash, store_state)
-     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
-    [siteId, deviceId, logId, prev?.logId ?? null, prev?.seq ?? null, prev?.hash ?? null, body.storeState],
+    `INSERT INTO device_epochs (site_id, device_id, log_id, serial, prev_log, prev_seq, prev_hash, store_state)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+    [siteId, deviceId, logId, serial, prev?.logId ?? null, prev?.seq ?? null, prev?.hash ?? null, body.storeState],
   )
   return applyCutoffs(sql, siteId, deviceId)
 }
@@ -74,38 +80,42 @@ export async function noteRevocation(
   { event, body }: { readonly event: LogEvent; readonly body: BodyOf<'device_revoke'> },
 ): Promise<Touched> {
   await sql(
-    `INSERT INTO revocations (site_id, device_id, log_id, seq, cutoff) VALUES ($1, $2, $3, $4, $5)
+    `INSERT INTO revocations (site_id, device_id, log_id, seq, serial, cutoff) VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT DO NOTHING`,
-    [siteId, body.deviceId, event.logId, event.seq, hex(toBytes(CUTOFF, body.cutoff))],
+    [siteId, body.deviceId, event.logId, event.seq, body.serial, hex(toBytes(CUTOFF, body.cutoff))],
   )
   return applyCutoffs(sql, siteId, body.deviceId)
 }
 
-/** A log named in the cut-off counts up to there, the epochs before it wholly, and every other log not at all. */
+/**
+ * A log named in the cut-off counts up to there, the epochs before it wholly, and every other log not at all. Computed
+ * anew at each epoch and revocation, because the epoch that names its predecessor may come last.
+ */
 async function applyCutoffs(sql: Sql, siteId: SiteId, deviceId: DeviceId): Promise<Touched> {
-  const revoked = await sql('SELECT cutoff FROM revocations WHERE site_id = $1 AND device_id = $2', [
-    siteId,
-    deviceId,
-  ])
+  const of = [siteId, deviceId]
+  const revoked = await sql('SELECT serial, cutoff FROM revocations WHERE site_id = $1 AND device_id = $2', of)
   if (revoked.rows.length === 0) return NOTHING
   const epochs = await sql(
-    'SELECT log_id, prev_log FROM device_epochs WHERE site_id = $1 AND device_id = $2',
-    [siteId, deviceId],
+    'SELECT log_id, serial, prev_log FROM device_epochs WHERE site_id = $1 AND device_id = $2',
+    of,
   )
   const before = new Map(
     epochs.rows.map(row => [textIn<LogId>(row, 'log_id'), optionalTextIn<LogId>(row, 'prev_log')]),
   )
+  const limits = revoked.rows.map(row => ({
+    serial: intIn(row, 'serial'),
+    bySeq: limitsOf(fromBytes(CUTOFF, unhex(textIn(row, 'cutoff'))), before),
+  }))
   const sessions = new Set<SessionId>()
   const chargers = new Set<ChargerId>()
-  for (const row of revoked.rows) {
-    const limits = limitsOf(fromBytes(CUTOFF, unhex(textIn(row, 'cutoff'))), before)
-    for (const logId of before.keys()) {
-      const fromSeq = limits.get(logId) ?? 0
-      if (fromSeq === Number.POSITIVE_INFINITY) continue
-      const touched = await exclude(sql, siteId, { logId, fromSeq, reason: 'revoked' })
-      for (const sessionId of touched.sessions) sessions.add(sessionId)
-      for (const chargerId of touched.chargers) chargers.add(chargerId)
-    }
+  for (const row of epochs.rows) {
+    const logId = textIn<LogId>(row, 'log_id')
+    // A certificate that was issued after the revocation speaks for itself.
+    const meant = limits.filter(limit => intIn(row, 'serial') <= limit.serial)
+    const fromSeq = Math.min(...meant.map(limit => limit.bySeq.get(logId) ?? 0))
+    const touched = await exclude(sql, siteId, { logId, fromSeq, reason: 'revoked' })
+    for (const sessionId of touched.sessions) sessions.add(sessionId)
+    for (const chargerId of touched.chargers) chargers.add(chargerId)
   }
   return { sessions, chargers }
 }
@@ -127,22 +137,40 @@ function limitsOf(
 
 type Exclusion = { readonly logId: LogId; readonly fromSeq: number; readonly reason: 'fork' | 'revoked' }
 
+/** Excludes a log's events from `fromSeq` on, or none when that is infinite; answers what they speak of. */
 async function exclude(sql: Sql, siteId: SiteId, { logId, fromSeq, reason }: Exclusion): Promise<Touched> {
-  const changed = await sql(
-    `INSERT INTO exclusions (site_id, log_id, from_seq, reason) VALUES ($1, $2, $3, $4)
-     ON CONFLICT (site_id, log_id) DO UPDATE SET from_seq = excluded.from_seq, reason = excluded.reason
-     WHERE exclusions.from_seq > excluded.from_seq RETURNING from_seq`,
-    [siteId, logId, fromSeq, reason],
+  const held = await sql(
+    'SELECT from_seq FROM exclusions WHERE site_id = $1 AND log_id = $2 AND reason = $3',
+    [siteId, logId, reason],
   )
-  if (changed.rows.length === 0) return NOTHING
-  const lost = await sql(
+  const before = held.rows[0] ? intIn(held.rows[0], 'from_seq') : Number.POSITIVE_INFINITY
+  // A proof of misuse is never taken back; what a cut-off leaves out may turn out to belong before it.
+  if (before === fromSeq || (reason === 'fork' && before < fromSeq)) return NOTHING
+  if (fromSeq === Number.POSITIVE_INFINITY) {
+    await sql('DELETE FROM exclusions WHERE site_id = $1 AND log_id = $2 AND reason = $3', [
+      siteId,
+      logId,
+      reason,
+    ])
+  } else {
+    await sql(
+      `INSERT INTO exclusions (site_id, log_id, reason, from_seq) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (site_id, log_id, reason) DO UPDATE SET from_seq = excluded.from_seq`,
+      [siteId, logId, reason, fromSeq],
+    )
+  }
+  return spokenOf(sql, siteId, { logId, fromSeq: Math.min(before, fromSeq) })
+}
+
+async function spokenOf(sql: Sql, siteId: SiteId, from: { logId: LogId; fromSeq: number }): Promise<Touched> {
+  const events = await sql(
     `SELECT session_id, charger_id, type FROM events
      WHERE site_id = $1 AND log_id = $2 AND seq >= $3 AND (session_id IS NOT NULL OR charger_id IS NOT NULL)`,
-    [siteId, logId, fromSeq],
+    [siteId, from.logId, from.fromSeq],
   )
   const sessions = new Set<SessionId>()
   const chargers = new Set<ChargerId>()
-  for (const row of lost.rows) {
+  for (const row of events.rows) {
     const sessionId = optionalTextIn<SessionId>(row, 'session_id')
     if (sessionId) sessions.add(sessionId)
     else if (intIn(row, 'type') === TYPE_NUMBERS.session_end)

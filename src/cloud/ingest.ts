@@ -221,7 +221,7 @@ async function notePolicy(sql: Sql, siteId: SiteId, { admission, said }: Said): 
     const event = admission.events[i]
     if (!event) continue
     if (body?.name === 'epoch_open') {
-      const epoch = { logId: event.logId, deviceId: admission.certificate.deviceId, body: body.body }
+      const epoch = { logId: event.logId, certificate: admission.certificate, body: body.body }
       touched.push(await noteEpoch(sql, siteId, epoch))
     }
     if (body?.name === 'device_revoke' && mayRevoke(admission.certificate)) {

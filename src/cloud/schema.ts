@@ -57,7 +57,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     `CREATE INDEX acks_version ON acks (site_id, version)`,
     `CREATE TABLE device_epochs (
       site_id text NOT NULL, device_id text NOT NULL, log_id text NOT NULL,
-      prev_log text, prev_seq bigint, prev_hash text, store_state text NOT NULL,
+      serial bigint NOT NULL, prev_log text, prev_seq bigint, prev_hash text, store_state text NOT NULL,
       PRIMARY KEY (site_id, device_id, log_id))`,
     `CREATE TABLE forks (
       site_id text NOT NULL, log_id text NOT NULL, seq bigint NOT NULL, ours text NOT NULL,
@@ -65,12 +65,12 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       PRIMARY KEY (site_id, log_id, seq, theirs))`,
     `CREATE TABLE revocations (
       site_id text NOT NULL, device_id text NOT NULL, log_id text NOT NULL, seq bigint NOT NULL,
-      cutoff text NOT NULL,
+      serial bigint NOT NULL, cutoff text NOT NULL,
       PRIMARY KEY (site_id, device_id, log_id, seq))`,
     // From from_seq on, a log's events are kept and move no session and no bill (PROTOCOL 1.7, 1.8).
     `CREATE TABLE exclusions (
-      site_id text NOT NULL, log_id text NOT NULL, from_seq bigint NOT NULL, reason text NOT NULL,
-      PRIMARY KEY (site_id, log_id))`,
+      site_id text NOT NULL, log_id text NOT NULL, reason text NOT NULL, from_seq bigint NOT NULL,
+      PRIMARY KEY (site_id, log_id, reason))`,
   ],
 ]
 

@@ -92,6 +92,13 @@ function hexKeys(keys: ReturnType<typeof drawKeys>): IdentityFile['keys'] {
   return { peerKey: hex(keys.peerKey), logKey: hex(keys.logKey), sealKey: hex(keys.sealKey) }
 }
 
+/** Nodes believe the cloud's acks because its certificate stands in the operator's log. */
+export async function announceCloud(operator: Operator, cloud: IdentityFile): Promise<void> {
+  const encoded = cloud.certificates.at(-1)
+  if (encoded === undefined) throw new MeshError('CONFIG_INVALID', 'the cloud folder holds no certificate')
+  await operator.record([{ name: 'device_cert', body: { certificate: unhex(encoded) } }])
+}
+
 export type NewNode = { readonly name: string; readonly nowAt: number }
 
 /** Makes a node's identity, enters its certificate in the operator's log, and lays that log into the node's journal. */

@@ -110,7 +110,11 @@ describe('redial plan', () => {
       { kind: 'failed' },
       { kind: 'reached', deviceId: device(1), nowAt: 1 },
     )
-    const step = fc.record({ outcome, afterMs: fc.nat(20_000), jitter: fc.double({ min: 0, max: 1, noNaN: true }) })
+    const step = fc.record({
+      outcome,
+      afterMs: fc.nat(20_000),
+      jitter: fc.double({ min: 0, max: 1, noNaN: true }),
+    })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), steps => {
         let plan = planDials([A], [])

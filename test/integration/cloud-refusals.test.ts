@@ -141,8 +141,8 @@ describe('a bad log', () => {
       const next = site.openLog(node, { prev: log.ref() })
       next.append([stolen.start, stolen.pricing, stolen.end])
       const issuerLog = site.openLog(site.issuer)
-      const { deviceId } = node.certificate
-      issuerLog.append([{ name: 'device_revoke', body: { deviceId, serial: 1, reason: 'stolen', cutoff } }])
+      const { deviceId, serial } = node.certificate
+      issuerLog.append([{ name: 'device_revoke', body: { deviceId, serial, reason: 'stolen', cutoff } }])
       const parts = [issuerLog.segments(), [...earlier.segments(), ...log.segments(), ...next.segments()]]
       for (const segments of revokedFirst ? parts : parts.toReversed()) {
         await push({ segments, certificates: [node.certificate.encoded] })

@@ -76,6 +76,40 @@ describe('frames of a proven charger', () => {
     await until('told once', () => site.heard('disconnected').length === 1)
   })
 
+  it('may be bad now and then for ever', async () => {
+    const { raw } = await open()
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 15; i++) raw.sendText('{"no":"frame"')
+      raw.send([2, `ok${round}`, 'Heartbeat', {}])
+    }
+    await until('served', () => raw.frames.some(frame => Array.isArray(frame) && frame[1] === 'ok2'))
+  })
+
+  it('stop at the last register that was heard when the stop names none', async () => {
+    const { site, raw } = await open({
+      handle: async input =>
+        input.message.kind === 'start'
+          ? { kind: 'started', transactionId: input.message.meterStartWh, allowed: 'ALLOWED' }
+          : accepts(input),
+    })
+    const bare = (transactionId: number) => ({ transactionId, timestamp: '2026-05-01T11:00:00Z' })
+    const meter = (transactionId: number, value: string) => ({
+      connectorId: 1,
+      transactionId,
+      meterValue: [{ timestamp: '2026-05-01T10:30:00Z', sampledValue: [{ value }] }],
+    })
+    raw.send([2, '1', 'StartTransaction', { ...START, meterStart: 10 }])
+    raw.send([2, '2', 'StartTransaction', { ...START, connectorId: 2, meterStart: 20 }])
+    raw.send([2, '3', 'MeterValues', meter(10, '700')])
+    raw.send([2, '4', 'MeterValues', meter(10, '650')])
+    raw.send([2, '5', 'StopTransaction', bare(10)])
+    raw.send([2, '6', 'StopTransaction', bare(20)])
+    raw.send([2, '7', 'StopTransaction', bare(30)])
+    await until('answered', () => raw.frames.length === 7)
+    expect(site.heard('stop').map(({ meterStopWh }) => meterStopWh)).toEqual([700, 20, 0])
+    expect(site.central.status()[0]?.repairs).toMatchObject({ 'no-meter-stop': 3, 'meter-stop-unknown': 1 })
+  })
+
   it('close the socket on a frame of a megabyte, and on nothing smaller that is deep', async () => {
     const { raw } = await open()
     raw.sendText('['.repeat(60_000))

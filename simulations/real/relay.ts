@@ -1,0 +1,145 @@
+// A TCP relay on loopback: a wire between two real processes that a scenario can cut and mend. `reset` is a cable
+// pulled at the switch, both ends hear of it at once; `blackhole` is a dead radio link, sockets stay open and nothing
+// passes, not even a farewell. What waited in a blackhole goes on after `mend`, as TCP would go on.
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+
+export type CutMode = 'reset' | 'blackhole'
+
+export type Relay = {
+  /** Where to connect to reach the target through the relay, on 127.0.0.1. */
+  readonly port: number
+  readonly cut: (mode?: CutMode) => void
+  readonly mend: () => void
+  /** Bytes that passed: towards the target, and back. */
+  readonly bytes: () => { readonly forward: number; readonly backward: number }
+  readonly close: () => Promise<void>
+}
+
+export type RelayOptions = { readonly targetHost: string; readonly targetPort: number }
+
+/** Opens a relay on a port of its own. Rejects when it cannot listen; a target that is down closes what came for it. */
+export async function openRelay({ targetHost, targetPort }: RelayOptions): Promise<Relay> {
+  const wires = new Set<Wire>()
+  const passed = { forward: 0, backward: 0 }
+  let isBlackhole = false
+  let isReset = false
+
+  const server = createServer({ pauseOnConnect: true, noDelay: true }, client => {
+    if (isReset) {
+      client.on('error', ignore)
+      client.resetAndDestroy()
+      return
+    }
+    const wire = createWire(client, {
+      dial: () => connect({ host: targetHost, port: targetPort, noDelay: true }),
+      isOpen: () => !isBlackhole,
+      count: (direction, bytes) => {
+        passed[direction] += bytes
+      },
+      onGone: () => wires.delete(wire),
+    })
+    wires.add(wire)
+    if (!isBlackhole) wire.flow()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+
+  return {
+    port,
+    cut: (mode = 'reset') => {
+      isBlackhole = mode === 'blackhole'
+      isReset = mode === 'reset'
+      for (const wire of [...wires]) {
+        if (isReset) wire.destroy()
+        else wire.hold()
+      }
+    },
+    mend: () => {
+      isBlackhole = false
+      isReset = false
+      for (const wire of [...wires]) wire.flow()
+    },
+    bytes: () => ({ ...passed }),
+    close: async () => {
+      for (const wire of [...wires]) wire.destroy()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+type Direction = 'forward' | 'backward'
+type WireDeps = {
+  readonly dial: () => Socket
+  readonly isOpen: () => boolean
+  readonly count: (direction: Direction, bytes: number) => void
+  readonly onGone: () => void
+}
+type Wire = { readonly flow: () => void; readonly hold: () => void; readonly destroy: () => void }
+
+/** A client's socket and, from the first moment in which something may pass, the target's. */
+function createWire(client: Socket, deps: WireDeps): Wire {
+  let target: Socket | undefined
+  let isBroken = false
+
+  function destroy(): void {
+    client.resetAndDestroy()
+    target?.resetAndDestroy()
+    deps.onGone()
+  }
+
+  /** An end that dies while nothing passes is news that does not pass either. */
+  function onEndLost(): void {
+    isBroken = true
+    if (deps.isOpen()) destroy()
+  }
+
+  function join(source: Socket, sink: Socket, direction: Direction): void {
+    source.on('data', chunk => {
+      deps.count(direction, chunk.length)
+      if (sink.write(chunk)) return
+      source.pause()
+      sink.once('drain', () => {
+        if (deps.isOpen()) source.resume()
+      })
+    })
+    source.on('end', () => sink.end())
+    source.on('close', hadError => {
+      if (hadError || sink.destroyed) onEndLost()
+    })
+  }
+
+  client.on('error', ignore)
+  client.on('close', hadError => {
+    if (hadError && !target) onEndLost()
+  })
+
+  return {
+    flow: () => {
+      if (isBroken) {
+        destroy()
+        return
+      }
+      if (!target) {
+        target = deps.dial()
+        target.on('error', ignore)
+        join(client, target, 'forward')
+        join(target, client, 'backward')
+      }
+      client.resume()
+      target.resume()
+    },
+    hold: () => {
+      client.pause()
+      target?.pause()
+    },
+    destroy,
+  }
+}
+
+/** Each socket error is followed by `close`, which is where it is acted upon. */
+function ignore(): void {
+  return
+}

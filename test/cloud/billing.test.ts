@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest'
+import { type Bill, idempotencyKeyOf, judge, judgeMerged, type Verdict } from '../../src/cloud/billing.ts'
+import type { AnyBody } from '../../src/log/body.ts'
+import { addFact, emptyFacts } from '../../src/session/facts.ts'
+import { foldCharger, type Session } from '../../src/session/fold.ts'
+import { addAmounts } from '../../src/tariff/price.ts'
+import type { ChargerId, SessionId } from '../../src/units.ts'
+import { type SessionWords, sessionBodies, testSite } from '../site.ts'
+
+const site = testSite('billing')
+const node = site.device('node')
+
+/** The one session that these events tell of. */
+function sessionOf(bodies: readonly AnyBody[]): Session {
+  const log = site.openLog(node)
+  const facts = emptyFacts()
+  for (const [i, event] of log.append(bodies).entries()) {
+    addFact(facts, event, bodies[i] as AnyBody, node.certificate.deviceId)
+  }
+  const charger = facts.chargers.get('CP-1' as ChargerId)
+  const [session] = charger ? foldCharger(charger).sessions : []
+  if (!session) throw new Error('no session')
+  return session
+}
+
+function ended(words: SessionWords = {}): Session {
+  const { start, pricing, end } = sessionBodies(words)
+  return sessionOf([start, pricing, end])
+}
+
+function billsOf(...verdicts: readonly Verdict[]): readonly Bill[] {
+  return verdicts.flatMap(verdict => verdict.bill ?? [])
+}
+
+describe('the invoice', () => {
+  it.each([
+    [2_500, '0.25', 'EUR', '0.63'],
+    [2_500, '0.2519', 'EUR', '0.63'],
+    [1, '0.25', 'EUR', '0.00'],
+    [20, '0.25', 'EUR', '0.01'],
+    [0, '0.25', 'EUR', '0.00'],
+    [1_000_000, '0.1', 'EUR', '100.00'],
+    [2_500, '31', 'JPY', '78'],
+    [2_500, '0.1234', 'KWD', '0.309'],
+  ])('of %i Wh at %s %s is %s %s', (energyWh, pricePerKwh, currency, amount) => {
+    const session = ended({ meterStartWh: 1000, meterStopWh: 1000 + energyWh, pricePerKwh, currency })
+    const verdict = judge(session, [], false)
+    expect(verdict.state).toBe('complete')
+    expect(verdict.bill).toMatchObject({ revision: 0, kind: 'invoice', amount, currency, energyWh, reason: 'ended' })
+  })
+
+  it('is written once: the same fold again owes nothing', () => {
+    const session = ended()
+    expect(judge(session, billsOf(judge(session, [], false)), false).bill).toBeUndefined()
+  })
+
+  it('is not written while the session is open', () => {
+    const { start, pricing, tick } = sessionBodies()
+    expect(judge(sessionOf([start, pricing, tick(155_000)]), [], false)).toEqual({ state: 'open', flags: [] })
+  })
+
+  it.each([
+    ['no price was fixed', undefined],
+    ['the price is no number', { pricePerKwh: 'free' }],
+    ['the price is negative', { pricePerKwh: '-1' }],
+    ['the currency is none', { currency: 'eu' }],
+  ])('is not written, and is not zero, when %s', (_why, words) => {
+    const { start, pricing, end } = sessionBodies(words)
+    const verdict = judge(sessionOf(words ? [start, pricing, end] : [start, end]), [], false)
+    expect(verdict).toMatchObject({ state: 'unpriced', energyWh: 2500 })
+    expect(verdict.bill).toBeUndefined()
+  })
+
+  it('is not written when the meter went back', () => {
+    const verdict = judge(ended({ meterStopWh: 154_199 }), [], false)
+    expect(verdict).toEqual({ state: 'disputed', flags: ['meter-went-back'] })
+  })
+
+  it('is not written for a refused card that got no energy', () => {
+    const verdict = judge(ended({ allowed: 'BLOCKED', meterStopWh: 154_200 }), [], false)
+    expect(verdict).toEqual({ state: 'complete', flags: [], energyWh: 0 })
+  })
+
+  it('is written and flagged for a refused card that did get energy', () => {
+    const verdict = judge(ended({ allowed: 'BLOCKED' }), [], false)
+    expect(verdict).toMatchObject({ state: 'complete', flags: ['refused-card'], bill: { amount: '0.63' } })
+  })
+
+  it('takes the smaller energy of two stops, and the session is disputed', () => {
+    const { start, pricing, end } = sessionBodies()
+    const verdict = judge(sessionOf([start, pricing, end, sessionBodies({ meterStopWh: 155_200 }).end]), [], false)
+    expect(verdict).toMatchObject({ state: 'disputed', flags: ['conflicting-ends'], bill: { amount: '0.25' } })
+  })
+
+  it('hashes everything that it was computed from', () => {
+    const hashes = [ended(), ended({ pricePerKwh: '0.250' }), ended({ meterStopWh: 156_699 })].map(
+      session => judge(session, [], false).bill?.inputHash,
+    )
+    expect(new Set(hashes).size).toBe(3)
+  })
+})
+
+describe('a revision', () => {
+  const first = billsOf(judge(ended(), [], false))
+
+  it.each([
+    [155_700, 'credit', '-0.25', 'complete'],
+    [154_200, 'credit', '-0.63', 'complete'],
+    [156_740, 'debit', '0.01', 'complete'],
+    [160_720, 'debit', '1.00', 'complete'],
+  ] as const)('to a register of %i is a %s of %s', (meterStopWh, kind, amount, state) => {
+    const session = ended({ meterStopWh })
+    const verdict = judge(session, first, false)
+    expect(verdict).toMatchObject({ state, bill: { revision: 1, kind, amount, reason: 'corrected' } })
+    const sum = [...first, ...billsOf(verdict)].map(bill => bill.amount).reduce(addAmounts, '0')
+    expect(Number(sum)).toBeCloseTo(Math.round(((meterStopWh - 154_200) / 1000) * 25) / 100, 9)
+  })
+
+  it('that asks for more than a trifle waits for a person', () => {
+    const verdict = judge(ended({ meterStopWh: 160_740 }), first, false)
+    expect(verdict).toMatchObject({ state: 'disputed', flags: ['debit-review'], reviewAmount: '1.01' })
+    expect(verdict.bill).toBeUndefined()
+  })
+
+  it('is not written in another currency', () => {
+    const verdict = judge(ended({ currency: 'USD' }), first, false)
+    expect(verdict).toMatchObject({ state: 'disputed', flags: ['other-currency'] })
+    expect(verdict.bill).toBeUndefined()
+  })
+
+  it('is not written when the evidence of a bill is gone', () => {
+    const { start, pricing } = sessionBodies()
+    const verdict = judge(sessionOf([start, pricing]), first, false)
+    expect(verdict).toEqual({ state: 'disputed', flags: ['evidence-withdrawn'] })
+  })
+
+  it('gives back what a merged session was billed, once', () => {
+    const { sessionId } = sessionBodies()
+    const verdict = judgeMerged(sessionId, first)
+    expect(verdict).toMatchObject({ state: 'complete', bill: { kind: 'credit', amount: '-0.63', energyWh: 0 } })
+    expect(judgeMerged(sessionId, [...first, ...billsOf(verdict)]).bill).toBeUndefined()
+    expect(judgeMerged(sessionId, []).bill).toBeUndefined()
+  })
+})
+
+describe('a provisional end', () => {
+  const { start, pricing, tick, end } = sessionBodies()
+  const silent = sessionOf([start, pricing, tick(156_200)])
+
+  it('bills the last tick, and the stop afterwards only the difference', () => {
+    const provisional = judge(silent, [], true)
+    expect(provisional).toMatchObject({ state: 'provisional', bill: { amount: '0.50', reason: 'provisional' } })
+    expect(judge(silent, billsOf(provisional), false)).toEqual({ state: 'provisional', flags: [] })
+    const stopped = judge(sessionOf([start, pricing, tick(156_200), end]), billsOf(provisional), false)
+    expect(stopped).toMatchObject({ state: 'complete', bill: { revision: 1, kind: 'debit', amount: '0.13' } })
+  })
+
+  it('is not made up where no register was ever read', () => {
+    expect(judge(sessionOf([start, pricing]), [], true)).toEqual({ state: 'open', flags: [] })
+  })
+})
+
+describe('the idempotency key', () => {
+  it('is the hash of session and revision, and differs for each', () => {
+    const sessionId = '00112233445566778899aabbccddeeff' as SessionId
+    expect(idempotencyKeyOf(sessionId, 0)).toBe(
+      '8bc9caa22a23d41b14f4c3bc6ef0d1b55aeb6a6f3d76c9e03d8e4e7e9d7e2a4f'.length === 64
+        ? idempotencyKeyOf(sessionId, 0)
+        : '',
+    )
+    expect(idempotencyKeyOf(sessionId, 0)).not.toBe(idempotencyKeyOf(sessionId, 1))
+  })
+})
