@@ -61,165 +61,182 @@ type Member = SimulatedMember & {
   isAttached: boolean
 }
 
-export function createSimulatedNetwork({ random, schedule }: SimulatedNetworkDeps): SimulatedNetwork {
-  const members = new Map<DeviceId, Member>()
-  const cuts = new Set<string>()
-  const qualities = new Map<string, LinkQuality>()
-  let common = GOOD_LINK
-  let groupOf: Map<DeviceId, number> | undefined
+type World = SimulatedNetworkDeps & {
+  readonly members: Map<DeviceId, Member>
+  /** Directions that are cut, as `from>to`. */
+  readonly cuts: Set<string>
+  readonly qualities: Map<string, LinkQuality>
+  common: LinkQuality
+  groupOf: ReadonlyMap<DeviceId, number> | undefined
+}
 
-  const way = (from: DeviceId, to: DeviceId): string => `${from}>${to}`
-  const passes = (from: DeviceId, to: DeviceId): boolean => {
-    if (cuts.has(way(from, to))) return false
-    if (!groupOf) return true
-    const group = groupOf.get(from)
-    return group !== undefined && group === groupOf.get(to)
+export function createSimulatedNetwork(deps: SimulatedNetworkDeps): SimulatedNetwork {
+  const world: World = {
+    ...deps,
+    members: new Map(),
+    cuts: new Set(),
+    qualities: new Map(),
+    common: GOOD_LINK,
+    groupOf: undefined,
   }
-  const isUp = (a: Member, b: Member): boolean => {
-    const [x, y] = [a.certificate.deviceId, b.certificate.deviceId]
-    if (!a.isAttached || !b.isAttached || a.banned.has(y) || b.banned.has(x)) return false
-    return passes(x, y) || passes(y, x)
-  }
-
-  /** After any change: links that work and are not connected say hello, dead ones run out of patience. */
-  function review(): void {
-    const all = [...members.values()]
-    for (const [i, a] of all.entries()) for (const b of all.slice(i + 1)) reviewPair(a, b)
-  }
-
-  function reviewPair(a: Member, b: Member): void {
-    const isConnected = a.peers.has(b.certificate.deviceId)
-    if (isUp(a, b) === isConnected) return
-    if (isConnected)
-      schedule(SILENCE_MS, () => {
-        if (!isUp(a, b)) disconnect(a, b)
-      })
-    else
-      schedule(HELLO_MS, () => {
-        if (isUp(a, b)) connect(a, b)
-      })
-  }
-
-  function connect(a: Member, b: Member): void {
-    if (a.peers.has(b.certificate.deviceId) || !accepts(a, b) || !accepts(b, a)) return
-    a.peers.add(b.certificate.deviceId)
-    b.peers.add(a.certificate.deviceId)
-    a.onPeer(b.certificate.deviceId, b.certificate)
-    b.onPeer(a.certificate.deviceId, a.certificate)
-  }
-
-  function disconnect(a: Member, b: Member): void {
-    for (const [one, other] of [
-      [a, b.certificate.deviceId],
-      [b, a.certificate.deviceId],
-    ] as const)
-      if (one.peers.delete(other) && one.isAttached) one.onPeerGone(other)
-  }
-
-  function send(from: Member, to: DeviceId, message: Uint8Array): void {
-    invariant(message.length <= MAX_MESSAGE_BYTES, `message of ${message.length} bytes`)
-    invariant(message.length > 0, 'empty message')
-    if (!from.isAttached || !from.peers.has(to)) return
-    const sender = from.certificate.deviceId
-    const quality = qualities.get(way(sender, to)) ?? common
-    from.traffic.sentBytes += message.length
-    if (draw(random) < quality.lossRate) return
-    const copies = draw(random) < quality.duplicateRate ? 2 : 1
-    for (let copy = 0; copy < copies; copy++) {
-      const delayMs = quality.minDelayMs + draw(random) * (quality.maxDelayMs - quality.minDelayMs)
-      const arriving = message.slice()
-      schedule(delayMs, () => deliver(sender, to, arriving))
-    }
-  }
-
-  function deliver(from: DeviceId, to: DeviceId, message: Uint8Array): void {
-    const receiver = members.get(to)
-    if (!receiver?.peers.has(from) || !passes(from, to)) return
-    receiver.traffic.receivedBytes += message.length
-    receiver.onMessage(from, message)
-  }
-
-  function ban(member: Member, peer: DeviceId, banMs: number): void {
-    const other = members.get(peer)
-    member.banned.add(peer)
-    if (other) schedule(0, () => disconnect(member, other))
-    schedule(banMs, () => {
-      member.banned.delete(peer)
-      review()
-    })
-  }
-
-  function attach(options: SimulatedMember): Network & { readonly close: () => void } {
-    const certificate = enrolChain(options.roster, options.certificates)
-    invariant(certificate !== undefined, 'a member whose own certificate is refused')
-    invariant(!members.get(certificate.deviceId)?.isAttached, 'a member that is attached already')
-    const member: Member = {
-      ...options,
-      certificate,
-      peers: new Set(),
-      banned: new Set(),
-      traffic: { receivedBytes: 0, sentBytes: 0 },
-      isAttached: true,
-    }
-    members.set(certificate.deviceId, member)
-    review()
-    return {
-      send: (to, message) => send(member, to, message),
-      peers: () => [...member.peers],
-      ban: (peer, banMs) => ban(member, peer, banMs),
-      traffic: () => ({ ...member.traffic }),
-      close: () => {
-        member.isAttached = false
-        member.peers.clear()
-        members.delete(certificate.deviceId)
-        // The sockets of a process that ends are closed by its kernel, so its peers hear of it at once.
-        for (const other of members.values()) schedule(0, () => leave(other, member))
-      },
-    }
-  }
-
-  function leave(other: Member, gone: Member): void {
-    if (other.peers.delete(gone.certificate.deviceId) && other.isAttached)
-      other.onPeerGone(gone.certificate.deviceId)
-    review()
-  }
-
   return {
-    attach,
+    attach: member => attach(world, member),
     cut: (a, b, options) => {
-      cuts.add(way(a, b))
-      if (!options?.oneWay) cuts.add(way(b, a))
-      review()
+      world.cuts.add(way(a, b))
+      if (!options?.oneWay) world.cuts.add(way(b, a))
+      review(world)
     },
     mend: (a, b) => {
-      cuts.delete(way(a, b))
-      cuts.delete(way(b, a))
-      review()
+      world.cuts.delete(way(a, b))
+      world.cuts.delete(way(b, a))
+      review(world)
     },
     split: groups => {
-      groupOf = new Map(groups.flatMap((group, i) => group.map(member => [member, i] as const)))
-      review()
+      world.groupOf = new Map(groups.flatMap((group, i) => group.map(member => [member, i] as const)))
+      review(world)
     },
     heal: () => {
-      groupOf = undefined
-      cuts.clear()
-      review()
+      world.groupOf = undefined
+      world.cuts.clear()
+      review(world)
     },
     shape: (quality, pair) => {
-      if (!pair) common = { ...common, ...quality }
+      if (!pair) world.common = { ...world.common, ...quality }
       else
-        for (const [from, to] of [pair, [pair[1], pair[0]] as const])
-          qualities.set(way(from, to), { ...common, ...qualities.get(way(from, to)), ...quality })
+        for (const name of [way(pair[0], pair[1]), way(pair[1], pair[0])])
+          world.qualities.set(name, { ...world.common, ...world.qualities.get(name), ...quality })
     },
   }
+}
+
+function attach(world: World, options: SimulatedMember): Network & { readonly close: () => void } {
+  const certificate = enrolChain(options.roster, options.certificates)
+  invariant(certificate !== undefined, 'a member whose own certificate is refused')
+  invariant(!world.members.has(certificate.deviceId), 'a member that is attached already')
+  const member: Member = {
+    ...options,
+    certificate,
+    peers: new Set(),
+    banned: new Set(),
+    traffic: { receivedBytes: 0, sentBytes: 0 },
+    isAttached: true,
+  }
+  world.members.set(certificate.deviceId, member)
+  review(world)
+  return {
+    send: (to, message) => send(world, member, { to, message }),
+    peers: () => [...member.peers],
+    ban: (peer, banMs) => ban(world, member, { peer, banMs }),
+    traffic: () => ({ ...member.traffic }),
+    close: () => detach(world, member),
+  }
+}
+
+/** The sockets of a process that ends are closed by its kernel, so its peers hear of it at once. */
+function detach(world: World, member: Member): void {
+  const { deviceId } = member.certificate
+  member.isAttached = false
+  member.peers.clear()
+  if (world.members.get(deviceId) === member) world.members.delete(deviceId)
+  for (const other of world.members.values())
+    if (other.peers.delete(deviceId))
+      world.schedule(0, () => {
+        if (other.isAttached) other.onPeerGone(deviceId)
+      })
+}
+
+function way(from: DeviceId, to: DeviceId): string {
+  return `${from}>${to}`
+}
+
+function passes(world: World, from: DeviceId, to: DeviceId): boolean {
+  if (world.cuts.has(way(from, to))) return false
+  if (!world.groupOf) return true
+  const group = world.groupOf.get(from)
+  return group !== undefined && group === world.groupOf.get(to)
+}
+
+function isUp(world: World, a: Member, b: Member): boolean {
+  const [x, y] = [a.certificate.deviceId, b.certificate.deviceId]
+  if (a.banned.has(y) || b.banned.has(x)) return false
+  return passes(world, x, y) || passes(world, y, x)
+}
+
+/** After any change: links that work and are not connected say hello, dead ones run out of patience. */
+function review(world: World): void {
+  const all = [...world.members.values()]
+  for (const [i, a] of all.entries()) for (const b of all.slice(i + 1)) reviewPair(world, a, b)
+}
+
+function reviewPair(world: World, a: Member, b: Member): void {
+  const isConnected = a.peers.has(b.certificate.deviceId)
+  if (isUp(world, a, b) === isConnected) return
+  world.schedule(isConnected ? SILENCE_MS : HELLO_MS, () => {
+    if (!a.isAttached || !b.isAttached || isUp(world, a, b) === isConnected) return
+    if (isConnected) disconnect(a, b)
+    else connect(a, b)
+  })
+}
+
+function connect(a: Member, b: Member): void {
+  if (a.peers.has(b.certificate.deviceId) || !accepts(a, b) || !accepts(b, a)) return
+  a.peers.add(b.certificate.deviceId)
+  b.peers.add(a.certificate.deviceId)
+  a.onPeer(b.certificate.deviceId, b.certificate)
+  b.onPeer(a.certificate.deviceId, a.certificate)
+}
+
+function disconnect(a: Member, b: Member): void {
+  const [x, y] = [a.certificate.deviceId, b.certificate.deviceId]
+  if (a.peers.delete(y)) a.onPeerGone(y)
+  if (b.peers.delete(x)) b.onPeerGone(x)
+}
+
+type Sending = { readonly to: DeviceId; readonly message: Uint8Array }
+
+function send(world: World, from: Member, { to, message }: Sending): void {
+  invariant(message.length <= MAX_MESSAGE_BYTES, `message of ${message.length} bytes`)
+  invariant(message.length > 0, 'empty message')
+  if (!from.peers.has(to)) return
+  const sender = from.certificate.deviceId
+  const quality = world.qualities.get(way(sender, to)) ?? world.common
+  from.traffic.sentBytes += message.length
+  if (draw(world.random) < quality.lossRate) return
+  const copies = draw(world.random) < quality.duplicateRate ? 2 : 1
+  for (let copy = 0; copy < copies; copy++) {
+    const delayMs = quality.minDelayMs + draw(world.random) * (quality.maxDelayMs - quality.minDelayMs)
+    const arriving = message.slice()
+    world.schedule(delayMs, () => deliver(world, sender, { to, message: arriving }))
+  }
+}
+
+function deliver(world: World, from: DeviceId, { to, message }: Sending): void {
+  const receiver = world.members.get(to)
+  if (!receiver?.peers.has(from) || !passes(world, from, to)) return
+  receiver.traffic.receivedBytes += message.length
+  receiver.onMessage(from, message)
+}
+
+type Ban = { readonly peer: DeviceId; readonly banMs: number }
+
+function ban(world: World, member: Member, { peer, banMs }: Ban): void {
+  const other = world.members.get(peer)
+  member.banned.add(peer)
+  if (other)
+    world.schedule(0, () => {
+      if (member.isAttached && other.isAttached) disconnect(member, other)
+    })
+  world.schedule(banMs, () => {
+    member.banned.delete(peer)
+    review(world)
+  })
 }
 
 /** What the real hello asks, without its signatures: the chain, the role, the time. */
 function accepts(member: Member, peer: Member): boolean {
   const certificate = enrolChain(member.roster, peer.certificates)
-  return (
-    certificate !== undefined && certificate.roles.includes('node') && inForce(certificate, member.wallMs())
-  )
+  if (!certificate?.roles.includes('node')) return false
+  return inForce(certificate, member.wallMs())
 }
 
 function enrolChain(roster: Roster, chain: readonly Uint8Array[]): Certificate | undefined {

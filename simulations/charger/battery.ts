@@ -1,5 +1,5 @@
-// A car's battery as a charger sees it: how much energy it has taken after a time, with full power up to a state of
-// charge and then less and less. Pure, and exact at every instant, so it does not matter how often it is asked.
+// A car's battery as a charger sees it: how much energy it has taken after a time, with full power up to a state
+// of charge and then less and less. Pure, and exact at every instant, so it does not matter how often it is asked.
 
 export type Battery = {
   readonly capacityWh: number

@@ -37,44 +37,27 @@ type Entry = {
   transmissions: number
 }
 
+type State = { running: boolean; closed: boolean; wake: (() => void) | undefined }
+
 export function createQueue(options: QueueOptions): Queue {
   const entries: Entry[] = []
   const discarded: string[] = []
   const waiters: (() => void)[] = []
-  const state: { running: boolean; closed: boolean; wake: (() => void) | undefined } = {
-    running: false,
-    closed: false,
-    wake: undefined,
+  const state: State = { running: false, closed: false, wake: undefined }
+  const remove = (entry: Entry): void => void entries.splice(entries.indexOf(entry), 1)
+  const giveUp = (entry: Entry): void => {
+    remove(entry)
+    discarded.push(entry.message.action)
   }
   const kick = (): void => {
     if (state.running || state.closed) return
     state.running = true
-    void deliver().finally(() => {
+    void deliver({ entries, options, state, remove, giveUp }).finally(() => {
       state.running = false
       if (entries.length === 0) for (const resolve of waiters.splice(0)) resolve()
+      // Pushed after the last look at the list, before `running` was false.
+      else if (options.ready()) kick()
     })
-  }
-  const deliver = async (): Promise<void> => {
-    for (let head = entries[0]; head && !state.closed && options.ready(); head = entries[0]) {
-      head.payload ??= head.message.payload()
-      const result = await options.call(head.message.action, head.payload)
-      if (result.kind === 'offline') {
-        if (!options.ready()) return
-        continue
-      }
-      if (result.kind === 'result') {
-        entries.splice(entries.indexOf(head), 1)
-        head.message.onConfirmed(result.payload)
-        continue
-      }
-      head.transmissions++
-      if (head.transmissions >= options.attempts()) {
-        entries.splice(entries.indexOf(head), 1)
-        discarded.push(head.message.action)
-      } else {
-        await pause(state, options.retryIntervalMs() * head.transmissions)
-      }
-    }
   }
   return {
     kick,
@@ -85,14 +68,42 @@ export function createQueue(options: QueueOptions): Queue {
     },
     size: () => entries.length,
     discarded: () => discarded,
-    settled: () =>
-      entries.length === 0 && !state.running
-        ? Promise.resolve()
-        : new Promise(resolve => waiters.push(resolve)),
+    settled: async () => {
+      if (entries.length > 0 || state.running) await new Promise<void>(resolve => waiters.push(resolve))
+    },
     close: () => {
       state.closed = true
       state.wake?.()
     },
+  }
+}
+
+type Delivery = {
+  readonly entries: readonly Entry[]
+  readonly options: QueueOptions
+  readonly state: State
+  readonly remove: (entry: Entry) => void
+  readonly giveUp: (entry: Entry) => void
+}
+
+/** Sends the oldest message again and again until it is confirmed, then the next; returns when the line is lost. */
+async function deliver({ entries, options, state, remove, giveUp }: Delivery): Promise<void> {
+  for (let head = entries[0]; head && !state.closed && options.ready(); head = entries[0]) {
+    head.payload ??= head.message.payload()
+    const result = await options.call(head.message.action, head.payload)
+    switch (result.kind) {
+      case 'result':
+        remove(head)
+        head.message.onConfirmed(result.payload)
+        break
+      case 'offline':
+        break
+      case 'timeout':
+      case 'error':
+        head.transmissions++
+        if (head.transmissions >= options.attempts()) giveUp(head)
+        else await pause(state, options.retryIntervalMs() * head.transmissions)
+    }
   }
 }
 
@@ -102,7 +113,7 @@ function dropOldestMeter(entries: Entry[]): void {
   if (oldest > 0) entries.splice(oldest, 1)
 }
 
-function pause(state: { wake: (() => void) | undefined }, durationMs: number): Promise<void> {
+function pause(state: State, durationMs: number): Promise<void> {
   return new Promise(resolve => {
     const timer = setTimeout(resolve, durationMs)
     state.wake = () => {

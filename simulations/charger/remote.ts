@@ -1,4 +1,5 @@
-// What a virtual charge point does when its central system calls it. Answers first, acts afterwards, as firmware does.
+// What a virtual charge point does when its central system calls it. Answers first, acts
+// afterwards, as firmware does.
 
 import type { Charger } from './charger.ts'
 import type { Connector } from './connector.ts'

@@ -1,6 +1,6 @@
-// A charge point that speaks OCPP 1.6J over real sockets and behaves like firmware: boots only after power-up, never
-// on a mere reconnect, keeps charging offline, queues its transaction messages with the time of the event and
-// delivers them in order, to whichever server answers. Keeps its own truth of every session.
+// A charge point that speaks OCPP 1.6J over real sockets and behaves like firmware: boots only after power-up,
+// never on a mere reconnect, keeps charging offline, queues its transaction messages with the time of the event
+// and delivers them in order, to whichever server answers. Keeps its own truth of every session.
 import { TYPICAL_BATTERY } from './battery.ts'
 import type { Charger, VirtualChargerOptions } from './charger.ts'
 import { type ChargerSession, type Connector, readMeter } from './connector.ts'

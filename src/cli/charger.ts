@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
 import { systemRandom } from '../host/system.ts'
+import type { AnyBody } from '../log/body.ts'
 import { makeCredential } from '../ocpp/credential.ts'
-import { chargerId } from '../units.ts'
+import { type ChargerId, chargerId } from '../units.ts'
 import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
 import { wholeNumber } from './token.ts'
@@ -18,8 +19,8 @@ type ViaOptions = { readonly via: string; readonly json?: boolean }
 
 export function addChargerCommands(program: Command): void {
   const charger = program.command('charger').description('chargers: let them connect, and command them')
-  operatorOptions(charger.command('add <identity>'))
-    .description('let a charger connect; prints its password once, every node knows only its hash')
+  operatorOptions(charger.command('add <identities...>'))
+    .description('let chargers connect; prints each password once, every node knows only its hash')
     .option('--connectors <n>', 'number of connectors', '1')
     .option('--zone <name>', 'zone of the site, for cards that are bound to one')
     .option('--password <text>', 'set this password (16 to 40 characters) instead of drawing one')
@@ -37,33 +38,43 @@ export function addChargerCommands(program: Command): void {
   addCommands(charger)
 }
 
-async function addCharger(identity: string, options: AddOptions): Promise<void> {
-  const id = chargerId(identity)
-  if (id === undefined) {
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `identity ${JSON.stringify(identity)}: 1 to 48 of A-Z a-z 0-9 _ . -`,
-    )
-  }
-  const password = options.password ?? randomBytes(12).toString('hex')
-  if (!/^[\x21-\x7e]{16,40}$/.test(password)) {
-    throw new MeshError(
-      'CONFIG_INVALID',
-      '--password: 16 to 40 printable characters without spaces (OCPP AuthorizationKey)',
-    )
-  }
+async function addCharger(identities: readonly string[], options: AddOptions): Promise<void> {
+  const connectors = wholeNumber('--connectors', options.connectors)
+  const zone = options.zone === undefined ? {} : { zone: options.zone }
+  const added = identities.map(identity => ({
+    identity: identityOf(identity),
+    password: passwordOf(options),
+  }))
   await asOperator(options, async operator => {
-    const { salt, hash, cost } = await makeCredential(password, systemRandom())
-    const connectors = wholeNumber('--connectors', options.connectors)
-    const zone = options.zone === undefined ? {} : { zone: options.zone }
-    const body = { chargerId: id, salt, hash, cost, connectors, ...zone, withdrawn: false }
-    await operator.record([{ name: 'charge_point', body }])
+    const bodies: AnyBody[] = []
+    for (const { identity, password } of added) {
+      const { salt, hash, cost } = await makeCredential(password, systemRandom())
+      const body = { chargerId: identity, salt, hash, cost, connectors, ...zone, withdrawn: false }
+      bodies.push({ name: 'charge_point', body })
+    }
+    await operator.record(bodies)
+    const lines = added.map(({ identity, password }) => `${identity}  password ${password}`)
     say(
       options,
-      { identity: id, password },
-      `charger ${id} may connect\n  URL:      ws://<node>:8887/ocpp/${id}   (wss with a certificate)\n  user:     ${id}\n  password: ${password}   shown only now`,
+      added,
+      `may connect to ws://<node>:8887/ocpp/<identity> (wss with a certificate), user = identity\n${lines.join('\n')}\nthe passwords are shown only now`,
     )
   })
+}
+
+function identityOf(text: string): ChargerId {
+  const identity = chargerId(text)
+  if (identity !== undefined) return identity
+  throw new MeshError('CONFIG_INVALID', `identity ${JSON.stringify(text)}: 1 to 48 of A-Z a-z 0-9 _ . -`)
+}
+
+function passwordOf(options: AddOptions): string {
+  const password = options.password ?? randomBytes(12).toString('hex')
+  if (/^[\x21-\x7e]{16,40}$/.test(password)) return password
+  throw new MeshError(
+    'CONFIG_INVALID',
+    '--password: 16 to 40 printable characters without spaces (OCPP AuthorizationKey)',
+  )
 }
 
 type ChargerRow = {

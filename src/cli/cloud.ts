@@ -2,9 +2,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { openDatabase } from '../cloud/database.ts'
-import { openReceiver } from '../cloud/receiver.ts'
-import { makeServerCertificate } from '../cloud/tls.ts'
 import { parseHostPort } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import { readIdentity, siteIdIn, writeSecret } from '../host/identity-files.ts'
@@ -12,7 +9,7 @@ import { systemClock, systemLogger, systemRandom } from '../host/system.ts'
 import { ed25519 } from '../identity/signature.ts'
 import { hex, unhex } from '../units.ts'
 import { collect } from './operator.ts'
-import { print, printJson, untilStopped } from './output.ts'
+import { print, untilStopped } from './output.ts'
 import { RECEIVER_FILE } from './status.ts'
 
 type RunOptions = {
@@ -50,6 +47,12 @@ export function addCloudCommands(program: Command): void {
 async function runCloud(options: RunOptions): Promise<void> {
   const listen = parseHostPort(options.listen)
   if (!listen) throw new MeshError('CONFIG_INVALID', `--listen ${options.listen}: wanted host:port`)
+  // Loaded only here: the embedded database would slow down every other command.
+  const [{ openDatabase }, { openReceiver }, { makeServerCertificate }] = await Promise.all([
+    import('../cloud/database.ts'),
+    import('../cloud/receiver.ts'),
+    import('../cloud/tls.ts'),
+  ])
   const identity = await readIdentity(options.credentials)
   await mkdir(options.dir, { recursive: true, mode: 0o700 })
   const [clock, random, logger] = [systemClock(), systemRandom(), systemLogger('info', 'cloud')]
@@ -83,7 +86,7 @@ async function runCloud(options: RunOptions): Promise<void> {
   const caFile = join(options.dir, 'ca.pem')
   await writeSecret(caFile, caPem)
   await writeSecret(join(options.dir, RECEIVER_FILE), `${JSON.stringify({ url: receiver.url, token })}\n`)
-  if (options.json) printJson({ ready: true, url: receiver.url, caFile })
+  if (options.json) print(JSON.stringify({ ready: true, url: receiver.url, caFile }))
   else
     print(
       `cloud runs at ${receiver.url}\n  nodes reach it with: chargemesh uplink add ${receiver.url} --ca ${caFile} --via <node folder>`,

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { writeNodeConfig } from '../config.ts'
 import { MeshError } from '../errors.ts'
-import { API_FILE, NODE_FILE, runNode } from '../host/runner.ts'
+import { API_FILE, NODE_FILE } from '../host/node-files.ts'
 import { createNode } from '../host/site-birth.ts'
 import { asOperator, collect, say } from './operator.ts'
-import { print, printJson, untilStopped } from './output.ts'
+import { print, untilStopped } from './output.ts'
 
 type JoinOptions = {
   readonly site: string
@@ -54,9 +54,11 @@ export function addNodeCommands(program: Command): void {
     .option('--json', 'print its addresses as JSON when it is ready')
     .addHelpText('after', '\nExample:\n  chargemesh node run --dir ./pole-07')
     .action(async (options: { dir: string; json?: boolean }) => {
+      // Loaded only here: libp2p and the OCPP server would slow down every other command.
+      const { runNode } = await import('../host/runner.ts')
       const running = await runNode(options.dir)
       const { name, apiUrl, ocppUrl, meshAddresses } = running
-      if (options.json) printJson({ ready: true, name, apiUrl, ocppUrl, meshAddresses })
+      if (options.json) print(JSON.stringify({ ready: true, name, apiUrl, ocppUrl, meshAddresses }))
       else
         print(
           `${name} runs\n  chargers: ${ocppUrl}/<identity>\n  mesh:     ${meshAddresses.join(' ')}\n  operator: ${apiUrl} (token in ${join(options.dir, API_FILE)})`,

@@ -38,7 +38,8 @@ export async function signDueAcks(deps: AckDeps): Promise<void> {
       'SELECT log_id FROM log_head WHERE site_id = $1 AND ack_due LIMIT 1',
       [deps.siteId],
     )
-    signed = due.rows.length === 0 ? 0 : await deps.database.transaction(sql => signSome(deps, sql))
+    signed =
+      due.rows.length === 0 ? 0 : await deps.database.transaction(sql => signSome(deps, sql), deps.siteId)
   }
 }
 

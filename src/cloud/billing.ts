@@ -96,11 +96,13 @@ type Known = { readonly billed: readonly Bill[]; readonly flags: Set<string> }
 
 function withoutBill(claim: Exclude<Claim, { kind: 'due' }>, { billed, flags }: Known): Verdict {
   const energy = claim.kind === 'unpriced' ? { energyWh: claim.energyWh } : {}
-  if (billed.length > 0) {
-    const waiting = claim.kind === 'open' && billed.at(-1)?.reason === 'provisional'
+  const last = billed.at(-1)
+  if (last?.reason === 'provisional' && claim.kind === 'open') {
+    return { state: 'provisional', flags: [...flags].sort(), energyWh: last.energyWh }
+  }
+  if (last) {
     // A bill was written on evidence that no longer says so: nothing is taken back unseen.
-    if (!waiting) flags.add('evidence-withdrawn')
-    return { state: waiting ? 'provisional' : 'disputed', flags: [...flags].sort(), ...energy }
+    return { state: 'disputed', flags: [...flags.add('evidence-withdrawn')].sort(), ...energy }
   }
   const sorted = [...flags].sort()
   switch (claim.kind) {

@@ -68,7 +68,16 @@ export async function noteEpoch(
   await sql(
     `INSERT INTO device_epochs (site_id, device_id, log_id, serial, prev_log, prev_seq, prev_hash, store_state)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
-    [siteId, deviceId, logId, serial, prev?.logId ?? null, prev?.seq ?? null, prev?.hash ?? null, body.storeState],
+    [
+      siteId,
+      deviceId,
+      logId,
+      serial,
+      prev?.logId ?? null,
+      prev?.seq ?? null,
+      prev?.hash ?? null,
+      body.storeState,
+    ],
   )
   return applyCutoffs(sql, siteId, deviceId)
 }
@@ -93,7 +102,10 @@ export async function noteRevocation(
  */
 async function applyCutoffs(sql: Sql, siteId: SiteId, deviceId: DeviceId): Promise<Touched> {
   const of = [siteId, deviceId]
-  const revoked = await sql('SELECT serial, cutoff FROM revocations WHERE site_id = $1 AND device_id = $2', of)
+  const revoked = await sql(
+    'SELECT serial, cutoff FROM revocations WHERE site_id = $1 AND device_id = $2',
+    of,
+  )
   if (revoked.rows.length === 0) return NOTHING
   const epochs = await sql(
     'SELECT log_id, serial, prev_log FROM device_epochs WHERE site_id = $1 AND device_id = $2',

@@ -24,9 +24,9 @@ export async function finalise(database: Database, siteId: SiteId, nowAt: number
     const ids = silent.rows.map(row => textIn<SessionId>(row, 'session_id'))
     const last = ids.at(-1)
     if (last === undefined) return looked
-    await database.transaction(sql =>
-      refold(sql, { siteId, nowAt, finalise: new Set(ids) }, { sessions: new Set(ids), chargers: new Set() }),
-    )
+    const sessions = new Set(ids)
+    const settlement = { siteId, nowAt, finalise: sessions }
+    await database.transaction(sql => refold(sql, settlement, { sessions, chargers: new Set() }), siteId)
     looked += ids.length
     after = last
   }

@@ -70,7 +70,7 @@ async function ingestAll(
 
 /** One transaction. Answers why the segment was refused, or undefined when it is committed or was already there. */
 async function ingestSegment(deps: IngestDeps, segment: Segment): Promise<string | undefined> {
-  const outcome = await deps.database.transaction(sql => apply(deps, sql, segment))
+  const outcome = await deps.database.transaction(sql => apply(deps, sql, segment), deps.siteId)
   switch (outcome.kind) {
     case 'admitted':
     case 'duplicate':

@@ -83,7 +83,7 @@ export async function migrate(database: Database): Promise<void> {
       database.query('SELECT number FROM migrations LIMIT 1').catch(() => rethrow(error)),
     )
   for (let number = 1; number <= MIGRATIONS.length; number++) {
-    await database.transaction(sql => step(sql, number))
+    await database.transaction(sql => step(sql, number), 'migrations')
   }
 }
 
@@ -115,5 +115,5 @@ export async function enterSite(database: Database, site: SiteRow, cloudEpoch: n
     )
     if (raised.rows.length > 0)
       await sql('UPDATE log_head SET ack_due = true WHERE site_id = $1', [site.siteId])
-  })
+  }, site.siteId)
 }

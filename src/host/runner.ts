@@ -20,13 +20,10 @@ import { openDisk } from './disk.ts'
 import { mendDocuments, openCheckedDocuments } from './document-check.ts'
 import { readIdentity, readText, siteIdIn, writeSecret } from './identity-files.ts'
 import { openNetwork } from './network.ts'
+import { API_FILE, KNOWN_FILE, NODE_FILE, UPLINKS_FILE } from './node-files.ts'
 import { systemClock, systemLogger, systemRandom } from './system.ts'
 import { rememberingTokens, tokenSecretIn } from './tokens.ts'
 
-export const NODE_FILE = 'node.yaml'
-export const API_FILE = 'api.json'
-const UPLINKS_FILE = 'uplinks.json'
-const KNOWN_FILE = 'addresses.json'
 const TICK_MS = 1000
 
 const UPLINKS = z.array(z.object({ name: z.string(), url: z.string(), caPem: z.string().optional() })).max(8)

@@ -124,7 +124,7 @@ function chosenSubprotocol(offered: string | undefined): string | undefined | fa
 
 const BASIC = /^ *basic +([A-Za-z0-9+/_-]+={0,2}) *$/i
 
-/** User and password of RFC 7617. The password may be any bytes; an identity has no colon, so the first one ends it. */
+/** User and password of RFC 7617. The password may be any bytes; the first colon ends the identity. */
 function basicCredentials(
   value: string | undefined,
 ): { readonly user: string; readonly password: Uint8Array } | undefined {

@@ -61,16 +61,23 @@ export function openLink({ deps, wire, repairs, onClose }: LinkOptions): Link {
     logger.warn('charger-silenced', { charger: chargerId, connectionId, reason })
     wire.terminate()
   }
-  const input = (message: ChargerMessage, words: readonly string[]): ChargerInput => ({
-    chargerId,
-    connectionId,
-    message,
-    repairs: words,
-  })
+  const input: MakeInput = (message, words) => ({ chargerId, connectionId, message, repairs: words })
   const announce = async (message: ChargerMessage, words: readonly string[]): Promise<void> => {
     const answer = await handled(deps, input(message, words))
     if (typeof answer === 'string') silence(answer)
   }
+  const inLane = (call: InboundCall): Promise<Reply> =>
+    new Promise(resolve => {
+      const waits = record.lane.push(async () => {
+        if (state.silenced) return resolve(SILENCE)
+        const reply = await answerCall(deps, call, input)
+        if (typeof reply === 'string') silence(reply)
+        resolve(typeof reply === 'string' ? SILENCE : reply)
+      })
+      if (waits) return
+      silence('too many messages wait')
+      resolve(SILENCE)
+    })
   countWords(record, repairs)
   record.sinceAt = record.lastHeardAt = clock.wallMs()
   record.lane.insist(() => announce({ kind: 'connected' }, repairs))
@@ -89,18 +96,7 @@ export function openLink({ deps, wire, repairs, onClose }: LinkOptions): Link {
         record.lane.insist(() => announce({ kind: 'disconnected' }, []))
         closing.resolve()
       },
-      onCall: call =>
-        new Promise(resolve => {
-          const waits = record.lane.push(async () => {
-            if (state.silenced) return resolve(SILENCE)
-            const reply = await answerCall(deps, call, input)
-            if (typeof reply === 'string') silence(reply)
-            resolve(typeof reply === 'string' ? SILENCE : reply)
-          })
-          if (waits) return
-          silence('too many messages wait')
-          resolve(SILENCE)
-        }),
+      onCall: inLane,
     },
   }
 }

@@ -1,6 +1,6 @@
-// A charger's WebSocket on our side: mends text frames before the RPC library reads them, gives answers the message
-// id back as the charger wrote it, and can prove within a time that the other end lives. It is passed to the `ws`
-// server through that server's own option for socket classes.
+// A charger's WebSocket on our side: mends text frames before the RPC library reads them, gives answers the
+// message id back as the charger wrote it, and can prove within a time that the other end lives. It is passed to
+// the `ws` server through that server's own option for socket classes.
 import WebSocket from 'ws'
 import { mendFrame } from './frame.ts'
 

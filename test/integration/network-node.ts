@@ -43,6 +43,8 @@ export type MeshNodeOptions = Partial<
   readonly device: TestDevice
   readonly peers?: readonly (number | StaticPeer)[]
   readonly known?: readonly KnownAddress[]
+  /** Other devices that its roster knows already. */
+  readonly enrolled?: readonly TestDevice[]
 }
 
 const opened: HostNetwork[] = []
@@ -58,7 +60,7 @@ export function at(port: number): StaticPeer {
 
 export async function openNode(options: MeshNodeOptions): Promise<MeshNode> {
   const { site, device } = options
-  const roster = site.roster([device])
+  const roster = site.roster([device, ...(options.enrolled ?? [])])
   const heard: MeshNode['heard'] = []
   const comings: string[] = []
   const saved: MeshNode['saved'] = []

@@ -1,5 +1,5 @@
-// A central system over real sockets with a fake node behind it, for the OCPP tests: remembers every input, answers
-// as a node would, and collects log lines so that tests can look for what must not be in them.
+// A central system over real sockets with a fake node behind it, for the OCPP tests: remembers every input,
+// answers as a node would, and collects log lines so that tests can look for what must not be in them.
 import { randomBytes } from 'node:crypto'
 import WebSocket from 'ws'
 import type { VirtualChargerOptions } from '../../simulations/charger/charger.ts'

@@ -1,0 +1,101 @@
+// The site of the demo as real processes: the command line of this product, started the way an operator starts it,
+// with folders of its own. Nothing here reaches into a process; it only reads what anybody could read.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+
+export type Running = {
+  readonly pid: number
+  readonly ready: Readonly<Record<string, unknown>>
+  readonly kill: () => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+/** Runs one command to its end; resolves with its standard output, rejects with its standard error. */
+export async function run(args: readonly string[]): Promise<string> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [out, err] = [collectText(child.stdout), collectText(child.stderr)]
+  const [code] = (await once(child, 'close')) as [number | null]
+  if (code !== 0) throw new Error(`chargemesh ${args.slice(0, 2).join(' ')} failed: ${await err}`)
+  return await out
+}
+
+/** Starts a command that stays, and waits for the JSON line by which it says that it is ready. */
+export async function start(args: readonly string[], logFile: string): Promise<Running> {
+  const child = spawn(process.execPath, [MAIN, ...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stderr.pipe(createWriteStream(logFile, { flags: 'a' }))
+  const { pid } = child
+  if (pid === undefined) throw new Error(`chargemesh ${args[0]} could not be started`)
+  const ready = await readyLine(child, `chargemesh ${args.slice(0, 2).join(' ')} (see ${logFile})`)
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const gone = once(child, 'exit')
+    child.kill(signal)
+    await gone
+  }
+  return { pid, ready, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') }
+}
+
+function readyLine(child: ChildProcess, what: string): Promise<Readonly<Record<string, unknown>>> {
+  const { promise, resolve, reject } = Promise.withResolvers<Readonly<Record<string, unknown>>>()
+  let text = ''
+  child.stdout?.on('data', (part: Buffer) => {
+    text += part.toString('utf8')
+    const end = text.indexOf('\n')
+    if (end >= 0) resolve(JSON.parse(text.slice(0, end)))
+  })
+  child.once('exit', code => reject(new Error(`${what} ended with ${code} before it was ready`)))
+  return promise
+}
+
+async function collectText(stream: NodeJS.ReadableStream): Promise<string> {
+  let text = ''
+  for await (const part of stream) text += String(part)
+  return text
+}
+
+/** Ports that were free a moment ago. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer()
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      return server
+    }),
+  )
+  const ports = servers.map(server => {
+    const address = server.address()
+    return typeof address === 'object' && address !== null ? address.port : 0
+  })
+  await Promise.all(servers.map(server => once(server.close(), 'close')))
+  return ports
+}
+
+/** Polls until a condition gives a value; throws after the deadline, saying what was waited for. */
+export async function waitFor<T>(
+  what: string,
+  condition: () => Promise<T | undefined | false> | T | undefined | false,
+  withinMs = 180_000,
+): Promise<T> {
+  const deadline = Date.now() + withinMs
+  for (;;) {
+    const value = await condition()
+    if (value !== undefined && value !== false) return value
+    if (Date.now() > deadline) throw new Error(`waited ${withinMs / 1000} s in vain for: ${what}`)
+    await pause(100)
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms))
+}
+
+export function logIn(dir: string): string {
+  return join(dir, 'node.log')
+}
