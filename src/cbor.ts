@@ -17,6 +17,8 @@ export class MalformedBytes extends Error {
 
 /** One field's two directions. `read` throws MalformedBytes on anything but its own kind of value. */
 export type Field<T> = {
+  /** What it is, in the words of src/PROTOCOL.md. */
+  readonly says: string
   readonly write: (value: T) => unknown
   readonly read: (value: unknown) => T
 }
@@ -29,6 +31,7 @@ function refuse(what: string, value: unknown): never {
 /** `length` bytes, as hex text on our side. */
 export function id<T extends string>(length: number): Field<T> {
   return {
+    says: `bytes(${length})`,
     write: value => {
       const bytes = unhex(value)
       if (bytes.length !== length) throw new MalformedBytes(`id of ${bytes.length} bytes, wanted ${length}`)
@@ -46,7 +49,7 @@ export function bytes(max: number, min = 0): Field<Uint8Array> {
     value instanceof Uint8Array && value.length <= max && value.length >= min
       ? value
       : refuse(`${min} to ${max} bytes`, value)
-  return { write: check, read: check }
+  return { says: min === max ? `bytes(${max})` : `bytes(${min}..${max})`, write: check, read: check }
 }
 
 /** Text of at most `max` UTF-16 units. */
@@ -58,10 +61,11 @@ export function text(max: number): Field<string> {
 export function textId<T extends string>(max: number): Field<T> {
   const check = (value: unknown): T =>
     typeof value === 'string' && value.length <= max ? (value as T) : refuse(`text of at most ${max}`, value)
-  return { write: check, read: check }
+  return { says: `text(..${max})`, write: check, read: check }
 }
 
 export const uint: Field<number> = {
+  says: 'uint',
   write: value => (Number.isSafeInteger(value) && value >= 0 ? value : refuse('an unsigned integer', value)),
   read: value =>
     typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
@@ -70,12 +74,14 @@ export const uint: Field<number> = {
 }
 
 export const int: Field<number> = {
+  says: 'int',
   write: value => (Number.isSafeInteger(value) ? value : refuse('an integer', value)),
   read: value =>
     typeof value === 'number' && Number.isSafeInteger(value) ? value : refuse('an integer', value),
 }
 
 export const bool: Field<boolean> = {
+  says: 'bool',
   write: value => value,
   read: value => (typeof value === 'boolean' ? value : refuse('a boolean', value)),
 }
@@ -83,6 +89,7 @@ export const bool: Field<boolean> = {
 /** One of some words; the wire carries its position, so words are only ever added at the end. */
 export function oneOf<const W extends readonly string[]>(words: W): Field<W[number]> {
   return {
+    says: words.map((word, i) => `${i} ${word}`).join(' · '),
     write: value => words.indexOf(value),
     read: value => {
       const word = typeof value === 'number' ? words[value] : undefined
@@ -93,6 +100,7 @@ export function oneOf<const W extends readonly string[]>(words: W): Field<W[numb
 
 export function optional<T>(field: Field<T>): Field<T | undefined> {
   return {
+    says: `${field.says}?`,
     write: value => (value === undefined ? null : field.write(value)),
     read: value => (value === null || value === undefined ? undefined : field.read(value)),
   }
@@ -100,6 +108,7 @@ export function optional<T>(field: Field<T>): Field<T | undefined> {
 
 export function listOf<T>(field: Field<T>, max: number): Field<readonly T[]> {
   return {
+    says: `[${field.says}](..${max})`,
     write: values =>
       values.length <= max ? values.map(field.write) : refuse(`a list of at most ${max}`, values),
     read: value =>
@@ -123,6 +132,7 @@ export function record<const F extends Fields>(fields: F): RecordField<F> {
   const names = Object.keys(fields)
   return {
     names,
+    says: `{${names.map(name => `${name}: ${fields[name]?.says}`).join(', ')}}`,
     write: value => {
       const source = value as Readonly<Record<string, unknown>>
       const row = names.map(name => fields[name]?.write(source[name]))

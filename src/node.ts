@@ -2,9 +2,12 @@
 // (PROTOCOL 5.1). What is decided in a batch lives in memory only until the journal has it, and nobody outside
 // hears of it before. When the disk refuses, the whole memory is dropped and read again from what is durable,
 // and chargers hear silence, so that they keep their queues. This very file runs in the simulator.
+import { MalformedBytes } from './cbor.ts'
 import { assertNever, MeshError, reasonOf } from './errors.ts'
 import type { Certificate } from './identity/certificate.ts'
+import { utf8Bytes } from './identity/hash.ts'
 import type { Roster } from './identity/roster.ts'
+import { sealTo } from './identity/seal.ts'
 import type { Signatures } from './identity/signature.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import type { AnyBody } from './log/body.ts'
@@ -194,10 +197,23 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
         self: deps.certificate.deviceId,
         statusOf: (id, connectorId) => statusText(connectors.get(`${id}/${connectorId}`)),
         heartbeatS: deps.heartbeatS,
+        seal: plain => sealToOperator(deps, plain),
       },
       input,
     )
-    act.record(bodies)
+    try {
+      act.record(bodies)
+    } catch (error) {
+      if (!(error instanceof MalformedBytes)) throw error
+      // The door bounds every field, so this is a fault of ours; one charger goes without an answer, not the site.
+      count('charger.unrecordable')
+      deps.logger.error('a message could not be recorded', {
+        charger: chargerId,
+        kind: message.kind,
+        reason: error.message,
+      })
+      return { kind: 'silence' }
+    }
     count(`charger.${message.kind}`)
     if (input.repairs.length > 0) count('charger.repaired')
     if (
@@ -343,6 +359,12 @@ async function openStore(
     deps.logger.warn('the journal is damaged: what is missing comes back from peers', { recovered })
   const mesh = createMesh({ ...deps, ledger, count })
   return { ledger, mesh, marks: createMarks(ledger, deps.certificate.deviceId), journal, recovered }
+}
+
+/** To the newest issuer's key. Without one the value is left out, and the readings beside it still count. */
+function sealToOperator({ roster, random }: NodeDeps, plain: string): Uint8Array | undefined {
+  const issuer = roster.all().findLast(certificate => certificate.roles.includes('issuer'))
+  return issuer && sealTo(issuer.sealKey, random.bytes(32), utf8Bytes(plain))
 }
 
 function keyOf(chargerId: ChargerId, at: { readonly connectorId: number }): string {

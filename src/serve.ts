@@ -4,6 +4,7 @@
 import { type Decision, decide, isToday } from './authorization/decide.ts'
 import type { AnyBody } from './log/body.ts'
 import type { ChargerAnswer, ChargerInput, ChargerMessage, MeterReading } from './ports.ts'
+import { recordable } from './recordable.ts'
 import type { Session } from './session/fold.ts'
 import { sessionIdOf, transactionIdOf } from './session/id.ts'
 import type { ChargerId, DeviceId, TokenRef } from './units.ts'
@@ -17,6 +18,8 @@ export type ServeContext = {
   /** The last status each connector reported, as `chargerId/connectorId`. */
   readonly statusOf: (chargerId: ChargerId, connectorId: number) => string | undefined
   readonly heartbeatS: number
+  /** Seals to the operator what may be read by nobody here; undefined when no operator's key is known. */
+  readonly seal: (plain: string) => Uint8Array | undefined
 }
 
 export type Served = { readonly bodies: readonly AnyBody[]; readonly answer: ChargerAnswer }
@@ -25,7 +28,8 @@ const NOTED: ChargerAnswer = { kind: 'noted' }
 const CLOCK = 'rtc' as const
 const UNCERTAINTY_MS = 0
 
-export function serve(context: ServeContext, input: ChargerInput): Served {
+export function serve(context: ServeContext, given: ChargerInput): Served {
+  const input = { ...given, message: recordable(given.message) }
   const { message } = input
   switch (message.kind) {
     case 'boot':
@@ -201,6 +205,7 @@ function serveMeter(context: ServeContext, input: ChargerInput, message: Meter):
       session,
       connectorId: message.connectorId,
       transactionId: message.transactionId ?? 0,
+      seal: context.seal,
     }),
   )
   if (ticks.length === 0) return noted(NOTED)
@@ -217,6 +222,7 @@ type TickPlace = {
   readonly session: Session | undefined
   readonly connectorId: number
   readonly transactionId: number
+  readonly seal: ServeContext['seal']
 }
 
 function tickOf(input: ChargerInput, reading: MeterReading, place: TickPlace): readonly AnyBody[] {
@@ -227,6 +233,7 @@ function tickOf(input: ChargerInput, reading: MeterReading, place: TickPlace): r
     reading.energyWh === undefined && reading.powerW === undefined && reading.socPercent === undefined
   if (repeated || (empty && reading.signed === undefined)) return []
   const { sampledAt, energyWh, powerW, socPercent, signed } = reading
+  const signedSealed = signed === undefined ? undefined : place.seal(signed)
   return [
     {
       name: 'meter_tick',
@@ -238,8 +245,8 @@ function tickOf(input: ChargerInput, reading: MeterReading, place: TickPlace): r
         sampledAt,
         ...(energyWh !== undefined && { energyWh }),
         ...(powerW !== undefined && { powerW }),
-        ...(socPercent !== undefined && { socPercent: Math.max(0, Math.round(socPercent)) }),
-        ...(signed !== undefined && { signed }),
+        ...(socPercent !== undefined && { socPercent }),
+        ...(signedSealed && { signedSealed }),
         connectionId: input.connectionId,
       },
     },
@@ -264,7 +271,7 @@ function serveStop(context: ServeContext, input: ChargerInput, message: Stop): S
   if (repeated) return noted(answer)
   const connectorId = session?.connectorId ?? 0
   const ticks = message.readings.flatMap(reading =>
-    tickOf(input, reading, { session, connectorId, transactionId }),
+    tickOf(input, reading, { session, connectorId, transactionId, seal: context.seal }),
   )
   const end: AnyBody = {
     name: 'session_end',

@@ -33,7 +33,7 @@ export async function gapsOf(database: Database, siteId: SiteId, page: Page): Pr
            JOIN events declared ON declared.site_id = l.site_id AND declared.log_id = l.log_id
              AND declared.type = ${TYPE_NUMBERS.loss_declaration}
            JOIN events opened ON opened.site_id = d.site_id AND opened.log_id = d.log_id AND opened.seq = 0
-           WHERE l.site_id = d.site_id AND l.device_id = d.device_id AND declared.hlc < opened.hlc
+           WHERE l.site_id = d.site_id AND l.device_id = d.device_id AND declared.hlc >= opened.hlc
          ) AS lossy
        FROM device_epochs d
        LEFT JOIN log_head p ON p.site_id = d.site_id AND p.log_id = d.prev_log

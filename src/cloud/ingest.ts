@@ -154,7 +154,7 @@ async function insertEvents(
   { admission, said, nowAt }: Said & { nowAt: number },
 ): Promise<void> {
   const rows = admission.events.map((event, i) =>
-    eventRow(siteId, event, { said: said[i], nowAt }, admission.elements[i]),
+    eventRow(siteId, event, { said: said[i], nowAt, element: admission.elements[i] }),
   )
   const { text, params } = valuesOf(rows)
   const inserted = await sql(
@@ -166,14 +166,13 @@ async function insertEvents(
   invariant(inserted.rows.length === rows.length, 'an event lies behind its log head')
 }
 
-type Noted = { readonly said: AnyBody | undefined; readonly nowAt: number }
+type Noted = {
+  readonly said: AnyBody | undefined
+  readonly element: Uint8Array | undefined
+  readonly nowAt: number
+}
 
-function eventRow(
-  siteId: SiteId,
-  event: LogEvent,
-  { said, nowAt }: Noted,
-  element?: Uint8Array,
-): readonly Param[] {
+function eventRow(siteId: SiteId, event: LogEvent, { said, element, nowAt }: Noted): readonly Param[] {
   invariant(element !== undefined, 'an admitted event has no element')
   const columns = foldColumns(said)
   return [

@@ -41,17 +41,18 @@ export function addPushRoute(app: FastifyInstance, deps: PushDeps): void {
     if (working >= MAX_PUSHES_AT_ONCE) return refuse(reply, 503, { code: 'busy', retryAfterS: BUSY_RETRY_S })
     working += 1
     try {
-      return await answerPush(deps, request, reply, () => attempts.fail(request.ip))
+      return await answerPush(deps, { request, reply }, () => attempts.fail(request.ip))
     } finally {
       working -= 1
     }
   })
 }
 
+type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply }
+
 async function answerPush(
   deps: PushDeps,
-  request: FastifyRequest,
-  reply: FastifyReply,
+  { request, reply }: Exchange,
   failed: () => void,
 ): Promise<FastifyReply> {
   const body = request.body instanceof Uint8Array ? new Uint8Array(request.body) : new Uint8Array(0)

@@ -124,6 +124,7 @@ export async function runNode(dir: string): Promise<RunningNode> {
         self: own.deviceId,
         statusOf: () => undefined,
         heartbeatS: config.ocpp.heartbeatS,
+        seal: () => undefined,
       }
       return decideFor(context, chargerId, tokenRef)
     },

@@ -104,8 +104,8 @@ export const BODIES = {
     energyWh: optional(int),
     powerW: optional(int),
     socPercent: optional(uint),
-    /** Signed meter value, byte for byte (OCMF). */
-    signed: optional(text(6000)),
+    /** Signed meter value (OCMF), byte for byte, sealed to the operator: it may carry the card's own id. */
+    signedSealed: optional(bytes(6100)),
     connectionId: uint,
   }),
   session_end: record({
@@ -115,14 +115,13 @@ export const BODIES = {
     transactionId: int,
     meterStopWh: int,
     stoppedAt: chargerTime,
-    reason: text(32),
+    reason: text(64),
     tokenRef: optional(tokenRef),
-    signed: optional(text(6000)),
     connectionId: uint,
     clock: oneOf(CLOCK_QUALITIES),
   }),
-  session_state: record({ sessionId, state: oneOf(PAUSE_STATES), chargerStatus: text(32) }),
-  adoption: record({ sessionId, chargerId, from: EVENT_REF, chargerState: text(32), connectionId: uint }),
+  session_state: record({ sessionId, state: oneOf(PAUSE_STATES), chargerStatus: text(64) }),
+  adoption: record({ sessionId, chargerId, from: EVENT_REF, chargerState: text(64), connectionId: uint }),
   pricing: record({ sessionId, tariff: EVENT_REF, currency: text(3), pricePerKwh: decimal }),
   charger_error: record({
     chargerId,

@@ -133,7 +133,7 @@ export type RequestRefusal =
   | 'not-its-role'
   | 'bad-signature'
 
-/** Everything about a request but its certificate's chain, which the caller has checked; undefined when it is genuine. */
+/** Judges all but the certificate's chain, which the caller has checked; undefined when the request is genuine. */
 export function refuseRequest(
   signatures: Signatures,
   certificate: Certificate,

@@ -108,10 +108,21 @@ describe('the invoice', () => {
   })
 
   it('hashes everything that it was computed from', () => {
-    const hashes = [ended(), ended({ pricePerKwh: '0.250' }), ended({ meterStopWh: 156_699 })].map(
-      session => judge(session, [], false).bill?.inputHash,
-    )
-    expect(new Set(hashes).size).toBe(3)
+    const session = ended()
+    const { start, end, pricing } = session
+    if (!end || !pricing) throw new Error('no end or no price')
+    const other = { ...end.ref, seq: end.ref.seq + 1 }
+    const variants: readonly Session[] = [
+      { ...session, energyWh: 2499 },
+      { ...session, pricing: { ...pricing, body: { ...pricing.body, pricePerKwh: '0.250' } } },
+      { ...session, pricing: { ...pricing, body: { ...pricing.body, currency: 'USD' } } },
+      { ...session, pricing: { ...pricing, ref: other } },
+      { ...session, start: { ...start, ref: other } },
+      { ...session, end: { ...end, ref: other } },
+    ]
+    const hashes = [session, ...variants].map(variant => judge(variant, [], false).bill?.inputHash)
+    expect(new Set(hashes).size).toBe(1 + variants.length)
+    expect(judge(session, [], false).bill?.inputHash).toBe(hashes[0])
   })
 })
 

@@ -104,6 +104,20 @@ describe('a push', () => {
     expect(await bills()).toMatchObject([{ revision: 0, amount: '0.63' }])
   })
 
+  it.each(['start', 'stop'])('joins a stop that names no session, when the %s comes last', async last => {
+    const { site, push, sessions, bills } = await cloudBench(database)
+    const [north, south] = [site.device('north'), site.device('south')]
+    const certificates = [north, south].map(device => device.certificate.encoded)
+    const words = sessionBodies()
+    const [started, stopped] = [site.openLog(north), site.openLog(south)]
+    started.append([words.start, words.pricing])
+    stopped.append([words.orphanEnd])
+    const logs = last === 'stop' ? [started, stopped] : [stopped, started]
+    for (const log of logs) await push({ segments: log.segments(), certificates })
+    expect(await sessions()).toMatchObject([{ state: 'complete', energyWh: 2500, flags: [] }])
+    expect(await bills()).toMatchObject([{ revision: 0, amount: '0.63' }])
+  })
+
   it('keeps text that tries to be SQL or HTML as what it is', async () => {
     const { site, push, sessions, bills } = await cloudBench(database)
     const node = site.device("x'); DROP TABLE bills; --")
