@@ -82,7 +82,7 @@ export const int: Field<number> = {
 
 export const bool: Field<boolean> = {
   says: 'bool',
-  write: value => value,
+  write: value => (typeof value === 'boolean' ? value : refuse('a boolean', value)),
   read: value => (typeof value === 'boolean' ? value : refuse('a boolean', value)),
 }
 
@@ -90,7 +90,10 @@ export const bool: Field<boolean> = {
 export function oneOf<const W extends readonly string[]>(words: W): Field<W[number]> {
   return {
     says: words.map((word, i) => `${i} ${word}`).join(' · '),
-    write: value => words.indexOf(value),
+    write: value => {
+      const position = words.indexOf(value)
+      return position >= 0 ? position : refuse(`one of ${words.join(', ')}`, value)
+    },
     read: value => {
       const word = typeof value === 'number' ? words[value] : undefined
       return word ?? refuse(`one of ${words.join(', ')}`, value)
@@ -179,5 +182,7 @@ export function fromBytes<T>(field: Field<T>, encoded: Uint8Array): T {
 
 function checkDepth(value: unknown, depth: number): void {
   if (depth > MAX_DEPTH) throw new MalformedBytes('nested too deep')
-  if (Array.isArray(value)) for (const part of value) checkDepth(part, depth + 1)
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
+  // Maps too: nothing of ours is one, but a field behind those we know may hold anything, and is encoded again below.
+  for (const part of Object.values(value)) checkDepth(part, depth + 1)
 }

@@ -22,6 +22,8 @@ export type SessionReport = {
   readonly meterStartWh: number
   readonly meterStopWh?: number
   readonly energyWh?: number
+  /** While it charges: the newest register seen, minus the start's. */
+  readonly energySoFarWh?: number
   readonly socPercent?: number
   readonly currency?: string
   readonly pricePerKwh?: string
@@ -80,6 +82,10 @@ function reportSession(session: Session, known: Known): SessionReport {
     ...(end && { stoppedAt: end.body.stoppedAt.raw, meterStopWh: end.body.meterStopWh }),
     meterStartWh: start.body.meterStartWh,
     ...(energyWh !== undefined && { energyWh }),
+    ...(!end &&
+      lastTick?.body.energyWh !== undefined && {
+        energySoFarWh: lastTick.body.energyWh - start.body.meterStartWh,
+      }),
     ...(lastTick?.body.socPercent !== undefined && { socPercent: lastTick.body.socPercent }),
     ...(pricing && { currency: pricing.body.currency, pricePerKwh: pricing.body.pricePerKwh }),
     ...(cost !== undefined && { cost }),

@@ -98,11 +98,17 @@ export function sessionTable(sessions: readonly SessionReport[]): string {
     ['charger', row => `${row.chargerId}/${row.connectorId}`],
     ['transaction', row => row.transactionId],
     ['nodes', row => row.recordedBy.join(' ')],
-    ['kWh', row => (row.energyWh === undefined ? '' : (row.energyWh / 1000).toFixed(3))],
+    ['kWh', kWhOf],
     ['cost', row => (row.cost === undefined ? '' : `${row.cost} ${row.currency}`)],
     ['receipt', row => row.receipt],
     ['flags', row => row.flags.join(' ')],
   ])
+}
+
+/** What is still flowing stands with an ellipsis. */
+function kWhOf(row: SessionReport): string {
+  if (row.energyWh !== undefined) return (row.energyWh / 1000).toFixed(3)
+  return row.energySoFarWh === undefined ? '' : `${(row.energySoFarWh / 1000).toFixed(3)}…`
 }
 
 /** Rows of a list at the cloud, all pages. */

@@ -134,7 +134,7 @@ function grantOf(operator: Operator, tokenRef: TokenRef, options: GrantOptions):
 }
 
 export function wholeNumber(option: string, text: string): number {
-  if (!/^\d{1,9}$/.test(text))
+  if (!/^\d{1,10}$/.test(text))
     throw new MeshError('CONFIG_INVALID', `${option} ${text}: wanted a whole number`)
   return Number(text)
 }

@@ -32,14 +32,17 @@ const CHAIN_LENGTH = 2
 export async function openCertificates(options: CertificateStoreOptions): Promise<CertificateStore> {
   const { database, siteId } = options
   const roster = createRoster(options.signatures, siteId, options.rootKey)
+  /** Known to be in the table; what a transaction wrote may have been taken back. */
+  const written = new Set<CertHash>()
 
   const enrol = async (sql: Sql, encoded: Uint8Array): Promise<CertificateVerdict> => {
     const verdict = roster.enrol(encoded)
-    if (verdict.kind === 'refused') return verdict
+    if (verdict.kind === 'refused' || written.has(verdict.certificate.hash)) return verdict
     await sql(
       'INSERT INTO certificates (site_id, cert_hash, encoded) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING',
       [siteId, verdict.certificate.hash, encoded],
     )
+    if (sql === database.query) written.add(verdict.certificate.hash)
     return verdict
   }
 
@@ -49,7 +52,9 @@ export async function openCertificates(options: CertificateStoreOptions): Promis
     ])
     for (let pass = 0; pass < CHAIN_LENGTH; pass++) {
       for (const row of stored.rows) {
-        if (!roster.certificate(textIn<CertHash>(row, 'cert_hash'))) roster.enrol(bytesIn(row, 'encoded'))
+        const hash = textIn<CertHash>(row, 'cert_hash')
+        written.add(hash)
+        if (!roster.certificate(hash)) roster.enrol(bytesIn(row, 'encoded'))
       }
     }
   }

@@ -4,11 +4,13 @@
 // PGlite runs without fsync: a killed process loses nothing, a power cut may lose the newest commits or the folder.
 // Nodes prune only what was acknowledged at durability 2, so they still hold it; for production give a `url`.
 import { randomInt } from 'node:crypto'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PGlite } from '@electric-sql/pglite'
 import { Pool, type PoolClient } from 'pg'
 import { MeshError, reasonOf } from '../errors.ts'
 import type { Logger } from '../ports.ts'
+import { lockDirectory } from '../store/lock.ts'
 
 export type Param = string | number | bigint | boolean | Uint8Array | null | readonly string[]
 export type Row = Readonly<Record<string, unknown>>
@@ -31,7 +33,7 @@ export type Database = {
 export type DatabaseOptions = {
   /** postgres://…; without it PGlite is used. */
   readonly url?: string
-  /** PGlite's folder, of which one process at a time may be the owner. */
+  /** PGlite's folder; made when there is none. Rejects with STORE_LOCKED while another process uses it. */
   readonly dir: string | 'memory'
   readonly logger?: Logger
 }
@@ -44,13 +46,24 @@ const CONNECT_TIMEOUT_MS = 5_000
 const STATEMENT_TIMEOUT_MS = 30_000
 
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  return options.url === undefined
-    ? openPGlite(options.dir)
-    : openPool(options.url, options.logger ? { logger: options.logger } : {})
+  if (options.url !== undefined) return openPool(options.url, options.logger)
+  return options.dir === 'memory' ? openPGlite('memory://') : openFolder(options.dir)
 }
 
-async function openPGlite(dir: string | 'memory'): Promise<Database> {
-  const db = await PGlite.create(dir === 'memory' ? 'memory://' : dir)
+/** PGlite does not lock its folder, and two processes in one would ruin it: we lock the one around it. */
+async function openFolder(dir: string): Promise<Database> {
+  const lock = await lockDirectory(dir)
+  try {
+    const database = await openPGlite(join(dir, 'pglite'))
+    return { ...database, close: () => database.close().finally(lock.release) }
+  } catch (error) {
+    await lock.release()
+    throw new MeshError('STORE_FAILED', `the database in ${dir} does not open: ${reasonOf(error)}`, error)
+  }
+}
+
+async function openPGlite(dataDir: string): Promise<Database> {
+  const db = await PGlite.create(dataDir)
   const sqlOf =
     (on: Pick<PGlite, 'query'>): Sql =>
     async (text, params = []) => {
@@ -71,7 +84,7 @@ async function openPGlite(dir: string | 'memory'): Promise<Database> {
   }
 }
 
-function openPool(url: string, { logger }: { readonly logger?: Logger }): Database {
+function openPool(url: string, logger: Logger | undefined): Database {
   const pool = new Pool({
     connectionString: url,
     max: MAX_CONNECTIONS,

@@ -54,7 +54,9 @@ const IDLE_TIMEOUT_MS = 60_000
 const MAX_CONNECTIONS = 1_024
 /** Sessions that nobody ends are looked for so often; the first time a while after the start. */
 const FINALISE_EVERY_MS = 15 * 60 * 1000
+/** When the database is away, every uplink of every site hears it at once; they are asked to come back one by one. */
 const RETRY_AFTER_S = 5
+const RETRY_SPREAD_S = 10
 
 /** Refuses with CONFIG_INVALID or CERTIFICATE_INVALID, and with STORE_FAILED when the database is not there. */
 export async function openReceiver(options: ReceiverOptions): Promise<Receiver> {
@@ -105,7 +107,7 @@ function receiverOf(options: ReceiverOptions, app: FastifyInstance, timer: NodeJ
   }
 }
 
-function serverOf({ tls, logger }: ReceiverOptions): FastifyInstance {
+function serverOf({ tls, logger, random }: ReceiverOptions): FastifyInstance {
   const app = Fastify({
     https: { key: tls.key, cert: tls.cert, minVersion: 'TLSv1.2' },
     bodyLimit: MAX_REQUEST_BYTES,
@@ -122,7 +124,7 @@ function serverOf({ tls, logger }: ReceiverOptions): FastifyInstance {
   })
   app.setErrorHandler((error, request, reply) => {
     const status = statusOf(error)
-    if (status === 503) reply.header('retry-after', String(RETRY_AFTER_S))
+    if (status === 503) reply.header('retry-after', String(retryAfterS(random)))
     // Our own faults are told to the log, not to the caller.
     if (status >= 500)
       logger.error('request-failed', { path: request.routeOptions.url, reason: reasonOf(error) })
@@ -131,6 +133,10 @@ function serverOf({ tls, logger }: ReceiverOptions): FastifyInstance {
       .send({ code: codeOf(status), message: status >= 500 ? 'try again later' : reasonOf(error) })
   })
   return app
+}
+
+function retryAfterS(random: Random): number {
+  return RETRY_AFTER_S + ((random.bytes(1)[0] ?? 0) % RETRY_SPREAD_S)
 }
 
 /** The database being away is no fault of the request: it may come again. */

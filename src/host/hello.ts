@@ -202,7 +202,7 @@ function meet(options: HelloOptions, introduction: Introduction, nowAt: number):
   if (!sameBytes(certificate.peerKey, options.remotePeerKey)) return 'not-your-certificate'
   if (certificate.deviceId === options.ownDevice) return 'own-device'
   if (!certificate.roles.includes('node')) return 'not-a-node'
-  
+  if (!inForce(certificate, nowAt)) return 'out-of-force'
   if (options.isBanned(certificate.deviceId)) return 'banned'
   return { nonce: introduction.nonce, certificate }
 }

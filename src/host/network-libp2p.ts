@@ -72,9 +72,12 @@ export function multiaddrOf({ host, port }: Address): Multiaddr {
   return multiaddr(`/${kinds[isIP(host)]}/${host}/tcp/${port}`)
 }
 
-export function addressOf(address: Multiaddr): Address | undefined {
-  const parts = address.getComponents()
-  const host = parts[0]?.value
-  const port = parts.find(part => part.name === 'tcp')?.value
-  return host === undefined || port === undefined ? undefined : { host, port: Number(port) }
+/** Where a started node listens. */
+export function listenAddresses(node: Libp2p): readonly Address[] {
+  return node.getMultiaddrs().flatMap(address => {
+    const parts = address.getComponents()
+    const host = parts[0]?.value
+    const port = parts.find(part => part.name === 'tcp')?.value
+    return host === undefined || port === undefined ? [] : [{ host, port: Number(port) }]
+  })
 }

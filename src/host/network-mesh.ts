@@ -11,7 +11,7 @@ import type { DeviceId } from '../units.ts'
 import { createHello, HELLO_PROTOCOL, type HelloStep, NONCE_BYTES } from './hello.ts'
 import { createDialler, type Dialler } from './network-dialler.ts'
 import { createGate, ed25519KeyOf, type Gate } from './network-gate.ts'
-import { addressOf, multiaddrOf, prepareLibp2p } from './network-libp2p.ts'
+import { listenAddresses, multiaddrOf, prepareLibp2p } from './network-libp2p.ts'
 import {
   type CloseReason,
   counter,
@@ -80,13 +80,9 @@ export class Mesh {
   async open(): Promise<void> {
     const { keys, listen, clock, random, logger, lastKnown, staticPeers } = this.#options
     const limits = this.#limits
-    const node = await prepareLibp2p({
-      peerKey: keys.peerKey,
-      listen,
-      gater: this.#gate.gater,
-      maxPeers: this.#maxPeers,
-      limits,
-    })
+    const { peerKey } = keys
+    const gater = this.#gate.gater
+    const node = await prepareLibp2p({ peerKey, listen, gater, maxPeers: this.#maxPeers, limits })
     this.#node = node
     node.addEventListener('connection:open', event => this.#onConnection(event.detail))
     const streams = { maxInboundStreams: 2, maxOutboundStreams: 2, runOnLimitedConnection: false }
@@ -132,8 +128,7 @@ export class Mesh {
   }
 
   addresses(): readonly string[] {
-    const addresses = this.#node?.getMultiaddrs().map(addressOf) ?? []
-    return addresses.filter(address => address !== undefined).map(addressName)
+    return this.#node ? listenAddresses(this.#node).map(addressName) : []
   }
 
   stats(): NetworkStats {

@@ -2,8 +2,9 @@
 // decided here. `fold.ts` turns one charger's facts into sessions.
 import type { AnyBody, BodyOf, EventName, EventRef } from '../log/body.ts'
 import type { LogEvent } from '../log/event.ts'
-import type { Hlc } from '../log/hlc.ts'
+import { type Hlc, wallOf } from '../log/hlc.ts'
 import type { ChargerId, DeviceId, SessionId } from '../units.ts'
+import { clockedAt } from './clock.ts'
 
 /** One event about a session, with the place and the device that recorded it. */
 export type Fact<N extends EventName> = {
@@ -55,6 +56,15 @@ export function byTime(a: Fact<EventName>, b: Fact<EventName>): number {
   if (a.hlc !== b.hlc) return a.hlc < b.hlc ? -1 : 1
   if (a.ref.logId !== b.ref.logId) return a.ref.logId < b.ref.logId ? -1 : 1
   return a.ref.seq - b.ref.seq
+}
+
+/** Earlier sample first: queued readings may arrive behind live ones. Without a set clock, the time of recording. */
+export function bySample(a: Fact<'meter_tick'>, b: Fact<'meter_tick'>): number {
+  return sampledAt(a) - sampledAt(b) || byTime(a, b)
+}
+
+function sampledAt(tick: Fact<'meter_tick'>): number {
+  return clockedAt(tick.body.sampledAt) ?? wallOf(tick.hlc)
 }
 
 /** Adds one event; answers the charger whose sessions may have changed. Each event is given once. */
@@ -160,7 +170,7 @@ function addTick(set: FactSet, fact: Fact<'meter_tick'>): void {
     return
   }
   held.count += 1
-  if (byTime(held.newest, fact) < 0) held.newest = fact
+  if (bySample(held.newest, fact) < 0) held.newest = fact
   const energyWh = fact.body.energyWh
   if (energyWh !== undefined) held.maxEnergyWh = Math.max(held.maxEnergyWh ?? energyWh, energyWh)
 }

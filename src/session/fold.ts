@@ -3,7 +3,15 @@
 // doubled messages cannot inflate it; what contradicts itself is disputed, and the smaller energy counts.
 import type { EventRef } from '../log/body.ts'
 import type { ChargerId, DeviceId, SessionId, TokenRef } from '../units.ts'
-import { byTime, type ChargerFacts, type Fact, type SessionFacts, type TickSummary } from './facts.ts'
+import { clockedAt } from './clock.ts'
+import {
+  bySample,
+  byTime,
+  type ChargerFacts,
+  type Fact,
+  type SessionFacts,
+  type TickSummary,
+} from './facts.ts'
 import { type SessionInput, type SessionState, step } from './machine.ts'
 
 export type SessionFlag =
@@ -27,6 +35,8 @@ export type Session = {
   readonly connectorId: number
   readonly tokenRef: TokenRef
   readonly start: Fact<'session_start'>
+  /** Every record of its start, those under an earlier id included. */
+  readonly starts: readonly Fact<'session_start'>[]
   /** The stop that counts: of several, the one with the smaller energy. */
   readonly end?: Fact<'session_end'>
   /** Every stop that names this session, joined ones included. */
@@ -40,7 +50,10 @@ export type Session = {
   readonly state: SessionState
   /** Stop register minus start register, in Wh; missing while open, and when the meter went back. */
   readonly energyWh?: number
+  /** The newest sample, by the charger's clock where that was set. */
   readonly lastTick?: Fact<'meter_tick'>
+  /** The highest register heard, in Wh; a sample need not hold one. */
+  readonly registerWh?: number
   readonly recordedBy: readonly DeviceId[]
   readonly flags: readonly SessionFlag[]
 }
@@ -64,6 +77,7 @@ export function foldCharger(facts: ChargerFacts): ChargerSessions {
 type Draft = {
   readonly facts: SessionFacts
   readonly start: Fact<'session_start'>
+  readonly starts: Fact<'session_start'>[]
   readonly transactionIds: Set<number>
   readonly ends: Fact<'session_end'>[]
   readonly ticks: TickSummary[]
@@ -75,6 +89,7 @@ function draftOf(facts: SessionFacts): Draft {
   return {
     facts,
     start: starts[0] as Fact<'session_start'>,
+    starts,
     transactionIds: new Set(starts.map(start => start.body.transactionId)),
     ends: [...facts.ends],
     ticks: [...facts.ticks.values()],
@@ -101,6 +116,7 @@ function mergeRestarted(drafts: readonly Draft[], orphans: readonly Fact<'sessio
     const replaced = kept[earlier]
     if (replaced) {
       for (const transactionId of replaced.transactionIds) draft.transactionIds.add(transactionId)
+      draft.starts.push(...replaced.starts)
       draft.ticks.push(...replaced.ticks)
       draft.flags.add('restarted-clock')
       kept.splice(earlier, 1)
@@ -110,34 +126,44 @@ function mergeRestarted(drafts: readonly Draft[], orphans: readonly Fact<'sessio
   return kept
 }
 
-/** A stop whose node did not know the start: by its transaction id, else to the only open session that it fits. */
+/**
+ * A stop whose node did not know the start: by its transaction id, else to the only open session that it fits. What
+ * one stop takes is no longer open for the others, so the rest is looked at again until nothing more fits.
+ */
 function joinOrphanEnds(
   drafts: readonly Draft[],
   orphans: readonly Fact<'session_end'>[],
 ): Fact<'session_end'>[] {
-  const unfit: Fact<'session_end'>[] = []
-  const later: Fact<'session_end'>[] = []
+  let rest: Fact<'session_end'>[] = []
   for (const end of orphans.toSorted(byTime)) {
-    const named = drafts
-      .filter(draft => draft.transactionIds.has(end.body.transactionId) && fits(draft, end))
-      .at(-1)
+    const named = namedBy(drafts, end)
     if (named) named.ends.push(end)
-    else later.push(end)
+    else rest.push(end)
   }
-  for (const end of later) {
-    const open = drafts.filter(draft => fits(draft, end) && isOpenFor(draft, end))
-    const only = open.length === 1 ? open[0] : undefined
-    if (only) {
-      only.ends.push(end)
-      only.flags.add('joined-by-fit')
-    } else unfit.push(end)
+  for (;;) {
+    const unfit = rest.filter(end => !joinByFit(drafts, end))
+    if (unfit.length === rest.length) return unfit
+    rest = unfit
   }
-  return unfit
+}
+
+/** An id that one session alone bears names it even if meter or clock went back: the fold flags that, as for a known start. */
+function namedBy(drafts: readonly Draft[], end: Fact<'session_end'>): Draft | undefined {
+  const bearers = drafts.filter(draft => draft.transactionIds.has(end.body.transactionId))
+  return bearers.findLast(draft => fits(draft, end)) ?? (bearers.length === 1 ? bearers[0] : undefined)
+}
+
+function joinByFit(drafts: readonly Draft[], end: Fact<'session_end'>): boolean {
+  const open = drafts.filter(draft => fits(draft, end) && isOpenFor(draft, end))
+  const only = open.length === 1 ? open[0] : undefined
+  only?.ends.push(end)
+  only?.flags.add('joined-by-fit')
+  return only !== undefined
 }
 
 function fits(draft: Draft, end: Fact<'session_end'>): boolean {
-  const startedAt = draft.start.body.startedAt.at
-  const stoppedAt = end.body.stoppedAt.at
+  const startedAt = clockedAt(draft.start.body.startedAt)
+  const stoppedAt = clockedAt(end.body.stoppedAt)
   const inOrder = startedAt === undefined || stoppedAt === undefined || startedAt <= stoppedAt
   return inOrder && draft.start.body.meterStartWh <= end.body.meterStopWh
 }
@@ -168,8 +194,9 @@ function finish(draft: Draft): Session {
   const mark = facts.marks.toSorted(byTime)[0]
   const lastTick = draft.ticks
     .map(tick => tick.newest)
-    .toSorted(byTime)
+    .toSorted(bySample)
     .at(-1)
+  const registers = draft.ticks.flatMap(tick => tick.maxEnergyWh ?? [])
   if (new Set(ends.map(other => other.body.meterStopWh)).size > 1) draft.flags.add('conflicting-ends')
   if (end && usable.length === 0) draft.flags.add('meter-went-back')
   const energyWh = end && usable.length > 0 ? end.body.meterStopWh - start.body.meterStartWh : undefined
@@ -182,6 +209,7 @@ function finish(draft: Draft): Session {
     connectorId: start.body.connectorId,
     tokenRef: start.body.tokenRef,
     start,
+    starts: draft.starts.toSorted(byTime),
     ...(end && { end }),
     ends,
     endRefs: end
@@ -194,6 +222,7 @@ function finish(draft: Draft): Session {
     state: stateOf(draft, end !== undefined, mark !== undefined),
     ...(energyWh !== undefined && { energyWh }),
     ...(lastTick && { lastTick }),
+    ...(registers.length > 0 && { registerWh: Math.max(...registers) }),
     recordedBy: recordersOf(draft),
     flags: [...draft.flags].sort(),
   }
@@ -211,7 +240,7 @@ function stateOf(draft: Draft, ended: boolean, marked: boolean): SessionState {
 
 function recordersOf(draft: Draft): readonly DeviceId[] {
   const facts = [
-    ...draft.facts.starts,
+    ...draft.starts,
     ...draft.ends,
     ...draft.facts.adoptions,
     ...draft.ticks.map(tick => tick.newest),

@@ -155,6 +155,27 @@ describe('a bad log', () => {
   })
 })
 
+describe('a forged session', () => {
+  it('under the id of another charger leaves the true one and its bill alone', async () => {
+    const { site, push, sessions, bills } = await cloudBench(database)
+    const [honest, liar] = [site.device('honest'), site.device('liar')]
+    const certificates = [honest, liar].map(device => device.certificate.encoded)
+    const words = sessionBodies()
+    const other = sessionBodies({ chargerId: 'CP-2', meterStopWh: 154_300 })
+    const rename = (said: AnyBody): AnyBody =>
+      said.name === 'session_start' || said.name === 'session_end' || said.name === 'pricing'
+        ? ({ name: said.name, body: { ...said.body, sessionId: words.sessionId } } as AnyBody)
+        : said
+    const [log, forged] = [site.openLog(honest), site.openLog(liar)]
+    log.append([words.start, words.pricing, words.end])
+    forged.append([other.start, other.end].map(rename))
+    await push({ segments: log.segments(), certificates })
+    const before = [await sessions(), await bills()]
+    expect((await push({ segments: forged.segments(), certificates })).refused).toEqual([])
+    expect([await sessions(), await bills()]).toEqual(before)
+  })
+})
+
 describe('revisions', () => {
   it('credits the difference when another node tells of a smaller register', async () => {
     const { site, push, sessions, bills } = await cloudBench(database)
