@@ -3,8 +3,10 @@
 // stop that nobody knows, a reading from last week have happened and are written down (OCPP 1.6 section 3.7.1).
 import { type Decision, decide, isToday } from './authorization/decide.ts'
 import type { AnyBody } from './log/body.ts'
-import type { ChargerAnswer, ChargerInput, ChargerMessage, MeterReading } from './ports.ts'
+import { wallOf } from './log/hlc.ts'
+import type { ChargerAnswer, ChargerInput, ChargerMessage, ChargerTime, MeterReading } from './ports.ts'
 import { recordable } from './recordable.ts'
+import { clockedAt } from './session/clock.ts'
 import type { Session } from './session/fold.ts'
 import { sessionIdOf, transactionIdOf } from './session/id.ts'
 import type { ChargerId, DeviceId, TokenRef } from './units.ts'
@@ -60,7 +62,7 @@ export function decideFor(context: ServeContext, chargerId: ChargerId, tokenRef:
   const zone = context.view.policy.chargePoint(chargerId)?.zone
   const recent = context.view
     .ofToken(tokenRef)
-    .filter(session => isToday(session.start.body.startedAt.at ?? context.nowAt, context.nowAt))
+    .filter(session => counts(session) && isToday(startOf(session), context.nowAt))
   const energyWh = recent.reduce((sum, session) => sum + (session.energyWh ?? energySoFar(session)), 0)
   return decide(context.view.policy.token(tokenRef), {
     nowAt: context.nowAt,
@@ -71,9 +73,23 @@ export function decideFor(context: ServeContext, chargerId: ChargerId, tokenRef:
   })
 }
 
-function energySoFar(session: Session): number {
-  const register = session.lastTick?.body.energyWh
-  return register === undefined ? 0 : Math.max(0, register - session.start.body.meterStartWh)
+function energySoFar({ registerWh, start }: Session): number {
+  return registerWh === undefined ? 0 : Math.max(0, registerWh - start.body.meterStartWh)
+}
+
+/** A start that was refused and drew nothing uses up no cap: a driver may tap in vain. */
+function counts(session: Session): boolean {
+  return session.start.body.allowed === 'ALLOWED' || (session.energyWh ?? energySoFar(session)) > 0
+}
+
+function startOf({ start }: Session): number {
+  return instantOf(start.body.startedAt, wallOf(start.hlc))
+}
+
+/** When it happened: by the charger's clock if that was set and does not run ahead, else when it was recorded. */
+function instantOf(time: ChargerTime, recordedAt: number): number {
+  const at = clockedAt(time)
+  return at === undefined || at > recordedAt ? recordedAt : at
 }
 
 function authorize(context: ServeContext, { chargerId }: ChargerInput, tokenRef: TokenRef): Served {
@@ -134,7 +150,8 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
   const sessionId = sessionIdOf({ chargerId, connectorId, meterStartWh, startedAtRaw: startedAt.raw })
   const known = context.view.session(sessionId)
   if (known) {
-    const { transactionId, allowed } = known.start.body
+    const asThen = known.starts.find(start => start.body.sessionId === sessionId) ?? known.start
+    const { transactionId, allowed } = asThen.body
     return { bodies: adoptionOf(context, input, known), answer: { kind: 'started', transactionId, allowed } }
   }
   const open = context.view.ofCharger(chargerId).sessions.filter(session => !session.end)
@@ -163,7 +180,7 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
         clock: CLOCK,
       },
     },
-    ...pricing(context, { sessionId, startedAt: startedAt.at ?? context.nowAt }),
+    ...pricing(context, { sessionId, startedAt: instantOf(startedAt, context.nowAt) }),
   ]
   if (decision.allowed !== 'ALLOWED') bodies.push(refusal(decision, chargerId, tokenRef))
   return { bodies, answer: { kind: 'started', transactionId, allowed: decision.allowed } }
@@ -260,13 +277,13 @@ function serveStop(context: ServeContext, input: ChargerInput, message: Stop): S
   const answer: ChargerAnswer = { kind: 'stopped' }
   const { transactionId, meterStopWh, stoppedAt, reason, tokenRef } = message
   const session = byTransaction(context, chargerId, transactionId)
-  const { orphanEnds } = context.view.ofCharger(chargerId)
-  const ends = (session ? session.ends : orphanEnds).map(end => end.body)
+  const { sessions, orphanEnds } = context.view.ofCharger(chargerId)
+  const ends = session ? session.ends : [...orphanEnds, ...sessions.flatMap(one => one.ends)]
   const repeated = ends.some(
-    end =>
-      end.meterStopWh === meterStopWh &&
-      end.stoppedAt.raw === stoppedAt.raw &&
-      (session !== undefined || end.transactionId === transactionId),
+    ({ body }) =>
+      body.meterStopWh === meterStopWh &&
+      body.stoppedAt.raw === stoppedAt.raw &&
+      (session !== undefined || body.transactionId === transactionId),
   )
   if (repeated) return noted(answer)
   const connectorId = session?.connectorId ?? 0

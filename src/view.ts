@@ -5,6 +5,7 @@ import type { Certificate } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import { type AnyBody, decodeBody, type EventRef } from './log/body.ts'
 import type { LogEvent } from './log/event.ts'
+import type { Hlc } from './log/hlc.ts'
 import { addFact, emptyFacts, type Fact } from './session/facts.ts'
 import { type ChargerSessions, foldCharger, type Session } from './session/fold.ts'
 import { createTariffs, type Tariffs } from './tariff/tariffs.ts'
@@ -19,13 +20,14 @@ export type View = {
   readonly tariffs: Tariffs
   /** Feeds one event of a log that `certificate` wrote. Each event once. */
   readonly apply: (event: LogEvent, certificate: Certificate) => void
+  /** Also by an id that it had before its charger's clock was corrected. */
   readonly session: (sessionId: SessionId) => Session | undefined
   readonly ofCharger: (chargerId: ChargerId) => ChargerSessions
   readonly ofToken: (tokenRef: TokenRef) => readonly Session[]
   readonly sessions: () => readonly Session[]
   readonly orphanEnds: () => readonly Fact<'session_end'>[]
   readonly diagnostics: () => readonly Fact<'diagnostics'>[]
-  /** Newest head of every operator log: the version of the policy that a decision rested on. */
+  /** Heads of the operator logs, newest first: the version of the policy that a decision rested on. */
   readonly policyHeads: () => readonly EventRef[]
   /** Events whose body their type's table cannot read: stored and relayed, but meaningless. */
   readonly unreadable: () => number
@@ -33,6 +35,8 @@ export type View = {
   readonly changes: () => number
 }
 
+/** As many as an event can name; the newest. */
+const MAX_POLICY_HEADS = 16
 /** Diagnostics kept for display; the logs keep them all. */
 const MAX_DIAGNOSTICS = 10_000
 
@@ -43,7 +47,7 @@ export function createView(roster: Roster): View {
   const folded = new Map<ChargerId, ChargerSessions>()
   const tokens = new Map<TokenRef, Set<ChargerId>>()
   const diagnostics: Fact<'diagnostics'>[] = []
-  const policyHeads = new Map<LogId, EventRef>()
+  const policyHeads = new Map<LogId, { readonly ref: EventRef; readonly hlc: Hlc }>()
   let unreadable = 0
   let changes = 0
 
@@ -81,13 +85,19 @@ export function createView(roster: Roster): View {
       const said = decodeBody(event.type, event.body)
       if (!said) unreadable += 1
       if (certificate.roles.includes('issuer') || certificate.roles.includes('revoker')) {
-        policyHeads.set(event.logId, { logId: event.logId, seq: event.seq, hash: event.hash })
+        const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
+        policyHeads.set(event.logId, { ref, hlc: event.hlc })
         if (said) applyPolicy({ policy, tariffs, roster }, event, said, certificate)
       } else if (said && certificate.roles.includes('node')) applySaid(event, said, certificate.deviceId)
     },
     session: sessionId => {
       const chargerId = facts.chargerOf.get(sessionId)
-      return chargerId && ofCharger(chargerId).sessions.find(session => session.sessionId === sessionId)
+      return (
+        chargerId &&
+        ofCharger(chargerId).sessions.find(session =>
+          session.starts.some(start => start.body.sessionId === sessionId),
+        )
+      )
     },
     ofCharger,
     ofToken: tokenRef =>
@@ -97,7 +107,11 @@ export function createView(roster: Roster): View {
     sessions,
     orphanEnds: () => [...facts.chargers.keys()].flatMap(id => ofCharger(id).orphanEnds),
     diagnostics: () => diagnostics,
-    policyHeads: () => [...policyHeads.values()].slice(0, 16),
+    policyHeads: () =>
+      [...policyHeads.values()]
+        .toSorted((a, b) => (a.hlc === b.hlc ? (a.ref.logId < b.ref.logId ? -1 : 1) : a.hlc > b.hlc ? -1 : 1))
+        .slice(0, MAX_POLICY_HEADS)
+        .map(head => head.ref),
     unreadable: () => unreadable,
     changes: () => changes,
   }

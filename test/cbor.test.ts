@@ -40,7 +40,7 @@ const thing = {
 }
 const THING_HEX = '886361626301' + '21f501420a0b4101820102'
 
-function verdictOf(field: Field<unknown>, encoded: Uint8Array): string {
+function verdictOf<T>(field: Field<T>, encoded: Uint8Array): string {
   try {
     fromBytes(field, encoded)
     return 'read'

@@ -230,7 +230,8 @@ export type SessionBodies = {
   readonly transactionId: number
   readonly start: AnyBody
   readonly pricing: AnyBody
-  readonly tick: (energyWh: number) => AnyBody
+  /** A reading; sampled at the start unless said otherwise. */
+  readonly tick: (energyWh: number, sampledAt?: number) => AnyBody
   readonly end: AnyBody
   /** The same stop, recorded by a node that did not know the start. */
   readonly orphanEnd: AnyBody
@@ -271,11 +272,11 @@ export function sessionBodies(words: SessionWords = {}): SessionBodies {
         pricePerKwh: words.pricePerKwh ?? '0.25',
       },
     },
-    tick: energyWh => ({
+    tick: (energyWh, sampledAt = startedAt) => ({
       name: 'meter_tick',
       body: {
         ...{ sessionId, chargerId, connectorId, transactionId, energyWh, connectionId: 1 },
-        sampledAt: { raw: started.raw, at: startedAt },
+        sampledAt: { raw: new Date(sampledAt).toISOString(), at: sampledAt },
       },
     }),
     end: { name: 'session_end', body: { ...end, sessionId, clock: 'ntp' } },

@@ -42,7 +42,8 @@ export const DEBIT_WITHOUT_REVIEW = '1'
 /** What the session owes by now, or why that cannot be said. */
 type Claim =
   | { readonly kind: 'open' }
-  | { readonly kind: 'meter-went-back' }
+  /** The meter went back, or its registers cannot be. */
+  | { readonly kind: 'unreadable' }
   | { readonly kind: 'refused' }
   | { readonly kind: 'unpriced'; readonly energyWh: number }
   | {
@@ -79,7 +80,9 @@ function claimOf(session: Session, finalise: boolean): Claim {
   const energyWh = provisional ? tickEnergyWh(session) : session.energyWh
   const reading = provisional ? session.lastTick?.ref : session.end?.ref
   if (provisional && energyWh === undefined) return { kind: 'open' }
-  if (energyWh === undefined || energyWh < 0 || reading === undefined) return { kind: 'meter-went-back' }
+  // Registers near the end of all numbers differ by more than a number holds.
+  const usable = energyWh !== undefined && energyWh >= 0 && Number.isSafeInteger(energyWh)
+  if (!usable || reading === undefined) return { kind: 'unreadable' }
   if (energyWh === 0 && session.start.body.allowed !== 'ALLOWED') return { kind: 'refused' }
   const price = session.pricing?.body
   const amount = price && priceOf(energyWh, price)
@@ -108,7 +111,7 @@ function withoutBill(claim: Exclude<Claim, { kind: 'due' }>, { billed, flags }: 
   switch (claim.kind) {
     case 'open':
       return { state: 'open', flags: sorted }
-    case 'meter-went-back':
+    case 'unreadable':
       return { state: 'disputed', flags: sorted }
     case 'refused':
       return { state: 'complete', flags: sorted, energyWh: 0 }

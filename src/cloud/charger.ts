@@ -3,6 +3,8 @@
 // connector and start register (a re-sent start), so only when there are such stops is the history loaded.
 import { type AnyBody, decodeBody, TYPE_NUMBERS } from '../log/body.ts'
 import { decodeElement, type LogEvent } from '../log/event.ts'
+import { wallOf } from '../log/hlc.ts'
+import { clockedAt } from '../session/clock.ts'
 import { addFact, emptyFacts, type FactSet } from '../session/facts.ts'
 import { type ChargerSessions, foldCharger } from '../session/fold.ts'
 import {
@@ -29,10 +31,12 @@ export type FoldColumns = {
   readonly chargerId?: ChargerId
   readonly sessionId?: SessionId
   readonly foldKey?: string
+  /** Of a tick: when it was sampled by the charger's clock, or recorded, as far as that clock is worth nothing. */
+  readonly sampledAt?: number
 }
 
 /** A charger whose name we do not accept is kept in its log and folded nowhere. */
-export function foldColumns(said: AnyBody | undefined): FoldColumns {
+export function foldColumns(event: LogEvent, said: AnyBody | undefined): FoldColumns {
   switch (said?.name) {
     case 'session_start': {
       const { sessionId, connectorId, meterStartWh } = said.body
@@ -45,10 +49,9 @@ export function foldColumns(said: AnyBody | undefined): FoldColumns {
     case 'meter_tick': {
       const { sessionId, connectorId, transactionId, energyWh } = said.body
       if (energyWh === undefined) return {}
-      return ofCharger(
-        said.body.chargerId,
-        sessionId ? { sessionId } : { foldKey: `${connectorId}/${transactionId}` },
-      )
+      const sampledAt = clockedAt(said.body.sampledAt) ?? wallOf(event.hlc)
+      const home = sessionId ? { sessionId } : { foldKey: `${connectorId}/${transactionId}` }
+      return ofCharger(said.body.chargerId, { ...home, sampledAt })
     }
     case 'adoption':
       return ofCharger(said.body.chargerId, { sessionId: said.body.sessionId })
@@ -140,12 +143,12 @@ async function sessionRows(sql: Sql, wanted: Wanted, ids: readonly SessionId[]):
   return result.rows
 }
 
-/** The newest register of each session in each log; the fold needs no others. */
+/** The register that was sampled last of each session in each log, in the fold's own order; no bill needs others. */
 async function tickRows(sql: Sql, wanted: Wanted, ids: readonly SessionId[]): Promise<readonly Row[]> {
   const result = await sql(
     `SELECT DISTINCT ON (e.log_id, e.session_id) ${COLUMNS} ${COUNTING}
        AND e.session_id = ANY($3::text[]) AND e.charger_id = $2 AND e.type = ${meter_tick}
-     ORDER BY e.log_id, e.session_id, e.hlc DESC, e.seq DESC`,
+     ORDER BY e.log_id, e.session_id, e.sampled_at DESC, e.hlc DESC, e.seq DESC`,
     [wanted.siteId, wanted.chargerId, ids],
   )
   return result.rows
@@ -161,7 +164,7 @@ async function orphanRows(sql: Sql, { siteId, chargerId: charger }: Wanted): Pro
     `SELECT * FROM (
        SELECT DISTINCT ON (e.log_id, e.fold_key) e.hlc, ${COLUMNS} ${COUNTING}
          AND e.charger_id = $2 AND e.type = ${meter_tick} AND e.session_id IS NULL
-       ORDER BY e.log_id, e.fold_key, e.hlc DESC, e.seq DESC
+       ORDER BY e.log_id, e.fold_key, e.sampled_at DESC, e.hlc DESC, e.seq DESC
      ) newest ORDER BY hlc DESC, log_id, seq LIMIT ${MAX_ORPHANS}`,
     [siteId, charger],
   )

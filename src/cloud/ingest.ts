@@ -105,7 +105,7 @@ async function apply(deps: IngestDeps, sql: Sql, segment: Segment): Promise<Admi
   await writeHead(sql, deps.siteId, admission)
   await enrolFrom(deps, sql, { admission, said })
   const withdrawn = await notePolicy(sql, deps.siteId, { admission, said })
-  await refold(sql, settlement, joined(touchedBy(said), withdrawn))
+  await refold(sql, settlement, joined(touchedBy({ admission, said }), withdrawn))
   return admission
 }
 
@@ -159,7 +159,7 @@ async function insertEvents(
   const { text, params } = valuesOf(rows)
   const inserted = await sql(
     `INSERT INTO events (site_id, log_id, seq, event_hash, prev, type, hlc, mono_ms, element, received_at,
-       charger_id, session_id, fold_key) VALUES ${text} ON CONFLICT DO NOTHING RETURNING seq`,
+       charger_id, session_id, fold_key, sampled_at) VALUES ${text} ON CONFLICT DO NOTHING RETURNING seq`,
     params,
   )
   // The gate has compared every hash that was there; whoever commits between is a lost race and runs us again.
@@ -174,7 +174,7 @@ type Noted = {
 
 function eventRow(siteId: SiteId, event: LogEvent, { said, element, nowAt }: Noted): readonly Param[] {
   invariant(element !== undefined, 'an admitted event has no element')
-  const columns = foldColumns(said)
+  const columns = foldColumns(event, said)
   return [
     siteId,
     event.logId,
@@ -189,6 +189,7 @@ function eventRow(siteId: SiteId, event: LogEvent, { said, element, nowAt }: Not
     columns.chargerId ?? null,
     columns.sessionId ?? null,
     columns.foldKey ?? null,
+    columns.sampledAt ?? null,
   ]
 }
 
@@ -234,11 +235,12 @@ function mayRevoke(certificate: Certificate): boolean {
   return certificate.roles.includes('issuer') || certificate.roles.includes('revoker')
 }
 
-function touchedBy(said: readonly (AnyBody | undefined)[]): Touched {
+function touchedBy({ admission, said }: Said): Touched {
   const sessions = new Set<SessionId>()
   const chargers = new Set<ChargerId>()
-  for (const body of said) {
-    const columns = foldColumns(body)
+  for (const [i, event] of admission.events.entries()) {
+    const body = said[i]
+    const columns = foldColumns(event, body)
     if (columns.sessionId) sessions.add(columns.sessionId)
     // A stop that names no session may belong to any of its charger's.
     else if (columns.chargerId && body?.name === 'session_end') chargers.add(columns.chargerId)

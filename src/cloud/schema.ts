@@ -12,12 +12,12 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     `CREATE TABLE certificates (
       site_id text NOT NULL, cert_hash text NOT NULL, encoded bytea NOT NULL,
       PRIMARY KEY (site_id, cert_hash))`,
-    // charger_id, session_id and fold_key are set only for events that a session is folded from.
+    // charger_id, session_id, fold_key and sampled_at are set only for events that a session is folded from.
     `CREATE TABLE events (
       site_id text NOT NULL, log_id text NOT NULL, seq bigint NOT NULL,
       event_hash text NOT NULL, prev text NOT NULL, type int NOT NULL, hlc numeric(20, 0) NOT NULL,
       mono_ms bigint NOT NULL, element bytea NOT NULL, received_at bigint NOT NULL,
-      charger_id text, session_id text, fold_key text,
+      charger_id text, session_id text, fold_key text, sampled_at bigint,
       PRIMARY KEY (site_id, log_id, seq))`,
     `CREATE INDEX events_session ON events (site_id, session_id, type) WHERE session_id IS NOT NULL`,
     `CREATE INDEX events_fold ON events (site_id, charger_id, type, fold_key) WHERE charger_id IS NOT NULL`,

@@ -83,6 +83,14 @@ describe('the invoice', () => {
     expect(verdict).toEqual({ state: 'disputed', flags: ['meter-went-back'] })
   })
 
+  it('is not written for registers that no number holds', () => {
+    const words = { meterStartWh: -Number.MAX_SAFE_INTEGER, meterStopWh: Number.MAX_SAFE_INTEGER }
+    const verdict = judge(ended(words), [], false)
+    expect(verdict.state).toBe('disputed')
+    expect(verdict.energyWh).toBeUndefined()
+    expect(verdict.bill).toBeUndefined()
+  })
+
   it('is not written for a refused card that got no energy', () => {
     const verdict = judge(ended({ allowed: 'BLOCKED', meterStopWh: 154_200 }), [], false)
     expect(verdict).toEqual({ state: 'complete', flags: [], energyWh: 0 })

@@ -235,8 +235,18 @@ describe('revisions', () => {
     const certificates = [node.certificate.encoded]
     const words = sessionBodies()
     const unread = sessionBodies({ chargerId: 'CP-2' })
+    // Recorded last, sampled before: a queue that the charger emptied late.
+    const late = sessionBodies().tick(154_900, SITE_OPENED_AT - 1)
     const log = site.openLog(node)
-    log.append([words.start, words.pricing, words.tick(156_200), unread.start, unread.pricing])
+    log.append([
+      words.start,
+      words.pricing,
+      words.tick(155_900),
+      words.tick(156_200),
+      late,
+      unread.start,
+      unread.pricing,
+    ])
     await push({ segments: log.segments(), certificates })
     await finalise(deps.database, site.siteId, clock.wallMs() + FINALISE_AFTER_MS - 1)
     expect(await bills()).toEqual([])
@@ -248,7 +258,7 @@ describe('revisions', () => {
     )
 
     log.append([words.end])
-    await push({ segments: log.segments(6), certificates })
+    await push({ segments: log.segments(8), certificates })
     expect(await bills()).toMatchObject([
       { revision: 0, amount: '0.50' },
       { revision: 1, kind: 'debit', amount: '0.13', reason: 'corrected' },
