@@ -1,12 +1,12 @@
 // One charger's message becomes events to record and an answer to give. Pure: it reads the view and decides, node.ts
 // records first and answers then. Nothing that a charger reports is refused here: a start with a blocked card, a
 // stop that nobody knows, a reading from last week have happened and are written down (OCPP 1.6 section 3.7.1).
-import { type Decision, decide, isToday } from './authorization/decide.ts'
+import type { Decision } from './authorization/decide.ts'
+import { decideFor } from './card.ts'
 import type { AnyBody } from './log/body.ts'
-import { wallOf } from './log/hlc.ts'
-import type { ChargerAnswer, ChargerInput, ChargerMessage, ChargerTime, MeterReading } from './ports.ts'
+import type { ChargerAnswer, ChargerInput, ChargerMessage, MeterReading } from './ports.ts'
 import { recordable } from './recordable.ts'
-import { clockedAt } from './session/clock.ts'
+import { happenedAt } from './session/clock.ts'
 import type { Session } from './session/fold.ts'
 import { sessionIdOf, transactionIdOf } from './session/id.ts'
 import type { ChargerId, DeviceId, TokenRef } from './units.ts'
@@ -28,7 +28,6 @@ export type Served = { readonly bodies: readonly AnyBody[]; readonly answer: Cha
 
 const NOTED: ChargerAnswer = { kind: 'noted' }
 const CLOCK = 'rtc' as const
-const UNCERTAINTY_MS = 0
 
 export function serve(context: ServeContext, given: ChargerInput): Served {
   const input = { ...given, message: recordable(given.message) }
@@ -56,40 +55,6 @@ export function serve(context: ServeContext, given: ChargerInput): Served {
 
 function noted(answer: ChargerAnswer): Served {
   return { bodies: [], answer }
-}
-
-export function decideFor(context: ServeContext, chargerId: ChargerId, tokenRef: TokenRef): Decision {
-  const zone = context.view.policy.chargePoint(chargerId)?.zone
-  const recent = context.view
-    .ofToken(tokenRef)
-    .filter(session => counts(session) && isToday(startOf(session), context.nowAt))
-  const energyWh = recent.reduce((sum, session) => sum + (session.energyWh ?? energySoFar(session)), 0)
-  return decide(context.view.policy.token(tokenRef), {
-    nowAt: context.nowAt,
-    uncertaintyMs: UNCERTAINTY_MS,
-    policyAgeMs: context.policyAgeMs,
-    ...(zone !== undefined && { zone }),
-    today: { sessions: recent.length, energyWh },
-  })
-}
-
-function energySoFar({ registerWh, start }: Session): number {
-  return registerWh === undefined ? 0 : Math.max(0, registerWh - start.body.meterStartWh)
-}
-
-/** A start that was refused and drew nothing uses up no cap: a driver may tap in vain. */
-function counts(session: Session): boolean {
-  return session.start.body.allowed === 'ALLOWED' || (session.energyWh ?? energySoFar(session)) > 0
-}
-
-function startOf({ start }: Session): number {
-  return instantOf(start.body.startedAt, wallOf(start.hlc))
-}
-
-/** When it happened: by the charger's clock if that was set and does not run ahead, else when it was recorded. */
-function instantOf(time: ChargerTime, recordedAt: number): number {
-  const at = clockedAt(time)
-  return at === undefined || at > recordedAt ? recordedAt : at
 }
 
 function authorize(context: ServeContext, { chargerId }: ChargerInput, tokenRef: TokenRef): Served {
@@ -148,13 +113,17 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
   const { chargerId } = input
   const { connectorId, meterStartWh, startedAt, tokenRef } = message
   const sessionId = sessionIdOf({ chargerId, connectorId, meterStartWh, startedAtRaw: startedAt.raw })
-  const known = context.view.session(sessionId)
-  if (known) {
-    const asThen = known.starts.find(start => start.body.sessionId === sessionId) ?? known.start
-    const { transactionId, allowed } = asThen.body
-    return { bodies: adoptionOf(context, input, known), answer: { kind: 'started', transactionId, allowed } }
+  const { sessions } = context.view.ofCharger(chargerId)
+  for (const session of sessions) {
+    const asThen = session.starts.find(({ body }) => body.sessionId === sessionId)?.body
+    if (!asThen) continue
+    const { transactionId, allowed } = asThen
+    return {
+      bodies: adoptionOf(context, input, session),
+      answer: { kind: 'started', transactionId, allowed },
+    }
   }
-  const open = context.view.ofCharger(chargerId).sessions.filter(session => !session.end)
+  const open = sessions.filter(session => !session.end)
   const transactionId = transactionIdOf(sessionId, id =>
     open.some(session => session.transactionIds.includes(id)),
   )
@@ -180,7 +149,7 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
         clock: CLOCK,
       },
     },
-    ...pricing(context, { sessionId, startedAt: instantOf(startedAt, context.nowAt) }),
+    ...pricing(context, { sessionId, startedAt: happenedAt(startedAt, context.nowAt) }),
   ]
   if (decision.allowed !== 'ALLOWED') bodies.push(refusal(decision, chargerId, tokenRef))
   return { bodies, answer: { kind: 'started', transactionId, allowed: decision.allowed } }

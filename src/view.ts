@@ -20,8 +20,6 @@ export type View = {
   readonly tariffs: Tariffs
   /** Feeds one event of a log that `certificate` wrote. Each event once. */
   readonly apply: (event: LogEvent, certificate: Certificate) => void
-  /** Also by an id that it had before its charger's clock was corrected. */
-  readonly session: (sessionId: SessionId) => Session | undefined
   readonly ofCharger: (chargerId: ChargerId) => ChargerSessions
   readonly ofToken: (tokenRef: TokenRef) => readonly Session[]
   readonly sessions: () => readonly Session[]
@@ -69,11 +67,10 @@ export function createView(roster: Roster): View {
         diagnostics.push({ ref, hlc: event.hlc, deviceId, body: said.body })
       return
     }
-    const chargerId = addFact(facts, event, said, deviceId)
-    if (chargerId !== undefined) folded.delete(chargerId)
-    if (said.name === 'session_start' && chargerId !== undefined) {
+    for (const chargerId of addFact(facts, event, said, deviceId)) folded.delete(chargerId)
+    if (said.name === 'session_start') {
       const chargers = tokens.get(said.body.tokenRef) ?? new Set()
-      tokens.set(said.body.tokenRef, chargers.add(chargerId))
+      tokens.set(said.body.tokenRef, chargers.add(said.body.chargerId))
     }
   }
 
@@ -89,15 +86,6 @@ export function createView(roster: Roster): View {
         policyHeads.set(event.logId, { ref, hlc: event.hlc })
         if (said) applyPolicy({ policy, tariffs, roster }, event, said, certificate)
       } else if (said && certificate.roles.includes('node')) applySaid(event, said, certificate.deviceId)
-    },
-    session: sessionId => {
-      const chargerId = facts.chargerOf.get(sessionId)
-      return (
-        chargerId &&
-        ofCharger(chargerId).sessions.find(session =>
-          session.starts.some(start => start.body.sessionId === sessionId),
-        )
-      )
     },
     ofCharger,
     ofToken: tokenRef =>

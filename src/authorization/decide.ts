@@ -87,7 +87,7 @@ function capRefusal({ body }: Grant, now: Circumstances, tier: Tier): Refusal | 
   const { maxSessionsPerDay, maxWhPerDay } = body.offline
   if (
     maxSessionsPerDay !== undefined &&
-    now.today.sessions >= Math.max(1, Math.floor(maxSessionsPerDay * share))
+    now.today.sessions >= Math.min(maxSessionsPerDay, Math.max(1, Math.floor(maxSessionsPerDay * share)))
   ) {
     return ['NO_CREDIT', 'sessions of the day used up']
   }

@@ -9,3 +9,9 @@ const CLOCK_SET_SINCE_AT = Date.UTC(2010, 0, 1)
 export function clockedAt(time: ChargerTime): number | undefined {
   return time.at !== undefined && time.at >= CLOCK_SET_SINCE_AT ? time.at : undefined
 }
+
+/** When something happened: by the charger's clock if that was set and does not run ahead, else when it was recorded. */
+export function happenedAt(time: ChargerTime, recordedAt: number): number {
+  const at = clockedAt(time)
+  return at === undefined || at > recordedAt ? recordedAt : at
+}

@@ -21,14 +21,18 @@ export type TickSummary = {
   maxEnergyWh: number | undefined
 }
 
-export type SessionFacts = {
+/** What names a session and no charger. One shelf a session, shared by every charger that claims it, so order does not matter. */
+type Shelf = {
+  readonly pricings: Fact<'pricing'>[]
+  readonly states: Fact<'session_state'>[]
+  readonly marks: Fact<'reconciliation_mark'>[]
+}
+
+export type SessionFacts = Shelf & {
   readonly sessionId: SessionId
   readonly starts: Fact<'session_start'>[]
   readonly ends: Fact<'session_end'>[]
-  readonly pricings: Fact<'pricing'>[]
   readonly adoptions: Fact<'adoption'>[]
-  readonly states: Fact<'session_state'>[]
-  readonly marks: Fact<'reconciliation_mark'>[]
   readonly ticks: Map<string, TickSummary>
 }
 
@@ -42,13 +46,13 @@ export type ChargerFacts = {
 
 export type FactSet = {
   readonly chargers: Map<ChargerId, ChargerFacts>
-  /** Events about a session whose start, and so whose charger, is not known yet. */
-  readonly homeless: Map<SessionId, (Fact<'pricing'> | Fact<'session_state'> | Fact<'reconciliation_mark'>)[]>
-  readonly chargerOf: Map<SessionId, ChargerId>
+  readonly shelves: Map<SessionId, Shelf>
+  /** Chargers that have a word about a session; more than one only when a node has lied. */
+  readonly claims: Map<SessionId, Set<ChargerId>>
 }
 
 export function emptyFacts(): FactSet {
-  return { chargers: new Map(), homeless: new Map(), chargerOf: new Map() }
+  return { chargers: new Map(), shelves: new Map(), claims: new Map() }
 }
 
 /** Earlier first: by hybrid clock, then by place, so that every node sorts alike. */
@@ -67,62 +71,55 @@ function sampledAt(tick: Fact<'meter_tick'>): number {
   return clockedAt(tick.body.sampledAt) ?? wallOf(tick.hlc)
 }
 
-/** Adds one event; answers the charger whose sessions may have changed. Each event is given once. */
+/** Adds one event; answers the chargers whose sessions may have changed. Each event is given once. */
 export function addFact(
   set: FactSet,
   event: LogEvent,
   said: AnyBody,
   deviceId: DeviceId,
-): ChargerId | undefined {
+): readonly ChargerId[] {
   const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
   const fact = <N extends EventName>(body: BodyOf<N>): Fact<N> => ({ ref, hlc: event.hlc, deviceId, body })
   switch (said.name) {
-    case 'session_start': {
-      const facts = sessionFacts(set, said.body.chargerId, said.body.sessionId)
-      facts.starts.push(fact<'session_start'>(said.body))
-      return said.body.chargerId
-    }
+    case 'session_start':
+      sessionFacts(set, said.body.chargerId, said.body.sessionId).starts.push(
+        fact<'session_start'>(said.body),
+      )
+      return [said.body.chargerId]
     case 'session_end': {
       const { sessionId, chargerId } = said.body
       const home = sessionId
         ? sessionFacts(set, chargerId, sessionId).ends
         : chargerFacts(set, chargerId).orphanEnds
       home.push(fact<'session_end'>(said.body))
-      return chargerId
+      return [chargerId]
     }
     case 'meter_tick':
       addTick(set, fact<'meter_tick'>(said.body))
-      return said.body.chargerId
+      return [said.body.chargerId]
     case 'adoption':
       sessionFacts(set, said.body.chargerId, said.body.sessionId).adoptions.push(fact<'adoption'>(said.body))
-      return said.body.chargerId
+      return [said.body.chargerId]
     case 'pricing':
-      return place(set, said.body.sessionId, fact<'pricing'>(said.body), facts => facts.pricings)
+      shelf(set, said.body.sessionId).pricings.push(fact<'pricing'>(said.body))
+      return [...(set.claims.get(said.body.sessionId) ?? [])]
     case 'session_state':
-      return place(set, said.body.sessionId, fact<'session_state'>(said.body), facts => facts.states)
+      shelf(set, said.body.sessionId).states.push(fact<'session_state'>(said.body))
+      return [...(set.claims.get(said.body.sessionId) ?? [])]
     case 'reconciliation_mark':
-      return place(set, said.body.sessionId, fact<'reconciliation_mark'>(said.body), facts => facts.marks)
+      shelf(set, said.body.sessionId).marks.push(fact<'reconciliation_mark'>(said.body))
+      return [...(set.claims.get(said.body.sessionId) ?? [])]
     default:
-      return undefined
+      return []
   }
 }
 
-/** Pricing, states and marks name no charger: they wait until something about their session does. */
-function place<F extends Fact<'pricing'> | Fact<'session_state'> | Fact<'reconciliation_mark'>>(
-  set: FactSet,
-  sessionId: SessionId,
-  fact: F,
-  shelf: (facts: SessionFacts) => F[],
-): ChargerId | undefined {
-  const chargerId = set.chargerOf.get(sessionId)
-  if (chargerId === undefined) {
-    const waiting = set.homeless.get(sessionId) ?? []
-    waiting.push(fact)
-    set.homeless.set(sessionId, waiting)
-    return undefined
-  }
-  shelf(sessionFacts(set, chargerId, sessionId)).push(fact)
-  return chargerId
+function shelf(set: FactSet, sessionId: SessionId): Shelf {
+  const held = set.shelves.get(sessionId)
+  if (held) return held
+  const made: Shelf = { pricings: [], states: [], marks: [] }
+  set.shelves.set(sessionId, made)
+  return made
 }
 
 function chargerFacts(set: FactSet, chargerId: ChargerId): ChargerFacts {
@@ -138,23 +135,15 @@ function sessionFacts(set: FactSet, chargerId: ChargerId, sessionId: SessionId):
   const held = charger.sessions.get(sessionId)
   if (held) return held
   const made: SessionFacts = {
+    ...shelf(set, sessionId),
     sessionId,
     starts: [],
     ends: [],
-    pricings: [],
     adoptions: [],
-    states: [],
-    marks: [],
     ticks: new Map(),
   }
   charger.sessions.set(sessionId, made)
-  set.chargerOf.set(sessionId, chargerId)
-  for (const fact of set.homeless.get(sessionId) ?? []) {
-    if ('tariff' in fact.body) made.pricings.push(fact as Fact<'pricing'>)
-    else if ('state' in fact.body) made.states.push(fact as Fact<'session_state'>)
-    else made.marks.push(fact as Fact<'reconciliation_mark'>)
-  }
-  set.homeless.delete(sessionId)
+  set.claims.set(sessionId, (set.claims.get(sessionId) ?? new Set()).add(chargerId))
   return made
 }
 

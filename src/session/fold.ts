@@ -60,18 +60,21 @@ export type Session = {
 
 export type ChargerSessions = {
   readonly sessions: readonly Session[]
-  /** Stops that fit no session, or more than one. */
+  /** Stops that fit no session, or more than one, and stops of sessions whose start is missing. */
   readonly orphanEnds: readonly Fact<'session_end'>[]
 }
 
 /** Folds one charger's facts. Pure: equal sets of events give equal sessions. */
 export function foldCharger(facts: ChargerFacts): ChargerSessions {
-  const drafts = [...facts.sessions.values()].filter(session => session.starts.length > 0).map(draftOf)
+  const all = [...facts.sessions.values()]
+  const drafts = all.filter(session => session.starts.length > 0).map(draftOf)
+  // Their start has not come yet, and may never: whoever looks for lost sessions has to see them.
+  const startless = all.flatMap(session => (session.starts.length > 0 ? [] : session.ends))
   drafts.sort((a, b) => byTime(a.start, b.start))
   const kept = mergeRestarted(drafts, facts.orphanEnds)
   const orphanEnds = joinOrphanEnds(kept, facts.orphanEnds)
   joinOrphanTicks(kept, facts.orphanTicks)
-  return { sessions: kept.map(finish), orphanEnds }
+  return { sessions: kept.map(finish), orphanEnds: [...orphanEnds, ...startless].toSorted(byTime) }
 }
 
 type Draft = {

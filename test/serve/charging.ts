@@ -1,7 +1,8 @@
 // Nodes of one site without network, disk or time: each has a ledger of its own, hears chargers through serve(), and
 // exchanges logs with another node only when a test says so. What a real node adds is durability and transport.
-import { type BodyOf, decodeBody, type EventName, type EventRef } from '../../src/log/body.ts'
+
 import { createLedger, type Ledger } from '../../src/ledger.ts'
+import { type BodyOf, decodeBody, type EventName, type EventRef } from '../../src/log/body.ts'
 import type { ChargerAnswer, ChargerMessage, ChargerTime } from '../../src/ports.ts'
 import { serve } from '../../src/serve.ts'
 import type { ChargerSessions, Session } from '../../src/session/fold.ts'

@@ -4,7 +4,18 @@ import { describe, expect, it } from 'vitest'
 import { transactionIdOf } from '../../src/session/id.ts'
 import type { ChargerId } from '../../src/units.ts'
 import { SITE_OPENED_AT } from '../site.ts'
-import { CARD, type ChargingNode, CHARGER, campus, carry, gist, HOUR_MS, iso, meet, MINUTE_MS } from './charging.ts'
+import {
+  CARD,
+  CHARGER,
+  type ChargingNode,
+  campus,
+  carry,
+  gist,
+  HOUR_MS,
+  iso,
+  MINUTE_MS,
+  meet,
+} from './charging.ts'
 
 function twoNodes(): { a: ChargingNode; b: ChargingNode } {
   const site = campus()
