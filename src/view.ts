@@ -9,7 +9,7 @@ import type { Hlc } from './log/hlc.ts'
 import { addFact, emptyFacts, type Fact } from './session/facts.ts'
 import { type ChargerSessions, foldCharger, type Session } from './session/fold.ts'
 import { createTariffs, type Tariffs } from './tariff/tariffs.ts'
-import type { ChargerId, DeviceId, LogId, SessionId, TokenRef } from './units.ts'
+import type { ChargerId, DeviceId, LogId, TokenRef } from './units.ts'
 
 const NO_SESSIONS: ChargerSessions = { sessions: [], orphanEnds: [] }
 

@@ -137,17 +137,30 @@ function joinOrphanEnds(
   drafts: readonly Draft[],
   orphans: readonly Fact<'session_end'>[],
 ): Fact<'session_end'>[] {
-  let rest: Fact<'session_end'>[] = []
-  for (const end of orphans.toSorted(byTime)) {
-    const named = namedBy(drafts, end)
-    if (named) named.ends.push(end)
-    else rest.push(end)
-  }
-  for (;;) {
-    const unfit = rest.filter(end => !joinByFit(drafts, end))
-    if (unfit.length === rest.length) return unfit
+  const unnamed = copiesOf(orphans).filter(copies => {
+    const named = namedBy(drafts, copies[0])
+    named?.ends.push(...copies)
+    return named === undefined
+  })
+  for (let rest = unnamed; ; ) {
+    const unfit = rest.filter(copies => !joinByFit(drafts, copies))
+    if (unfit.length === rest.length) return unfit.flat()
     rest = unfit
   }
+}
+
+type Copies = [Fact<'session_end'>, ...Fact<'session_end'>[]]
+
+/** The same stop, recorded by several nodes, is one: its copies go together, and no copy finds a session of its own. */
+function copiesOf(orphans: readonly Fact<'session_end'>[]): readonly Copies[] {
+  const found = new Map<string, Copies>()
+  for (const end of orphans.toSorted(byTime)) {
+    const words = `${end.body.transactionId}/${contentOf(end)}`
+    const copies = found.get(words)
+    if (copies) copies.push(end)
+    else found.set(words, [end])
+  }
+  return [...found.values()]
 }
 
 /** An id that one session alone bears names it even if meter or clock went back: the fold flags that, as for a known start. */
@@ -156,10 +169,11 @@ function namedBy(drafts: readonly Draft[], end: Fact<'session_end'>): Draft | un
   return bearers.findLast(draft => fits(draft, end)) ?? (bearers.length === 1 ? bearers[0] : undefined)
 }
 
-function joinByFit(drafts: readonly Draft[], end: Fact<'session_end'>): boolean {
+function joinByFit(drafts: readonly Draft[], copies: Copies): boolean {
+  const [end] = copies
   const open = drafts.filter(draft => fits(draft, end) && isOpenFor(draft, end))
   const only = open.length === 1 ? open[0] : undefined
-  only?.ends.push(end)
+  only?.ends.push(...copies)
   only?.flags.add('joined-by-fit')
   return only !== undefined
 }
