@@ -253,16 +253,17 @@ async function killNode(story: Story): Promise<void> {
   const node = site.nodes[KILLED] as DemoNode
   const orphans = [2 * KILLED, 2 * KILLED + 1]
   narrator.chapter(`${node.name} is killed (SIGKILL) while two cars charge at it`)
+  const bootsBefore = await bootsSeenAt(site.nodes[4])
   await node.running?.kill()
   await waitFor('its chargers are at another node', () =>
     orphans.every(
       i => chargers[i]?.connected() && chargers[i]?.url().includes(String(site.nodes[4]?.ocppPort)),
     ),
   )
-  narrator.tell(
-    `${orphans.map(i => chargers[i]?.identity).join(' and ')} went to field without a BootNotification; their cars go on charging`,
-  )
   await pause(2500)
+  const boots = (await bootsSeenAt(site.nodes[4])) - bootsBefore
+  const names = orphans.map(i => chargers[i]?.identity).join(' and ')
+  narrator.tell(`${names} went to field, with ${boots} BootNotifications; their cars go on charging`)
   await stopAt(story, orphans[0] ?? 0)
   narrator.tell(`${chargers[orphans[0] ?? 0]?.identity} finished its session there`)
 }
@@ -378,7 +379,12 @@ async function keepRunning(story: Story): Promise<void> {
   await untilStopped()
 }
 
+async function bootsSeenAt(node: DemoNode | undefined): Promise<number> {
+  return node ? ((await statusOf(node)).counters['charger.boot'] ?? 0) : 0
+}
+
 type Status = {
+  readonly counters: Readonly<Record<string, number>>
   readonly peers: readonly string[]
   readonly uplinks: readonly { readonly wireBytes: number }[]
 }
