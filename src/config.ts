@@ -21,6 +21,25 @@ const hostPort = z
   .string()
   .refine(text => parseHostPort(text) !== undefined, 'host:port, such as 192.168.7.21:4001 or [::1]:4001')
 
+const OCPP = z
+  .strictObject({
+    listen: hostPort.default('127.0.0.1:8887'),
+    /** Passwords in the clear over the network: only on a wired charger VLAN (OCPP security profile 1). */
+    allowInsecure: z.boolean().default(false),
+    /** PEM files; with both, chargers connect by wss (security profile 2). */
+    tlsKeyFile: z.string().optional(),
+    tlsCertFile: z.string().optional(),
+    heartbeatS: z.int().min(10).max(86_400).default(300),
+  })
+  .superRefine(({ tlsKeyFile, tlsCertFile }, context) => {
+    // One of them alone would quietly mean no encryption at all.
+    const message = 'tlsKeyFile and tlsCertFile belong together'
+    if (tlsKeyFile !== undefined && tlsCertFile === undefined)
+      context.addIssue({ code: 'custom', path: ['tlsCertFile'], message })
+    if (tlsKeyFile === undefined && tlsCertFile !== undefined)
+      context.addIssue({ code: 'custom', path: ['tlsKeyFile'], message })
+  })
+
 const NODE = z.strictObject({
   name: z.string().min(1).max(48),
   mesh: z.strictObject({
@@ -30,15 +49,7 @@ const NODE = z.strictObject({
     peers: z.array(hostPort).max(512).default([]),
     maxPeers: z.int().min(1).max(256).default(64),
   }),
-  ocpp: z.strictObject({
-    listen: hostPort.default('127.0.0.1:8887'),
-    /** Passwords in the clear over the network: only on a wired charger VLAN (OCPP security profile 1). */
-    allowInsecure: z.boolean().default(false),
-    /** PEM files; with both, chargers connect by wss (security profile 2). */
-    tlsKeyFile: z.string().optional(),
-    tlsCertFile: z.string().optional(),
-    heartbeatS: z.int().min(10).max(86_400).default(300),
-  }),
+  ocpp: OCPP,
   api: z.strictObject({
     listen: hostPort.default('127.0.0.1:0'),
   }),
@@ -53,7 +64,17 @@ export function parseNodeConfig(file: string, text: string): NodeConfig {
   const document = parseDocument(text, { prettyErrors: true })
   const broken = document.errors[0]
   if (broken) throw new MeshError('CONFIG_INVALID', `${file}: not YAML: ${broken.message}`)
-  return check(file, NODE, document.toJS({ maxAliasCount: 0 }))
+  return check(file, NODE, plainValueOf(file, document))
+}
+
+function plainValueOf(file: string, document: ReturnType<typeof parseDocument>): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 0 })
+  } catch (error) {
+    // The library throws this for an alias, which in a settings file could only be a trap.
+    if (!(error instanceof ReferenceError)) throw error
+    throw new MeshError('CONFIG_INVALID', `${file}: write values out, without an alias (*name)`, error)
+  }
 }
 
 /** A complete node.yaml for these settings, defaults written out. */

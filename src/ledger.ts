@@ -1,8 +1,7 @@
 // The ledger: all logs and objects that this node holds, with the view folded from them, and the log that it
 // writes itself. Everything enters through `admit` or `write`; whatever entered waits in `takePending` for
 // node.ts to make it durable before anybody hears of it.
-import { bytes, fromBytes, id, record, toBytes, uint } from './cbor.ts'
-import { invariant, MeshError } from './errors.ts'
+import { invariant } from './errors.ts'
 import type { Certificate, CertificateVerdict } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
@@ -13,17 +12,15 @@ import { type Beacon, type ObjectVerdict, readObject } from './log/object.ts'
 import { logIdOf, MAX_LOG_EVENTS, type Writer, write } from './log/writer.ts'
 import type { Random, Segment } from './ports.ts'
 import { type Admission, admit } from './replica/admit.ts'
-import { encodeUpdate, MAX_SEGMENT_BYTES } from './replica/canonical.ts'
+import { encodeUpdate } from './replica/canonical.ts'
 import { type CutSegment, createLogs, type Logs } from './replica/logs.ts'
 import { createObjects, type Objects } from './replica/objects.ts'
+import { type LedgerRecord, RECORD, recoverRecord, segmentRecord } from './store/records.ts'
 import { type CertHash, type DeviceId, type EpochId, hex, type LogId } from './units.ts'
 import { createView, type View } from './view.ts'
 
-/** What a journal record is; numbers are never re-used. */
-export const RECORD = { segment: 1, object: 2, certificate: 3, fork: 4 } as const
-export type LedgerRecord = { readonly kind: number; readonly payload: Uint8Array }
-
-const SEGMENT = record({ logId: id<LogId>(16), fromSeq: uint, update: bytes(MAX_SEGMENT_BYTES) })
+/** Events written without looking whether the log is full; an operator's import is longer than a log may be. */
+const MAX_TOGETHER = 1024
 
 export type LedgerDeps = {
   readonly roster: Roster
@@ -56,6 +53,7 @@ export type Ledger = {
   readonly recovered: (
     store: BodyOf<'epoch_open'>['storeState'],
     boot: BodyOf<'epoch_open'>['bootReason'],
+    wallMs: number,
   ) => void
   /** Goes on with our newest log instead of opening one: only for a tool whose store is provably intact (PROTOCOL 2.1). */
   readonly resume: () => void
@@ -91,18 +89,30 @@ export function createLedger(deps: LedgerDeps): Ledger {
     for (const event of events) if (!log.fork || event.seq < log.fork.seq) view.apply(event, author)
   }
 
-  const freeze = (segment: Segment, fork: Extract<Admission, { kind: 'fork' }>): void => {
-    if (logs.get(segment.logId)?.fork) return
-    logs.freeze(segment.logId, { seq: fork.seq, ours: fork.ours, theirs: fork.theirs, evidence: segment })
+  /** True when that was news: a fork, or one further down than the one that is known. */
+  const freeze = (segment: Segment, fork: Extract<Admission, { kind: 'fork' }>): boolean => {
+    const known = logs.get(segment.logId)?.fork
+    if (known && known.seq <= fork.seq) return false
+    const { logId, fromSeq, update } = segment
+    const { seq, ours, theirs } = fork
+    logs.freeze(logId, { seq, ours, theirs, evidence: { logId, fromSeq, update } })
+    // Nothing that we wrote behind the fork of our own log would count: the next event opens a new one.
+    if (epoch?.writer.logId === logId) epoch = undefined
     // Folds cannot forget: build them again without what lies behind the fork.
     view = rebuild(roster, logs)
+    return true
   }
 
+  /** A frozen log takes nothing more; behind its fork nothing is even judged, because its prev may be of either branch. */
   const admitSegment = (segment: Segment): Admission => {
+    const known = logs.get(segment.logId)?.fork
+    if (known && segment.fromSeq > known.seq) return { kind: 'duplicate' }
     const admission = admit({ roster, signatures }, segment, logs.held(segment.logId))
-    if (admission.kind === 'admitted' && !logs.get(segment.logId)?.fork) {
+    if (admission.kind === 'fork') return freeze(segment, admission) ? admission : { kind: 'duplicate' }
+    if (admission.kind === 'admitted') {
+      if (known) return { kind: 'duplicate' }
       take(admission.events, admission.elements, admission.certificate)
-    } else if (admission.kind === 'fork') freeze(segment, admission)
+    }
     return admission
   }
 
@@ -146,8 +156,20 @@ export function createLedger(deps: LedgerDeps): Ledger {
     return events
   }
 
+  const writeTogether = (bodies: readonly AnyBody[], times: Times): readonly LogEvent[] => {
+    const head = epoch?.writer.head
+    const closing: LogEvent[] = []
+    // One place is kept for the closing event itself.
+    if (head && head.seq + 1 + bodies.length + 1 >= MAX_LOG_EVENTS) {
+      closing.push(...append([{ name: 'epoch_close', body: { finalSeq: head.seq + 1 } }], times))
+      epoch = undefined
+    }
+    const opened = epoch === undefined ? append([openEpoch(times)], times) : []
+    return [...closing, ...opened, ...append(bodies, times)]
+  }
+
   const keep = (segment: Segment): void => {
-    records.push({ kind: RECORD.segment, payload: toBytes(SEGMENT, segment) })
+    records.push(segmentRecord('segment', segment))
   }
 
   const chain = (one: Certificate): readonly Certificate[] => {
@@ -177,7 +199,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
             update: encodeUpdate(first.seq, admission.elements),
           })
       } else if (admission.kind === 'fork') {
-        records.push({ kind: RECORD.fork, payload: toBytes(SEGMENT, segment) })
+        records.push(segmentRecord('fork', segment))
       }
       return admission
     },
@@ -199,29 +221,25 @@ export function createLedger(deps: LedgerDeps): Ledger {
     },
     chainOf: author => chain(author).map(one => one.encoded),
     write: (bodies, times) => {
-      if (bodies.length === 0) return []
-      const head = epoch?.writer.head
-      const closing: LogEvent[] = []
-      // One place is kept for the closing event itself.
-      if (head && head.seq + 1 + bodies.length + 1 >= MAX_LOG_EVENTS) {
-        closing.push(...append([{ name: 'epoch_close', body: { finalSeq: head.seq + 1 } }], times))
-        epoch = undefined
-      }
-      const opened = epoch === undefined ? append([openEpoch(times)], times) : []
-      return [...closing, ...opened, ...append(bodies, times)]
+      const events: LogEvent[] = []
+      for (let i = 0; i < bodies.length; i += MAX_TOGETHER)
+        events.push(...writeTogether(bodies.slice(i, i + MAX_TOGETHER), times))
+      return events
     },
     recover: held => {
       if (!recoverRecord({ roster, admitSegment, addObject: objects.add, signatures }, held)) rejected += 1
     },
-    recovered: (storeState, bootReason) => {
+    recovered: (storeState, bootReason, wallMs) => {
       opening = { storeState, bootReason }
-      for (const log of logs.all()) hlc = log.head.hlc > hlc ? log.head.hlc : hlc
+      // Bounded like every stamp from elsewhere: somebody's clock that lies must not become ours at the next boot.
+      for (const log of logs.all()) hlc = merge(hlc, log.head.hlc, wallMs)
     },
     resume: () => {
       const newest = newestOwn(logs, certificate)
       const head = newest && logs.get(newest.logId)?.head
-      if (!head || head.closed) return
+      if (!newest || !head || head.closed || logs.get(newest.logId)?.fork) return
       const writer = { logId: head.logId, logKey: deps.logKey, signatures, head }
+      if (head.hlc > hlc) hlc = head.hlc
       // Its clock goes on from its last event: `write` never lets mono_ms fall.
       epoch = { writer, openedAtMs: Number.POSITIVE_INFINITY }
     },
@@ -267,36 +285,4 @@ function rebuild(roster: Roster, logs: Logs): View {
     for (const event of eventsOf(log.logId, elements)) view.apply(event, log.certificate)
   }
   return view
-}
-
-type Recovery = {
-  readonly roster: Roster
-  readonly signatures: Signatures
-  readonly admitSegment: (segment: Segment) => Admission
-  readonly addObject: Objects['add']
-}
-
-function recoverRecord(
-  { roster, signatures, admitSegment, addObject }: Recovery,
-  held: LedgerRecord,
-): boolean {
-  switch (held.kind) {
-    case RECORD.segment:
-    case RECORD.fork: {
-      const { kind } = admitSegment(fromBytes(SEGMENT, held.payload))
-      return kind === 'admitted' || kind === 'duplicate' || kind === 'fork'
-    }
-    case RECORD.object: {
-      const verdict = readObject({ roster, signatures }, held.payload)
-      if (verdict.kind === 'valid') addObject(verdict.object)
-      return verdict.kind === 'valid'
-    }
-    case RECORD.certificate:
-      return roster.enrol(held.payload).kind === 'valid'
-    default:
-      throw new MeshError(
-        'STORE_CORRUPT',
-        `the journal holds a record of unknown kind ${held.kind}: newer software wrote it`,
-      )
-  }
 }

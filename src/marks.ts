@@ -43,7 +43,7 @@ export function createMarks(ledger: Ledger, self: DeviceId): Marks {
         const { cloudEpoch, issuedAt } = ack.body
         bodies.push({
           name: 'reconciliation_mark',
-          body: { sessionId: session.sessionId, end, cloudEpoch, ackedAt: issuedAt },
+          body: { sessionId: session.start.body.sessionId, end, cloudEpoch, ackedAt: issuedAt },
         })
       }
       return bodies

@@ -1,15 +1,17 @@
 // The mesh's side of a node: peers come and go, their messages meet the gate, and sync.ts says what to answer.
 // A peer that sends what no honest node can send is banned for ten minutes, doubling (PROTOCOL 1.6).
+import type { Acting } from './acting.ts'
 import type { Ledger } from './ledger.ts'
 import type { SignedObject } from './log/object.ts'
-import type { Acting, Submission, SubmissionReport } from './node.ts'
+import type { Submission, SubmissionReport } from './node.ts'
 import type { Logger, Network, Random, Segment } from './ports.ts'
 import type { Admission } from './replica/admit.ts'
 import { countOf, encodeUpdate } from './replica/canonical.ts'
-import type { CutSegment } from './replica/logs.ts'
+import type { HeadEntry } from './replica/frontier.ts'
+import { type CutSegment, shortHash } from './replica/logs.ts'
 import { decodeMessage, type Message } from './replica/message.ts'
 import { createSync, type Send } from './replica/sync.ts'
-import type { DeviceId } from './units.ts'
+import { type DeviceId, sameBytes } from './units.ts'
 
 const BAN_MS = 10 * 60 * 1000
 const MAX_BAN_MS = 24 * 3600 * 1000
@@ -90,18 +92,23 @@ export function createMesh(deps: MeshDeps): Mesh {
     peer: DeviceId,
     segment: Extract<Message, { kind: 'segment' }>,
   ): readonly Send[] => {
+    const branch = branchBefore(act.ledger, segment)
+    if (branch) {
+      count('gate.branch')
+      return sync.heard(peer, { kind: 'have', heads: [branch], objects: [] }, act.times.monotonicMs)
+    }
     const admission = admit(act, segment, peer)
     if (admission.kind === 'invalid') {
       ban(peer, admission.reason)
       return []
     }
-    const { logId, more } = segment
-    const nextSeq = segment.fromSeq + countOf(segment.update)
-    const sends = sync.progressed(peer, { logId, nextSeq, more }, act.times.monotonicMs)
+    const { logId, fromSeq, more } = segment
+    const nextSeq = fromSeq + countOf(segment.update)
+    const sends = sync.progressed(peer, { logId, fromSeq, nextSeq, more }, act.times.monotonicMs)
     const urgent =
       admission.kind === 'fork' ||
       (admission.kind === 'admitted' && !admission.certificate.roles.includes('node'))
-    return urgent ? [...sends, ...sync.urgent(logId, peer)] : sends
+    return urgent ? [...sends, ...sync.urgent(logId, peer, act.times.monotonicMs)] : sends
   }
 
   const heardObjects = (act: Acting, peer: DeviceId, objects: readonly Uint8Array[]): readonly Send[] => {
@@ -162,8 +169,10 @@ export function createMesh(deps: MeshDeps): Mesh {
         const admission = admit(act, segment, undefined)
         if (admission.kind === 'admitted') {
           taken += admission.events.length
-          sends.push(...sync.urgent(segment.logId, undefined))
+          sends.push(...sync.urgent(segment.logId, undefined, act.times.monotonicMs))
         } else if (admission.kind !== 'duplicate') {
+          if (admission.kind === 'fork')
+            sends.push(...sync.urgent(segment.logId, undefined, act.times.monotonicMs))
           refused.push(`segment ${segment.logId}/${segment.fromSeq}: ${reasonIn(admission)}`)
         }
       }
@@ -178,6 +187,16 @@ export function createMesh(deps: MeshDeps): Mesh {
     learned: news => sync.learned(news, undefined),
     takeAdmitted: () => admitted.splice(0),
   }
+}
+
+/** What a segment follows, when that is not what we hold there: its sender's log differs from ours further down. */
+function branchBefore(
+  ledger: Ledger,
+  { logId, fromSeq, prevHash }: Extract<Message, { kind: 'segment' }>,
+): HeadEntry | undefined {
+  const ours = ledger.logs.get(logId)?.hashes[fromSeq - 1]
+  if (ours === undefined || prevHash.length !== 8 || sameBytes(shortHash(ours), prevHash)) return undefined
+  return { logId, seq: fromSeq - 1, hash: prevHash }
 }
 
 function reasonIn(admission: Exclude<Admission, { kind: 'admitted' | 'duplicate' }>): string {

@@ -2,16 +2,13 @@
 // (PROTOCOL 5.1). What is decided in a batch lives in memory only until the journal has it, and nobody outside
 // hears of it before. When the disk refuses, the whole memory is dropped and read again from what is durable,
 // and chargers hear silence, so that they keep their queues. This very file runs in the simulator.
-import { MalformedBytes } from './cbor.ts'
+import { type Acting, createActing } from './acting.ts'
+import { type ConnectorStatus, createChargers } from './chargers.ts'
 import { assertNever, MeshError, reasonOf } from './errors.ts'
 import type { Certificate } from './identity/certificate.ts'
-import { utf8Bytes } from './identity/hash.ts'
 import type { Roster } from './identity/roster.ts'
-import { sealTo } from './identity/seal.ts'
 import type { Signatures } from './identity/signature.ts'
 import { createLedger, type Ledger } from './ledger.ts'
-import type { AnyBody } from './log/body.ts'
-import { type Statement, signObject } from './log/object.ts'
 import { createMarks, type Marks } from './marks.ts'
 import { createMesh, type Mesh, type MeshInput } from './mesh.ts'
 import { persistAll } from './persist.ts'
@@ -30,9 +27,7 @@ import type {
 import { documentName } from './replica/document.ts'
 import { encodeMessage } from './replica/message.ts'
 import type { Send } from './replica/sync.ts'
-import { serve } from './serve.ts'
 import { type Journal, openJournal } from './store/journal.ts'
-import type { ChargerId } from './units.ts'
 import { createUplinks, type Uplinks } from './uplinks.ts'
 
 /** Inputs decided together, and made durable by one flush. */
@@ -41,7 +36,6 @@ const MAX_BATCH = 256
 const MAX_WAITING = 4096
 /** After a failed disk, so long until the next try to open it. */
 const REOPEN_MS = 5000
-const STATUS_LIMIT = 10_000
 
 /** Where documents are written behind the journal. */
 export type DocumentSink = { readonly put: (name: string, update: Uint8Array) => void }
@@ -83,21 +77,6 @@ type Input =
     }
   | { readonly kind: 'run'; readonly act: (node: Acting) => readonly Send[] }
 
-/** What an input may use while it is decided; only node.ts makes one. */
-export type Acting = {
-  readonly ledger: Ledger
-  readonly times: { readonly wallMs: number; readonly monotonicMs: number }
-  readonly record: (bodies: readonly AnyBody[]) => void
-  readonly state: (statement: Statement) => readonly Send[]
-  readonly learn: (encoded: readonly Uint8Array[]) => readonly Send[]
-}
-
-export type ConnectorStatus = {
-  readonly status: string
-  readonly errorCode: string
-  readonly sinceMs: number
-}
-
 export type Node = {
   readonly charger: (input: ChargerInput) => Promise<ChargerAnswer>
   /** Peers, their messages: fire and forget. */
@@ -131,45 +110,19 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
   const count = (name: string, by = 1): void => {
     counters.set(name, (counters.get(name) ?? 0) + by)
   }
-  const connectors = new Map<string, ConnectorStatus>()
+  const chargers = createChargers({ ...deps, count })
   const uplinks = createUplinks({ ...deps, count, self: deps.certificate.deviceId })
   let open = await openStore(deps, 'start', count)
   let failure: { reason: string; retryAtMs: number } | undefined
   let waiting: Input[] = []
   let running: Promise<void> | undefined
 
-  const acting = (): Acting => {
-    const times = { wallMs: deps.clock.wallMs(), monotonicMs: deps.clock.monotonicMs() }
-    const { ledger, mesh, marks } = open
-    const learn = (encoded: readonly Uint8Array[]): readonly Send[] => {
-      const news = encoded.flatMap(object => {
-        const verdict = ledger.admitObject(object)
-        if (verdict.kind === 'refused') {
-          count(`object.${verdict.reason}`)
-          deps.logger.warn('a signed statement was refused', { reason: verdict.reason })
-        }
-        return verdict.kind === 'valid' && verdict.news ? [verdict.object] : []
-      })
-      return mesh.learned(news)
-    }
-    return {
-      ledger,
-      times,
-      learn,
-      record: bodies => {
-        for (const event of ledger.write(bodies, times)) marks.note(event)
-      },
-      state: statement => {
-        const { signatures, logKey, certificate } = deps
-        return learn([signObject({ certHash: certificate.hash, logKey, signatures }, statement)])
-      },
-    }
-  }
+  const acting = (): Acting => createActing(deps, open, count)
 
   const decide = (input: Input, act: Acting, replies: (() => void)[]): readonly Send[] => {
     switch (input.kind) {
       case 'charger': {
-        const answer = serveCharger(act, input.input)
+        const answer = chargers.serve(act, input.input)
         replies.push(() => input.reply(answer))
         return []
       }
@@ -185,45 +138,6 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
       default:
         return assertNever(input)
     }
-  }
-
-  const serveCharger = (act: Acting, input: ChargerInput): ChargerAnswer => {
-    const { chargerId, message } = input
-    const { bodies, answer } = serve(
-      {
-        view: act.ledger.view(),
-        nowAt: act.times.wallMs,
-        policyAgeMs: act.ledger.policyAgeMs(act.times.wallMs),
-        self: deps.certificate.deviceId,
-        statusOf: (id, connectorId) => statusText(connectors.get(`${id}/${connectorId}`)),
-        heartbeatS: deps.heartbeatS,
-        seal: plain => sealToOperator(deps, plain),
-      },
-      input,
-    )
-    try {
-      act.record(bodies)
-    } catch (error) {
-      if (!(error instanceof MalformedBytes)) throw error
-      // The door bounds every field, so this is a fault of ours; one charger goes without an answer, not the site.
-      count('charger.unrecordable')
-      deps.logger.error('a message could not be recorded', {
-        charger: chargerId,
-        kind: message.kind,
-        reason: error.message,
-      })
-      return { kind: 'silence' }
-    }
-    count(`charger.${message.kind}`)
-    if (input.repairs.length > 0) count('charger.repaired')
-    if (
-      message.kind === 'status' &&
-      (connectors.size < STATUS_LIMIT || connectors.has(keyOf(chargerId, message)))
-    ) {
-      const { status, errorCode } = message
-      connectors.set(keyOf(chargerId, message), { status, errorCode, sinceMs: act.times.wallMs })
-    }
-    return answer
   }
 
   const persist = async (): Promise<readonly Send[]> => {
@@ -262,6 +176,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
       retryAtMs: failure?.retryAtMs ?? deps.clock.monotonicMs() + REOPEN_MS,
     }
     count('store.failed')
+    chargers.forget()
     for (const input of batch) {
       if (input.kind === 'charger') input.reply({ kind: 'silence' })
       if (input.kind === 'submit') input.reply({ admitted: 0, refused: [`store failed: ${error.message}`] })
@@ -328,7 +243,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     },
     ledger: () => open.ledger,
     uplinks: () => uplinks,
-    connectors: () => connectors,
+    connectors: chargers.connectors,
     health: () => ({
       store: failure ? 'failed' : 'open',
       ...(failure && { storeReason: failure.reason }),
@@ -353,24 +268,10 @@ async function openStore(
   const lost = ledger.rejectedOnRecovery()
   const storeState =
     scan.state === 'fresh' ? 'fresh' : scan.state === 'damaged' || lost > 0 ? 'lossy' : 'intact'
-  ledger.recovered(storeState, bootReason)
+  ledger.recovered(storeState, bootReason, deps.clock.wallMs())
   const recovered = `${scan.state}, ${scan.recordCount} records, ${ledger.logs.count()} logs, ${lost} refused`
   if (storeState === 'lossy')
     deps.logger.warn('the journal is damaged: what is missing comes back from peers', { recovered })
   const mesh = createMesh({ ...deps, ledger, count })
   return { ledger, mesh, marks: createMarks(ledger, deps.certificate.deviceId), journal, recovered }
-}
-
-/** To the newest issuer's key. Without one the value is left out, and the readings beside it still count. */
-function sealToOperator({ roster, random }: NodeDeps, plain: string): Uint8Array | undefined {
-  const issuer = roster.all().findLast(certificate => certificate.roles.includes('issuer'))
-  return issuer && sealTo(issuer.sealKey, random.bytes(32), utf8Bytes(plain))
-}
-
-function keyOf(chargerId: ChargerId, at: { readonly connectorId: number }): string {
-  return `${chargerId}/${at.connectorId}`
-}
-
-function statusText(status: ConnectorStatus | undefined): string | undefined {
-  return status && `${status.status}/${status.errorCode}`
 }

@@ -1,6 +1,7 @@
 // Appends any number of records in parts that the journal takes at once.
-import type { LedgerRecord } from './ledger.ts'
+
 import { type Journal, MAX_QUEUED_BYTES } from './store/journal.ts'
+import type { LedgerRecord } from './store/records.ts'
 
 /** Frames add a few bytes to each record. */
 const PART_BYTES = MAX_QUEUED_BYTES / 2

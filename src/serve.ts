@@ -6,10 +6,10 @@ import { decideFor } from './card.ts'
 import type { AnyBody } from './log/body.ts'
 import type { ChargerAnswer, ChargerInput, ChargerMessage, MeterReading } from './ports.ts'
 import { recordable } from './recordable.ts'
-import { happenedAt } from './session/clock.ts'
+import { clockedAt, happenedAt } from './session/clock.ts'
 import type { Session } from './session/fold.ts'
 import { sessionIdOf, transactionIdOf } from './session/id.ts'
-import type { ChargerId, DeviceId, TokenRef } from './units.ts'
+import type { ChargerId, DeviceId, SessionId, TokenRef } from './units.ts'
 import type { View } from './view.ts'
 
 export type ServeContext = {
@@ -94,7 +94,7 @@ function serveStatus(context: ServeContext, { chargerId }: ChargerInput, message
   if (state && session && before !== undefined && (state === 'charging') !== (wasState === 'charging')) {
     bodies.push({
       name: 'session_state',
-      body: { sessionId: session.sessionId, state, chargerStatus: status },
+      body: { sessionId: session.start.body.sessionId, state, chargerStatus: status },
     })
   }
   return { bodies, answer: NOTED }
@@ -114,14 +114,12 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
   const { connectorId, meterStartWh, startedAt, tokenRef } = message
   const sessionId = sessionIdOf({ chargerId, connectorId, meterStartWh, startedAtRaw: startedAt.raw })
   const { sessions } = context.view.ofCharger(chargerId)
-  for (const session of sessions) {
-    const asThen = session.starts.find(({ body }) => body.sessionId === sessionId)?.body
-    if (!asThen) continue
-    const { transactionId, allowed } = asThen
-    return {
-      bodies: adoptionOf(context, input, session),
-      answer: { kind: 'started', transactionId, allowed },
-    }
+  const known = sessions.findLast(session => startUnder(session, sessionId))
+  const asThen = known && startUnder(known, sessionId)
+  // Without a clock, the same words behind a stop may well be the next car: the fold tells it from a replay.
+  if (known && asThen && !(known.end && clockedAt(startedAt) === undefined)) {
+    const { transactionId, allowed } = asThen.body
+    return { bodies: adoptionOf(context, input, known), answer: { kind: 'started', transactionId, allowed } }
   }
   const open = sessions.filter(session => !session.end)
   const transactionId = transactionIdOf(sessionId, id =>
@@ -155,10 +153,14 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
   return { bodies, answer: { kind: 'started', transactionId, allowed: decision.allowed } }
 }
 
+function startUnder(session: Session, sessionId: SessionId): Session['start'] | undefined {
+  return session.starts.find(start => start.body.sessionId === sessionId)
+}
+
 /** The price is fixed at the start. Without a tariff there is no pricing event, and the session stays unpriced: never zero. */
 function pricing(
   context: ServeContext,
-  session: { sessionId: Session['sessionId']; startedAt: number },
+  session: { sessionId: SessionId; startedAt: number },
 ): readonly AnyBody[] {
   const tariff = context.view.tariffs.inForce(session.startedAt)
   if (!tariff) return []
@@ -224,7 +226,7 @@ function tickOf(input: ChargerInput, reading: MeterReading, place: TickPlace): r
     {
       name: 'meter_tick',
       body: {
-        ...(session && { sessionId: session.sessionId }),
+        ...(session && { sessionId: session.start.body.sessionId }),
         chargerId: input.chargerId,
         connectorId,
         transactionId,
@@ -247,12 +249,13 @@ function serveStop(context: ServeContext, input: ChargerInput, message: Stop): S
   const { transactionId, meterStopWh, stoppedAt, reason, tokenRef } = message
   const session = byTransaction(context, chargerId, transactionId)
   const { sessions, orphanEnds } = context.view.ofCharger(chargerId)
-  const ends = session ? session.ends : [...orphanEnds, ...sessions.flatMap(one => one.ends)]
+  // An open session wants its stop, even one that was heard before: that shows the fold that its start was a replay.
+  const ends = session && !session.end ? session.ends : [...orphanEnds, ...sessions.flatMap(one => one.ends)]
   const repeated = ends.some(
     ({ body }) =>
+      body.transactionId === transactionId &&
       body.meterStopWh === meterStopWh &&
-      body.stoppedAt.raw === stoppedAt.raw &&
-      (session !== undefined || body.transactionId === transactionId),
+      body.stoppedAt.raw === stoppedAt.raw,
   )
   if (repeated) return noted(answer)
   const connectorId = session?.connectorId ?? 0
@@ -262,7 +265,7 @@ function serveStop(context: ServeContext, input: ChargerInput, message: Stop): S
   const end: AnyBody = {
     name: 'session_end',
     body: {
-      ...(session && { sessionId: session.sessionId }),
+      ...(session && { sessionId: session.start.body.sessionId }),
       chargerId,
       transactionId,
       meterStopWh,
@@ -282,7 +285,8 @@ function adoptionOf(context: ServeContext, input: ChargerInput, session: Session
   const served = session.adoptions.at(-1) ?? session.start
   if (served.deviceId === context.self) return []
   const newest = session.lastTick ?? served
-  const { sessionId, chargerId, connectorId } = session
+  const { chargerId, connectorId } = session
+  const { sessionId } = session.start.body
   const chargerState = context.statusOf(chargerId, connectorId)?.split('/')[0] ?? 'unknown'
   const { connectionId } = input
   return [{ name: 'adoption', body: { sessionId, chargerId, from: newest.ref, chargerState, connectionId } }]

@@ -1,9 +1,9 @@
 // The ways out of a node: each tick asks the outbox what is due, hands it to the uplink, and brings the answer back
 // into the mailbox. Several nodes may push the same at once; the cloud applies it once (PROTOCOL 3.1).
+import type { Acting } from './acting.ts'
 import { MeshError } from './errors.ts'
 import type { Ledger } from './ledger.ts'
 import { TYPE_NUMBERS } from './log/body.ts'
-import type { Acting } from './node.ts'
 import type { Clock, Logger, Push, PushAnswer, Random, Uplink } from './ports.ts'
 import type { Log } from './replica/logs.ts'
 import type { Send } from './replica/sync.ts'
@@ -16,6 +16,7 @@ import {
   type Priority,
   pushed,
   round,
+  sent,
   type Unsent,
 } from './uplink/outbox.ts'
 
@@ -128,6 +129,12 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
           batchBytes: way.outbox.batchBytes,
           sinceVersion: way.sinceVersion,
         })
+        const reached = new Set(push.segments.map(segment => segment.logId))
+        way.outbox = sent(
+          way.outbox,
+          next.send.filter(log => reached.has(log.logId)),
+          act.times.monotonicMs,
+        )
         way.pushes += 1
         way.uplink.push(push).then(
           answer => back(later => answered(way, answer, later)),

@@ -1,8 +1,9 @@
 // What a node tells people about itself, as plain JSON: sessions, chargers, logs, and its own state. Field names are
 // part of the interface; they only grow.
 
+import type { ConnectorStatus } from '../chargers.ts'
 import type { Roster } from '../identity/roster.ts'
-import type { ConnectorStatus, Node } from '../node.ts'
+import type { Node } from '../node.ts'
 import type { Session } from '../session/fold.ts'
 import { priceOf } from '../tariff/price.ts'
 import type { ChargerId, DeviceId, TokenRef } from '../units.ts'

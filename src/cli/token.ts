@@ -113,7 +113,14 @@ function grantOf(operator: Operator, tokenRef: TokenRef, options: GrantOptions):
   if (notAfterAt <= notBeforeAt)
     throw new MeshError('CONFIG_INVALID', 'a card must be valid until later than from')
   const token = operator.ledger.view().policy.token(tokenRef)
-  const supersedes = options.again && token.kind === 'revoked' ? token.revocation.ref.hash : undefined
+  if (token.kind === 'revoked' && !options.again) {
+    const { reason } = token.revocation.body
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `the card was revoked (${reason}), and a new grant does not change that; \`token add --again\` does`,
+    )
+  }
+  const supersedes = token.kind === 'revoked' ? token.revocation.ref.hash : undefined
   const capKwh = options.capKwh === undefined ? undefined : wholeNumber('--cap-kwh', options.capKwh)
   const body: BodyOf<'grant'> = {
     tokenRef,
@@ -167,6 +174,8 @@ async function listTokens(options: { site: string; json?: boolean }): Promise<vo
 }
 
 type Line = {
+  /** Its number in the file, for people: the last one, where a quoted field spans several. */
+  readonly number: number
   readonly card: string
   readonly label?: string
   readonly from?: string
@@ -181,16 +190,16 @@ async function importTokens(csv: string, options: OperatorOptions & GrantOptions
     const bodies: AnyBody[] = []
     const faults: string[] = []
     const seen = new Map<TokenRef, number>()
-    for (const [i, line] of lines.entries()) {
+    for (const line of lines) {
       try {
         const tokenRef = await referenceOf(operator, line.card)
         const before = seen.get(tokenRef)
-        if (before !== undefined) faults.push(`line ${i + 2}: the same card as line ${before}`)
-        seen.set(tokenRef, i + 2)
+        if (before !== undefined) faults.push(`line ${line.number}: the same card as line ${before}`)
+        seen.set(tokenRef, line.number)
         bodies.push(grantOf(operator, tokenRef, { ...options, ...filled(line) }))
       } catch (error) {
         if (!(error instanceof MeshError)) throw error
-        faults.push(`line ${i + 2}: ${reasonOf(error)}`)
+        faults.push(`line ${line.number}: ${reasonOf(error)}`)
       }
       progress.step()
     }
@@ -212,7 +221,8 @@ async function readLines(csv: string): Promise<readonly Line[]> {
   let rows: unknown
   try {
     rows = parse(await readFile(csv), {
-      columns: true,
+      columns: withCard,
+      info: true,
       trim: true,
       bom: true,
       skip_empty_lines: true,
@@ -221,12 +231,16 @@ async function readLines(csv: string): Promise<readonly Line[]> {
   } catch (error) {
     throw new MeshError('CONFIG_INVALID', `${csv}: ${reasonOf(error)}`, error)
   }
-  const lines = rows as readonly Readonly<Record<string, string>>[]
-  if (lines[0] !== undefined && !('card' in lines[0])) {
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `${csv}: the first line must name a column \`card\`, it names ${Object.keys(lines[0]).join(', ')}`,
-    )
-  }
-  return lines as unknown as readonly Line[]
+  // With `info`, the library gives each record beside where it stood.
+  const found = rows as readonly { readonly record: Omit<Line, 'number'>; readonly info: { lines: number } }[]
+  if (found.length === 0) throw new MeshError('CONFIG_INVALID', `${csv} names no card`)
+  return found.map(({ record, info }) => ({ ...record, number: info.lines }))
+}
+
+function withCard(columns: string[]): string[] {
+  if (columns.includes('card')) return columns
+  throw new MeshError(
+    'CONFIG_INVALID',
+    `the first line must name a column \`card\`, it names ${columns.join(', ')}`,
+  )
 }

@@ -96,7 +96,10 @@ export async function foldOf(sql: Sql, wanted: Wanted): Promise<ChargerFold> {
   const held = facts.chargers.get(wanted.chargerId)
   const folded = held ? foldCharger(held) : { sessions: [], orphanEnds: [] }
   const started = [...(held?.sessions.values() ?? [])].filter(session => session.starts.length > 0)
-  return { ...folded, loaded, started: new Set(started.map(session => session.sessionId)) }
+  // A clockless charger's sessions share the words that they were loaded by, and have an id of their own.
+  const folds = folded.sessions.map(session => session.sessionId)
+  const known = new Set([...started.map(session => session.sessionId), ...folds])
+  return { ...folded, loaded: [...new Set([...loaded, ...folds])], started: known }
 }
 
 /** The ids of all sessions whose fold may depend on the wanted ones. */

@@ -62,7 +62,7 @@ export async function openOperator(siteDir: string): Promise<Operator> {
   })
   const { journal, scan } = await openJournal(disk, held => ledger.recover(held))
   const intact = scan.state !== 'damaged' && ledger.rejectedOnRecovery() === 0
-  ledger.recovered(scan.state === 'fresh' ? 'fresh' : intact ? 'intact' : 'lossy', 'start')
+  ledger.recovered(scan.state === 'fresh' ? 'fresh' : intact ? 'intact' : 'lossy', 'start', clock.wallMs())
   if (intact) ledger.resume()
   const times = () => ({ wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() })
   return {

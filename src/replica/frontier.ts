@@ -1,6 +1,6 @@
 // What a node holds, said shortly: the head of every log with eight bytes of its hash, the version of every object,
-// and a digest over both (PROTOCOL 8.3). A log that forked is frozen and leaves the frontier.
-
+// and a digest over both (PROTOCOL 8.3). A log that forked is frozen and is announced up to its fork: what lies before is
+// shared by both branches, counts for everybody, and a node that comes late must hear of it.
 import { hashOf } from '../identity/hash.ts'
 import { concatBytes, unhex } from '../units.ts'
 import { type Log, type Logs, shortHash } from './logs.ts'
@@ -10,14 +10,20 @@ import type { Objects } from './objects.ts'
 export type HeadEntry = Have['heads'][number]
 export type ObjectEntry = Have['objects'][number]
 
-export function headEntry(log: Log): HeadEntry {
-  return { logId: log.logId, seq: log.head.seq, hash: shortHash(log.head.hash) }
+/** Undefined when the two branches of a log share not even its first event. */
+export function headEntry(log: Log): HeadEntry | undefined {
+  const seq = log.fork ? log.fork.seq - 1 : log.head.seq
+  const hash = log.hashes[seq]
+  return hash && { logId: log.logId, seq, hash: shortHash(hash) }
 }
 
 /** Heads that changed after the counter `since`; 0 gives all. */
 export function headsSince(logs: Logs, since: number): readonly HeadEntry[] {
   const entries: HeadEntry[] = []
-  for (const log of logs.all()) if (log.changedAt > since && !log.fork) entries.push(headEntry(log))
+  for (const log of logs.all()) {
+    const entry = log.changedAt > since ? headEntry(log) : undefined
+    if (entry) entries.push(entry)
+  }
   return entries
 }
 

@@ -46,8 +46,8 @@ export type Logs = {
   readonly segments: (logId: LogId, fromSeq: number, most: number) => readonly CutSegment[]
 }
 
-/** A segment that we cut ourselves, and the number of the event behind it. */
-export type CutSegment = Segment & { readonly nextSeq: number }
+/** A segment that we cut ourselves, with the number of the event behind it and the short hash of the one before it. */
+export type CutSegment = Segment & { readonly nextSeq: number; readonly prevHash: Uint8Array }
 
 export function createLogs(): Logs {
   const logs = new Map<LogId, Log>()
@@ -83,7 +83,8 @@ export function createLogs(): Logs {
     },
     freeze: (logId, fork) => {
       const log = logs.get(logId)
-      if (!log || log.fork) return
+      // Of three branches the lowest fork counts, so that the order in which they are seen does not.
+      if (!log || (log.fork && log.fork.seq <= fork.seq)) return
       log.fork = fork
       changes += 1
       log.changedAt = changes
@@ -103,7 +104,9 @@ function cutSegments(log: Log, fromSeq: number, most: number): readonly CutSegme
     const end = endOfSegment(log, from)
     if (end === undefined) break
     const update = encodeUpdate(from, log.elements.slice(from, end))
-    segments.push({ logId: log.logId, fromSeq: from, update, nextSeq: end })
+    const before = log.hashes[from - 1]
+    const prevHash = before === undefined ? new Uint8Array(0) : shortHash(before)
+    segments.push({ logId: log.logId, fromSeq: from, update, nextSeq: end, prevHash })
     from = end
   }
   return segments

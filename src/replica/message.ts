@@ -36,8 +36,17 @@ const WANT = record({
   logs: listOf(record({ logId, fromSeq: uint, prevHash: bytes(8) }), MAX_WANT_LOGS),
   objects: listOf(objectEntry, MAX_WANT_LOGS),
 })
-/** `more`: I hold more of this log, ask again. */
-const SEGMENT = record({ logId, fromSeq: uint, update: bytes(MAX_SEGMENT_BYTES), more: bool })
+/**
+ * `more`: I hold more of this log, ask again. `prevHash`: of the event before the segment, as in a question, so that the
+ * continuation of another branch is seen for what it is and an honest relay is not taken for a forger; empty at 0.
+ */
+const SEGMENT = record({
+  logId,
+  fromSeq: uint,
+  update: bytes(MAX_SEGMENT_BYTES),
+  more: bool,
+  prevHash: bytes(8),
+})
 const OBJECTS = record({ objects: listOf(bytes(MAX_OBJECT_BYTES), MAX_OBJECTS) })
 /** Digest over all heads and objects; who holds the same has nothing to say. */
 const DIGEST = record({ digest: bytes(16, 16) })

@@ -17,21 +17,27 @@ export type Objects = {
 
 export function createObjects(): Objects {
   const held = new Map<ObjectName, HeldObject>()
+  // Apart by kind: there are many acks and few beacons, and beacons are asked for with every message of a charger.
+  const kinds = new Map<ObjectKind, Map<ObjectName, SignedObject>>()
   let changes = 0
+  const shelf = (kind: ObjectKind): Map<ObjectName, SignedObject> => {
+    const found = kinds.get(kind) ?? new Map<ObjectName, SignedObject>()
+    kinds.set(kind, found)
+    return found
+  }
   return {
     add: object => {
       const before = held.get(object.name)
       if (before ? before.object.version >= object.version : held.size >= MAX_OBJECTS) return false
       changes += 1
       held.set(object.name, { object, changedAt: changes })
+      shelf(object.kind).set(object.name, object)
       return true
     },
     get: name => held.get(name)?.object,
     ofKind: <K extends ObjectKind>(kind: K) =>
-      [...held.values()].flatMap(({ object }) =>
-        // The filter is what makes the narrower type true.
-        object.kind === kind ? [object as Extract<SignedObject, { kind: K }>] : [],
-      ),
+      // A shelf holds one kind only, which the checker cannot see.
+      [...shelf(kind).values()] as Extract<SignedObject, { kind: K }>[],
     all: () => held.values(),
     changes: () => changes,
   }

@@ -12,7 +12,7 @@ import {
   type ObjectEntry,
   objectsSince,
 } from './frontier.ts'
-import { type CutSegment, type Logs, shortHash } from './logs.ts'
+import { type CutSegment, type Fork, type Log, type Logs, shortHash } from './logs.ts'
 import {
   type Have,
   MAX_HAVE_ENTRIES,
@@ -22,13 +22,10 @@ import {
   type Want,
 } from './message.ts'
 import type { Objects } from './objects.ts'
+import { createQuestions, MAX_OUTSTANDING, type Progress } from './questions.ts'
 
 /** Segments a question is answered with; the last says whether there are more. */
 const WINDOW_SEGMENTS = 4
-/** Logs asked of one peer at a time. */
-const MAX_OUTSTANDING = 16
-/** A question unanswered for so long may be asked of another peer. */
-const WANT_TIMEOUT_MS = 2000
 /** Peers told of news each tick, where they did not get it from its author. */
 const GOSSIP_PEERS = 3
 const DIGEST_QUIET_MS = 2000
@@ -36,26 +33,21 @@ const DIGEST_EVERY_MS = 5000
 const DIGEST_LOUD_MS = 30_000
 /** Everything is listed to one peer at most this often. */
 const FULL_EVERY_MS = 2000
-/** Logs that a peer claims to be ahead in; more is an attack, or waits for the next announcement. */
-const MAX_BEHIND = 4096
+/** Both branches of a forked log go to one peer at most this often. */
+const PROOF_EVERY_MS = 10_000
 
 export type Send = { readonly to: DeviceId; readonly message: Message }
 
 type Peer = {
-  readonly behind: Map<LogId, HeadEntry>
-  readonly asked: Map<LogId, number>
   /** Up to where it surely holds a log: we pushed it, or it told us. */
   readonly knows: Map<LogId, number>
-  /** Where the search for a fork stands. */
-  readonly probe: Map<LogId, number>
+  /** When it was last sent the proof of a fork. */
+  readonly provedAt: Map<LogId, number>
   toldLogs: number
   toldObjects: number
   fullAt: number
   digestAt: number
 }
-
-/** `nextSeq`: the number behind the segment that came. */
-export type Progress = { readonly logId: LogId; readonly nextSeq: number; readonly more: boolean }
 
 export type SyncDeps = {
   readonly logs: Logs
@@ -78,14 +70,15 @@ export type Sync = {
   readonly progressed: (peer: DeviceId, progress: Progress, nowMs: number) => readonly Send[]
   /** Objects that we did not hold before; to all but `from` when `urgent`, else they travel by announcement. */
   readonly learned: (objects: readonly SignedObject[], from: DeviceId | undefined) => readonly Send[]
-  /** News of the operator goes on at once. */
-  readonly urgent: (logId: LogId, from: DeviceId | undefined) => readonly Send[]
+  /** News of the operator goes on at once, and so does the proof of a fork, to everybody. */
+  readonly urgent: (logId: LogId, from: DeviceId | undefined, nowMs: number) => readonly Send[]
   readonly tick: (nowMs: number) => readonly Send[]
 }
 
 export function createSync(deps: SyncDeps): Sync {
   const { logs, objects } = deps
   const peers = new Map<DeviceId, Peer>()
+  const questions = createQuestions(logs)
   let changedAtMs = 0
   let seenChanges = 0
   let digest: { changes: number; bytes: Uint8Array } | undefined
@@ -115,58 +108,38 @@ export function createSync(deps: SyncDeps): Sync {
     return pages(heads, named).map(message => ({ to, message }))
   }
 
-  /** Asks `to` for what it is ahead in and nobody was asked for lately. */
-  const ask = (to: DeviceId, peer: Peer, nowMs: number): readonly Send[] => {
-    const wanted: Want['logs'][number][] = []
-    for (const [logId, entry] of peer.behind) {
-      if (wanted.length >= MAX_WANT_LOGS || countAsked(peer, nowMs) >= MAX_OUTSTANDING) break
-      const log = logs.get(logId)
-      if (log?.fork || (log && log.head.seq >= entry.seq && !differs(entry))) {
-        peer.behind.delete(logId)
-        peer.asked.delete(logId)
-      } else if (!askedLately(logId, nowMs)) {
-        const branch = log && log.head.seq >= entry.seq
-        const fromSeq = log && !branch ? log.head.seq + 1 : (peer.probe.get(logId) ?? 0)
-        wanted.push({
-          logId,
-          fromSeq,
-          prevHash: log && !branch ? shortHash(log.head.hash) : new Uint8Array(0),
-        })
-        peer.asked.set(logId, nowMs)
-      }
-    }
+  const ask = (to: DeviceId, nowMs: number): readonly Send[] => {
+    const wanted = questions.due(to, nowMs)
     return wanted.length === 0 ? [] : [{ to, message: { kind: 'want', logs: wanted, objects: [] } }]
   }
 
-  const differs = (entry: HeadEntry): boolean => {
-    const ours = entry.hash.length === 8 ? logs.get(entry.logId)?.hashes[entry.seq] : undefined
-    return ours !== undefined && !sameBytes(shortHash(ours), entry.hash)
-  }
-
-  const askedLately = (logId: LogId, nowMs: number): boolean => {
-    for (const peer of peers.values()) {
-      const at = peer.asked.get(logId)
-      if (at !== undefined && nowMs - at < WANT_TIMEOUT_MS) return true
-    }
-    return false
+  /** Both branches from where they part: whoever holds one of them sees the other, and freezes the log too. */
+  const proof = (to: DeviceId, log: Log, nowMs: number): readonly Send[] => {
+    const peer = peers.get(to)
+    const provedAtMs = peer?.provedAt.get(log.logId)
+    if (!peer || !log.fork || (provedAtMs !== undefined && nowMs - provedAtMs < PROOF_EVERY_MS)) return []
+    peer.provedAt.set(log.logId, nowMs)
+    const ours = logs.segments(log.logId, log.fork.seq, 1)
+    return [...ours.map(segment => sendOf(to, segment, false)), evidence(to, log, log.fork)]
   }
 
   const heardHave = (from: DeviceId, peer: Peer, have: Have, nowMs: number): readonly Send[] => {
+    const sends: Send[] = []
     for (const entry of have.heads) {
       const log = logs.get(entry.logId)
       if (log) peer.knows.set(entry.logId, entry.seq)
-      if (log?.fork || (log && log.head.seq >= entry.seq && !differs(entry))) continue
-      if (peer.behind.size < MAX_BEHIND || peer.behind.has(entry.logId)) peer.behind.set(entry.logId, entry)
+      // A frozen log is announced up to its fork; who announces more of it does not know of the fork.
+      if (log?.fork && entry.seq >= log.fork.seq) sends.push(...proof(from, log, nowMs))
+      else questions.claimed(from, entry)
     }
     const missing = have.objects.filter(entry => (objects.get(nameOf(entry))?.version ?? -1) < entry.version)
-    const sends: Send[] = []
     for (let i = 0; i < missing.length; i += MAX_WANT_LOGS) {
       sends.push({
         to: from,
         message: { kind: 'want', logs: [], objects: missing.slice(i, i + MAX_WANT_LOGS) },
       })
     }
-    return [...sends, ...ask(from, peer, nowMs)]
+    return [...sends, ...ask(from, nowMs)]
   }
 
   const heardWant = (from: DeviceId, want: Want): readonly Send[] => {
@@ -179,29 +152,28 @@ export function createSync(deps: SyncDeps): Sync {
   const answer = (to: DeviceId, asked: Want['logs'][number]): readonly Send[] => {
     const log = logs.get(asked.logId)
     if (!log) return []
-    if (log.fork) return [{ to, message: { kind: 'segment', ...log.fork.evidence, more: false } }]
     const before = asked.fromSeq > 0 ? log.hashes[asked.fromSeq - 1] : undefined
     const branch =
       before !== undefined && asked.prevHash.length === 8 && !sameBytes(shortHash(before), asked.prevHash)
-    const segments = logs.segments(asked.logId, branch ? 0 : asked.fromSeq, WINDOW_SEGMENTS)
-    return segments.map((segment, i) => ({
-      to,
-      message: {
-        kind: 'segment',
-        ...segment,
-        more: i === segments.length - 1 && segment.nextSeq <= log.head.seq,
-      },
-    }))
+    const fromSeq = Math.min(branch ? 0 : asked.fromSeq, log.fork?.seq ?? Number.MAX_SAFE_INTEGER)
+    const segments = logs.segments(asked.logId, fromSeq, WINDOW_SEGMENTS)
+    const nextSeq = segments.at(-1)?.nextSeq ?? fromSeq
+    const more = nextSeq <= (log.fork ? log.fork.seq : log.head.seq)
+    const sends = segments.map((segment, i) => sendOf(to, segment, more && i === segments.length - 1))
+    // Nobody gets one branch of a forked log without the other.
+    return log.fork && !more ? [...sends, evidence(to, log, log.fork)] : sends
   }
 
   return {
     connected: (id, nowMs) => {
       const peer = newPeer(nowMs)
       peers.set(id, peer)
+      questions.open(id)
       return listAll(id, peer, nowMs)
     },
     gone: id => {
       peers.delete(id)
+      questions.close(id)
     },
     heard: (from, message, nowMs) => {
       const peer = peers.get(from)
@@ -216,27 +188,18 @@ export function createSync(deps: SyncDeps): Sync {
       const sends: Send[] = []
       for (const [to, peer] of peers) {
         for (const segment of segments) {
-          sends.push({ to, message: { kind: 'segment', ...segment, more: false } })
+          sends.push(sendOf(to, segment, false))
           peer.knows.set(segment.logId, segment.nextSeq - 1)
         }
       }
       return sends
     },
-    progressed: (id, { logId, nextSeq, more }, nowMs) => {
-      const peer = peers.get(id)
-      if (!peer) return []
-      const log = logs.get(logId)
-      const head = log?.head.seq ?? -1
-      if (log) peer.knows.set(logId, Math.max(peer.knows.get(logId) ?? -1, nextSeq - 1))
-      const entry = peer.behind.get(logId)
-      if (head < nextSeq - 1 && !entry && peer.behind.size < MAX_BEHIND) {
-        peer.behind.set(logId, { logId, seq: nextSeq - 1, hash: new Uint8Array(0) })
-      } else if (entry && head >= entry.seq) {
-        if (differs(entry)) peer.probe.set(logId, nextSeq)
-        else peer.behind.delete(logId)
-      }
-      if (more || !peer.behind.has(logId)) peer.asked.delete(logId)
-      return ask(id, peer, nowMs)
+    progressed: (id, progress, nowMs) => {
+      const { logId, nextSeq } = progress
+      const known = peers.get(id)?.knows
+      if (logs.get(logId)) known?.set(logId, Math.max(known.get(logId) ?? -1, nextSeq - 1))
+      questions.came(id, progress)
+      return ask(id, nowMs)
     },
     learned: (news, from) => {
       const encoded = news.map(object => object.encoded)
@@ -244,10 +207,13 @@ export function createSync(deps: SyncDeps): Sync {
       if (from === undefined) for (const to of peers.keys()) sends.push(...objectPages(to, encoded))
       return sends
     },
-    urgent: (logId, from) => {
+    urgent: (logId, from, nowMs) => {
       const log = logs.get(logId)
       if (!log) return []
-      const message: Message = { kind: 'have', heads: [headEntry(log)], objects: [] }
+      if (log.fork) return [...peers.keys()].flatMap(to => proof(to, log, nowMs))
+      const entry = headEntry(log)
+      if (!entry) return []
+      const message: Message = { kind: 'have', heads: [entry], objects: [] }
       return [...peers.keys()].filter(id => id !== from).map(to => ({ to, message }))
     },
     tick: nowMs => {
@@ -266,7 +232,7 @@ export function createSync(deps: SyncDeps): Sync {
           peer.digestAt = nowMs
           sends.push({ to: id, message: { kind: 'digest', digest: currentDigest() } })
         }
-        sends.push(...ask(id, peer, nowMs))
+        sends.push(...ask(id, nowMs))
       }
       return sends
     },
@@ -275,10 +241,8 @@ export function createSync(deps: SyncDeps): Sync {
 
 function newPeer(nowMs: number): Peer {
   return {
-    behind: new Map(),
-    asked: new Map(),
     knows: new Map(),
-    probe: new Map(),
+    provedAt: new Map(),
     toldLogs: 0,
     toldObjects: 0,
     fullAt: nowMs,
@@ -286,10 +250,16 @@ function newPeer(nowMs: number): Peer {
   }
 }
 
-function countAsked(peer: Peer, nowMs: number): number {
-  let count = 0
-  for (const at of peer.asked.values()) if (nowMs - at < WANT_TIMEOUT_MS) count += 1
-  return count
+function sendOf(to: DeviceId, segment: CutSegment, more: boolean): Send {
+  const { logId, fromSeq, update, prevHash } = segment
+  return { to, message: { kind: 'segment', logId, fromSeq, update, more, prevHash } }
+}
+
+/** The branch of a fork that is not ours; what lies before it is shared, so its first event follows one of ours. */
+function evidence(to: DeviceId, log: Log, fork: Fork): Send {
+  const before = log.hashes[fork.evidence.fromSeq - 1]
+  const prevHash = before === undefined ? new Uint8Array(0) : shortHash(before)
+  return sendOf(to, { ...fork.evidence, prevHash, nextSeq: fork.seq + 1 }, false)
 }
 
 function nameOf(entry: ObjectEntry): ObjectName {

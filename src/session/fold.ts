@@ -13,6 +13,7 @@ import {
   type TickSummary,
 } from './facts.ts'
 import { type SessionInput, type SessionState, step } from './machine.ts'
+import { contentOf, splitByStops } from './split.ts'
 
 export type SessionFlag =
   /** Stops of different content name this session. */
@@ -27,9 +28,12 @@ export type SessionFlag =
   | 'unpriced'
   /** The same start came twice, with a corrected clock. */
   | 'restarted-clock'
+  /** Its charger's clock was not set, and another session began with the very same words. */
+  | 'shared-words'
 
 /** One session as all logs together tell it. */
 export type Session = {
+  /** Its own; events about it are written under `start.body.sessionId`, which it may share. */
   readonly sessionId: SessionId
   readonly chargerId: ChargerId
   readonly connectorId: number
@@ -67,7 +71,7 @@ export type ChargerSessions = {
 /** Folds one charger's facts. Pure: equal sets of events give equal sessions. */
 export function foldCharger(facts: ChargerFacts): ChargerSessions {
   const all = [...facts.sessions.values()]
-  const drafts = all.filter(session => session.starts.length > 0).map(draftOf)
+  const drafts = all.filter(session => session.starts.length > 0).flatMap(draftsOf)
   // Their start has not come yet, and may never: whoever looks for lost sessions has to see them.
   const startless = all.flatMap(session => (session.starts.length > 0 ? [] : session.ends))
   drafts.sort((a, b) => byTime(a.start, b.start))
@@ -85,6 +89,12 @@ type Draft = {
   readonly ends: Fact<'session_end'>[]
   readonly ticks: TickSummary[]
   readonly flags: Set<SessionFlag>
+}
+
+function draftsOf(facts: SessionFacts): readonly Draft[] {
+  const drafts = splitByStops(facts).map(draftOf)
+  if (drafts.length > 1) for (const draft of drafts) draft.flags.add('shared-words')
+  return drafts
 }
 
 function draftOf(facts: SessionFacts): Draft {
@@ -166,7 +176,11 @@ function copiesOf(orphans: readonly Fact<'session_end'>[]): readonly Copies[] {
 /** An id that one session alone bears names it even if meter or clock went back: the fold flags that, as for a known start. */
 function namedBy(drafts: readonly Draft[], end: Fact<'session_end'>): Draft | undefined {
   const bearers = drafts.filter(draft => draft.transactionIds.has(end.body.transactionId))
-  return bearers.findLast(draft => fits(draft, end)) ?? (bearers.length === 1 ? bearers[0] : undefined)
+  return (
+    bearers.find(draft => draft.ends.some(other => contentOf(other) === contentOf(end))) ??
+    bearers.findLast(draft => fits(draft, end)) ??
+    (bearers.length === 1 ? bearers[0] : undefined)
+  )
 }
 
 function joinByFit(drafts: readonly Draft[], copies: Copies): boolean {
@@ -198,10 +212,6 @@ function joinOrphanTicks(drafts: readonly Draft[], orphans: ReadonlyMap<string, 
   }
 }
 
-function contentOf(end: Fact<'session_end'>): string {
-  return `${end.body.meterStopWh}/${end.body.stoppedAt.raw}`
-}
-
 function finish(draft: Draft): Session {
   const { facts, start } = draft
   const ends = draft.ends.toSorted((a, b) => a.body.meterStopWh - b.body.meterStopWh || byTime(a, b))
@@ -229,9 +239,7 @@ function finish(draft: Draft): Session {
     starts: draft.starts.toSorted(byTime),
     ...(end && { end }),
     ends,
-    endRefs: end
-      ? draft.ends.filter(other => contentOf(other) === contentOf(end)).map(other => other.ref)
-      : [],
+    endRefs: end ? ends.filter(other => contentOf(other) === contentOf(end)).map(other => other.ref) : [],
     transactionIds: [...draft.transactionIds].sort((a, b) => a - b),
     ...(pricing && { pricing }),
     adoptions: facts.adoptions.toSorted(byTime),

@@ -15,6 +15,7 @@ const MINOR_DIGITS: Readonly<Record<string, number>> = {
   PYG: 0,
   RWF: 0,
   UGX: 0,
+  UYI: 0,
   VND: 0,
   VUV: 0,
   XAF: 0,
@@ -27,6 +28,8 @@ const MINOR_DIGITS: Readonly<Record<string, number>> = {
   LYD: 3,
   OMR: 3,
   TND: 3,
+  CLF: 4,
+  UYW: 4,
 }
 const DECIMAL = /^\d{1,12}(\.\d{1,12})?$/
 const CURRENCY = /^[A-Z]{3}$/

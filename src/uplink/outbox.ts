@@ -28,6 +28,8 @@ export type Unsent = { readonly logId: LogId; readonly fromSeq: number; readonly
 export type OutboxState = {
   /** When a log was first seen unsent, and the wait that was drawn for it then. */
   readonly dueAt: ReadonlyMap<LogId, number>
+  /** What went out from which number on, and when: the same again is no news, and waits behind what is. */
+  readonly tried: ReadonlyMap<LogId, { readonly fromSeq: number; readonly atMs: number }>
   readonly nextAt: number
   readonly failures: number
   readonly waitMs: number
@@ -54,6 +56,7 @@ export type RoundInput = {
 export function emptyOutbox(nowMs: number): OutboxState {
   return {
     dueAt: new Map(),
+    tried: new Map(),
     nextAt: nowMs,
     failures: 0,
     waitMs: BACKOFF_MIN_MS,
@@ -81,11 +84,35 @@ export function round(state: OutboxState, input: RoundInput): Round {
   const idle: Round = { state: { ...state, dueAt } }
   if (state.busy) return idle
   const due = input.unsent.filter(log => (dueAt.get(log.logId) ?? 0) <= input.nowMs)
-  const urgent = state.failures === 0 && due.some(log => log.priority <= 1)
+  // A log that the cloud does not take (a fork, an unknown certificate) is not urgent for ever.
+  const urgent =
+    state.failures === 0 && due.some(log => log.priority <= 1 && triedAt(state, log) === undefined)
   if (input.nowMs < state.nextAt && !urgent) return idle
-  if (due.length === 0 && input.nowMs < state.nextAt) return idle
-  const send = due.toSorted((a, b) => a.priority - b.priority || (a.logId < b.logId ? -1 : 1))
-  return { state: { ...state, dueAt, busy: true }, send }
+  return { state: { ...state, dueAt, busy: true }, send: due.toSorted((a, b) => inOrder(state, a, b)) }
+}
+
+/** When exactly this was last sent without getting anywhere. */
+function triedAt(state: OutboxState, log: Unsent): number | undefined {
+  const last = state.tried.get(log.logId)
+  return last?.fromSeq === log.fromSeq ? last.atMs : undefined
+}
+
+/** What was tried in vain goes last, longest ago first: it must not keep the rest from a batch that has no room for all. */
+function inOrder(state: OutboxState, a: Unsent, b: Unsent): number {
+  const [aTriedAt, bTriedAt] = [
+    triedAt(state, a) ?? Number.NEGATIVE_INFINITY,
+    triedAt(state, b) ?? Number.NEGATIVE_INFINITY,
+  ]
+  if (aTriedAt !== bTriedAt) return aTriedAt - bTriedAt
+  return a.priority - b.priority || (a.logId < b.logId ? -1 : 1)
+}
+
+/** These logs, of what `round` gave, were in the push: a batch need not have room for all. */
+export function sent(state: OutboxState, logs: readonly Unsent[], nowMs: number): OutboxState {
+  const tried = new Map(state.tried)
+  for (const logId of state.tried.keys()) if (!state.dueAt.has(logId)) tried.delete(logId)
+  for (const { logId, fromSeq } of logs) tried.set(logId, { fromSeq, atMs: nowMs })
+  return { ...state, tried }
 }
 
 function drawDue(state: OutboxState, input: RoundInput): ReadonlyMap<LogId, number> {
@@ -125,9 +152,11 @@ export function failed(
   return {
     ...state,
     busy: false,
+    // The cloud has judged nothing of it.
+    tried: new Map(),
     failures: state.failures + 1,
     waitMs,
-    nextAt: nowMs + Math.max(waitMs, Math.min(retryAfterMs ?? 0, BACKOFF_MAX_MS)),
+    nextAt: nowMs + Math.max(waitMs, Math.min(retryAfterMs || 0, BACKOFF_MAX_MS)),
     batchBytes: Math.max(BATCH_MIN_BYTES, Math.floor(state.batchBytes / 2)),
   }
 }

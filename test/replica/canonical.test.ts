@@ -158,6 +158,13 @@ describe('the reader of updates', () => {
     )
   })
 
+  it('takes nothing behind the end and nothing short of it', () => {
+    const update = encodeUpdate(3, [Uint8Array.of(1), Uint8Array.of(2)])
+    expect(decodeUpdate(3, Uint8Array.of(...update, 0))).toBeUndefined()
+    for (let length = 0; length < update.length; length++)
+      expect(decodeUpdate(3, update.subarray(0, length))).toBeUndefined()
+  })
+
   it('does not follow a number of more than seven bytes', () => {
     expect(decodeUpdate(0, unhex('01ffffffffffffffffffff01'))).toBeUndefined()
     expect(decodeUpdate(0, unhex(`0101${'80'.repeat(20)}01`))).toBeUndefined()

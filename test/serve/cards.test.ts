@@ -244,4 +244,69 @@ describe('a charger that was rebooted and counts from 1970 again', () => {
     a.stop({ transactionId: answers[0]?.transactionId ?? 0 })
     expect(a.only()).toMatchObject({ energyWh: 2500, flags: [] })
   })
+
+  const words = { time: UNSET, meterStartWh: 0 }
+
+  it('has two sessions, each with its card, energy and price, when the next car begins with the same words', () => {
+    const { site, a } = oneNode()
+    const first = a.start(words)
+    a.stop({ transactionId: first.transactionId, meterStopWh: 2500 })
+    a.clock.at += HOUR_MS
+    site.grant({ tokenRef: OTHER_CARD })
+    site.tariff('0.40', a.clock.at)
+    site.publish(a)
+    const second = a.start({ ...words, tokenRef: OTHER_CARD })
+    expect(a.start({ ...words, tokenRef: OTHER_CARD })).toEqual(second)
+    expect(a.wrote('session_start')).toHaveLength(2)
+    a.meter({ transactionId: second.transactionId, energyWh: 900 })
+    const open = a.of().sessions.find(session => !session.end)
+    expect(open).toMatchObject({ state: 'charging', tokenRef: OTHER_CARD, registerWh: 900 })
+    a.stop({ transactionId: second.transactionId, meterStopWh: 1800 })
+    expect(a.of().sessions).toMatchObject([
+      { tokenRef: CARD, energyWh: 2500, pricing: { body: { pricePerKwh: '0.25' } }, flags: ['shared-words'] },
+      { tokenRef: OTHER_CARD, energyWh: 1800, pricing: { body: { pricePerKwh: '0.40' } } },
+    ])
+    expect(new Set(a.of().sessions.map(session => session.sessionId)).size).toBe(2)
+    expect(a.of().sessions.find(session => session.energyWh === 1800)?.sessionId).toBe(open?.sessionId)
+  })
+
+  it('has two sessions as well when another node served the second, on every node alike', () => {
+    const { site, a } = oneNode()
+    const b = site.node('b')
+    site.publish(b)
+    a.stop({ transactionId: a.start(words).transactionId, meterStopWh: 2500 })
+    b.clock.at = a.clock.at + HOUR_MS
+    carry(a, b)
+    b.stop({ transactionId: b.start(words).transactionId, meterStopWh: 1800 })
+    carry(b, a)
+    expect(a.of().sessions.map(session => session.energyWh)).toEqual([2500, 1800])
+    expect(a.of()).toEqual(b.of())
+  })
+
+  it('has one session when all of it is replayed, to the same node or to one that knew nothing', () => {
+    const { site, a } = oneNode()
+    const b = site.node('b')
+    site.publish(b)
+    for (const node of [a, b, a, b]) {
+      node.clock.at += HOUR_MS
+      const { transactionId } = node.start(words)
+      node.stop({ transactionId, time: UNSET, meterStopWh: 2500 })
+    }
+    carry(a, b)
+    carry(b, a)
+    expect(a.only()).toMatchObject({ energyWh: 2500, state: 'completed', flags: [] })
+    expect(a.of()).toEqual(b.of())
+  })
+
+  it('has no second session when its start was sent again to a node whose clock runs ahead', () => {
+    const { site, a } = oneNode()
+    const b = site.node('b')
+    site.publish(b)
+    const { transactionId } = a.start(words)
+    b.clock.at = a.clock.at + HOUR_MS
+    b.start(words)
+    a.stop({ transactionId, meterStopWh: 2500 })
+    carry(b, a)
+    expect(a.only()).toMatchObject({ energyWh: 2500, state: 'completed' })
+  })
 })

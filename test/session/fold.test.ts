@@ -2,6 +2,7 @@
 // twice, and no energy is made up (I26, B6).
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { clockedAt } from '../../src/session/clock.ts'
 import { SESSION_STATES } from '../../src/session/machine.ts'
 import { placed, sessionsOf, type Told, tellings, tellingsWithLies } from './telling.ts'
 
@@ -16,11 +17,38 @@ function shuffled<T>(items: readonly T[], keys: readonly number[]): T[] {
 
 const keys = fc.array(fc.nat(1000), { minLength: 14, maxLength: 14 })
 
+/** A node that hears a clockless start behind the stop of the same words cannot know yet whether it is the next car. */
+function startsBehindStops(telling: readonly Told[]): boolean {
+  return telling.some(
+    ({ node, body }, i) =>
+      body.name === 'session_start' &&
+      clockedAt(body.body.startedAt) === undefined &&
+      telling
+        .slice(0, i)
+        .some(
+          other =>
+            other.node === node &&
+            other.body.name === 'session_end' &&
+            other.body.body.sessionId === body.body.sessionId,
+        ),
+  )
+}
+
 describe('the fold of one charger', () => {
   it('is the same in any order of delivery', () => {
     fc.assert(
       fc.property(tellings, keys, (telling, order) => {
         const events = placed(telling)
+        expect(sessionsOf(shuffled(events, order))).toEqual(sessionsOf(events))
+      }),
+      RUNS,
+    )
+  })
+
+  it('is the same in any order when every event was recorded by two nodes', () => {
+    fc.assert(
+      fc.property(tellings, keys, (telling, order) => {
+        const events = placed([...telling, ...telling.map(one => ({ ...one, node: one.node + 3 }))])
         expect(sessionsOf(shuffled(events, order))).toEqual(sessionsOf(events))
       }),
       RUNS,
@@ -111,16 +139,16 @@ describe('the fold of one charger', () => {
   it('counts nothing twice when another node has recorded the very same', () => {
     fc.assert(
       fc.property(tellings, telling => {
+        fc.pre(!startsBehindStops(telling))
         const twice: Told[] = [
           ...telling,
           ...telling.map(one => ({ ...one, node: one.node + 3, atMs: one.atMs + 1 })),
         ]
         const bill = (told: readonly Told[]): unknown =>
-          (sessionsOf(placed(told))['CP-1']?.sessions ?? []).map(({ sessionId, energyWh }) => [
-            sessionId,
-            energyWh,
-          ])
-        // A start that was sent again sorts behind its first record and changes nothing.
+          (sessionsOf(placed(told))['CP-1']?.sessions ?? [])
+            .filter(session => session.energyWh !== undefined)
+            .map(({ sessionId, energyWh }) => [sessionId, energyWh])
+            .toSorted()
         expect(bill(twice)).toEqual(bill(telling))
       }),
       RUNS,

@@ -1,0 +1,63 @@
+// What an input may use while it is decided: the ledger, the time, and the ways to add to the ledger. node.ts makes one
+// for each input, and what was added waits there until it is durable.
+import type { Certificate } from './identity/certificate.ts'
+import type { Signatures } from './identity/signature.ts'
+import type { Ledger, Times } from './ledger.ts'
+import type { AnyBody } from './log/body.ts'
+import { type Statement, signObject } from './log/object.ts'
+import type { Marks } from './marks.ts'
+import type { Mesh } from './mesh.ts'
+import type { Clock, Logger } from './ports.ts'
+import type { Send } from './replica/sync.ts'
+
+export type Acting = {
+  readonly ledger: Ledger
+  readonly times: Times
+  /** Writes events of our own. */
+  readonly record: (bodies: readonly AnyBody[]) => void
+  /** Signs a statement, keeps it and spreads it. */
+  readonly state: (statement: Statement) => readonly Send[]
+  /** Takes signed statements from elsewhere; what is refused is counted and logged. */
+  readonly learn: (encoded: readonly Uint8Array[]) => readonly Send[]
+}
+
+export type ActingDeps = {
+  readonly certificate: Certificate
+  readonly logKey: Uint8Array
+  readonly signatures: Signatures
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+type Held = { readonly ledger: Ledger; readonly mesh: Mesh; readonly marks: Marks }
+
+export function createActing(
+  deps: ActingDeps,
+  { ledger, mesh, marks }: Held,
+  count: (name: string, by?: number) => void,
+): Acting {
+  const times = { wallMs: deps.clock.wallMs(), monotonicMs: deps.clock.monotonicMs() }
+  const learn = (encoded: readonly Uint8Array[]): readonly Send[] => {
+    const news = encoded.flatMap(object => {
+      const verdict = ledger.admitObject(object)
+      if (verdict.kind === 'refused') {
+        count(`object.${verdict.reason}`)
+        deps.logger.warn('a signed statement was refused', { reason: verdict.reason })
+      }
+      return verdict.kind === 'valid' && verdict.news ? [verdict.object] : []
+    })
+    return mesh.learned(news)
+  }
+  return {
+    ledger,
+    times,
+    learn,
+    record: bodies => {
+      for (const event of ledger.write(bodies, times)) marks.note(event)
+    },
+    state: statement => {
+      const { signatures, logKey, certificate } = deps
+      return learn([signObject({ certHash: certificate.hash, logKey, signatures }, statement)])
+    },
+  }
+}

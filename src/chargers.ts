@@ -1,0 +1,100 @@
+// The chargers' side of a node: serve() decides, the events are written, and the last status of each connector is
+// remembered for the next decision. Nothing is answered here: node.ts does, once the events are durable.
+import type { Acting } from './acting.ts'
+import { MalformedBytes } from './cbor.ts'
+import type { Certificate } from './identity/certificate.ts'
+import { utf8Bytes } from './identity/hash.ts'
+import type { Roster } from './identity/roster.ts'
+import { sealTo } from './identity/seal.ts'
+import type { ChargerAnswer, ChargerInput, Logger, Random } from './ports.ts'
+import { serve } from './serve.ts'
+import type { ChargerId } from './units.ts'
+
+/** Connectors whose status is remembered; far above any site. */
+const STATUS_LIMIT = 10_000
+
+export type ConnectorStatus = {
+  readonly status: string
+  readonly errorCode: string
+  readonly sinceMs: number
+}
+
+export type ChargersDeps = {
+  readonly roster: Roster
+  readonly certificate: Certificate
+  readonly random: Random
+  readonly logger: Logger
+  readonly heartbeatS: number
+  readonly count: (name: string, by?: number) => void
+}
+
+export type Chargers = {
+  /** Records what the message says and gives the answer that may be sent once that is durable. */
+  readonly serve: (act: Acting, input: ChargerInput) => ChargerAnswer
+  /** The last status of each connector, by `chargerId/connectorId`. */
+  readonly connectors: () => ReadonlyMap<string, ConnectorStatus>
+  /** A status whose event was not made durable must not pass for known when it is reported again. */
+  readonly forget: () => void
+}
+
+export function createChargers(deps: ChargersDeps): Chargers {
+  const connectors = new Map<string, ConnectorStatus>()
+
+  const remember = ({ chargerId, message }: ChargerInput, sinceMs: number): void => {
+    if (message.kind !== 'status') return
+    const key = keyOf(chargerId, message.connectorId)
+    if (connectors.size >= STATUS_LIMIT && !connectors.has(key)) return
+    connectors.set(key, { status: message.status, errorCode: message.errorCode, sinceMs })
+  }
+
+  return {
+    connectors: () => connectors,
+    forget: () => connectors.clear(),
+    serve: (act, input) => {
+      const { chargerId, message } = input
+      const { bodies, answer } = serve(
+        {
+          view: act.ledger.view(),
+          nowAt: act.times.wallMs,
+          policyAgeMs: act.ledger.policyAgeMs(act.times.wallMs),
+          self: deps.certificate.deviceId,
+          statusOf: (id, connectorId) => statusText(connectors.get(keyOf(id, connectorId))),
+          heartbeatS: deps.heartbeatS,
+          seal: plain => sealToOperator(deps, plain),
+        },
+        input,
+      )
+      try {
+        act.record(bodies)
+      } catch (error) {
+        if (!(error instanceof MalformedBytes)) throw error
+        // The door bounds every field, so this is a fault of ours; one charger goes without an answer, not the site.
+        deps.count('charger.unrecordable')
+        deps.logger.error('a message could not be recorded', {
+          charger: chargerId,
+          kind: message.kind,
+          reason: error.message,
+        })
+        return { kind: 'silence' }
+      }
+      deps.count(`charger.${message.kind}`)
+      if (input.repairs.length > 0) deps.count('charger.repaired')
+      remember(input, act.times.wallMs)
+      return answer
+    },
+  }
+}
+
+/** To the newest issuer's key. Without one the value is left out, and the readings beside it still count. */
+function sealToOperator({ roster, random }: ChargersDeps, plain: string): Uint8Array | undefined {
+  const issuer = roster.all().findLast(certificate => certificate.roles.includes('issuer'))
+  return issuer && sealTo(issuer.sealKey, random.bytes(32), utf8Bytes(plain))
+}
+
+function keyOf(chargerId: ChargerId, connectorId: number): string {
+  return `${chargerId}/${connectorId}`
+}
+
+function statusText(status: ConnectorStatus | undefined): string | undefined {
+  return status && `${status.status}/${status.errorCode}`
+}

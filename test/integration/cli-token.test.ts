@@ -1,0 +1,135 @@
+// Cards from a CSV, on a real site folder: each bad line is named, and nothing of a file with one is imported.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { runProgram } from '../../src/cli/program.ts'
+import { createSite } from '../../src/host/site-birth.ts'
+
+let dir: string
+let site: string
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'chargemesh-token-'))
+})
+
+afterAll(async () => {
+  await rm(dir, { recursive: true, force: true })
+})
+
+let said = { out: '', error: '' }
+
+beforeEach(async () => {
+  said = { out: '', error: '' }
+  site = await mkdtemp(join(dir, 'site-'))
+  await createSite(site, { name: 'North Stand', currency: 'EUR', nowAt: Date.now() })
+  vi.spyOn(process.stdout, 'write').mockImplementation(text => {
+    said.out += String(text)
+    return true
+  })
+  vi.spyOn(process.stderr, 'write').mockImplementation(text => {
+    said.error += String(text)
+    return true
+  })
+})
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+async function token(...words: readonly string[]): Promise<number> {
+  return await runProgram(['node', 'chargemesh', 'token', ...words, '--site', site])
+}
+
+async function imported(csv: string, ...options: readonly string[]): Promise<number> {
+  const file = join(site, 'cards.csv')
+  await writeFile(file, csv)
+  return await token('import', file, '--json', ...options)
+}
+
+async function cards(): Promise<readonly { card: string; state: string; until: string }[]> {
+  said.out = ''
+  expect(await token('list', '--json')).toBe(0)
+  return JSON.parse(said.out)
+}
+
+describe('an import of cards', () => {
+  it('lets each card charge, with its own label and times or those of the command', async () => {
+    const csv = 'card,label,until\n04A2B3C4,Van 12,\n04A2B3C5,,2026-12-31\n'
+    expect(await imported(csv, '--until', '2027-01-01', '--from', '2026-01-01')).toBe(0)
+    expect(JSON.parse(said.out)).toEqual({ imported: 2 })
+    const held = await cards()
+    expect(held.map(({ card, until }) => [card.length === 8 ? 'reference' : card, until])).toEqual([
+      ['Van 12', '2027-01-01T00:00:00.000Z'],
+      ['reference', '2026-12-31T00:00:00.000Z'],
+    ])
+  })
+
+  it('takes files as spreadsheets write them: byte order mark, CRLF, blanks, empty lines', async () => {
+    expect(await imported('\uFEFFcard , label\r\n\r\n 04a2 , "Smith, J" \r\n')).toBe(0)
+    expect((await cards()).map(one => one.card)).toEqual(['Smith, J'])
+  })
+
+  it.each([
+    ['a first line without the column', 'uid,label\n04A2,x\n', ['must name a column `card`', 'uid, label']],
+    ['a first line alone, without the column', 'uid,label\n', ['must name a column `card`']],
+    ['no card at all', 'card,label\n', ['names no card']],
+    ['an empty file', '', ['names no card']],
+    ['a card twice', 'card\n04A2\n04B2\n04A2\n', ['line 4: the same card as line 2']],
+    ['a card twice in other letters', 'card\n04a2\n04A2\n', ['line 3: the same card as line 2']],
+    ['a bad date', 'card,until\n04A2,tomorrow\n', ['line 2: --until tomorrow: wanted a time']],
+    ['a day that is in no calendar', 'card,until\n04A2,2026-06-31\n', ['line 2: --until 2026-06-31']],
+    [
+      'an end before its start',
+      'card,from,until\n04A2,2026-07-02,2026-07-01\n',
+      ['line 2: ', 'until later than from'],
+    ],
+    [
+      'no card in a line',
+      'card,label\n04A2,a\n,b\n',
+      ['line 3: a card id has 1 to 20 characters', 'this one has 0'],
+    ],
+    [
+      'a card that is too long',
+      `card\n${'4'.repeat(21)}\n`,
+      ['line 2: a card id has 1 to 20', 'this one has 21'],
+    ],
+    ['too many fields', 'card,label\n04A2,a,b\n', ['line 2']],
+    ['a quote that never ends', 'card,label\n04A2,"a\n', ['cards.csv']],
+  ])('is refused with %s, and nothing is imported', async (_, csv, words) => {
+    expect(await imported(csv)).toBe(1)
+    expect(said.error).toContain('CONFIG_INVALID')
+    for (const word of words) expect(said.error).toContain(word)
+    expect(await cards()).toEqual([])
+  })
+
+  it('names every bad line, by its number in the file, although empty lines and wide fields lie before it', async () => {
+    const csv = 'card,label,until\n\n04A1,"two\nlines",\n04A2,,never\n\n04A1,,\n04A3,,2026-02-30\n'
+    expect(await imported(csv)).toBe(1)
+    const lines = said.error.split('\n').filter(line => line.startsWith('line '))
+    expect(lines.map(line => Number.parseInt(line.slice(5), 10))).toEqual([5, 7, 8])
+    expect(lines[1]).toContain('the same card as line 4')
+    expect(await cards()).toEqual([])
+  })
+
+  it('repeats no card id in what it says about a bad line', async () => {
+    expect(await imported('card,until\n04A2B3C4D5E6,never\n04A2B3C4D5E6,\n')).toBe(1)
+    expect(said.error).not.toContain('04A2B3C4D5E6')
+  })
+})
+
+describe('a card', () => {
+  it('is granted, revoked, and granted again only by who says so', async () => {
+    expect(await token('add', '04A2', '--label', 'Van', '--json')).toBe(0)
+    expect(await cards()).toMatchObject([{ card: 'Van', state: 'granted' }])
+    expect(await token('revoke', ' 04a2 ', '--json')).toBe(0)
+    expect(await cards()).toMatchObject([{ state: 'revoked' }])
+    expect(await token('add', '04A2', '--json')).toBe(1)
+    expect(said.error).toContain('the card was revoked (revoked by the operator)')
+    expect(await imported('card\n04B2\n04A2\n')).toBe(1)
+    expect(said.error).toContain('line 3: the card was revoked')
+    expect(await cards()).toMatchObject([{ state: 'revoked' }])
+    expect(await token('add', '04A2', '--again', '--json')).toBe(0)
+    expect(await cards()).toMatchObject([{ state: 'granted' }])
+  })
+})

@@ -1,0 +1,146 @@
+// The rules of the house, as data; tidy.test.ts enforces them. The first prefix that fits a file decides.
+
+/** From the bottom up: a file imports from its own layer and from those before it. The first prefix that fits decides. */
+export const LAYERS: readonly { readonly name: string; readonly holds: readonly string[] }[] = [
+  {
+    name: 'vocabulary',
+    holds: [
+      'src/log/',
+      'src/identity/',
+      'src/units.ts',
+      'src/errors.ts',
+      'src/ports.ts',
+      'src/cbor.ts',
+      'src/version.ts',
+    ],
+  },
+  {
+    name: 'decisions',
+    holds: [
+      'src/replica/',
+      'src/session/',
+      'src/authorization/',
+      'src/tariff/',
+      'src/energy/',
+      'src/uplink/outbox.ts',
+    ],
+  },
+  {
+    name: 'wiring',
+    holds: [
+      ...[
+        'src/cli/',
+        'src/main.ts',
+        'src/runtime.ts',
+        'src/node.ts',
+        'src/acting.ts',
+        'src/chargers.ts',
+        'src/ledger.ts',
+      ],
+      ...['src/mesh.ts', 'src/marks.ts', 'src/serve.ts', 'src/recordable.ts', 'src/card.ts', 'src/view.ts'],
+      ...[
+        'src/uplinks.ts',
+        'src/persist.ts',
+        'src/host/runner.ts',
+        'src/host/operator.ts',
+        'src/host/site-birth.ts',
+      ],
+    ],
+  },
+  {
+    name: 'edges',
+    holds: [
+      ...['src/host/', 'src/store/', 'src/ocpp/', 'src/uplink/', 'src/cloud/', 'src/api/', 'src/dashboard/'],
+      'src/config.ts',
+    ],
+  },
+]
+export const HEIGHT = ['vocabulary', 'decisions', 'edges', 'wiring']
+
+/** Upward all the same, with the reason; only `import type`, so that nothing is left of it at run time. */
+export const UPWARD_TYPES: readonly { readonly from: string; readonly to: RegExp; readonly why: string }[] = [
+  {
+    from: 'src/api/',
+    to: /^src\/(node|chargers)\.ts$/,
+    why: 'the API is handed a running node and reports on it',
+  },
+  {
+    from: 'src/host/document-check.ts',
+    to: /^src\/ledger\.ts$/,
+    why: 'it is handed the ledger that it compares with',
+  },
+]
+
+/** Where a library may be named; anywhere else, ask the file behind the door. */
+export const DOORS: Readonly<Record<string, readonly string[]>> = {
+  libp2p: ['src/host/'],
+  '@libp2p/*': ['src/host/'],
+  '@chainsafe/*': ['src/host/'],
+  '@multiformats/*': ['src/host/'],
+  multiformats: ['src/host/'],
+  yjs: ['src/replica/', 'src/store/documents.ts'],
+  'y-leveldb': ['src/store/'],
+  'classic-level': ['src/store/'],
+  'memory-level': ['src/store/'],
+  'crc-32': ['src/store/'],
+  'ocpp-rpc': ['src/ocpp/', 'src/uplink/csms'],
+  ws: ['src/ocpp/', 'src/uplink/csms'],
+  '@noble/ed25519': ['src/identity/'],
+  pg: ['src/cloud/'],
+  '@electric-sql/pglite': ['src/cloud/'],
+  selfsigned: ['src/cloud/'],
+  cborg: ['src/cbor.ts'],
+  'big.js': ['src/tariff/'],
+  pino: ['src/host/'],
+  yaml: ['src/config.ts'],
+  zod: ['src/config.ts', 'src/api/', 'src/cli/', 'src/host/'],
+  fastify: ['src/api/', 'src/cloud/'],
+  commander: ['src/cli/'],
+  'csv-parse': ['src/cli/'],
+  'cli-table3': ['src/cli/'],
+  'cli-progress': ['src/cli/'],
+}
+
+/** What runs under virtual time, seeded dice and a simulated disk: all below the edges, and the wiring of a node. */
+export const VIRTUAL = ['vocabulary', 'decisions']
+export const VIRTUAL_WIRING = [
+  ...[
+    'node',
+    'acting',
+    'chargers',
+    'ledger',
+    'mesh',
+    'marks',
+    'serve',
+    'recordable',
+    'card',
+    'view',
+    'uplinks',
+  ],
+  'persist',
+].map(name => `src/${name}.ts`)
+export const BANNED_CALLS: readonly { readonly call: RegExp; readonly instead: string }[] = [
+  { call: /\bDate\.now\b/, instead: 'take `nowAt` as an argument, or ask the Clock port' },
+  { call: /\bnew Date\(\s*\)/, instead: 'take `nowAt` as an argument, or ask the Clock port' },
+  { call: /\bperformance\.now\b/, instead: 'take `nowMs` as an argument, or ask the Clock port' },
+  { call: /\bMath\.random\b/, instead: 'take dice as an argument, or ask the Random port' },
+  { call: /\b(randomBytes|randomUUID|getRandomValues|randomInt)\b/, instead: 'ask the Random port' },
+  {
+    call: /\b(setTimeout|setInterval|setImmediate)\b/,
+    instead: 'act on the tick that node.ts gets each second',
+  },
+  { call: /\bprocess\.env\b/, instead: 'take a setting as an argument; config.ts reads them' },
+]
+export const BANNED_MODULES =
+  /^node:(fs|fs\/promises|net|http|https|http2|tls|dgram|dns|child_process|worker_threads|timers|timers\/promises)$/
+
+export const MAX_LINES = 300
+export const NAMELESS = /(^|\/)(index|utils?|common|helpers?|services?|managers?|types)(\.ts$|\/)/
+
+/** Tests wait for a condition with a deadline, and only where real sockets, files or processes are under them. */
+export const WAITING = /\b(setTimeout|sleep)\s*\(/
+export const MAY_WAIT = ['test/integration/', 'test/deadline.ts']
+export const MARKED = /\b(it|test|describe)\s*\.\s*(only|skip|todo|skipIf|runIf)\b/
+
+/** Folders of somebody's machine; what is published names none. */
+export const WORKPLACES = /(^|[\s'"`(=:])\/(work|root|tmp|home\/\w+)\//
