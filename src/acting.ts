@@ -18,8 +18,12 @@ export type Acting = {
   /** Signs a statement, keeps it and spreads it. */
   readonly state: (statement: Statement) => readonly Send[]
   /** Takes signed statements from elsewhere; what is refused is counted and logged. */
-  readonly learn: (encoded: readonly Uint8Array[]) => readonly Send[]
+  readonly learn: (encoded: readonly Uint8Array[]) => Learned
+  /** Runs when everything decided with this input is durable; never, when that fails. */
+  readonly afterwards: (run: () => void) => void
 }
+
+export type Learned = { readonly sends: readonly Send[]; readonly refused: number }
 
 export type ActingDeps = {
   readonly certificate: Certificate
@@ -29,35 +33,43 @@ export type ActingDeps = {
   readonly logger: Logger
 }
 
-type Held = { readonly ledger: Ledger; readonly mesh: Mesh; readonly marks: Marks }
+type Held = {
+  readonly ledger: Ledger
+  readonly mesh: Mesh
+  readonly marks: Marks
+  readonly afterwards: (run: () => void) => void
+}
 
 export function createActing(
   deps: ActingDeps,
-  { ledger, mesh, marks }: Held,
+  { ledger, mesh, marks, afterwards }: Held,
   count: (name: string, by?: number) => void,
 ): Acting {
   const times = { wallMs: deps.clock.wallMs(), monotonicMs: deps.clock.monotonicMs() }
-  const learn = (encoded: readonly Uint8Array[]): readonly Send[] => {
+  const learn = (encoded: readonly Uint8Array[]): Learned => {
+    let refused = 0
     const news = encoded.flatMap(object => {
       const verdict = ledger.admitObject(object)
       if (verdict.kind === 'refused') {
+        refused += 1
         count(`object.${verdict.reason}`)
         deps.logger.warn('a signed statement was refused', { reason: verdict.reason })
       }
       return verdict.kind === 'valid' && verdict.news ? [verdict.object] : []
     })
-    return mesh.learned(news)
+    return { sends: mesh.learned(news), refused }
   }
   return {
     ledger,
     times,
     learn,
+    afterwards,
     record: bodies => {
       for (const event of ledger.write(bodies, times)) marks.note(event)
     },
     state: statement => {
       const { signatures, logKey, certificate } = deps
-      return learn([signObject({ certHash: certificate.hash, logKey, signatures }, statement)])
+      return learn([signObject({ certHash: certificate.hash, logKey, signatures }, statement)]).sends
     },
   }
 }

@@ -6,12 +6,16 @@ import type { Certificate } from './identity/certificate.ts'
 import { utf8Bytes } from './identity/hash.ts'
 import type { Roster } from './identity/roster.ts'
 import { sealTo } from './identity/seal.ts'
+import type { AnyBody } from './log/body.ts'
 import type { ChargerAnswer, ChargerInput, Logger, Random } from './ports.ts'
 import { serve } from './serve.ts'
 import type { ChargerId } from './units.ts'
 
 /** Connectors whose status is remembered; far above any site. */
 const STATUS_LIMIT = 10_000
+/** The same words about the same charger and card are written down once in this time. */
+const REPEAT_MS = 60_000
+const MAX_REMEMBERED = 4096
 
 export type ConnectorStatus = {
   readonly status: string
@@ -47,9 +51,24 @@ export function createChargers(deps: ChargersDeps): Chargers {
     connectors.set(key, { status: message.status, errorCode: message.errorCode, sinceMs })
   }
 
+  /** Somebody may tap a refused card all day: the log need not say so each time. */
+  const saidLately = new Map<string, number>()
+  const isNews = (body: AnyBody, nowMs: number): boolean => {
+    if (body.name !== 'diagnostics' && body.name !== 'charger_error') return true
+    const words = JSON.stringify(body)
+    const saidAtMs = saidLately.get(words)
+    if (saidAtMs !== undefined && nowMs - saidAtMs < REPEAT_MS) return false
+    if (saidLately.size >= MAX_REMEMBERED) saidLately.clear()
+    saidLately.set(words, nowMs)
+    return true
+  }
+
   return {
     connectors: () => connectors,
-    forget: () => connectors.clear(),
+    forget: () => {
+      connectors.clear()
+      saidLately.clear()
+    },
     serve: (act, input) => {
       const { chargerId, message } = input
       const { bodies, answer } = serve(
@@ -65,7 +84,7 @@ export function createChargers(deps: ChargersDeps): Chargers {
         input,
       )
       try {
-        act.record(bodies)
+        act.record(bodies.filter(body => isNews(body, act.times.monotonicMs)))
       } catch (error) {
         if (!(error instanceof MalformedBytes)) throw error
         // The door bounds every field, so this is a fault of ours; one charger goes without an answer, not the site.

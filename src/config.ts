@@ -17,6 +17,10 @@ export function parseHostPort(text: string): HostPort | undefined {
   return { host: host.replace(/^\[|\]$/g, ''), port }
 }
 
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
 const hostPort = z
   .string()
   .refine(text => parseHostPort(text) !== undefined, 'host:port, such as 192.168.7.21:4001 or [::1]:4001')
@@ -40,6 +44,18 @@ const OCPP = z
       context.addIssue({ code: 'custom', path: ['tlsKeyFile'], message })
   })
 
+const API = z
+  .strictObject({
+    /** The operator's plane speaks plain HTTP: its token would be read on the way. */
+    listen: hostPort.default('127.0.0.1:0'),
+    allowInsecure: z.boolean().default(false),
+  })
+  .superRefine(({ listen, allowInsecure }, context) => {
+    if (allowInsecure || isLoopback(parseHostPort(listen)?.host ?? '')) return
+    const message = 'without TLS only on loopback, such as 127.0.0.1:0; or set api.allowInsecure: true'
+    context.addIssue({ code: 'custom', path: ['listen'], message })
+  })
+
 const NODE = z.strictObject({
   name: z.string().min(1).max(48),
   mesh: z.strictObject({
@@ -50,9 +66,7 @@ const NODE = z.strictObject({
     maxPeers: z.int().min(1).max(256).default(64),
   }),
   ocpp: OCPP,
-  api: z.strictObject({
-    listen: hostPort.default('127.0.0.1:0'),
-  }),
+  api: API,
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
 })
 

@@ -5,20 +5,25 @@ import { invariant } from './errors.ts'
 import type { Certificate, CertificateVerdict } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
-import type { AnyBody, BodyOf, EventRef } from './log/body.ts'
+import type { AnyBody, BodyOf } from './log/body.ts'
 import { encodeElement, eventsOf, type LogEvent } from './log/event.ts'
 import { type Hlc, hlcOf, merge } from './log/hlc.ts'
-import { type Beacon, type ObjectVerdict, readObject } from './log/object.ts'
+import { type ObjectVerdict, readObject } from './log/object.ts'
 import { logIdOf, MAX_LOG_EVENTS, type Writer, write } from './log/writer.ts'
 import type { Random, Segment } from './ports.ts'
 import { type Admission, admit } from './replica/admit.ts'
 import { encodeUpdate } from './replica/canonical.ts'
-import { type CutSegment, createLogs, type Logs } from './replica/logs.ts'
+import { type CutSegment, createLogs, type Logs, newestOf } from './replica/logs.ts'
 import { createObjects, type Objects } from './replica/objects.ts'
+import { ackedSeq, policyAgeMs } from './replica/receipts.ts'
 import { type LedgerRecord, RECORD, recoverRecord, segmentRecord } from './store/records.ts'
 import { type CertHash, type DeviceId, type EpochId, hex, type LogId } from './units.ts'
 import { createView, type View } from './view.ts'
 
+/** Forks of one log that are kept; whoever holds its key could make thousands, and each is journalled and spread. */
+const MAX_FORKS = 16
+/** The first fork of a log is out of the folds at once; lower ones of the same log may wait so long. */
+const REFOLD_EVERY_MS = 30_000
 /** Events written without looking whether the log is full; an operator's import is longer than a log may be. */
 const MAX_TOGETHER = 1024
 
@@ -48,6 +53,8 @@ export type Ledger = {
   readonly chainOf: (certificate: Certificate) => readonly Uint8Array[]
   /** Writes events of our own; opens an epoch when none is open, and a new one when it is full. */
   readonly write: (bodies: readonly AnyBody[], times: Times) => readonly LogEvent[]
+  /** Folds again without what lies behind lower forks, when that is due. */
+  readonly refold: (nowMs: number) => void
   /** Gives a record of the journal back; what does not pass the gate any more is counted and left out. */
   readonly recover: (held: LedgerRecord) => void
   readonly recovered: (
@@ -80,6 +87,10 @@ export function createLedger(deps: LedgerDeps): Ledger {
     bootReason: 'start',
   }
   let rejected = 0
+  /** Folds cannot forget: after a fork they are built again, when somebody looks, without what lies behind it. */
+  let stale: 'no' | 'now' | 'soon' = 'no'
+  let refoldedAtMs = Number.NEGATIVE_INFINITY
+  const forks = new Map<LogId, number>()
   const records: LedgerRecord[] = []
   const kept = new Set<CertHash>()
   const authored = new Map<LogId, number>()
@@ -91,15 +102,16 @@ export function createLedger(deps: LedgerDeps): Ledger {
 
   /** True when that was news: a fork, or one further down than the one that is known. */
   const freeze = (segment: Segment, fork: Extract<Admission, { kind: 'fork' }>): boolean => {
-    const known = logs.get(segment.logId)?.fork
-    if (known && known.seq <= fork.seq) return false
     const { logId, fromSeq, update } = segment
+    const known = logs.get(logId)?.fork
+    const count = forks.get(logId) ?? 0
+    if ((known && known.seq <= fork.seq) || count >= MAX_FORKS) return false
+    forks.set(logId, count + 1)
     const { seq, ours, theirs } = fork
     logs.freeze(logId, { seq, ours, theirs, evidence: { logId, fromSeq, update } })
     // Nothing that we wrote behind the fork of our own log would count: the next event opens a new one.
     if (epoch?.writer.logId === logId) epoch = undefined
-    // Folds cannot forget: build them again without what lies behind the fork.
-    view = rebuild(roster, logs)
+    stale = known && stale !== 'now' ? 'soon' : 'now'
     return true
   }
 
@@ -116,9 +128,17 @@ export function createLedger(deps: LedgerDeps): Ledger {
     return admission
   }
 
+  const build = (): View => {
+    stale = 'no'
+    view = rebuild(roster, logs)
+    return view
+  }
+
+  const current = (): View => (stale === 'now' ? build() : view)
+
   const openEpoch = (times: Times): AnyBody => {
     const epochId = hex<EpochId>(deps.random.bytes(16))
-    const prev = newestOwn(logs, certificate)
+    const prev = newestOf(logs, certificate.deviceId)
     epoch = {
       writer: {
         logId: logIdOf(certificate.deviceId, epochId),
@@ -135,7 +155,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
       ...(prev && { prev }),
       ...opening,
       swVersion: deps.swVersion,
-      policyHead: view.policyHeads(),
+      policyHead: current().policyHeads(),
     }
     opening = { storeState: 'intact', bootReason: 'rotate' }
     return { name: 'epoch_open', body }
@@ -186,12 +206,14 @@ export function createLedger(deps: LedgerDeps): Ledger {
   return {
     logs,
     objects,
-    view: () => view,
+    view: current,
     admit: (segment, times) => {
       const admission = admitSegment(segment)
       if (admission.kind === 'admitted') {
         const first = admission.events[0]
         hlc = merge(hlc, admission.head.hlc, times.wallMs)
+        // Before its first segment: without the certificate the log could not be read after a reboot.
+        if (first?.seq === 0) for (const one of chain(admission.certificate)) keepCertificate(one)
         if (first)
           keep({
             logId: segment.logId,
@@ -226,16 +248,31 @@ export function createLedger(deps: LedgerDeps): Ledger {
         events.push(...writeTogether(bodies.slice(i, i + MAX_TOGETHER), times))
       return events
     },
+    refold: nowMs => {
+      if (stale !== 'soon' || nowMs - refoldedAtMs < REFOLD_EVERY_MS) return
+      refoldedAtMs = nowMs
+      build()
+    },
     recover: held => {
+      if (held.kind === RECORD.certificate) {
+        const verdict = roster.enrol(held.payload)
+        if (verdict.kind === 'valid') kept.add(verdict.certificate.hash)
+      }
       if (!recoverRecord({ roster, admitSegment, addObject: objects.add, signatures }, held)) rejected += 1
     },
     recovered: (storeState, bootReason, wallMs) => {
       opening = { storeState, bootReason }
-      // Bounded like every stamp from elsewhere: somebody's clock that lies must not become ours at the next boot.
-      for (const log of logs.all()) hlc = merge(hlc, log.head.hlc, wallMs)
+      // Others' stamps are bounded: a clock that lies must not become ours at the next boot. Our own must never
+      // fall behind, even when this boot begins in 1970.
+      for (const log of logs.all()) {
+        const own = log.certificate.deviceId === certificate.deviceId
+        if (own && log.head.hlc > hlc) hlc = log.head.hlc
+        if (!own) hlc = merge(hlc, log.head.hlc, wallMs)
+      }
+      if (stale !== 'no') build()
     },
     resume: () => {
-      const newest = newestOwn(logs, certificate)
+      const newest = newestOf(logs, certificate.deviceId)
       const head = newest && logs.get(newest.logId)?.head
       if (!newest || !head || head.closed || logs.get(newest.logId)?.fork) return
       const writer = { logId: head.logId, logKey: deps.logKey, signatures, head }
@@ -253,29 +290,9 @@ export function createLedger(deps: LedgerDeps): Ledger {
     },
     ownLog: () => epoch?.writer.logId,
     rejectedOnRecovery: () => rejected,
-    ackedSeq: logId => {
-      const ack = objects.get(`ack/${logId}`)
-      return ack?.kind === 'ack' ? ack.body.seq : -1
-    },
-    policyAgeMs: wallMs => {
-      const issued = objects
-        .ofKind('beacon')
-        .filter(beacon => satisfied(logs, beacon.body))
-        .map(beacon => beacon.body.issuedAt)
-      return issued.length === 0 ? undefined : Math.max(0, wallMs - Math.max(...issued))
-    },
+    ackedSeq: logId => ackedSeq({ logs, objects }, logId),
+    policyAgeMs: wallMs => policyAgeMs({ logs, objects }, wallMs),
   }
-}
-
-/** A beacon counts only for who holds the log up to the head that it names (PROTOCOL 2.1). */
-function satisfied(logs: Logs, beacon: Beacon): boolean {
-  return logs.get(beacon.logId)?.hashes[beacon.seq] === beacon.hash
-}
-
-function newestOwn(logs: Logs, certificate: Certificate): EventRef | undefined {
-  const own = [...logs.all()].filter(log => log.certificate.deviceId === certificate.deviceId)
-  const newest = own.toSorted((a, b) => (a.head.hlc < b.head.hlc ? -1 : 1)).at(-1)?.head
-  return newest && { logId: newest.logId, seq: newest.seq, hash: newest.hash }
 }
 
 function rebuild(roster: Roster, logs: Logs): View {

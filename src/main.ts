@@ -3,4 +3,8 @@
 import './runtime.ts'
 
 const { runProgram } = await import('./cli/program.ts')
+/** After an error has been said, whatever still keeps the process is given so long. */
+const LINGER_MS = 2000
+
 process.exitCode = await runProgram(process.argv)
+if (process.exitCode !== 0) setTimeout(() => process.exit(), LINGER_MS).unref()

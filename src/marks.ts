@@ -22,6 +22,8 @@ export function createMarks(ledger: Ledger, self: DeviceId): Marks {
   for (const session of ledger.view().sessions()) {
     if (session.end?.deviceId === self && !session.mark) put(session.end.ref, session.chargerId)
   }
+  for (const end of ledger.view().orphanEnds()) if (end.deviceId === self) put(end.ref, end.body.chargerId)
+  let seen = -1
   return {
     note: event => {
       if (event.type !== TYPE_NUMBERS.session_end) return
@@ -31,9 +33,12 @@ export function createMarks(ledger: Ledger, self: DeviceId): Marks {
     },
     due: held => {
       const bodies: AnyBody[] = []
+      const changes = held.view().changes() + held.objects.changes()
+      if (changes === seen) return bodies
+      seen = changes
       for (const [name, { end, chargerId }] of unmarked) {
         const ack = held.objects.get(`ack/${end.logId}`)
-        if (ack?.kind !== 'ack' || ack.body.seq < end.seq) continue
+        if (ack?.kind !== 'ack' || held.ackedSeq(end.logId) < end.seq) continue
         const { sessions } = held.view().ofCharger(chargerId)
         const session = sessions.find(one => one.ends.some(other => sameRef(other.ref, end)))
         // A stop that fits no session yet may be joined when the start arrives.

@@ -16,6 +16,9 @@ import { type DeviceId, sameBytes } from './units.ts'
 const BAN_MS = 10 * 60 * 1000
 const MAX_BAN_MS = 24 * 3600 * 1000
 const MAX_BANNED = 1024
+/** Things that newer software may say and this cannot read: counted, and only a flood of them is an offence (PROTOCOL 1.3). */
+const MAX_UNREADABLE = 256
+const NEWER_SOFTWARE: readonly string[] = ['element-version', 'element-flags']
 
 export type MeshInput =
   | { readonly kind: 'peer'; readonly peer: DeviceId }
@@ -53,6 +56,7 @@ export function createMesh(deps: MeshDeps): Mesh {
   const sync = createSync({ logs: ledger.logs, objects: ledger.objects, dice })
   const offences = new Map<DeviceId, number>()
   const admitted: Segment[] = []
+  const unreadable = new Map<DeviceId, number>()
 
   const ban = (peer: DeviceId, reason: string): void => {
     const times = (offences.get(peer) ?? 0) + 1
@@ -61,6 +65,13 @@ export function createMesh(deps: MeshDeps): Mesh {
     count('mesh.banned')
     deps.logger.warn('peer banned: it sent what no honest node sends', { peer, reason, banMs })
     deps.network.ban(peer, banMs, reason)
+  }
+
+  const tolerate = (peer: DeviceId, reason: string): void => {
+    const times = (unreadable.get(peer) ?? 0) + 1
+    unreadable.set(peer, times)
+    count('mesh.unreadable')
+    if (times > MAX_UNREADABLE) ban(peer, reason)
   }
 
   /** Passes one segment through the gate; every outcome is counted, refusals are logged with their reason. */
@@ -99,7 +110,8 @@ export function createMesh(deps: MeshDeps): Mesh {
     }
     const admission = admit(act, segment, peer)
     if (admission.kind === 'invalid') {
-      ban(peer, admission.reason)
+      if (NEWER_SOFTWARE.includes(admission.reason)) tolerate(peer, admission.reason)
+      else ban(peer, admission.reason)
       return []
     }
     const { logId, fromSeq, more } = segment
@@ -116,13 +128,11 @@ export function createMesh(deps: MeshDeps): Mesh {
     for (const encoded of objects) {
       const verdict = act.ledger.admitObject(encoded)
       if (verdict.kind === 'valid' && verdict.news) news.push(verdict.object)
-      // An unknown signer may be one whose certificate is still on its way; anything else is no accident.
-      if (verdict.kind === 'refused') count(`object.${verdict.reason}`)
-      if (
-        verdict.kind === 'refused' &&
-        verdict.reason !== 'unknown-signer' &&
-        verdict.reason !== 'expired-signer'
-      ) {
+      if (verdict.kind !== 'refused') continue
+      count(`object.${verdict.reason}`)
+      // An unknown signer's certificate may be on its way, a kind that we cannot read may be newer than we are.
+      if (verdict.reason === 'malformed') tolerate(peer, verdict.reason)
+      else if (verdict.reason === 'bad-signature' || verdict.reason === 'not-its-role') {
         ban(peer, verdict.reason)
         return []
       }
@@ -133,7 +143,7 @@ export function createMesh(deps: MeshDeps): Mesh {
   const heard = (act: Acting, peer: DeviceId, bytes: Uint8Array): readonly Send[] => {
     const message = decodeMessage(bytes)
     if (!message) {
-      ban(peer, 'message-malformed')
+      tolerate(peer, 'message-malformed')
       return []
     }
     count(`mesh.${message.kind}`)
@@ -150,10 +160,12 @@ export function createMesh(deps: MeshDeps): Mesh {
           return sync.connected(input.peer, act.times.monotonicMs)
         case 'gone':
           sync.gone(input.peer)
+          unreadable.delete(input.peer)
           return []
         case 'message':
           return heard(act, input.peer, input.bytes)
         case 'tick':
+          act.ledger.refold(act.times.monotonicMs)
           return sync.tick(act.times.monotonicMs)
       }
     },

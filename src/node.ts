@@ -8,9 +8,10 @@ import { assertNever, MeshError, reasonOf } from './errors.ts'
 import type { Certificate } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
-import { createLedger, type Ledger } from './ledger.ts'
-import { createMarks, type Marks } from './marks.ts'
-import { createMesh, type Mesh, type MeshInput } from './mesh.ts'
+import type { Ledger } from './ledger.ts'
+import { createMailbox } from './mailbox.ts'
+import type { MeshInput } from './mesh.ts'
+import { openStore, probeDisk } from './opening.ts'
 import { persistAll } from './persist.ts'
 import type {
   ChargePoints,
@@ -27,16 +28,15 @@ import type {
 import { documentName } from './replica/document.ts'
 import { encodeMessage } from './replica/message.ts'
 import type { Send } from './replica/sync.ts'
-import { type Journal, openJournal } from './store/journal.ts'
 import { createUplinks, type Uplinks } from './uplinks.ts'
 
 /** Inputs decided together, and made durable by one flush. */
 const MAX_BATCH = 256
-/** Above this, messages of the mesh are dropped; anti-entropy brings what they said. */
-const MAX_WAITING = 4096
-/** After a failed disk, so long until the next try to open it. */
+/** A batch ends after so long, so that a charger does not wait behind what a peer sends. */
+const BATCH_MS = 5
+/** After a failed disk, so long until the next try to open it, doubling up to the second. */
 const REOPEN_MS = 5000
-
+const MAX_REOPEN_MS = 60_000
 /** Where documents are written behind the journal. */
 export type DocumentSink = { readonly put: (name: string, update: Uint8Array) => void }
 
@@ -54,6 +54,8 @@ export type NodeDeps = {
   readonly logger: Logger
   readonly swVersion: string
   readonly heartbeatS: number
+  /** Lets sockets and files have their turn between two batches. */
+  readonly breathe: () => Promise<void>
 }
 
 export type Submission = {
@@ -102,8 +104,6 @@ export type NodeHealth = {
   readonly recovered: string
 }
 
-type Open = { ledger: Ledger; mesh: Mesh; marks: Marks; journal: Journal; recovered: string }
-
 /** Opens the store, reads everything back through the gate, and is ready to serve. */
 export async function startNode(deps: NodeDeps): Promise<Node> {
   const counters = new Map<string, number>()
@@ -113,24 +113,26 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
   const chargers = createChargers({ ...deps, count })
   const uplinks = createUplinks({ ...deps, count, self: deps.certificate.deviceId })
   let open = await openStore(deps, 'start', count)
-  let failure: { reason: string; retryAtMs: number } | undefined
-  let waiting: Input[] = []
+  let failure: { reason: string; retryAtMs: number; waitMs: number } | undefined
+  const mailbox = createMailbox<Input>()
+  let ticking = false
   let running: Promise<void> | undefined
 
-  const acting = (): Acting => createActing(deps, open, count)
+  const acting = (afterwards: (run: () => void) => void): Acting =>
+    createActing(deps, { ...open, afterwards }, count)
 
-  const decide = (input: Input, act: Acting, replies: (() => void)[]): readonly Send[] => {
+  const decide = (input: Input, act: Acting): readonly Send[] => {
     switch (input.kind) {
       case 'charger': {
         const answer = chargers.serve(act, input.input)
-        replies.push(() => input.reply(answer))
+        act.afterwards(() => input.reply(answer))
         return []
       }
       case 'mesh':
         return open.mesh.handle(act, input.input)
       case 'submit': {
         const { report, sends } = open.mesh.submit(act, input.submission)
-        replies.push(() => input.reply(report))
+        act.afterwards(() => input.reply(report))
         return sends
       }
       case 'run':
@@ -151,13 +153,27 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     return open.mesh.authored(authored, deps.clock.monotonicMs())
   }
 
-  const runBatch = async (batch: readonly Input[]): Promise<void> => {
-    const replies: (() => void)[] = []
+  /** Decides what waits, for BATCH_MS at most; then makes it durable, replies and sends, in this order. */
+  const runBatch = async (): Promise<void> => {
+    const batch: Input[] = []
+    const afterwards: (() => void)[] = []
+    const sends: Send[] = []
+    const endAtMs = deps.clock.monotonicMs() + BATCH_MS
     try {
-      if (failure) throw new MeshError('STORE_FAILED', failure.reason)
-      const sends = batch.flatMap(input => decide(input, acting(), replies))
+      while (batch.length < MAX_BATCH && (batch.length === 0 || deps.clock.monotonicMs() < endAtMs)) {
+        const input = mailbox.take()
+        if (!input) break
+        batch.push(input)
+        if (failure) throw new MeshError('STORE_FAILED', failure.reason)
+        sends.push(
+          ...decide(
+            input,
+            acting(run => afterwards.push(run)),
+          ),
+        )
+      }
       const pushes = await persist()
-      for (const reply of replies) reply()
+      for (const run of afterwards) run()
       for (const send of [...pushes, ...sends]) deps.network.send(send.to, encodeMessage(send.message))
     } catch (error) {
       if (!(error instanceof MeshError)) throw error
@@ -171,12 +187,15 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
       deps.logger.error('store failed: chargers are sent away until it can be read again', {
         reason: error.message,
       })
-    failure = {
+    failure ??= {
       reason: reasonOf(error),
-      retryAtMs: failure?.retryAtMs ?? deps.clock.monotonicMs() + REOPEN_MS,
+      retryAtMs: deps.clock.monotonicMs() + REOPEN_MS,
+      waitMs: REOPEN_MS,
     }
     count('store.failed')
+    ticking = false
     chargers.forget()
+    uplinks.storeFailed()
     for (const input of batch) {
       if (input.kind === 'charger') input.reply({ kind: 'silence' })
       if (input.kind === 'submit') input.reply({ admitted: 0, refused: [`store failed: ${error.message}`] })
@@ -185,34 +204,48 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
       deps.chargePoints.disconnect(chargerId, 'store failed')
   }
 
-  const reopen = async (): Promise<void> => {
+  const reopen = async (failed: { readonly waitMs: number }): Promise<void> => {
     try {
+      await probeDisk(deps.disk)
       open = await openStore(deps, 'reopen', count)
       failure = undefined
-      for (const peer of deps.network.peers()) post({ kind: 'mesh', input: { kind: 'peer', peer } })
+      for (const peer of deps.network.peers()) postMesh({ kind: 'peer', peer })
       deps.logger.info('store open again', { recovered: open.recovered })
     } catch (error) {
       if (!(error instanceof MeshError)) throw error
-      failure = { reason: error.message, retryAtMs: deps.clock.monotonicMs() + REOPEN_MS }
+      const waitMs = Math.min(MAX_REOPEN_MS, 2 * failed.waitMs)
+      failure = { reason: error.message, retryAtMs: deps.clock.monotonicMs() + waitMs, waitMs }
     }
   }
 
   const drain = async (): Promise<void> => {
-    while (waiting.length > 0) {
-      if (failure && deps.clock.monotonicMs() >= failure.retryAtMs) await reopen()
-      const batch = waiting.slice(0, MAX_BATCH)
-      waiting = waiting.slice(MAX_BATCH)
-      await runBatch(batch)
+    while (mailbox.size() > 0) {
+      if (failure && deps.clock.monotonicMs() >= failure.retryAtMs) await reopen(failure)
+      await runBatch()
+      if (mailbox.size() > 0) await deps.breathe()
     }
     running = undefined
   }
 
   const post = (input: Input): void => {
-    waiting.push(input)
+    mailbox.put(input)
     running ??= drain()
   }
 
+  const postMesh = (input: MeshInput): void => {
+    if (input.kind === 'tick') {
+      post({ kind: 'mesh', input })
+      return
+    }
+    // A peer's coming and going stay in order with what it says.
+    const bytes = input.kind === 'message' ? input.bytes.length : 0
+    if (mailbox.putFromPeer({ kind: 'mesh', input }, { peer: input.peer, bytes })) running ??= drain()
+    else if (input.kind === 'message') count('mesh.dropped')
+    else post({ kind: 'mesh', input })
+  }
+
   const onTick = (act: Acting): readonly Send[] => {
+    ticking = false
     act.record(open.marks.due(act.ledger))
     return uplinks.tick(act, result => post({ kind: 'run', act: result }))
   }
@@ -223,10 +256,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
       post({ kind: 'charger', input, reply: resolve })
       return promise
     },
-    mesh: input => {
-      if (waiting.length < MAX_WAITING || input.kind !== 'message') post({ kind: 'mesh', input })
-      else count('mesh.dropped')
-    },
+    mesh: postMesh,
     submit: submission => {
       const { promise, resolve } = Promise.withResolvers<SubmissionReport>()
       post({ kind: 'submit', submission, reply: resolve })
@@ -234,7 +264,9 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     },
     setUplinks: list => uplinks.set(list),
     tick: () => {
-      if (waiting.length >= MAX_WAITING) return
+      // One is enough, however slowly it comes to its turn.
+      if (ticking) return
+      ticking = failure === undefined
       post({ kind: 'mesh', input: { kind: 'tick' } })
       post({ kind: 'run', act: onTick })
     },
@@ -256,22 +288,4 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
       await open.journal.close()
     },
   }
-}
-
-async function openStore(
-  deps: NodeDeps,
-  bootReason: 'start' | 'reopen',
-  count: (name: string) => void,
-): Promise<Open> {
-  const ledger = createLedger(deps)
-  const { journal, scan } = await openJournal(deps.disk, held => ledger.recover(held))
-  const lost = ledger.rejectedOnRecovery()
-  const storeState =
-    scan.state === 'fresh' ? 'fresh' : scan.state === 'damaged' || lost > 0 ? 'lossy' : 'intact'
-  ledger.recovered(storeState, bootReason, deps.clock.wallMs())
-  const recovered = `${scan.state}, ${scan.recordCount} records, ${ledger.logs.count()} logs, ${lost} refused`
-  if (storeState === 'lossy')
-    deps.logger.warn('the journal is damaged: what is missing comes back from peers', { recovered })
-  const mesh = createMesh({ ...deps, ledger, count })
-  return { ledger, mesh, marks: createMarks(ledger, deps.certificate.deviceId), journal, recovered }
 }

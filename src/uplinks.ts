@@ -1,7 +1,7 @@
 // The ways out of a node: each tick asks the outbox what is due, hands it to the uplink, and brings the answer back
 // into the mailbox. Several nodes may push the same at once; the cloud applies it once (PROTOCOL 3.1).
 import type { Acting } from './acting.ts'
-import { MeshError } from './errors.ts'
+import { MeshError, reasonOf } from './errors.ts'
 import type { Ledger } from './ledger.ts'
 import { TYPE_NUMBERS } from './log/body.ts'
 import type { Clock, Logger, Push, PushAnswer, Random, Uplink } from './ports.ts'
@@ -19,12 +19,15 @@ import {
   sent,
   type Unsent,
 } from './uplink/outbox.ts'
+import { MAX_PUSH_CERTIFICATES, MAX_PUSH_SEGMENTS } from './uplink/request.ts'
 
 /** A working uplink says so this often; a minute of silence means that it is gone (PROTOCOL 3.3). */
 const ALIVE_EVERY_MS = 20_000
 const ALIVE_FOR_MS = 60_000
 /** Segments of one log in one push. */
 const MAX_SEGMENTS = 64
+/** A certificate comes with its issuer's. */
+const CHAIN_LENGTH = 2
 
 export type UplinkStatus = {
   readonly name: string
@@ -38,6 +41,8 @@ export type UplinkStatus = {
 export type Uplinks = {
   readonly set: (uplinks: readonly Uplink[]) => void
   readonly tick: (act: Acting, back: (result: (act: Acting) => readonly Send[]) => void) => readonly Send[]
+  /** The store failed: pushes under way will find nobody, and acks that they bring may be lost. */
+  readonly storeFailed: () => void
   /** A person asks for a try now. */
   readonly hurry: () => void
   readonly status: (nowMs: number) => readonly UplinkStatus[]
@@ -74,7 +79,6 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
     const nowMs = act.times.monotonicMs
     way.succeededAtMs = nowMs
     way.reason = answer.refused[0] && `refused ${answer.refused.length}, first: ${answer.refused[0].reason}`
-    way.sinceVersion = answer.version
     way.wireBytes += answer.wireBytes
     deps.count('uplink.pushed')
     for (const { logId, reason } of answer.refused) {
@@ -82,7 +86,12 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
       deps.logger.warn('the cloud refused part of a log', { log: logId, reason, uplink: way.uplink.name })
     }
     const before = unsentIn(act.ledger)
-    const sends = act.learn(answer.acks)
+    const { sends, refused } = act.learn(answer.acks)
+    // Acks that we could not read are asked for again: the certificate that signed them may be on its way.
+    if (refused === 0)
+      act.afterwards(() => {
+        way.sinceVersion = answer.version
+      })
     const after = unsentIn(act.ledger)
     // On at once only while it gets somewhere: a cloud whose acks we cannot read must not be hammered.
     way.outbox = pushed(way.outbox, nowMs, after > 0 && after < before, dice)
@@ -90,12 +99,15 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
   }
 
   const broke = (way: Way, error: unknown, act: Acting): readonly Send[] => {
-    if (!(error instanceof MeshError)) throw error
-    way.reason = error.message
+    way.reason = reasonOf(error)
     deps.count('uplink.failed')
-    deps.logger.warn('uplink failed', { uplink: way.uplink.name, reason: error.message })
+    // An uplink may fail in any way it likes; it must not take the node with it.
+    const say = error instanceof MeshError ? deps.logger.warn : deps.logger.error
+    say('uplink failed', { uplink: way.uplink.name, reason: way.reason })
     const retryAfterMs =
-      'retryAfterMs' in error && typeof error.retryAfterMs === 'number' ? error.retryAfterMs : undefined
+      error instanceof MeshError && 'retryAfterMs' in error && typeof error.retryAfterMs === 'number'
+        ? error.retryAfterMs
+        : undefined
     way.outbox = failed(way.outbox, act.times.monotonicMs, dice, retryAfterMs)
     return []
   }
@@ -136,12 +148,21 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
           act.times.monotonicMs,
         )
         way.pushes += 1
-        way.uplink.push(push).then(
-          answer => back(later => answered(way, answer, later)),
-          (error: unknown) => back(later => broke(way, error, later)),
-        )
+        // Nothing leaves the node before it is durable here.
+        act.afterwards(() => {
+          way.uplink.push(push).then(
+            answer => back(later => answered(way, answer, later)),
+            (error: unknown) => back(later => broke(way, error, later)),
+          )
+        })
       }
       return sayAlive(act)
+    },
+    storeFailed: () => {
+      for (const way of ways) {
+        way.outbox = { ...way.outbox, busy: false }
+        way.sinceVersion = 0
+      }
     },
     hurry: () => {
       for (const way of ways) way.outbox = hurry(way.outbox, deps.clock.monotonicMs())
@@ -225,11 +246,13 @@ function composePush(
   const certificates = new Set<Uint8Array>()
   let bytes = 0
   for (const { logId, fromSeq } of send) {
-    if (bytes >= limits.batchBytes) break
+    if (bytes >= limits.batchBytes || segments.length >= MAX_PUSH_SEGMENTS) break
+    if (certificates.size + CHAIN_LENGTH > MAX_PUSH_CERTIFICATES) break
     const certificate = ledger.logs.get(logId)?.certificate
     if (fromSeq === 0 && certificate)
       for (const encoded of ledger.chainOf(certificate)) certificates.add(encoded)
     for (const segment of ledger.logs.segments(logId, fromSeq, MAX_SEGMENTS)) {
+      if (segments.length >= MAX_PUSH_SEGMENTS) break
       // At least one segment goes, however small the batch has become.
       if (segments.length > 0 && bytes + segment.update.length > limits.batchBytes) break
       bytes += segment.update.length

@@ -6,12 +6,11 @@ import type { Roster } from './identity/roster.ts'
 import { type AnyBody, decodeBody, type EventRef } from './log/body.ts'
 import type { LogEvent } from './log/event.ts'
 import type { Hlc } from './log/hlc.ts'
-import { addFact, emptyFacts, type Fact } from './session/facts.ts'
-import { type ChargerSessions, foldCharger, type Session } from './session/fold.ts'
+import { byTime, type Fact } from './session/facts.ts'
+import type { ChargerSessions, Session } from './session/fold.ts'
+import { createSessions } from './session/sessions.ts'
 import { createTariffs, type Tariffs } from './tariff/tariffs.ts'
 import type { ChargerId, DeviceId, LogId, TokenRef } from './units.ts'
-
-const NO_SESSIONS: ChargerSessions = { sessions: [], orphanEnds: [] }
 
 export type Refusal = Fact<'diagnostics'>
 
@@ -35,43 +34,30 @@ export type View = {
 
 /** As many as an event can name; the newest. */
 const MAX_POLICY_HEADS = 16
-/** Diagnostics kept for display; the logs keep them all. */
-const MAX_DIAGNOSTICS = 10_000
+/** Diagnostics kept for display, the newest by their logs' clocks; the logs keep them all. */
+export const MAX_DIAGNOSTICS = 10_000
 
 export function createView(roster: Roster): View {
   const policy = createPolicy()
   const tariffs = createTariffs()
-  const facts = emptyFacts()
-  const folded = new Map<ChargerId, ChargerSessions>()
-  const tokens = new Map<TokenRef, Set<ChargerId>>()
-  const diagnostics: Fact<'diagnostics'>[] = []
+  const sessions = createSessions()
+  let diagnostics: Fact<'diagnostics'>[] = []
   const policyHeads = new Map<LogId, { readonly ref: EventRef; readonly hlc: Hlc }>()
   let unreadable = 0
   let changes = 0
 
-  const ofCharger = (chargerId: ChargerId): ChargerSessions => {
-    const held = folded.get(chargerId)
-    if (held) return held
-    const charger = facts.chargers.get(chargerId)
-    if (!charger) return NO_SESSIONS
-    const made = foldCharger(charger)
-    folded.set(chargerId, made)
-    return made
+  /** Logs come in any order, so the newest are found by sorting; seldom, so that each costs little. */
+  const newestDiagnostics = (): readonly Fact<'diagnostics'>[] => {
+    if (diagnostics.length > MAX_DIAGNOSTICS) diagnostics = diagnostics.sort(byTime).slice(-MAX_DIAGNOSTICS)
+    return diagnostics
   }
-  const sessions = (): readonly Session[] => [...facts.chargers.keys()].flatMap(id => ofCharger(id).sessions)
 
   const applySaid = (event: LogEvent, said: AnyBody, deviceId: DeviceId): void => {
     if (said.name === 'diagnostics') {
       const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
-      if (diagnostics.length < MAX_DIAGNOSTICS)
-        diagnostics.push({ ref, hlc: event.hlc, deviceId, body: said.body })
-      return
-    }
-    for (const chargerId of addFact(facts, event, said, deviceId)) folded.delete(chargerId)
-    if (said.name === 'session_start') {
-      const chargers = tokens.get(said.body.tokenRef) ?? new Set()
-      tokens.set(said.body.tokenRef, chargers.add(said.body.chargerId))
-    }
+      diagnostics.push({ ref, hlc: event.hlc, deviceId, body: said.body })
+      if (diagnostics.length >= 2 * MAX_DIAGNOSTICS) newestDiagnostics()
+    } else sessions.add(event, said, deviceId)
   }
 
   return {
@@ -87,14 +73,11 @@ export function createView(roster: Roster): View {
         if (said) applyPolicy({ policy, tariffs, roster }, event, said, certificate)
       } else if (said && certificate.roles.includes('node')) applySaid(event, said, certificate.deviceId)
     },
-    ofCharger,
-    ofToken: tokenRef =>
-      [...(tokens.get(tokenRef) ?? [])].flatMap(id =>
-        ofCharger(id).sessions.filter(session => session.tokenRef === tokenRef),
-      ),
-    sessions,
-    orphanEnds: () => [...facts.chargers.keys()].flatMap(id => ofCharger(id).orphanEnds),
-    diagnostics: () => diagnostics,
+    ofCharger: sessions.ofCharger,
+    ofToken: sessions.ofToken,
+    sessions: sessions.all,
+    orphanEnds: sessions.orphanEnds,
+    diagnostics: newestDiagnostics,
     policyHeads: () =>
       [...policyHeads.values()]
         .toSorted((a, b) => (a.hlc === b.hlc ? (a.ref.logId < b.ref.logId ? -1 : 1) : a.hlc > b.hlc ? -1 : 1))

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { check } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import type { Submission, SubmissionReport } from '../node.ts'
+import type { LogId } from '../units.ts'
 
 const API = z.object({ url: z.url(), token: z.string() })
 const TIMEOUT_MS = 20_000
@@ -54,26 +55,37 @@ export function clientOf(file: string, text: string): Client {
   return { get: path => call('GET', path), post: (path, body) => call('POST', path, body) }
 }
 
-const LOGS = z.array(z.object({ logId: z.string(), seq: z.int() }))
+const LOGS = z.array(
+  z.object({ logId: z.string(), seq: z.int(), hash: z.string(), forkedAt: z.int().optional() }),
+)
+/** One log as a node holds it: its newest event, and where it has two branches, if it has. */
+export type HeldLog = z.infer<typeof LOGS>[number]
 
-/** Hands a node what it does not hold yet of an operator's logs. */
-export async function submitTo(client: Client, submission: Submission): Promise<SubmissionReport> {
-  const held = new Map(check('logs', LOGS, await client.get('/v1/logs')).map(log => [log.logId, log.seq]))
+export async function logsOf(client: Client): Promise<readonly HeldLog[]> {
+  return check('logs', LOGS, await client.get('/v1/logs'))
+}
+
+/** What an operator hands over, and the log that it has just written into. */
+export type Handover = Submission & { readonly written: LogId | undefined }
+
+/** Hands a node what it does not hold yet of an operator's logs; a frozen log takes nothing and is left out. */
+export async function submitTo(client: Client, submission: Handover): Promise<SubmissionReport> {
+  const held = new Map((await logsOf(client)).map(log => [log.logId, log]))
   const missing = submission.segments.filter(segment => {
-    const seq = held.get(segment.logId)
+    const log = held.get(segment.logId)
+    if (log === undefined) return true
     const next = submission.segments.find(one => one.logId === segment.logId && one.fromSeq > segment.fromSeq)
-    return seq === undefined || next === undefined || next.fromSeq - 1 > seq
+    return log.forkedAt === undefined && (next === undefined || next.fromSeq - 1 > log.seq)
   })
   let admitted = 0
   const refused: string[] = []
+  const forkedAt = submission.written && held.get(submission.written)?.forkedAt
+  if (forkedAt !== undefined)
+    refused.push(`log ${submission.written} is frozen there: it has two branches from ${forkedAt} on`)
   for (const segments of inParts(missing)) {
     const report = (await client.post('/v1/submissions', {
       certificates: submission.certificates.map(toBase64),
-      segments: segments.map(segment => ({
-        ...segment,
-        update: toBase64(segment.update),
-        nextSeq: undefined,
-      })),
+      segments: segments.map(({ logId, fromSeq, update }) => ({ logId, fromSeq, update: toBase64(update) })),
       objects: submission.objects.map(toBase64),
     })) as SubmissionReport
     admitted += report.admitted

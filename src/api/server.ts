@@ -7,7 +7,7 @@ import { check, type HostPort } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
 import type { Roster } from '../identity/roster.ts'
 import type { Node, Submission } from '../node.ts'
-import type { Allowed, ChargePoints, ChargerCommand, Logger, Network } from '../ports.ts'
+import type { Allowed, ChargePoints, ChargerCommand, Clock, Logger, Network } from '../ports.ts'
 import { type ChargerId, chargerId, type LogId, type TokenRef } from '../units.ts'
 import {
   type ReportDeps,
@@ -34,6 +34,7 @@ export type ApiDeps = {
   readonly name: string
   readonly network: Network
   readonly chargePoints: ChargePoints
+  readonly clock: Clock
   readonly tokenReference: (idTag: string) => Promise<TokenRef>
   readonly mayCharge: (
     chargerId: ChargerId,
@@ -104,7 +105,13 @@ export async function openApi(deps: ApiDeps): Promise<Api> {
   })
   addReads(server, deps)
   addWrites(server, deps)
-  const url = await server.listen({ host: deps.listen.host, port: deps.listen.port })
+  let url: string
+  try {
+    url = await server.listen({ host: deps.listen.host, port: deps.listen.port })
+  } catch (error) {
+    await server.close()
+    throw error
+  }
   return { url, close: async () => await server.close() }
 }
 
@@ -127,7 +134,8 @@ function addWrites(server: FastifyInstance, deps: ApiDeps): void {
     const parsed = check('submission', SUBMISSION, request.body)
     const segments = parsed.segments.map(segment => ({ ...segment, logId: segment.logId as LogId }))
     const submission: Submission = { ...parsed, segments }
-    return await deps.node.submit(submission)
+    const report = await deps.node.submit(submission)
+    return { ...report, refused: [...report.refused, ...frozenIn(deps.node, segments)] }
   })
   server.post('/v1/uplinks', async request => {
     await deps.addUplink(check('uplink', UPLINK, request.body))
@@ -149,6 +157,15 @@ function addWrites(server: FastifyInstance, deps: ApiDeps): void {
       }
     }
     return await deps.chargePoints.command(id, command)
+  })
+}
+
+/** A frozen log takes nothing more, and what lies behind its fork counts nowhere: nobody may take that for done. */
+function frozenIn(node: Node, segments: readonly { readonly logId: LogId }[]): readonly string[] {
+  const { logs } = node.ledger()
+  return [...new Set(segments.map(segment => segment.logId))].flatMap(logId => {
+    const fork = logs.get(logId)?.fork
+    return fork ? [`log ${logId} is frozen: it has two branches from ${fork.seq} on`] : []
   })
 }
 

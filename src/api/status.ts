@@ -1,7 +1,7 @@
 // One look at a node: who it is, whom it sees, what it holds, what waits, and what was refused.
 import type { Roster } from '../identity/roster.ts'
 import type { Node } from '../node.ts'
-import type { ChargePoints, Network } from '../ports.ts'
+import type { ChargePoints, Clock, Network } from '../ports.ts'
 import { nameOf } from './report.ts'
 
 export type StatusDeps = {
@@ -10,6 +10,7 @@ export type StatusDeps = {
   readonly name: string
   readonly network: Network
   readonly chargePoints: ChargePoints
+  readonly clock: Clock
 }
 
 export function reportStatus({
@@ -18,10 +19,11 @@ export function reportStatus({
   name,
   network,
   chargePoints,
+  clock,
 }: StatusDeps): Readonly<Record<string, unknown>> {
   const ledger = node.ledger()
   const view = ledger.view()
-  const nowAt = Date.now()
+  const nowAt = clock.wallMs()
   const sessions = view.sessions()
   const policyAgeMs = ledger.policyAgeMs(nowAt)
   return {
@@ -36,7 +38,7 @@ export function reportStatus({
     events: [...ledger.logs.all()].reduce((sum, log) => sum + log.elements.length, 0),
     forks: [...ledger.logs.all()].flatMap(log => (log.fork ? [{ logId: log.logId, seq: log.fork.seq }] : [])),
     unsentEvents: node.uplinks().unsentEvents(ledger),
-    uplinks: node.uplinks().status(performance.now()),
+    uplinks: node.uplinks().status(clock.monotonicMs()),
     sessions: {
       open: sessions.filter(session => !session.end).length,
       ended: sessions.filter(session => session.end).length,

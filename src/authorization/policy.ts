@@ -20,6 +20,8 @@ export type Policy = {
   readonly addChargePoint: (chargePoint: ChargePoint) => void
   readonly token: (tokenRef: TokenRef) => TokenState
   readonly tokens: () => readonly TokenRef[]
+  /** Every revocation of a card that is held; a grant that is to count must cite them all. */
+  readonly revocations: (tokenRef: TokenRef) => readonly Revocation[]
   /** A charger that may connect; undefined when it was never added, or withdrawn. */
   readonly chargePoint: (chargerId: ChargerId) => BodyOf<'charge_point'> | undefined
   readonly chargePoints: () => readonly BodyOf<'charge_point'>[]
@@ -60,6 +62,7 @@ export function createPolicy(): Policy {
     },
     token: tokenRef => tokens.get(tokenRef)?.state ?? { kind: 'unknown' },
     tokens: () => [...tokens.keys()],
+    revocations: tokenRef => tokens.get(tokenRef)?.revocations ?? [],
     chargePoint: current,
     chargePoints: () => [...chargePoints.keys()].sort().flatMap(chargerId => current(chargerId) ?? []),
   }
@@ -78,7 +81,7 @@ function stateOf({ grants, revocations }: TokenEntries): TokenState {
 }
 
 function cites(grant: Grant, revocation: EventHash): boolean {
-  return grant.body.supersedes === revocation
+  return grant.body.supersedes.includes(revocation)
 }
 
 function newest<P extends Placed>(entries: readonly P[]): P | undefined {

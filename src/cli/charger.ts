@@ -8,6 +8,7 @@ import { makeCredential } from '../ocpp/credential.ts'
 import { type ChargerId, chargerId } from '../units.ts'
 import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
+import { DASH_HELP, secretOf } from './secret.ts'
 import { wholeNumber } from './token.ts'
 
 type AddOptions = OperatorOptions & {
@@ -23,7 +24,10 @@ export function addChargerCommands(program: Command): void {
     .description('let chargers connect; prints each password once, every node knows only its hash')
     .option('--connectors <n>', 'number of connectors', '1')
     .option('--zone <name>', 'zone of the site, for cards that are bound to one')
-    .option('--password <text>', 'set this password (16 to 40 characters) instead of drawing one')
+    .option(
+      '--password <text>',
+      `set this password (16 to 40 characters) instead of drawing one; ${DASH_HELP}`,
+    )
     .addHelpText(
       'after',
       '\nExample:\n  chargemesh charger add CP01 --connectors 2 --site ./stadium --via ./pole-07',
@@ -41,9 +45,10 @@ export function addChargerCommands(program: Command): void {
 async function addCharger(identities: readonly string[], options: AddOptions): Promise<void> {
   const connectors = wholeNumber('--connectors', options.connectors)
   const zone = options.zone === undefined ? {} : { zone: options.zone }
+  const chosen = options.password === undefined ? undefined : await secretOf(options.password)
   const added = identities.map(identity => ({
     identity: identityOf(identity),
-    password: passwordOf(options),
+    password: passwordOf(chosen),
   }))
   await asOperator(options, async operator => {
     const bodies: AnyBody[] = []
@@ -68,8 +73,8 @@ function identityOf(text: string): ChargerId {
   throw new MeshError('CONFIG_INVALID', `identity ${JSON.stringify(text)}: 1 to 48 of A-Z a-z 0-9 _ . -`)
 }
 
-function passwordOf(options: AddOptions): string {
-  const password = options.password ?? randomBytes(12).toString('hex')
+function passwordOf(chosen: string | undefined): string {
+  const password = chosen ?? randomBytes(12).toString('hex')
   if (/^[\x21-\x7e]{16,40}$/.test(password)) return password
   throw new MeshError(
     'CONFIG_INVALID',
@@ -113,12 +118,12 @@ function addCommands(charger: Command): void {
       .description(description)
       .requiredOption('--via <dir>', 'folder of the running node that the charger is connected to')
       .option('--json', 'print JSON')
-  command('start <identity> <card>', 'start a session from here (RemoteStartTransaction)')
+  command('start <identity> <card>', `start a session from here (RemoteStartTransaction); card: ${DASH_HELP}`)
     .option('--connector <n>', 'which connector')
     .action(async (identity: string, card: string, options: ViaOptions & { connector?: string }) => {
       const connector =
         options.connector === undefined ? {} : { connectorId: wholeNumber('--connector', options.connector) }
-      await send(identity, { kind: 'remoteStart', idTag: card, ...connector }, options)
+      await send(identity, { kind: 'remoteStart', idTag: await secretOf(card), ...connector }, options)
     })
   command(
     'stop <identity> <transactionId>',

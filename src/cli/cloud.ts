@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { parseHostPort } from '../config.ts'
 import { MeshError } from '../errors.ts'
+import { type Closers, createClosers } from '../host/closers.ts'
 import { readIdentity, siteIdIn, writeSecret } from '../host/identity-files.ts'
 import { systemClock, systemLogger, systemRandom } from '../host/system.ts'
 import { ed25519 } from '../identity/signature.ts'
+import type { Logger } from '../ports.ts'
 import { hex, unhex } from '../units.ts'
 import { collect } from './operator.ts'
 import { print, untilStopped } from './output.ts'
@@ -45,6 +47,18 @@ export function addCloudCommands(program: Command): void {
 }
 
 async function runCloud(options: RunOptions): Promise<void> {
+  const logger = systemLogger('info', 'cloud')
+  const closers = createClosers(logger)
+  try {
+    await openCloud(options, logger, closers)
+    const signal = await untilStopped()
+    process.stderr.write(`${signal}: stopping\n`)
+  } finally {
+    await closers.unwind()
+  }
+}
+
+async function openCloud(options: RunOptions, logger: Logger, closers: Closers): Promise<void> {
   const listen = parseHostPort(options.listen)
   if (!listen) throw new MeshError('CONFIG_INVALID', `--listen ${options.listen}: wanted host:port`)
   // Loaded only here: the embedded database would slow down every other command.
@@ -55,12 +69,13 @@ async function runCloud(options: RunOptions): Promise<void> {
   ])
   const identity = await readIdentity(options.credentials)
   await mkdir(options.dir, { recursive: true, mode: 0o700 })
-  const [clock, random, logger] = [systemClock(), systemRandom(), systemLogger('info', 'cloud')]
+  const [clock, random] = [systemClock(), systemRandom()]
   const url = options.databaseUrl ?? process.env.DATABASE_URL
   const database = await openDatabase({
     ...(url !== undefined && { url }),
     dir: join(options.dir, 'database'),
   })
+  closers.push('database', () => database.close())
   const { key, cert, caPem } = await makeServerCertificate(options.host)
   const token = hex(random.bytes(24))
   const certificates = identity.certificates.map(unhex)
@@ -83,6 +98,7 @@ async function runCloud(options: RunOptions): Promise<void> {
     random,
     logger,
   })
+  closers.push('receiver', () => receiver.close())
   const caFile = join(options.dir, 'ca.pem')
   await writeSecret(caFile, caPem)
   await writeSecret(join(options.dir, RECEIVER_FILE), `${JSON.stringify({ url: receiver.url, token })}\n`)
@@ -91,8 +107,4 @@ async function runCloud(options: RunOptions): Promise<void> {
     print(
       `cloud runs at ${receiver.url}\n  nodes reach it with: chargemesh uplink add ${receiver.url} --ca ${caFile} --via <node folder>`,
     )
-  const signal = await untilStopped()
-  process.stderr.write(`${signal}: stopping\n`)
-  await receiver.close()
-  await database.close()
 }

@@ -1,7 +1,7 @@
 // What the operator's commands share: open the site folder, write entries, hand them to nodes.
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { apiFileIn, type Client, clientOf, submitTo } from '../api/client.ts'
+import { apiFileIn, type Client, clientOf, logsOf, submitTo } from '../api/client.ts'
 import { MeshError } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
 import { type Operator, openOperator } from '../host/operator.ts'
@@ -35,6 +35,39 @@ export async function clientIn(dir: string): Promise<Client> {
   return clientOf(file, await readText(file, 'is the node running, and is this its folder?'))
 }
 
+type ViaNode = { readonly dir: string; readonly client: Client }
+
+/** Asks each node what it holds, before anything is written; those that do not answer are named at the end. */
+async function meetNodes(
+  operator: Operator,
+  dirs: readonly string[],
+): Promise<{ readonly nodes: readonly ViaNode[]; readonly faults: string[] }> {
+  const nodes: ViaNode[] = []
+  const faults: string[] = []
+  for (const dir of dirs) {
+    try {
+      const client = await clientIn(dir)
+      const verdict = operator.meet(await logsOf(client))
+      if (verdict !== 'agrees') process.stderr.write(`${WARNINGS[verdict]}\n`)
+      nodes.push({ dir, client })
+    } catch (error) {
+      if (!(error instanceof MeshError)) throw error
+      faults.push(`${dir}: ${error.message}`)
+    }
+  }
+  if (dirs.length > 0 && nodes.length === 0) {
+    throw new MeshError('NODE_UNREACHABLE', `nothing was written, no node answers: ${faults.join('; ')}`)
+  }
+  return { nodes, faults }
+}
+
+const WARNINGS = {
+  older:
+    'this folder is older than what the site knows; entries written since are kept by the nodes. A new log is opened: this folder does not know of cards that were granted or revoked since',
+  frozen:
+    'the log of this folder has two branches and is frozen: entries behind the fork count nowhere, write them again. A new log is opened',
+}
+
 /** Opens the site, lets `act` write, hands everything to the nodes named with --via, and says what happened. */
 export async function asOperator<T>(
   options: OperatorOptions,
@@ -42,14 +75,25 @@ export async function asOperator<T>(
 ): Promise<T> {
   const operator = await openOperator(options.site)
   try {
+    const { nodes, faults } = await meetNodes(operator, options.via)
     const result = await act(operator)
-    for (const dir of options.via) {
-      const report = await submitTo(await clientIn(dir), operator.submission())
-      if (report.refused.length > 0) {
-        throw new MeshError('NODE_UNREACHABLE', `the node in ${dir} refused: ${report.refused.join('; ')}`)
+    const handover = { ...operator.submission(), written: operator.written() }
+    for (const { dir, client } of nodes) {
+      try {
+        const report = await submitTo(client, handover)
+        if (report.refused.length > 0) faults.push(`${dir} refused: ${report.refused.join('; ')}`)
+        else if (!options.json)
+          print(`given to the node in ${join(dir)}: ${report.admitted} entries; the mesh carries them on`)
+      } catch (error) {
+        if (!(error instanceof MeshError)) throw error
+        faults.push(`${dir}: ${error.message}`)
       }
-      if (!options.json)
-        print(`given to the node in ${join(dir)}: ${report.admitted} entries; the mesh carries them on`)
+    }
+    if (faults.length > 0) {
+      throw new MeshError(
+        'NODE_UNREACHABLE',
+        `written to the site folder, but not every node took it: ${faults.join('; ')}`,
+      )
     }
     if (options.via.length === 0 && !options.json) {
       print(

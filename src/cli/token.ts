@@ -6,11 +6,12 @@ import { MeshError, reasonOf } from '../errors.ts'
 import type { Operator } from '../host/operator.ts'
 import { rememberingTokens, tokenSecretIn } from '../host/tokens.ts'
 import { normalTag } from '../identity/token.ts'
-import type { AnyBody, BodyOf } from '../log/body.ts'
+import { type AnyBody, type BodyOf, MAX_SUPERSEDED } from '../log/body.ts'
 import type { TokenRef } from '../units.ts'
 import { asOperator, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
 import { startProgress } from './progress.ts'
+import { DASH_HELP, secretOf } from './secret.ts'
 import { instantOf } from './time.ts'
 
 const DAY_MS = 24 * 3600 * 1000
@@ -18,6 +19,8 @@ const MAX_TAG_CHARS = 20
 /** Offline, a card works for so long after the operator was last heard of. */
 const DEFAULT_MAX_AGE_DAYS = 30
 const MAX_IMPORT_LINES = 1_000_000
+/** Cards that are stretched together: enough for every thread there is. */
+const STRETCHED_TOGETHER = 32
 
 type GrantOptions = {
   readonly label?: string
@@ -32,33 +35,31 @@ type GrantOptions = {
 export function addTokenCommands(program: Command): void {
   const token = program.command('token').description('cards: who may charge')
   grantOptions(operatorOptions(token.command('add <card>')))
-    .description('let a card charge')
+    .description(`let a card charge; ${DASH_HELP}`)
     .option('--again', 'undo an earlier revocation of this card')
     .addHelpText(
       'after',
       '\nExample:\n  chargemesh token add 04A2B3C4 --label "Van 12" --days 365 --site ./stadium --via ./pole-07',
     )
     .action(async (card: string, options: OperatorOptions & GrantOptions) => {
+      const id = await secretOf(card)
       await asOperator(options, async operator => {
-        const tokenRef = await referenceOf(operator, card)
+        const tokenRef = await referencesOf(operator)(id)
         await operator.record([grantOf(operator, tokenRef, options)])
-        say(
-          options,
-          { card: options.label ?? tokenRef, granted: true },
-          `card ${options.label ?? ''} may charge`,
-        )
+        sayState(operator, tokenRef, options)
       })
     })
   operatorOptions(token.command('revoke <card>'))
-    .description('stop a card; wins over every grant, on every node that hears of it')
+    .description(`stop a card; wins over every grant, on every node that hears of it; ${DASH_HELP}`)
     .option('--reason <text>', 'why', 'revoked by the operator')
     .addHelpText(
       'after',
       '\nExample:\n  chargemesh token revoke 04A2B3C4 --reason lost --site ./stadium --via ./pole-07',
     )
     .action(async (card: string, options: OperatorOptions & { reason: string }) => {
+      const id = await secretOf(card)
       await asOperator(options, async operator => {
-        const tokenRef = await referenceOf(operator, card)
+        const tokenRef = await referencesOf(operator)(id)
         const body = { tokenRef, reason: options.reason.slice(0, 128), effectiveAt: Date.now() }
         await operator.record([{ name: 'revoke', body }])
         say(
@@ -93,15 +94,32 @@ function grantOptions(command: Command): Command {
     .option('--zone <name>', 'only at chargers of this zone')
 }
 
-async function referenceOf(operator: Operator, card: string): Promise<TokenRef> {
-  const tag = normalTag(card)
-  if (tag.length === 0 || tag.length > MAX_TAG_CHARS) {
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `a card id has 1 to ${MAX_TAG_CHARS} characters (OCPP 1.6 IdToken), this one has ${tag.length}`,
-    )
+function referencesOf(operator: Operator): (card: string) => Promise<TokenRef> {
+  const reference = rememberingTokens(tokenSecretIn(operator.identity))
+  return async card => {
+    const tag = normalTag(card)
+    if (tag.length === 0 || tag.length > MAX_TAG_CHARS) {
+      throw new MeshError(
+        'CONFIG_INVALID',
+        `a card id has 1 to ${MAX_TAG_CHARS} characters (OCPP 1.6 IdToken), this one has ${tag.length}`,
+      )
+    }
+    return await reference(tag)
   }
-  return await rememberingTokens(tokenSecretIn(operator.identity))(tag)
+}
+
+/** Says what the log says now, not what was meant. */
+function sayState(operator: Operator, tokenRef: TokenRef, options: OperatorOptions & GrantOptions): void {
+  const state = operator.ledger.view().policy.token(tokenRef)
+  if (state.kind !== 'granted')
+    throw new MeshError('CONFIG_INVALID', `the grant is written, and yet the card is ${state.kind}`)
+  const { notBeforeAt, notAfterAt } = state.grant.body
+  const [from, until] = [notBeforeAt, notAfterAt].map(at => new Date(at).toISOString())
+  say(
+    options,
+    { card: options.label ?? tokenRef, granted: true, from, until },
+    `card ${options.label ?? tokenRef.slice(0, 8)} may charge from ${from} until ${until}`,
+  )
 }
 
 function grantOf(operator: Operator, tokenRef: TokenRef, options: GrantOptions): AnyBody {
@@ -112,7 +130,8 @@ function grantOf(operator: Operator, tokenRef: TokenRef, options: GrantOptions):
     options.until === undefined ? notBeforeAt + days * DAY_MS : instantOf('--until', options.until, nowAt)
   if (notAfterAt <= notBeforeAt)
     throw new MeshError('CONFIG_INVALID', 'a card must be valid until later than from')
-  const token = operator.ledger.view().policy.token(tokenRef)
+  const { policy } = operator.ledger.view()
+  const token = policy.token(tokenRef)
   if (token.kind === 'revoked' && !options.again) {
     const { reason } = token.revocation.body
     throw new MeshError(
@@ -120,13 +139,20 @@ function grantOf(operator: Operator, tokenRef: TokenRef, options: GrantOptions):
       `the card was revoked (${reason}), and a new grant does not change that; \`token add --again\` does`,
     )
   }
-  const supersedes = token.kind === 'revoked' ? token.revocation.ref.hash : undefined
+  // A renewal of a card that was revoked once and granted again cites that revocation too, or it would count nothing.
+  const supersedes = policy.revocations(tokenRef).map(one => one.ref.hash)
+  if (supersedes.length > MAX_SUPERSEDED) {
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `the card was revoked ${supersedes.length} times, a grant can undo ${MAX_SUPERSEDED}: hand out another card`,
+    )
+  }
   const capKwh = options.capKwh === undefined ? undefined : wholeNumber('--cap-kwh', options.capKwh)
   const body: BodyOf<'grant'> = {
     tokenRef,
     accountRef: tokenRef,
     whitelist: 'ALLOWED_OFFLINE',
-    ...(supersedes && { supersedes }),
+    supersedes,
     scope: { zones: options.zone === undefined ? [] : [options.zone], connectorTypes: [] },
     notBeforeAt,
     notAfterAt,
@@ -190,9 +216,10 @@ async function importTokens(csv: string, options: OperatorOptions & GrantOptions
     const bodies: AnyBody[] = []
     const faults: string[] = []
     const seen = new Map<TokenRef, number>()
+    const stretched = stretchAll(operator, lines)
     for (const line of lines) {
       try {
-        const tokenRef = await referenceOf(operator, line.card)
+        const tokenRef = await stretched(line)
         const before = seen.get(tokenRef)
         if (before !== undefined) faults.push(`line ${line.number}: the same card as line ${before}`)
         seen.set(tokenRef, line.number)
@@ -210,6 +237,25 @@ async function importTokens(csv: string, options: OperatorOptions & GrantOptions
     await operator.record(bodies)
     say(options, { imported: bodies.length }, `${bodies.length} cards may charge`)
   })
+}
+
+/** References in the order of the lines, made a few lines ahead: the stretch runs on threads of its own. */
+function stretchAll(operator: Operator, lines: readonly Line[]): (line: Line) => Promise<TokenRef> {
+  const reference = referencesOf(operator)
+  const ahead = new Map<Line, Promise<TokenRef>>()
+  let next = 0
+  return async line => {
+    for (; next < lines.length && ahead.size < STRETCHED_TOGETHER; next++) {
+      const coming = lines[next] as Line
+      const made = reference(coming.card)
+      // Whoever asks for this line hears of its fault; until then it is no unhandled one.
+      made.catch(() => undefined)
+      ahead.set(coming, made)
+    }
+    const made = ahead.get(line) ?? reference(line.card)
+    ahead.delete(line)
+    return await made
+  }
 }
 
 function filled(line: Line): Partial<GrantOptions> {

@@ -1,10 +1,11 @@
 // The folders of a site's operator, of a node and of the cloud: who they are, in files that only their owner may
 // read. A site folder holds the root: lock it away, a node never needs it.
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { randomBytes } from 'node:crypto'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { check } from '../config.ts'
-import { MeshError } from '../errors.ts'
+import { MeshError, reasonOf } from '../errors.ts'
 import { type SiteId, unhex } from '../units.ts'
 
 const hexOf = (length: number) =>
@@ -60,10 +61,33 @@ export async function readRootKey(dir: string): Promise<Uint8Array> {
   return unhex(check(join(dir, ROOT_FILE), hexOf(32), text.trim()))
 }
 
+/** Durable when resolved. Power loss leaves the old text or the new one, whole: never an empty key. */
 export async function writeSecret(path: string, text: string): Promise<void> {
-  await writeFile(path, text, { mode: 0o600, flag: 'w', flush: true })
-  // `mode` above only counts for a new file.
-  await chmod(path, 0o600)
+  const fresh = `${path}.${randomBytes(6).toString('hex')}.new`
+  try {
+    const file = await open(fresh, 'wx', 0o600)
+    try {
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(fresh, path)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    await rm(fresh, { force: true })
+    const code = (error as NodeJS.ErrnoException).code === 'ENOSPC' ? 'STORE_FULL' : 'STORE_FAILED'
+    throw new MeshError(code, `${path} cannot be written: ${reasonOf(error)}`, error)
+  }
+}
+
+async function syncFolder(dir: string): Promise<void> {
+  const folder = await open(dir, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
 }
 
 export async function writeIdentity(dir: string, identity: IdentityFile): Promise<void> {

@@ -1,6 +1,9 @@
 // The operator's own log, in the site folder: grants, revocations, certificates, tariffs, chargers (PROTOCOL 2.1).
-// It is written here, durable first, and then handed to any node; nodes take it like any other log.
+// It is written here, durable first, and then handed to any node; nodes take it like any other log. A folder that was
+// copied, or restored from a backup, opens a new log instead of going on with one that may be longer elsewhere. Who lays
+// a backup over the same folder and writes without a node to ask (`meet`) cannot be stopped from here.
 import { join } from 'node:path'
+import type { HeldLog } from '../api/client.ts'
 import { MeshError } from '../errors.ts'
 import { type Certificate, deviceIdOf, issueCertificate } from '../identity/certificate.ts'
 import { createRoster } from '../identity/roster.ts'
@@ -12,10 +15,11 @@ import type { Submission } from '../node.ts'
 import { persistAll } from '../persist.ts'
 import { openJournal } from '../store/journal.ts'
 import { lockDirectory } from '../store/lock.ts'
-import { type DeviceId, unhex } from '../units.ts'
+import { type DeviceId, type LogId, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import { openDisk } from './disk.ts'
 import { type IdentityFile, readIdentity, readSite, type SiteFile, siteIdIn } from './identity-files.ts'
+import { isSamePlace, rememberPlace } from './place.ts'
 import { systemClock, systemRandom } from './system.ts'
 
 /** The issuer's next beacon is promised by then. */
@@ -27,6 +31,9 @@ export type Operator = {
   readonly identity: IdentityFile
   readonly ledger: Ledger
   readonly certificate: Certificate
+  /** Compares the newest log of this folder with what a node holds; call it before the first `record`. Unless both
+   * agree, the next entry opens a new log: `older` says that this folder is a backup, `frozen` that the log is lost. */
+  readonly meet: (held: readonly HeldLog[]) => 'agrees' | 'older' | 'frozen'
   /** Writes entries and a beacon over them; durable when resolved. */
   readonly record: (bodies: readonly AnyBody[]) => Promise<void>
   /** Signs a device's certificate under this issuer. */
@@ -35,13 +42,33 @@ export type Operator = {
   ) => Uint8Array
   /** Everything of the operator's that a node needs to know. */
   readonly submission: () => Submission
+  /** The log that `record` has written into. */
+  readonly written: () => LogId | undefined
   readonly deviceIdOf: (logKey: Uint8Array) => DeviceId
   readonly close: () => Promise<void>
 }
 
+/** Refuses with STORE_LOCKED while another command has the folder open. */
 export async function openOperator(siteDir: string): Promise<Operator> {
   const dir = join(siteDir, ISSUER_FOLDER)
   const [site, identity] = [await readSite(siteDir), await readIdentity(dir)]
+  const lock = await lockDirectory(dir)
+  try {
+    return await openLocked({ dir, site, identity, release: lock.release })
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+type Locked = {
+  readonly dir: string
+  readonly site: SiteFile
+  readonly identity: IdentityFile
+  readonly release: () => Promise<void>
+}
+
+async function openLocked({ dir, site, identity, release }: Locked): Promise<Operator> {
   const signatures = ed25519()
   const clock = systemClock()
   const roster = createRoster(signatures, siteIdIn(site), unhex(site.rootKey))
@@ -50,7 +77,6 @@ export async function openOperator(siteDir: string): Promise<Operator> {
   const certificate = roster.all().at(-1)
   if (!certificate)
     throw new MeshError('CERTIFICATE_INVALID', `${dir}: the issuer's certificate is not one of this site`)
-  const lock = await lockDirectory(dir)
   const disk = openDisk(dir)
   const ledger = createLedger({
     roster,
@@ -63,17 +89,34 @@ export async function openOperator(siteDir: string): Promise<Operator> {
   const { journal, scan } = await openJournal(disk, held => ledger.recover(held))
   const intact = scan.state !== 'damaged' && ledger.rejectedOnRecovery() === 0
   ledger.recovered(scan.state === 'fresh' ? 'fresh' : intact ? 'intact' : 'lossy', 'start', clock.wallMs())
-  if (intact) ledger.resume()
+  const settled = await isSamePlace(dir)
+  let mayResume = intact && settled
+  let isPlaceKnown = settled
+  const startAfresh = (): void => {
+    mayResume = false
+    ledger.recovered('lossy', 'start', clock.wallMs())
+  }
+  if (intact && !settled && scan.state !== 'fresh') startAfresh()
   const times = () => ({ wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() })
   return {
     site,
     identity,
     ledger,
     certificate,
+    meet: held => {
+      const verdict = compare(ledger, certificate.deviceId, held)
+      if (verdict !== 'agrees') startAfresh()
+      return verdict
+    },
     record: async bodies => {
+      if (mayResume) ledger.resume()
+      mayResume = false
       ledger.write(bodies, times())
       sayBeacon(ledger, { certHash: certificate.hash, logKey, signatures }, clock.wallMs())
       await persistAll(journal, ledger.takePending().records)
+      // Only now: were it earlier, a crash in between would let the next run go on with the old log.
+      if (!isPlaceKnown) await rememberPlace(dir)
+      isPlaceKnown = true
     },
     certify: body =>
       issueCertificate(signatures, logKey, {
@@ -89,13 +132,24 @@ export async function openOperator(siteDir: string): Promise<Operator> {
       ),
       objects: [...ledger.objects.all()].map(held => held.object.encoded),
     }),
+    written: () => ledger.ownLog(),
     deviceIdOf,
     close: async () => {
       await journal.close()
       await disk.close()
-      await lock.release()
+      await release()
     },
   }
+}
+
+function compare(ledger: Ledger, deviceId: DeviceId, held: readonly HeldLog[]): ReturnType<Operator['meet']> {
+  const own = [...ledger.logs.all()].filter(log => log.certificate.deviceId === deviceId)
+  const newest = own.toSorted((a, b) => (a.head.hlc < b.head.hlc ? -1 : 1)).at(-1)
+  const there = held.find(log => log.logId === newest?.logId)
+  if (!newest || !there) return 'agrees'
+  if (there.forkedAt !== undefined) return 'frozen'
+  // Beyond our head there is no hash of ours: the node holds more than we do.
+  return newest.hashes[there.seq] === there.hash ? 'agrees' : 'older'
 }
 
 function sayBeacon(ledger: Ledger, signer: Parameters<typeof signObject>[0], nowAt: number): void {

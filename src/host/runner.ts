@@ -1,11 +1,9 @@
 // A real node: the ports of this machine, opened in an order that makes the store safe before anything can ask for
-// it, and closed in the opposite one.
-import { readFile } from 'node:fs/promises'
+// it, and closed in the opposite one: after a stop, and after a start that failed half way.
 import { join } from 'node:path'
-import { z } from 'zod'
-import { type Api, openApi, type UplinkSetting } from '../api/server.ts'
+import { type ApiDeps, openApi } from '../api/server.ts'
 import { decideFor } from '../card.ts'
-import { check, type HostPort, type NodeConfig, parseHostPort, parseNodeConfig } from '../config.ts'
+import { type HostPort, type NodeConfig, parseHostPort, parseNodeConfig } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
 import { createRoster } from '../identity/roster.ts'
 import { ed25519 } from '../identity/signature.ts'
@@ -14,20 +12,18 @@ import { type Central, openCentral } from '../ocpp/central.ts'
 import type { Logger, Network } from '../ports.ts'
 import { lockDirectory } from '../store/lock.ts'
 import { hex, unhex } from '../units.ts'
-import { openHttpUplink } from '../uplink/http.ts'
 import { SW_VERSION } from '../version.ts'
+import { type Closers, createClosers } from './closers.ts'
 import { openDisk } from './disk.ts'
 import { mendDocuments, openCheckedDocuments } from './document-check.ts'
-import { readIdentity, readText, siteIdIn, writeSecret } from './identity-files.ts'
+import { type IdentityFile, readIdentity, readText, siteIdIn, writeSecret } from './identity-files.ts'
 import { openNetwork } from './network.ts'
-import { API_FILE, KNOWN_FILE, NODE_FILE, UPLINKS_FILE } from './node-files.ts'
-import { systemClock, systemLogger, systemRandom } from './system.ts'
+import { API_FILE, NODE_FILE } from './node-files.ts'
+import { knownAddresses, type UplinkBook, uplinkBook } from './node-memory.ts'
+import { breathe, systemClock, systemLogger, systemRandom } from './system.ts'
 import { rememberingTokens, tokenSecretIn } from './tokens.ts'
 
 const TICK_MS = 1000
-
-const UPLINKS = z.array(z.object({ name: z.string(), url: z.string(), caPem: z.string().optional() })).max(8)
-const KNOWN = z.array(z.object({ deviceId: z.string(), host: z.string(), port: z.int() })).max(256)
 
 export type RunningNode = {
   readonly name: string
@@ -37,32 +33,42 @@ export type RunningNode = {
   readonly close: () => Promise<void>
 }
 
+/** Refuses with CONFIG_INVALID, NETWORK_FAILED or the store's own codes; then nothing of it stays open. */
 export async function runNode(dir: string): Promise<RunningNode> {
   const configFile = join(dir, NODE_FILE)
   const config = parseNodeConfig(configFile, await readText(configFile, '`chargemesh node join` makes one'))
   const identity = await readIdentity(dir)
   const logger = systemLogger(config.log.level, identity.name)
-  const lock = await lockDirectory(dir)
-  const [clock, random, signatures] = [systemClock(), systemRandom(), ed25519()]
-  const roster = createRoster(signatures, siteIdIn(identity.site), unhex(identity.site.rootKey))
-  const certificates = identity.certificates.map(unhex)
-  for (const encoded of certificates) roster.enrol(encoded)
-  const own = roster.all().at(-1)
-  const logKey = unhex(identity.keys.logKey)
-  if (!own) throw new MeshError('CERTIFICATE_INVALID', `${dir}: the certificate is not one of this site`)
+  const closers = createClosers(logger)
+  try {
+    return await open({ dir, config, identity, logger, closers })
+  } catch (error) {
+    await closers.unwind()
+    throw error
+  }
+}
 
+type Setting = {
+  readonly dir: string
+  readonly config: NodeConfig
+  readonly identity: IdentityFile
+  readonly logger: Logger
+  readonly closers: Closers
+}
+
+async function open(setting: Setting): Promise<RunningNode> {
+  const { dir, config, identity, logger, closers } = setting
+  const lock = await lockDirectory(dir)
+  closers.push('lock', () => lock.release())
   const disk = openDisk(dir)
-  const documents = await openCheckedDocuments(dir, clock.wallMs(), logger)
-  const tokenReference = rememberingTokens(tokenSecretIn(identity))
+  closers.push('disk', () => disk.close())
+  const self = ownIdentity(setting)
+  const documents = await openCheckedDocuments(dir, self.clock.wallMs(), logger)
+  closers.push('documents', () => documents.settled().finally(() => documents.close()))
   // The node and its doors know each other; doors that open later stand behind these until then.
-  const doors: { node?: Node; network?: Network; central?: Central } = {}
-  const deps: NodeDeps = {
-    roster,
-    signatures,
-    certificate: own,
-    logKey,
-    clock,
-    random,
+  const doors: Doors = {}
+  const node = await startNode({
+    ...self,
     disk,
     documents,
     network: lateNetwork(doors),
@@ -70,18 +76,65 @@ export async function runNode(dir: string): Promise<RunningNode> {
     logger,
     swVersion: SW_VERSION,
     heartbeatS: config.ocpp.heartbeatS,
+    breathe,
+  })
+  closers.push('node', () => node.stop())
+  const network = await openMesh(setting, self, node)
+  doors.network = network
+  closers.push('mesh', () => network.close())
+  const tokenReference = rememberingTokens(tokenSecretIn(identity))
+  const central = await openChargers(setting, self, { node, tokenReference })
+  doors.central = central
+  closers.push('ocpp', () => central.close())
+  const uplinks = uplinkBook({
+    ...{ dir, logger, siteId: self.roster.siteId, certificate: self.certificate.encoded },
+    ...{ logKey: self.logKey, signatures: self.signatures, clock: self.clock },
+  })
+  closers.push('uplinks', () => uplinks.close())
+  node.setUplinks(await uplinks.open())
+  const extraStatus = (): Readonly<Record<string, unknown>> => ({
+    documents: documents.state(),
+    ocpp: { chargers: central.status(), refused: central.refusals() },
+    network: network.stats(),
+  })
+  const plane = { node, network, chargePoints: central, tokenReference, extraStatus }
+  const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
+  const ticking = setInterval(() => node.tick(), TICK_MS)
+  closers.push('ticks', () => clearInterval(ticking))
+  mendDocuments(documents, node.ledger()).then(
+    mended => mended > 0 && logger.info('documents rebuilt from the journal', { mended }),
+    (error: unknown) => logger.error('documents could not be checked', { reason: reasonOf(error) }),
+  )
+  const scheme = config.ocpp.tlsKeyFile === undefined ? 'ws' : 'wss'
+  logger.info('node runs', { recovered: node.health().recovered, ocppPort: central.port, api: apiUrl })
+  return {
+    name: identity.name,
+    apiUrl,
+    ocppUrl: `${scheme}://${address(config.ocpp.listen).host}:${central.port}/ocpp`,
+    meshAddresses: network.addresses(),
+    close: closers.unwind,
   }
-  const node = await startNode(deps)
-  doors.node = node
+}
 
-  const network = await openNetwork({
-    keys: { peerKey: unhex(identity.keys.peerKey), logKey, sealKey: unhex(identity.keys.sealKey) },
-    certificates,
-    roster,
-    signatures,
-    clock,
-    random,
-    logger,
+type Self = Pick<NodeDeps, 'roster' | 'signatures' | 'certificate' | 'logKey' | 'clock' | 'random'>
+
+function ownIdentity({ dir, identity }: Setting): Self {
+  const [clock, random, signatures] = [systemClock(), systemRandom(), ed25519()]
+  const roster = createRoster(signatures, siteIdIn(identity.site), unhex(identity.site.rootKey))
+  for (const encoded of identity.certificates) roster.enrol(unhex(encoded))
+  const certificate = roster.all().at(-1)
+  if (!certificate)
+    throw new MeshError('CERTIFICATE_INVALID', `${dir}: the certificate is not one of this site`)
+  return { roster, signatures, certificate, logKey: unhex(identity.keys.logKey), clock, random }
+}
+
+async function openMesh({ dir, config, identity, logger }: Setting, self: Self, node: Node) {
+  const { peerKey, sealKey } = identity.keys
+  const { roster, signatures, clock, random, logKey } = self
+  return await openNetwork({
+    keys: { peerKey: unhex(peerKey), logKey, sealKey: unhex(sealKey) },
+    certificates: identity.certificates.map(unhex),
+    ...{ roster, signatures, clock, random, logger },
     listen: address(config.mesh.listen),
     staticPeers: config.mesh.peers.map(address),
     lastKnown: knownAddresses(dir, logger),
@@ -90,78 +143,88 @@ export async function runNode(dir: string): Promise<RunningNode> {
     onPeerGone: peer => node.mesh({ kind: 'gone', peer }),
     onMessage: (peer, bytes) => node.mesh({ kind: 'message', peer, bytes }),
   })
-  doors.network = network
-  const central = await openCentral({
-    listen: address(config.ocpp.listen),
-    ...(await tlsOf(config)),
-    insecure: config.ocpp.allowInsecure,
-    credential: id => node.ledger().view().policy.chargePoint(id),
-    tokenReference,
-    handle: input => node.charger(input),
-    clock,
-    random,
-    logger,
-  })
-  doors.central = central
+}
 
-  const uplinks = uplinkBook({ dir, deps, siteId: roster.siteId })
-  node.setUplinks(await uplinks.open())
-  const token = hex(random.bytes(24))
-  const api: Api = await openApi({
-    node,
-    roster,
-    name: identity.name,
-    network,
-    chargePoints: central,
-    tokenReference,
-    mayCharge: (chargerId, tokenRef) => {
-      const nowAt = clock.wallMs()
-      const ledger = node.ledger()
-      const context = {
-        view: ledger.view(),
-        nowAt,
-        policyAgeMs: ledger.policyAgeMs(nowAt),
-        self: own.deviceId,
-        statusOf: () => undefined,
-        heartbeatS: config.ocpp.heartbeatS,
-        seal: () => undefined,
-      }
-      return decideFor(context, chargerId, tokenRef)
-    },
-    addUplink: async setting => node.setUplinks(await uplinks.add(setting)),
-    listen: address(config.api.listen),
-    token,
-    logger,
-    extraStatus: () => ({
-      documents: documents.state(),
-      ocpp: { chargers: central.status(), refused: central.refusals() },
-      network: network.stats(),
+type Cards = { readonly node: Node; readonly tokenReference: ApiDeps['tokenReference'] }
+
+async function openChargers(setting: Setting, self: Self, { node, tokenReference }: Cards): Promise<Central> {
+  const { config, logger } = setting
+  const tls = await tlsOf(config)
+  return await listening('ocpp.listen', config.ocpp.listen, listen =>
+    openCentral({
+      listen,
+      ...tls,
+      insecure: config.ocpp.allowInsecure,
+      credential: id => node.ledger().view().policy.chargePoint(id),
+      tokenReference,
+      handle: input => node.charger(input),
+      clock: self.clock,
+      random: self.random,
+      logger,
     }),
-  })
-  await writeSecret(join(dir, API_FILE), `${JSON.stringify({ url: api.url, token })}\n`)
-  const ticking = setInterval(() => node.tick(), TICK_MS)
-  mendDocuments(documents, node.ledger()).then(
-    mended => mended > 0 && logger.info('documents rebuilt from the journal', { mended }),
-    (error: unknown) => logger.error('documents could not be checked', { reason: reasonOf(error) }),
   )
-  const scheme = config.ocpp.tlsKeyFile === undefined ? 'ws' : 'wss'
-  logger.info('node runs', { recovered: node.health().recovered, ocppPort: central.port, api: api.url })
-  return {
-    name: identity.name,
-    apiUrl: api.url,
-    ocppUrl: `${scheme}://${address(config.ocpp.listen).host}:${central.port}/ocpp`,
-    meshAddresses: network.addresses(),
-    close: async () => {
-      clearInterval(ticking)
-      await central.close()
-      await api.close()
-      await network.close()
-      await node.stop()
-      await documents.settled()
-      await documents.close()
-      await disk.close()
-      await lock.release()
-    },
+}
+
+type Plane = Pick<ApiDeps, 'node' | 'network' | 'chargePoints' | 'tokenReference' | 'extraStatus'> & {
+  readonly uplinks: UplinkBook
+}
+
+/** Opens the operator's plane and lays its address and a new token into the folder. */
+async function openPlane(setting: Setting, self: Self, { uplinks, ...plane }: Plane): Promise<string> {
+  const { dir, config, identity, logger, closers } = setting
+  const { node } = plane
+  const token = hex(self.random.bytes(24))
+  const mayCharge: ApiDeps['mayCharge'] = (chargerId, tokenRef) => {
+    const nowAt = self.clock.wallMs()
+    const ledger = node.ledger()
+    const context = {
+      view: ledger.view(),
+      nowAt,
+      policyAgeMs: ledger.policyAgeMs(nowAt),
+      self: self.certificate.deviceId,
+      statusOf: () => undefined,
+      heartbeatS: config.ocpp.heartbeatS,
+      seal: () => undefined,
+    }
+    return decideFor(context, chargerId, tokenRef)
+  }
+  const api = await listening('api.listen', config.api.listen, listen =>
+    openApi({
+      ...plane,
+      roster: self.roster,
+      clock: self.clock,
+      name: identity.name,
+      mayCharge,
+      addUplink: async one => node.setUplinks(await uplinks.add(one)),
+      listen,
+      token,
+      logger,
+    }),
+  )
+  closers.push('api', () => api.close())
+  await writeSecret(join(dir, API_FILE), `${JSON.stringify({ url: api.url, token })}\n`)
+  return api.url
+}
+
+const WHY_NOT: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program listens there already',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  EACCES: 'the system does not allow this user to listen there',
+}
+
+/** Opens a server; a port that cannot be had is a setting to be changed, and is named with its field. */
+async function listening<T>(
+  field: string,
+  text: string,
+  openAt: (listen: HostPort) => Promise<T>,
+): Promise<T> {
+  try {
+    return await openAt(address(text))
+  } catch (error) {
+    const { code, cause } = error as { code?: string; cause?: { code?: string } }
+    const why = WHY_NOT[cause?.code ?? code ?? '']
+    if (why === undefined) throw error
+    throw new MeshError('CONFIG_INVALID', `${field}: cannot listen on ${text}: ${why}`, error)
   }
 }
 
@@ -199,78 +262,5 @@ function lateChargePoints(doors: Doors): NodeDeps['chargePoints'] {
     command: async (id, command) =>
       (await doors.central?.command(id, command)) ?? { kind: 'unreachable', reason: 'the node is starting' },
     disconnect: (id, reason) => doors.central?.disconnect(id, reason),
-  }
-}
-
-/** Addresses that worked: a hint that costs a dial when it is wrong, so a damaged file is only worth a line. */
-function knownAddresses(dir: string, logger: Logger): Parameters<typeof openNetwork>[0]['lastKnown'] {
-  const path = join(dir, KNOWN_FILE)
-  return {
-    load: async () => {
-      try {
-        return KNOWN.parse(JSON.parse(await readFile(path, 'utf8'))) as never
-      } catch (error) {
-        logger.debug('no last-known addresses', { reason: reasonOf(error) })
-        return []
-      }
-    },
-    save: async list => await writeSecret(path, JSON.stringify(list)),
-  }
-}
-
-type UplinkBook = {
-  readonly open: () => Promise<ReturnType<typeof openHttpUplink>[]>
-  readonly add: (setting: UplinkSetting) => Promise<ReturnType<typeof openHttpUplink>[]>
-}
-
-/** The uplinks of a node and the file that remembers them. */
-function uplinkBook({
-  dir,
-  deps,
-  siteId,
-}: {
-  dir: string
-  deps: NodeDeps
-  siteId: NodeDeps['roster']['siteId']
-}): UplinkBook {
-  const path = join(dir, UPLINKS_FILE)
-  const opened = new Map<string, ReturnType<typeof openHttpUplink>>()
-  const settings: UplinkSetting[] = []
-  const openOne = (setting: UplinkSetting): void => {
-    const { signatures, clock, logKey, certificate } = deps
-    const { name, url, caPem } = setting
-    opened.set(
-      name,
-      openHttpUplink({
-        name,
-        url,
-        ...(caPem !== undefined && { caPem }),
-        siteId,
-        certificate: certificate.encoded,
-        logKey,
-        signatures,
-        clock,
-      }),
-    )
-    settings.push(setting)
-  }
-  return {
-    open: async () => {
-      let text = '[]'
-      try {
-        text = await readFile(path, 'utf8')
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-      }
-      for (const setting of check(path, UPLINKS, JSON.parse(text))) openOne(setting)
-      return [...opened.values()]
-    },
-    add: async setting => {
-      if (opened.has(setting.name))
-        throw new MeshError('CONFIG_INVALID', `there is an uplink ${setting.name} already`)
-      openOne(setting)
-      await writeSecret(path, JSON.stringify(settings))
-      return [...opened.values()]
-    },
   }
 }

@@ -23,3 +23,8 @@ export function systemLogger(level: LogLevel, name: string): Logger {
     error: (event, fields) => log.error(fields ?? {}, event),
   }
 }
+
+/** Resolves when sockets and files have had their turn. */
+export function breathe(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve))
+}

@@ -25,6 +25,10 @@ export function rememberingTokens(secret: TokenSecret): (idTag: string) => Promi
     if (known.size >= MAX_REMEMBERED && !oldest.done) known.delete(oldest.value)
     const made = tokenReference(secret, tag)
     known.set(tag, made)
+    // A failure (no memory to stretch in) is of this moment, not of this card: the next tap tries again.
+    made.catch(() => {
+      if (known.get(tag) === made) known.delete(tag)
+    })
     return made
   }
 }

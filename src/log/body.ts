@@ -13,41 +13,27 @@ import {
   optional,
   record,
   text,
-  textId,
   toBytes,
   uint,
   type Value,
 } from '../cbor.ts'
-import type {
-  CertHash,
-  ChargerId,
-  DeviceId,
-  EpochId,
-  EventHash,
-  LogId,
-  SessionId,
-  SiteId,
-  TokenRef,
-} from '../units.ts'
-
-const siteId = id<SiteId>(16)
-const logId = id<LogId>(16)
-const deviceId = id<DeviceId>(16)
-const epochId = id<EpochId>(16)
-const sessionId = id<SessionId>(16)
-const tokenRef = id<TokenRef>(16)
-const eventHash = id<EventHash>(32)
-const certHash = id<CertHash>(32)
-const chargerId = textId<ChargerId>(48)
+import {
+  certHash,
+  chargerId,
+  chargerTime,
+  decimal,
+  deviceId,
+  epochId,
+  eventHash,
+  logId,
+  sessionId,
+  siteId,
+  tokenRef,
+} from './fields.ts'
 
 /** A place in a log; with the hash it names one event for ever. */
 export const EVENT_REF = record({ logId, seq: uint, hash: eventHash })
 export type EventRef = Value<typeof EVENT_REF>
-
-/** A charger's time: as it was sent, and in UTC ms where that could be read. */
-const chargerTime = record({ raw: text(64), at: optional(uint) })
-/** Exact decimal number as text, such as 0.25; never a float. */
-const decimal = text(32)
 
 export const CLOCK_QUALITIES = ['none', 'rtc', 'peerMedian', 'cloud', 'ntp', 'gnss'] as const
 export const BOOT_REASONS = ['start', 'rotate', 'reopen', 'unknown'] as const
@@ -59,6 +45,9 @@ export const ALLOWED = ['ALLOWED', 'BLOCKED', 'EXPIRED', 'NO_CREDIT', 'NOT_ALLOW
 /** How fresh the policy was when a decision was taken (PROTOCOL 2.3). */
 export const TIERS = ['FULL', 'NORMAL', 'REDUCED', 'ALLOWLIST'] as const
 export const PAUSE_STATES = ['charging', 'paused', 'suspendedEv', 'suspendedEvse'] as const
+
+/** A card that was revoked more often can never be granted again: it is time for a new one. */
+export const MAX_SUPERSEDED = 16
 
 export const BODIES = {
   epoch_open: record({
@@ -162,8 +151,8 @@ export const BODIES = {
     groupRef: optional(tokenRef),
     accountRef: id<string>(16),
     whitelist: oneOf(WHITELIST),
-    /** Hash of the revocation that this grant undoes; only who has seen it can name it (PROTOCOL 2.2). */
-    supersedes: optional(eventHash),
+    /** Hashes of the revocations that this grant undoes; only who has seen one can name it (PROTOCOL 2.2). */
+    supersedes: listOf(eventHash, MAX_SUPERSEDED),
     tagSealed: optional(bytes(160)),
     scope: record({
       zones: listOf(text(48), 16),

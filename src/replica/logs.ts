@@ -1,10 +1,11 @@
 // The logs that this process holds, in memory: heads, hashes and elements. It is fed by the gate and by our own
 // writer only, and answers with segments, which always end in a seal.
 import type { Certificate } from '../identity/certificate.ts'
+import type { EventRef } from '../log/body.ts'
 import { FLAG_SEAL, type LogEvent, type LogHead } from '../log/event.ts'
 import { headAfter } from '../log/writer.ts'
 import type { Segment } from '../ports.ts'
-import { type EventHash, type LogId, unhex } from '../units.ts'
+import { type DeviceId, type EventHash, type LogId, unhex } from '../units.ts'
 import type { Held } from './admit.ts'
 import { encodeUpdate, MAX_SEGMENT_BYTES, MAX_SEGMENT_EVENTS } from './canonical.ts'
 
@@ -127,4 +128,11 @@ function endOfSegment(log: Log, from: number): number | undefined {
 /** First 8 bytes of a head's hash: enough to see that two heads of one number differ (PROTOCOL 8.3). */
 export function shortHash(hash: EventHash): Uint8Array {
   return unhex(hash.slice(0, 16))
+}
+
+/** The newest head among a device's logs; its hybrid clock never falls, so the newest stamp is the newest event. */
+export function newestOf(logs: Logs, deviceId: DeviceId): EventRef | undefined {
+  const own = [...logs.all()].filter(log => log.certificate.deviceId === deviceId)
+  const newest = own.toSorted((a, b) => (a.head.hlc < b.head.hlc ? -1 : 1)).at(-1)?.head
+  return newest && { logId: newest.logId, seq: newest.seq, hash: newest.hash }
 }

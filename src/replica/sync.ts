@@ -33,6 +33,9 @@ const DIGEST_EVERY_MS = 5000
 const DIGEST_LOUD_MS = 30_000
 /** Everything is listed to one peer at most this often. */
 const FULL_EVERY_MS = 2000
+/** Answers to one peer: what its queue could hold, refilled at the rate at which a peer may talk to us. */
+const ANSWER_BURST_BYTES = 1024 * 1024
+const ANSWER_BYTES_PER_MS = 16 * 1024
 /** Both branches of a forked log go to one peer at most this often. */
 const PROOF_EVERY_MS = 10_000
 
@@ -43,6 +46,8 @@ type Peer = {
   readonly knows: Map<LogId, number>
   /** When it was last sent the proof of a fork. */
   readonly provedAt: Map<LogId, number>
+  answerBytes: number
+  answeredAtMs: number
   toldLogs: number
   toldObjects: number
   fullAt: number
@@ -142,9 +147,20 @@ export function createSync(deps: SyncDeps): Sync {
     return [...sends, ...ask(from, nowMs)]
   }
 
-  const heardWant = (from: DeviceId, want: Want): readonly Send[] => {
+  /** Each log is answered once however often it is named, and no peer gets more than its queue could hold. */
+  const heardWant = (from: DeviceId, peer: Peer, want: Want, nowMs: number): readonly Send[] => {
+    const refilled = peer.answerBytes + (nowMs - peer.answeredAtMs) * ANSWER_BYTES_PER_MS
+    peer.answerBytes = Math.min(ANSWER_BURST_BYTES, refilled)
+    peer.answeredAtMs = nowMs
     const sends: Send[] = []
-    for (const asked of want.logs.slice(0, MAX_OUTSTANDING)) sends.push(...answer(from, asked))
+    const asked = new Map(want.logs.map(one => [one.logId, one]))
+    for (const one of [...asked.values()].slice(0, MAX_OUTSTANDING)) {
+      if (peer.answerBytes <= 0) break
+      const answers = answer(from, one)
+      for (const { message } of answers)
+        if (message.kind === 'segment') peer.answerBytes -= message.update.length
+      sends.push(...answers)
+    }
     const held = want.objects.flatMap(entry => objects.get(nameOf(entry))?.encoded ?? [])
     return [...sends, ...objectPages(from, held)]
   }
@@ -179,7 +195,7 @@ export function createSync(deps: SyncDeps): Sync {
       const peer = peers.get(from)
       if (!peer) return []
       if (message.kind === 'have') return heardHave(from, peer, message, nowMs)
-      if (message.kind === 'want') return heardWant(from, message)
+      if (message.kind === 'want') return heardWant(from, peer, message, nowMs)
       if (sameBytes(message.digest, currentDigest()) || nowMs - peer.fullAt < FULL_EVERY_MS) return []
       return listAll(from, peer, nowMs)
     },
@@ -243,6 +259,8 @@ function newPeer(nowMs: number): Peer {
   return {
     knows: new Map(),
     provedAt: new Map(),
+    answerBytes: ANSWER_BURST_BYTES,
+    answeredAtMs: nowMs,
     toldLogs: 0,
     toldObjects: 0,
     fullAt: nowMs,

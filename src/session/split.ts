@@ -2,7 +2,7 @@
 // says the same start twice and means two. A start behind a stop begins the next session, unless the stop that follows
 // is one that we have heard before (a replay). Every node splits alike, because only the facts count (PROTOCOL 3.2).
 import { hashOf, lengthPrefixed, utf8Bytes } from '../identity/hash.ts'
-import { hex, type SessionId, unhex } from '../units.ts'
+import { hex, type LogId, type SessionId, unhex } from '../units.ts'
 import { clockedAt } from './clock.ts'
 import { byTime, type Fact, type SessionFacts } from './facts.ts'
 
@@ -20,23 +20,20 @@ export function splitByStops(facts: SessionFacts): readonly SessionFacts[] {
   const clockless = facts.starts.some(start => clockedAt(start.body.startedAt) === undefined)
   const parts = clockless ? withoutReplays(inTurn(facts)) : []
   if (parts.length < 2) return [facts]
-  return parts.map((part, i) => {
-    const own = <F extends Fact<'pricing'> | Fact<'adoption'> | Fact<'session_state'>>(
-      all: readonly F[],
-    ): F[] => all.filter(fact => turnOf(parts, fact) === i)
-    return {
-      ...part,
-      sessionId: i === 0 ? facts.sessionId : idBehind(facts.sessionId, parts[i - 1]?.ends[0]),
-      pricings: own(facts.pricings),
-      adoptions: own(facts.adoptions),
-      states: own(facts.states),
-      marks: facts.marks.filter(({ body }) =>
-        part.ends.some(({ ref }) => ref.logId === body.end.logId && ref.seq === body.end.seq),
-      ),
-      // Kept summed up over all, so they say something of the newest only.
-      ticks: i === parts.length - 1 ? facts.ticks : new Map(),
-    }
-  })
+  const pricings = byTurn(parts, facts.pricings)
+  const adoptions = byTurn(parts, facts.adoptions)
+  const states = byTurn(parts, facts.states)
+  const marks = byStop(parts, facts.marks)
+  return parts.map((part, i) => ({
+    ...part,
+    sessionId: i === 0 ? facts.sessionId : idBehind(facts.sessionId, parts[i - 1]?.ends[0]),
+    pricings: pricings[i] ?? [],
+    adoptions: adoptions[i] ?? [],
+    states: states[i] ?? [],
+    marks: marks[i] ?? [],
+    // Kept summed up over all, so they say something of the newest only.
+    ticks: i === parts.length - 1 ? facts.ticks : new Map(),
+  }))
 }
 
 /** Starts and stops in their order: a start behind a stop begins the next part. */
@@ -60,12 +57,20 @@ function inTurn(facts: SessionFacts): readonly Part[] {
 function withoutReplays(parts: readonly Part[]): readonly Part[] {
   const kept: Part[] = []
   const heard = new Map<string, Part>()
+  const firstStops = new Map<LogId, number>()
   for (const part of parts) {
     const fresh = part.ends.filter(end => !heard.has(contentOf(end)))
-    const known = part.ends[0] ? heard.get(contentOf(part.ends[0])) : startAgain(kept, part)
-    for (const end of part.ends) heard.get(contentOf(end))?.ends.push(end)
+    const known = part.ends[0]
+      ? heard.get(contentOf(part.ends[0]))
+      : isBehindStop(part, firstStops)
+        ? undefined
+        : kept.at(-1)
+    for (const end of part.ends) {
+      heard.get(contentOf(end))?.ends.push(end)
+      firstStops.set(end.ref.logId, Math.min(end.ref.seq, firstStops.get(end.ref.logId) ?? end.ref.seq))
+    }
     if (known && fresh.length === 0) {
-      known.starts.push(...part.starts)
+      for (const start of part.starts) known.starts.push(start)
       continue
     }
     const own: Part = { starts: part.starts, ends: fresh }
@@ -75,19 +80,40 @@ function withoutReplays(parts: readonly Part[]): readonly Part[] {
   return kept
 }
 
-/** The part that a start without a stop belongs to, unless it begins one. */
-function startAgain(kept: readonly Part[], { starts }: Part): Part | undefined {
-  const stops = kept.flatMap(part => part.ends)
-  const behind = starts.some(({ ref }) =>
-    stops.some(end => end.ref.logId === ref.logId && end.ref.seq < ref.seq),
-  )
-  return behind ? undefined : kept.at(-1)
+/** Whether the node that recorded a start had recorded a stop before it. */
+function isBehindStop({ starts }: Part, firstStops: ReadonlyMap<LogId, number>): boolean {
+  return starts.some(({ ref }) => (firstStops.get(ref.logId) ?? ref.seq) < ref.seq)
 }
 
-/** The last part that had begun by then. */
-function turnOf(parts: readonly Part[], fact: Fact<'pricing' | 'adoption' | 'session_state'>): number {
-  const begun = parts.findLastIndex(({ starts }) => starts[0] !== undefined && byTime(starts[0], fact) < 0)
-  return Math.max(0, begun)
+type Timed = Fact<'pricing'> | Fact<'adoption'> | Fact<'session_state'>
+
+/** Every fact with the last part that had begun by then; what came before all of them goes with the first. */
+function byTurn<F extends Timed>(parts: readonly Part[], facts: readonly F[]): readonly F[][] {
+  const turns: F[][] = parts.map(() => [])
+  for (const fact of facts) turns[turnOf(parts, fact)]?.push(fact)
+  return turns
+}
+
+/** Only the first part can lack a start of its own, so those behind it stand in the order of their first starts. */
+function turnOf(parts: readonly Part[], fact: Timed): number {
+  let turn = 0
+  for (let behind = parts.length; turn + 1 < behind; ) {
+    const middle = (turn + behind) >>> 1
+    const first = parts[middle]?.starts[0]
+    if (first !== undefined && byTime(first, fact) < 0) turn = middle
+    else behind = middle
+  }
+  return turn
+}
+
+/** Every mark with the part whose stop it names. */
+function byStop(parts: readonly Part[], marks: SessionFacts['marks']): readonly SessionFacts['marks'][] {
+  const placeOf = ({ logId, seq }: { readonly logId: LogId; readonly seq: number }): string =>
+    `${logId}/${seq}`
+  const turns: Fact<'reconciliation_mark'>[][] = parts.map(() => [])
+  const turnOfStop = new Map(parts.flatMap((part, i) => part.ends.map(end => [placeOf(end.ref), i] as const)))
+  for (const mark of marks) turns[turnOfStop.get(placeOf(mark.body.end)) ?? -1]?.push(mark)
+  return turns
 }
 
 /** Named after the stop before it, so that it keeps its name when its own stop comes. */

@@ -14,7 +14,7 @@ const REF = { logId: '1'.repeat(32) as LogId, seq: 1, hash: '2'.repeat(64) as Ev
 function granted(over: Partial<BodyOf<'grant'>> = {}): Grant {
   const tokenRef = 'aa'.repeat(16) as TokenRef
   const body: BodyOf<'grant'> = {
-    ...{ tokenRef, accountRef: tokenRef, whitelist: 'ALLOWED_OFFLINE', class: 'standard' },
+    ...{ tokenRef, accountRef: tokenRef, whitelist: 'ALLOWED_OFFLINE', class: 'standard', supersedes: [] },
     ...{ scope: { zones: [], connectorTypes: [] }, offline: { maxAgeS: 30 * 86_400 } },
     ...{ notBeforeAt: NOW - 10 * DAY_MS, notAfterAt: NOW + 10 * DAY_MS },
     ...over,

@@ -13,11 +13,11 @@ function placed(issuer: number, seq: number, hlc: number): { ref: EventRef; hlc:
   return { ref: { logId: `${issuer}`.repeat(32) as LogId, seq, hash }, hlc: BigInt(hlc) }
 }
 
-function grant(at: { ref: EventRef; hlc: bigint }, supersedes?: EventHash): Grant {
+function grant(at: { ref: EventRef; hlc: bigint }, ...supersedes: readonly EventHash[]): Grant {
   const body: BodyOf<'grant'> = {
     ...{ tokenRef: CARD, accountRef: CARD, whitelist: 'ALLOWED', notBeforeAt: 0, notAfterAt: 1, class: '' },
     ...{ scope: { zones: [], connectorTypes: [] }, offline: { maxAgeS: 1 } },
-    ...(supersedes && { supersedes }),
+    supersedes,
   }
   return { ...at, body }
 }
@@ -43,7 +43,7 @@ const histories: fc.Arbitrary<readonly Entry[]> = fc
       issuer: fc.nat(1),
       hlc: fc.nat(3),
       kind: fc.constantFrom('grant', 'revoke'),
-      cites: fc.nat(8),
+      cites: fc.array(fc.nat(8), { maxLength: 4 }),
     }),
     {
       maxLength: 7,
@@ -56,7 +56,12 @@ const histories: fc.Arbitrary<readonly Entry[]> = fc
     return moves.flatMap((move, seq): readonly Entry[] => {
       const at = placed(move.issuer, seq, move.hlc)
       if (move.kind === 'grant')
-        return [{ kind: 'grant', grant: grant(at, revocations[move.cites]?.ref.hash) }]
+        return [
+          {
+            kind: 'grant',
+            grant: grant(at, ...move.cites.flatMap(one => revocations[one]?.ref.hash ?? [])),
+          },
+        ]
       const own = revocations.find(one => one.ref.hash === at.ref.hash)
       return own ? [{ kind: 'revoke', revocation: own }] : []
     })
@@ -83,14 +88,14 @@ describe('the policy of a card', () => {
         const state = policyOf(history).token(CARD)
         const revoked = history.flatMap(entry => (entry.kind === 'revoke' ? [entry.revocation.ref.hash] : []))
         if (state.kind !== 'granted') return
-        expect(revoked.every(hash => state.grant.body.supersedes === hash)).toBe(true)
+        expect(revoked.every(hash => state.grant.body.supersedes.includes(hash))).toBe(true)
       }),
       { numRuns: 1000 },
     )
   })
 
   const [first, later] = [placed(1, 1, 10), placed(1, 2, 20)]
-  const lost = revocation(placed(2, 1, 15))
+  const [lost, found] = [revocation(placed(2, 1, 15)), revocation(placed(2, 2, 16))]
   it.each<[string, readonly Entry[], string]>([
     ['unknown without a word about it', [], 'unknown'],
     ['granted by a grant', [{ kind: 'grant', grant: grant(first) }], 'granted'],
@@ -117,6 +122,24 @@ describe('the policy of a card', () => {
         { kind: 'revoke', revocation: lost },
         { kind: 'grant', grant: grant(later, lost.ref.hash) },
         { kind: 'revoke', revocation: revocation(placed(3, 1, 1)) },
+      ],
+      'revoked',
+    ],
+    [
+      'granted again by a grant that cites both of two revocations',
+      [
+        { kind: 'revoke', revocation: lost },
+        { kind: 'revoke', revocation: found },
+        { kind: 'grant', grant: grant(first, lost.ref.hash, found.ref.hash) },
+      ],
+      'granted',
+    ],
+    [
+      'revoked where a grant cites only the later of two revocations',
+      [
+        { kind: 'revoke', revocation: lost },
+        { kind: 'revoke', revocation: found },
+        { kind: 'grant', grant: grant(later, found.ref.hash) },
       ],
       'revoked',
     ],

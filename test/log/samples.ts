@@ -93,14 +93,22 @@ export const SAMPLES: { readonly [N in EventName]: readonly BodyOf<N>[] } = {
   reconciliation_mark: [{ sessionId, end: ref, cloudEpoch: 3, ackedAt: at }],
   grant: [
     {
-      ...{ tokenRef, groupRef: tokenRef, accountRef, whitelist: 'ALLOWED_OFFLINE', supersedes: eventHash },
+      ...{ tokenRef, groupRef: tokenRef, accountRef, whitelist: 'ALLOWED_OFFLINE', supersedes: [eventHash] },
       ...{ tagSealed: filled(48, 9), notBeforeAt: at, notAfterAt: at + 86_400_000, class: 'fleet' },
       scope: { zones: ['north'], connectorTypes: ['IEC_62196_T2'], maxPowerW: 22_000 },
       offline: { maxAgeS: 86_400, maxSessionsPerDay: 4, maxWhPerDay: 40_000, maxAmountPerDay: '20.00' },
       visualNumber: 'No 0017',
     },
     {
-      ...{ tokenRef, accountRef, whitelist: 'ALWAYS', notBeforeAt: 0, notAfterAt: at, class: '' },
+      ...{
+        tokenRef,
+        accountRef,
+        whitelist: 'ALWAYS',
+        supersedes: [],
+        notBeforeAt: 0,
+        notAfterAt: at,
+        class: '',
+      },
       scope: { zones: [], connectorTypes: [] },
       offline: { maxAgeS: 0 },
     },

@@ -122,7 +122,7 @@ export function createWorld(seed: string): World {
           disconnect: (chargerId, reason) => void made.disconnected.push(`${chargerId}: ${reason}`),
         },
         logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
-        ...{ swVersion: 'test', heartbeatS: 300 },
+        ...{ swVersion: 'test', heartbeatS: 300, breathe: () => Promise.resolve() },
       })
       slot.node = node
       const handlers = {
@@ -279,7 +279,7 @@ export function grantOf(tokenRef: string): AnyBody {
     name: 'grant',
     body: {
       ...{ tokenRef: tokenRef as never, accountRef: 'ac'.repeat(16), whitelist: 'ALLOWED', class: 'driver' },
-      ...{ notBeforeAt: 0, notAfterAt: SITE_OPENED_AT + 86_400_000 },
+      ...{ notBeforeAt: 0, notAfterAt: SITE_OPENED_AT + 86_400_000, supersedes: [] },
       scope: { zones: [], connectorTypes: [] },
       offline: { maxAgeS: 86_400 },
     },

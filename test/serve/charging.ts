@@ -94,6 +94,7 @@ export function grantBody(over: Partial<BodyOf<'grant'>> = {}): BodyOf<'grant'> 
     tokenRef: CARD,
     accountRef: 'cc'.repeat(16),
     whitelist: 'ALLOWED_OFFLINE',
+    supersedes: [],
     scope: { zones: [], connectorTypes: [] },
     notBeforeAt: SITE_OPENED_AT - DAY_MS,
     notAfterAt: SITE_OPENED_AT + 365 * DAY_MS,

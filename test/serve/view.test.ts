@@ -82,7 +82,7 @@ describe('the view of a node', () => {
     admit(a, fromRevoker)
     expect(state()).toBe('revoked')
     const seen = fromRevoker.ref()
-    site.grant({ supersedes: seen.hash })
+    site.grant({ supersedes: [seen.hash] })
     site.publish(a)
     expect(state()).toBe('granted')
   })

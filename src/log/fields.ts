@@ -1,0 +1,28 @@
+// Fields that the bodies of several event types share. Signed for ever, as the bodies are.
+import { id, optional, record, text, textId, uint } from '../cbor.ts'
+import type {
+  CertHash,
+  ChargerId,
+  DeviceId,
+  EpochId,
+  EventHash,
+  LogId,
+  SessionId,
+  SiteId,
+  TokenRef,
+} from '../units.ts'
+
+export const siteId = id<SiteId>(16)
+export const logId = id<LogId>(16)
+export const deviceId = id<DeviceId>(16)
+export const epochId = id<EpochId>(16)
+export const sessionId = id<SessionId>(16)
+export const tokenRef = id<TokenRef>(16)
+export const eventHash = id<EventHash>(32)
+export const certHash = id<CertHash>(32)
+export const chargerId = textId<ChargerId>(48)
+
+/** A charger's time: as it was sent, and in UTC ms where that could be read. */
+export const chargerTime = record({ raw: text(64), at: optional(uint) })
+/** Exact decimal number as text, such as 0.25; never a float. */
+export const decimal = text(32)

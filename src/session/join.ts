@@ -1,0 +1,169 @@
+// Where sessions of one charger touch one another, and nowhere else: a start sent again with a corrected clock, and
+// stops and ticks that name no session (PROTOCOL 3.2). Whoever wants to fold one session alone asks here whether it
+// touches another.
+import { clockedAt } from './clock.ts'
+import type { Draft } from './draft.ts'
+import { byTime, type ChargerFacts, type Fact, type TickSummary } from './facts.ts'
+import { contentOf } from './split.ts'
+
+type End = Fact<'session_end'>
+
+/** What two starts have in common when the second is the first, sent again. */
+export function restartWords({ start: { body } }: Draft): string {
+  return `${body.connectorId}/${body.meterStartWh}/${body.tokenRef}`
+}
+
+/**
+ * Two starts of one connector with equal meterStart and card, the earlier never stopped: a charger that re-sent its
+ * start with a corrected clock. They are one session, known under the later id (PROTOCOL 3.2).
+ */
+export function mergeRestarted(drafts: readonly Draft[], orphans: readonly End[]): readonly Draft[] {
+  const kept = new Set<Draft>()
+  const stopped = new Set(orphans.map(end => end.body.transactionId))
+  // Never more than one for the same words: each is taken over by the next.
+  const neverStopped = new Map<string, Draft>()
+  for (const draft of drafts) {
+    const words = restartWords(draft)
+    const stopless = draft.ends.length === 0 && ![...draft.transactionIds].some(id => stopped.has(id))
+    const replaced = neverStopped.get(words)
+    if (replaced) {
+      takeOver(draft, replaced)
+      kept.delete(replaced)
+      neverStopped.delete(words)
+    }
+    kept.add(draft)
+    if (stopless) neverStopped.set(words, draft)
+  }
+  return [...kept]
+}
+
+/** The earlier one's lists are handed on and grow, so that a clock corrected a thousand times costs no more. */
+function takeOver(draft: Draft, replaced: Draft): void {
+  for (const transactionId of draft.transactionIds) replaced.transactionIds.add(transactionId)
+  for (const start of draft.starts) replaced.starts.push(start)
+  for (const tick of draft.ticks) replaced.ticks.push(tick)
+  draft.transactionIds = replaced.transactionIds
+  draft.starts = replaced.starts
+  draft.ticks = replaced.ticks
+  draft.flags.add('restarted-clock')
+  draft.touched = true
+  replaced.touched = true
+}
+
+/**
+ * A stop whose node did not know the start: by its transaction id, else to the only open session that it fits. What
+ * one stop takes is no longer open for the others, so the rest is looked at again until nothing more fits.
+ */
+export function joinOrphanEnds(drafts: readonly Draft[], orphans: readonly End[]): End[] {
+  if (orphans.length === 0) return []
+  const bearers = bearersOf(drafts)
+  const unnamed = copiesOf(orphans).filter(copies => {
+    const named = namedBy(bearers.get(copies[0].body.transactionId) ?? [], copies[0])
+    if (named) joinEnds(named, copies)
+    return named === undefined
+  })
+  const shelves = shelvesOf(drafts)
+  for (let rest = unnamed; ; ) {
+    const unfit = rest.filter(copies => !joinByFit(shelves, copies))
+    if (unfit.length === rest.length) return unfit.flat()
+    rest = unfit
+  }
+}
+
+function joinEnds(draft: Draft, copies: Copies): void {
+  for (const end of copies) draft.ends.push(end)
+  draft.touched = true
+}
+
+/** The drafts that bear a transaction id, in their order. */
+function bearersOf(drafts: readonly Draft[]): ReadonlyMap<number, readonly Draft[]> {
+  const bearers = new Map<number, Draft[]>()
+  for (const draft of drafts) {
+    for (const transactionId of draft.transactionIds) {
+      const held = bearers.get(transactionId)
+      if (held) held.push(draft)
+      else bearers.set(transactionId, [draft])
+    }
+  }
+  return bearers
+}
+
+type Copies = [End, ...End[]]
+
+/** The same stop, recorded by several nodes, is one: its copies go together, and no copy finds a session of its own. */
+function copiesOf(orphans: readonly End[]): readonly Copies[] {
+  const found = new Map<string, Copies>()
+  for (const end of orphans.toSorted(byTime)) {
+    const words = `${end.body.transactionId}/${contentOf(end)}`
+    const copies = found.get(words)
+    if (copies) copies.push(end)
+    else found.set(words, [end])
+  }
+  return [...found.values()]
+}
+
+/** An id that one session alone bears names it even if meter or clock went back: the fold flags that, as for a known start. */
+function namedBy(bearers: readonly Draft[], end: End): Draft | undefined {
+  return (
+    bearers.find(draft => draft.ends.some(other => contentOf(other) === contentOf(end))) ??
+    bearers.findLast(draft => fits(draft, end)) ??
+    (bearers.length === 1 ? bearers[0] : undefined)
+  )
+}
+
+/** What a stop may still join: sessions without a stop, and those whose stops all say the very same words. */
+type Shelves = { readonly open: Set<Draft>; readonly endedBy: Map<string, Set<Draft>> }
+
+function shelvesOf(drafts: readonly Draft[]): Shelves {
+  const shelves: Shelves = { open: new Set(), endedBy: new Map() }
+  for (const draft of drafts) {
+    const [first] = draft.ends
+    if (!first) shelves.open.add(draft)
+    else if (draft.ends.every(other => contentOf(other) === contentOf(first)))
+      shelve(shelves, draft, contentOf(first))
+  }
+  return shelves
+}
+
+function shelve({ open, endedBy }: Shelves, draft: Draft, content: string): void {
+  open.delete(draft)
+  endedBy.set(content, (endedBy.get(content) ?? new Set()).add(draft))
+}
+
+function joinByFit(shelves: Shelves, copies: Copies): boolean {
+  const [end] = copies
+  const content = contentOf(end)
+  const fitting = [...shelves.open, ...(shelves.endedBy.get(content) ?? [])].filter(draft => fits(draft, end))
+  const only = fitting.length === 1 ? fitting[0] : undefined
+  if (!only) return false
+  joinEnds(only, copies)
+  only.flags.add('joined-by-fit')
+  shelve(shelves, only, content)
+  return true
+}
+
+function fits(draft: Draft, end: End): boolean {
+  const startedAt = clockedAt(draft.start.body.startedAt)
+  const stoppedAt = clockedAt(end.body.stoppedAt)
+  const inOrder = startedAt === undefined || stoppedAt === undefined || startedAt <= stoppedAt
+  return inOrder && draft.start.body.meterStartWh <= end.body.meterStopWh
+}
+
+/** Ticks that name no session go to the newest that bears their transaction id. */
+export function joinOrphanTicks(drafts: readonly Draft[], orphans: ReadonlyMap<string, TickSummary>): void {
+  if (orphans.size === 0) return
+  const bearers = bearersOf(drafts)
+  for (const tick of orphans.values()) {
+    const named = bearers.get(tick.newest.body.transactionId)?.at(-1)
+    if (!named) continue
+    named.ticks.push(tick)
+    named.touched = true
+  }
+}
+
+/** Whether a stop or tick that names no session could be this draft's: if not, neither has a say in the other. */
+export function meetsOrphan(draft: Draft, { orphanEnds, orphanTicks }: ChargerFacts): boolean {
+  for (const { newest } of orphanTicks.values())
+    if (draft.transactionIds.has(newest.body.transactionId)) return true
+  return orphanEnds.some(end => draft.transactionIds.has(end.body.transactionId) || fits(draft, end))
+}

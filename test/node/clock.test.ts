@@ -1,0 +1,29 @@
+// A node without a clock of its own may boot in 1970: its own stamps must not fall behind what it wrote before.
+import { expect, it } from 'vitest'
+import { createWorld, operatorOf, startMessage } from './world.ts'
+
+const FIFTY_YEARS_MS = 50 * 365 * 24 * 3600 * 1000
+
+it('stamps its events behind its earlier ones, even when it boots in 1970', async () => {
+  const world = createWorld('1970')
+  const a = await world.member('a')
+  await operatorOf(world, a)
+  await a.tell(startMessage(world, { meterStartWh: 1000 }))
+  const first = a.node().ledger().ownLog()
+  for (const meterStartWh of [2000, 3000]) {
+    a.crash()
+    a.wallOffsetMs = -FIFTY_YEARS_MS
+    await a.boot()
+    await a.tell(startMessage(world, { meterStartWh }))
+  }
+  const { logs, view } = a.node().ledger()
+  const own = [...logs.all()].filter(log => log.certificate.deviceId === a.deviceId)
+  expect(own).toHaveLength(3)
+  const sorted = own.toSorted((x, y) => (x.head.hlc < y.head.hlc ? -1 : 1))
+  expect(sorted[0]?.logId).toBe(first)
+  expect(sorted[2]?.logId).toBe(a.node().ledger().ownLog())
+  const registers = view()
+    .sessions()
+    .map(session => session.start.body.meterStartWh)
+  expect(registers).toEqual([1000, 2000, 3000])
+})

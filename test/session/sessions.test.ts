@@ -1,0 +1,165 @@
+// The sessions that are kept up event by event are those that a fold of everything gives, whenever somebody asks; and
+// what stands in the history is not made again for what comes today.
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { BodyOf } from '../../src/log/body.ts'
+import { type ChargerSessions, foldCharger, type Session } from '../../src/session/fold.ts'
+import { createSessions, type Sessions } from '../../src/session/sessions.ts'
+import type { ChargerId, TokenRef } from '../../src/units.ts'
+import {
+  busyTellings,
+  factsOf,
+  idsOf,
+  type Placed,
+  placed,
+  sessionsOf,
+  type Told,
+  tellings,
+  tellingsWithLies,
+} from './telling.ts'
+
+const NOTHING: ChargerSessions = { sessions: [], orphanEnds: [] }
+const CHARGER = 'CP-1' as ChargerId
+const CARDS = ['aa', 'bb'].map(text => text.repeat(16) as TokenRef)
+
+function add(sessions: Sessions, { event, body, deviceId }: Placed): void {
+  sessions.add(event, body, deviceId)
+}
+
+/** Asks after every event whose turn it is, and compares with a fold of all that was told so far. */
+function keepsUp(events: readonly Placed[], asks: readonly boolean[]): void {
+  const sessions = createSessions()
+  events.forEach((event, i) => {
+    add(sessions, event)
+    if (asks[i % asks.length] === false && i < events.length - 1) return
+    const { chargers } = factsOf(events.slice(0, i + 1))
+    for (const charger of ['CP-1', 'CP-2'] as ChargerId[]) {
+      const facts = chargers.get(charger)
+      expect(sessions.ofCharger(charger)).toEqual(facts ? foldCharger(facts) : NOTHING)
+    }
+    for (const card of CARDS)
+      expect(sessions.ofToken(card).toSorted(byId)).toEqual(
+        sessions
+          .all()
+          .filter(session => session.tokenRef === card)
+          .toSorted(byId),
+      )
+  })
+}
+
+function byId(a: Session, b: Session): number {
+  const [left, right] = [a, b].map(({ chargerId, sessionId }) => `${chargerId}/${sessionId}`)
+  return (left ?? '') < (right ?? '') ? -1 : 1
+}
+
+function shuffled<T>(items: readonly T[], keys: readonly number[]): T[] {
+  return items
+    .map((item, i) => ({ item, key: keys[i % keys.length] ?? 0 }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ item }) => item)
+}
+
+const asks = fc.array(fc.boolean(), { minLength: 1, maxLength: 9 })
+const always = [true]
+const keys = fc.array(fc.nat(1000), { minLength: 40, maxLength: 40 })
+
+/** Many sessions of one charger, one after the other: each begins where the one before it ended, unless told otherwise. */
+function history(count: number, meterWh = (n: number): number => n * 1000, clockless = false): Told[] {
+  const told: Told[] = []
+  for (let n = 0; n < count; n++) {
+    const atMs = Date.UTC(2026, 5, 1) + n * 3_600_000
+    const startedAt = clockless ? { raw: '1970', at: 0 } : { raw: new Date(atMs).toISOString(), at: atMs }
+    const said = { chargerId: CHARGER, connectorId: 1, meterStartWh: meterWh(n), startedAt }
+    const start: BodyOf<'session_start'> = {
+      ...{ ...said, ...idsOf(said), tokenRef: CARDS[n % 2] as TokenRef, allowed: 'ALLOWED', reason: '' },
+      ...{ policyHead: [], tier: 'FULL', connectionId: 1, clock: 'rtc' },
+    }
+    const end: BodyOf<'session_end'> = {
+      ...{ chargerId: CHARGER, ...idsOf(said), meterStopWh: meterWh(n) + 1000 + (clockless ? n : 0) },
+      ...{ stoppedAt: startedAt, reason: 'Local', connectionId: 1, clock: 'rtc' },
+    }
+    told.push({ node: 0, atMs, body: { name: 'session_start', body: start } })
+    told.push({ node: 0, atMs: atMs + 60_000, body: { name: 'session_end', body: end } })
+  }
+  return told
+}
+
+describe('the sessions of a node', () => {
+  it('are after every event what a fold of everything gives', () => {
+    fc.assert(
+      fc.property(tellingsWithLies, telling => keepsUp(placed(telling), always)),
+      { numRuns: 300 },
+    )
+  })
+
+  it('are that in any order of delivery, however seldom somebody asks', () => {
+    fc.assert(
+      fc.property(tellings, keys, asks, (telling, order, turns) =>
+        keepsUp(shuffled(placed(telling), order), turns),
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  it('are that for a busy charger, whose sessions mostly stand alone', () => {
+    fc.assert(
+      fc.property(busyTellings, keys, asks, (telling, order, turns) => {
+        const events = placed(telling)
+        keepsUp(events, always)
+        keepsUp(shuffled(events, order), turns)
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  it('are not made again for what happens in another session', () => {
+    const events = placed(history(20))
+    const last = events.at(-1) as Placed
+    const sessions = createSessions()
+    for (const event of events.slice(0, -1)) add(sessions, event)
+    const before = sessions.ofCharger(CHARGER).sessions
+    add(sessions, last)
+    const after = sessions.ofCharger(CHARGER).sessions
+    expect(after.slice(0, -1).every((session, i) => session === before[i])).toBe(true)
+    expect([before.at(-1)?.state, after.at(-1)?.state]).toEqual(['charging', 'completed'])
+    expect(sessions.ofCharger(CHARGER)).toBe(sessions.ofCharger(CHARGER))
+  })
+
+  it('are not made again either when a stop without a session comes', () => {
+    const told = history(20)
+    const open = told.pop() as Told & { body: { name: 'session_end' } }
+    const { sessionId: _, ...body } = open.body.body
+    const events = placed([...told, { ...open, body: { name: 'session_end', body } }])
+    const sessions = createSessions()
+    for (const event of events.slice(0, -1)) add(sessions, event)
+    const before = sessions.ofCharger(CHARGER).sessions
+    add(sessions, events.at(-1) as Placed)
+    const after = sessions.ofCharger(CHARGER).sessions
+    expect(after.slice(0, -1).every((session, i) => session === before[i])).toBe(true)
+    expect(after.at(-1)?.state).toBe('completed')
+  })
+
+  it('of a card are found without those of other cards', () => {
+    const events = placed(history(20))
+    const sessions = createSessions()
+    for (const event of events) add(sessions, event)
+    for (const card of CARDS)
+      expect(sessions.ofToken(card)).toEqual(
+        sessionsOf(events)[CHARGER]?.sessions.filter(session => session.tokenRef === card),
+      )
+  })
+})
+
+describe('a long history', () => {
+  it('of a clock that was never set, thousands of sessions under one id, is folded at once', () => {
+    const folded = sessionsOf(placed(history(3000, () => 0, true)))[CHARGER]?.sessions ?? []
+    expect(folded).toHaveLength(3000)
+    expect(new Set(folded.map(session => session.sessionId)).size).toBe(3000)
+  })
+
+  it('of starts that were sent again and again is one session a card', () => {
+    const starts = history(6000, () => 0).filter(({ body }) => body.name === 'session_start')
+    const folded = sessionsOf(placed(starts))[CHARGER]?.sessions ?? []
+    expect(folded.map(session => session.starts.length)).toEqual([3000, 3000])
+  })
+})
