@@ -51,7 +51,8 @@ const API = z
     allowInsecure: z.boolean().default(false),
   })
   .superRefine(({ listen, allowInsecure }, context) => {
-    if (allowInsecure || isLoopback(parseHostPort(listen)?.host ?? '')) return
+    const host = parseHostPort(listen)?.host
+    if (allowInsecure || host === undefined || isLoopback(host)) return
     const message = 'without TLS only on loopback, such as 127.0.0.1:0; or set api.allowInsecure: true'
     context.addIssue({ code: 'custom', path: ['listen'], message })
   })

@@ -26,6 +26,16 @@ describe('a node.yaml', () => {
     })
   })
 
+  it.each(['127.0.0.2:8080', '[::1]:8080', 'localhost:8080'])('may have its operator plane at %s', listen => {
+    const text = GOOD.replace('api: {}', `api: { listen: "${listen}" }`)
+    expect(parseNodeConfig('node.yaml', text).api.listen).toBe(listen)
+  })
+
+  it('may have its operator plane where others can reach it when it says so', () => {
+    const text = GOOD.replace('api: {}', 'api: { listen: "0.0.0.0:8080", allowInsecure: true }')
+    expect(parseNodeConfig('node.yaml', text).api).toEqual({ listen: '0.0.0.0:8080', allowInsecure: true })
+  })
+
   it('is written out in full, and reads back as it was', () => {
     const config = parseNodeConfig('node.yaml', GOOD)
     expect(parseNodeConfig('node.yaml', writeNodeConfig(config))).toEqual(config)
@@ -39,6 +49,11 @@ describe('a node.yaml', () => {
     ['nothing at all', '', '(whole file)'],
     ['a list', '- name', '(whole file)'],
     ['an alias, which could be a bomb', 'name: &a x\nmesh: { listen: *a }\nocpp: {}\napi: {}\n', 'alias'],
+    [
+      'an operator plane without TLS that others can reach',
+      GOOD.replace('api: {}', 'api: { listen: "0.0.0.0:8080" }'),
+      'api.listen = "0.0.0.0:8080": without TLS only on loopback',
+    ],
     ['no name', 'mesh: {}\nocpp: {}\napi: {}\n', 'node.yaml: name = missing'],
     ['an empty name', GOOD.replace('pole-07', '""'), 'name = ""'],
     ['a name that is a number', GOOD.replace('pole-07', '7'), 'name = 7: Invalid input: expected string'],

@@ -65,23 +65,32 @@ export async function logsOf(client: Client): Promise<readonly HeldLog[]> {
   return check('logs', LOGS, await client.get('/v1/logs'))
 }
 
-/** What an operator hands over, and the log that it has just written into. */
-export type Handover = Submission & { readonly written: LogId | undefined }
+/** What an operator hands over, the log that it has just written into, and its own hashes. */
+export type Handover = Submission & {
+  readonly written: LogId | undefined
+  readonly hashAt: (logId: LogId, seq: number) => string | undefined
+}
 
-/** Hands a node what it does not hold yet of an operator's logs; a frozen log takes nothing and is left out. */
+/**
+ * Hands a node what it does not hold yet of an operator's logs. A log that is frozen there, or of which the node holds
+ * something else than we do, is left out: to show a second branch would freeze the log, and with it what the site knows.
+ */
 export async function submitTo(client: Client, submission: Handover): Promise<SubmissionReport> {
+  const { written, hashAt } = submission
   const held = new Map((await logsOf(client)).map(log => [log.logId, log]))
-  const missing = submission.segments.filter(segment => {
-    const log = held.get(segment.logId)
-    if (log === undefined) return true
-    const next = submission.segments.find(one => one.logId === segment.logId && one.fromSeq > segment.fromSeq)
-    return log.forkedAt === undefined && (next === undefined || next.fromSeq - 1 > log.seq)
+  const takes = (logId: LogId): boolean => {
+    const log = held.get(logId)
+    return !log || (log.forkedAt === undefined && hashAt(logId, log.seq) === log.hash)
+  }
+  const missing = submission.segments.filter(({ logId, fromSeq }) => {
+    const seq = held.get(logId)?.seq ?? -1
+    const next = submission.segments.find(one => one.logId === logId && one.fromSeq > fromSeq)
+    return takes(logId) && (next ? next.fromSeq - 1 > seq : hashAt(logId, seq + 1) !== undefined)
   })
   let admitted = 0
   const refused: string[] = []
-  const forkedAt = submission.written && held.get(submission.written)?.forkedAt
-  if (forkedAt !== undefined)
-    refused.push(`log ${submission.written} is frozen there: it has two branches from ${forkedAt} on`)
+  if (written !== undefined && !takes(written))
+    refused.push(`log ${written} has two branches: what was written counts nowhere`)
   for (const segments of inParts(missing)) {
     const report = (await client.post('/v1/submissions', {
       certificates: submission.certificates.map(toBase64),

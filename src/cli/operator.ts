@@ -63,7 +63,7 @@ async function meetNodes(
 
 const WARNINGS = {
   older:
-    'this folder is older than what the site knows; entries written since are kept by the nodes. A new log is opened: this folder does not know of cards that were granted or revoked since',
+    'this folder is older than what the site knows; entries written since are kept by the nodes. A new log is opened. This folder does not know what was granted or revoked since; what it wrote itself without --via since then counts nowhere, write it again',
   frozen:
     'the log of this folder has two branches and is frozen: entries behind the fork count nowhere, write them again. A new log is opened',
 }
@@ -77,7 +77,8 @@ export async function asOperator<T>(
   try {
     const { nodes, faults } = await meetNodes(operator, options.via)
     const result = await act(operator)
-    const handover = { ...operator.submission(), written: operator.written() }
+    const { hashAt } = operator
+    const handover = { ...operator.submission(), written: operator.written(), hashAt }
     for (const { dir, client } of nodes) {
       try {
         const report = await submitTo(client, handover)

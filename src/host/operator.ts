@@ -44,6 +44,7 @@ export type Operator = {
   readonly submission: () => Submission
   /** The log that `record` has written into. */
   readonly written: () => LogId | undefined
+  readonly hashAt: (logId: LogId, seq: number) => string | undefined
   readonly deviceIdOf: (logKey: Uint8Array) => DeviceId
   readonly close: () => Promise<void>
 }
@@ -133,6 +134,7 @@ async function openLocked({ dir, site, identity, release }: Locked): Promise<Ope
       objects: [...ledger.objects.all()].map(held => held.object.encoded),
     }),
     written: () => ledger.ownLog(),
+    hashAt: (logId, seq) => ledger.logs.get(logId)?.hashes[seq],
     deviceIdOf,
     close: async () => {
       await journal.close()

@@ -10,6 +10,7 @@ import { ed25519 } from '../identity/signature.ts'
 import { type Node, type NodeDeps, startNode } from '../node.ts'
 import { type Central, openCentral } from '../ocpp/central.ts'
 import type { Logger, Network } from '../ports.ts'
+import type { Documents } from '../store/documents.ts'
 import { lockDirectory } from '../store/lock.ts'
 import { hex, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
@@ -101,10 +102,7 @@ async function open(setting: Setting): Promise<RunningNode> {
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
   const ticking = setInterval(() => node.tick(), TICK_MS)
   closers.push('ticks', () => clearInterval(ticking))
-  mendDocuments(documents, node.ledger()).then(
-    mended => mended > 0 && logger.info('documents rebuilt from the journal', { mended }),
-    (error: unknown) => logger.error('documents could not be checked', { reason: reasonOf(error) }),
-  )
+  startMending(setting, documents, node)
   const scheme = config.ocpp.tlsKeyFile === undefined ? 'ws' : 'wss'
   logger.info('node runs', { recovered: node.health().recovered, ocppPort: central.port, api: apiUrl })
   return {
@@ -114,6 +112,24 @@ async function open(setting: Setting): Promise<RunningNode> {
     meshAddresses: network.addresses(),
     close: closers.unwind,
   }
+}
+
+/** Compares documents with the journal behind the serving node; a stop waits for the one that is being read only. */
+function startMending({ logger, closers }: Setting, documents: Documents, node: Node): void {
+  let isStopping = false
+  const read: Documents['read'] = async name => {
+    if (isStopping) throw new MeshError('STORE_FAILED', 'the node stops')
+    return await documents.read(name)
+  }
+  const mending = mendDocuments({ ...documents, read }, node.ledger()).then(
+    mended => mended > 0 && logger.info('documents rebuilt from the journal', { mended }),
+    (error: unknown) =>
+      !isStopping && logger.error('documents could not be checked', { reason: reasonOf(error) }),
+  )
+  closers.push('mending', async () => {
+    isStopping = true
+    await mending
+  })
 }
 
 type Self = Pick<NodeDeps, 'roster' | 'signatures' | 'certificate' | 'logKey' | 'clock' | 'random'>

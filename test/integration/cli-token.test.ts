@@ -132,4 +132,25 @@ describe('a card', () => {
     expect(await token('add', '04A2', '--again', '--json')).toBe(0)
     expect(await cards()).toMatchObject([{ state: 'granted' }])
   })
+  it('may be revoked and granted again as often as a grant can cite, and the command says what is so', async () => {
+    await token('add', '04A2', '--label', 'Van', '--json')
+    for (let i = 0; i < 2; i++) {
+      expect(await token('revoke', '04A2', '--json')).toBe(0)
+      expect(await cards()).toMatchObject([{ state: 'revoked' }])
+      said.out = ''
+      expect(await token('add', '04A2', '--again', '--label', 'Van')).toBe(0)
+      expect(said.out).toMatch(/card Van may charge from \S+ until \S+/)
+      expect(await cards()).toMatchObject([{ state: 'granted' }])
+    }
+    // A renewal undoes nothing, but counts only when it cites what came before.
+    expect(await token('add', '04A2', '--label', 'Van', '--until', '2126-01-01', '--json')).toBe(0)
+    expect(await cards()).toMatchObject([{ state: 'granted', until: '2126-01-01T00:00:00.000Z' }])
+  })
+
+  it('that was revoked more often than a grant can cite is refused, not called granted', async () => {
+    for (let i = 0; i < 17; i++) await token('revoke', '04A2', '--json')
+    expect(await token('add', '04A2', '--again', '--json')).toBe(1)
+    expect(said.error).toContain('revoked 17 times')
+    expect(await cards()).toMatchObject([{ state: 'revoked' }])
+  })
 })

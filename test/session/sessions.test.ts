@@ -5,11 +5,12 @@ import { describe, expect, it } from 'vitest'
 import type { BodyOf } from '../../src/log/body.ts'
 import { type ChargerSessions, foldCharger, type Session } from '../../src/session/fold.ts'
 import { createSessions, type Sessions } from '../../src/session/sessions.ts'
-import type { ChargerId, TokenRef } from '../../src/units.ts'
+import type { ChargerId, EventHash, LogId, TokenRef } from '../../src/units.ts'
 import {
   busyTellings,
   factsOf,
   idsOf,
+  namedTellings,
   type Placed,
   placed,
   sessionsOf,
@@ -101,6 +102,13 @@ describe('the sessions of a node', () => {
     )
   })
 
+  it('are that where sessions meet through their starts alone', () => {
+    fc.assert(
+      fc.property(namedTellings, keys, (telling, order) => keepsUp(shuffled(placed(telling), order), always)),
+      { numRuns: 1000 },
+    )
+  })
+
   it('are that for a busy charger, whose sessions mostly stand alone', () => {
     fc.assert(
       fc.property(busyTellings, keys, asks, (telling, order, turns) => {
@@ -150,11 +158,55 @@ describe('the sessions of a node', () => {
   })
 })
 
+describe('stops without a session', () => {
+  it('that fit the only open one, but say different things, are one for it and one for people', () => {
+    const [begin, stop] = history(1) as [Told, Told & { body: { name: 'session_end' } }]
+    const { sessionId: _, ...body } = stop.body.body
+    const strays = [1500, 1600].map(
+      (meterStopWh): Told => ({
+        ...stop,
+        body: { name: 'session_end', body: { ...body, transactionId: -1, meterStopWh } },
+      }),
+    )
+    const { sessions, orphanEnds } = sessionsOf(placed([begin, ...strays]))[CHARGER] ?? NOTHING
+    expect(sessions.map(({ energyWh, flags }) => [energyWh, flags])).toEqual([
+      [1500, ['joined-by-fit', 'unpriced']],
+    ])
+    expect(orphanEnds.map(({ body }) => body.meterStopWh)).toEqual([1600])
+  })
+})
+
 describe('a long history', () => {
   it('of a clock that was never set, thousands of sessions under one id, is folded at once', () => {
     const folded = sessionsOf(placed(history(3000, () => 0, true)))[CHARGER]?.sessions ?? []
     expect(folded).toHaveLength(3000)
     expect(new Set(folded.map(session => session.sessionId)).size).toBe(3000)
+  })
+
+  it('under one id gives every session its own price and mark', () => {
+    const told = history(40, () => 0, true).flatMap((one, i): Told[] => {
+      const { node, atMs, body } = one
+      if (body.name === 'session_end') return [one]
+      const { sessionId } = body.body as BodyOf<'session_start'>
+      const ref = { logId: '11'.repeat(16) as LogId, seq: 1, hash: '22'.repeat(32) as EventHash }
+      const end = { logId: '0'.repeat(32) as LogId, seq: 3 * (i / 2 + 1), hash: '33'.repeat(32) as EventHash }
+      const price = { sessionId, tariff: ref, currency: 'EUR', pricePerKwh: `0.${i}` }
+      return [
+        one,
+        { node, atMs, body: { name: 'pricing', body: price } },
+        {
+          node: 1,
+          atMs,
+          body: { name: 'reconciliation_mark', body: { sessionId, end, cloudEpoch: i, ackedAt: 1 } },
+        },
+      ]
+    })
+    const inTurn = told.filter(({ body }) => body.name === 'session_start').map((_, n) => n * 2)
+    const folded = sessionsOf(placed(told))[CHARGER]?.sessions ?? []
+    expect(folded.map(session => session.pricing?.body.pricePerKwh)).toEqual(inTurn.map(i => `0.${i}`))
+    const marked = folded.filter(session => session.mark)
+    expect(marked.map(({ mark }) => mark?.body.cloudEpoch)).toEqual(inTurn)
+    expect(marked.map(({ end }) => end?.ref.seq)).toEqual(marked.map(({ mark }) => mark?.body.end.seq))
   })
 
   it('of starts that were sent again and again is one session a card', () => {

@@ -29,12 +29,20 @@ function clockOf(at: number): Clock {
 
 const clocks = fc.constantFrom(0, 5_000, OPENED_AT, OPENED_AT + 60_000, OPENED_AT + 120_000).map(clockOf)
 /** How many of what a charger can say; few, and its facts meet one another, many, and most sessions stand alone. */
-type Vocabulary = { readonly clocks: fc.Arbitrary<Clock>; readonly registers: readonly number[] }
+type Vocabulary = {
+  readonly clocks: fc.Arbitrary<Clock>
+  readonly registers: readonly number[]
+  /** Whether a node that tells a stop or tick knows its session. */
+  readonly knowing: fc.Arbitrary<boolean>
+}
 
-const FEW: Vocabulary = { clocks, registers: [0, 1000, 2000] }
+const FEW: Vocabulary = { clocks, registers: [0, 1000, 2000], knowing: fc.boolean() }
+/** All know the session, so that sessions meet through their starts alone. */
+const FEWER: Vocabulary = { ...FEW, registers: [0, 1000], knowing: fc.constant(true) }
 const MANY: Vocabulary = {
   clocks: fc.nat(40).map(n => clockOf(OPENED_AT + n * 3_600_000)),
   registers: [...Array(20).keys()].map(n => n * 1000),
+  knowing: fc.boolean(),
 }
 const cards = fc.constantFrom('aa', 'bb').map(text => text.repeat(16) as TokenRef)
 
@@ -46,7 +54,7 @@ export function idsOf(said: Words): { sessionId: SessionId; transactionId: numbe
 const REF: EventRef = { logId: '11'.repeat(16) as LogId, seq: 1, hash: '22'.repeat(32) as EventHash }
 
 /** What one node says, once. */
-function saidIn({ clocks, registers }: Vocabulary): fc.Arbitrary<AnyBody> {
+function saidIn({ clocks, registers, knowing }: Vocabulary): fc.Arbitrary<AnyBody> {
   const words: fc.Arbitrary<Words> = fc.record({
     chargerId: fc.constantFrom(CHARGERS[0] as ChargerId),
     connectorId: fc.constantFrom(1, 2),
@@ -99,7 +107,6 @@ function saidIn({ clocks, registers }: Vocabulary): fc.Arbitrary<AnyBody> {
   return fc.oneof(start, start, end, end, tick, asideOf(words), adoption)
 }
 
-const knowing = fc.boolean()
 /** Often of a stop that is there: the second or third thing that a node said. */
 const stops = fc
   .record({ node: fc.nat(2), seq: fc.integer({ min: 1, max: 4 }) })
@@ -137,6 +144,7 @@ const lie = told.map(one => {
 })
 
 export const tellings: fc.Arbitrary<readonly Told[]> = fc.array(told, { maxLength: 14 })
+export const namedTellings: fc.Arbitrary<readonly Told[]> = fc.array(toldIn(FEWER), { maxLength: 20 })
 export const tellingsWithLies: fc.Arbitrary<readonly Told[]> = fc.array(fc.oneof(told, told, lie), {
   maxLength: 14,
 })
