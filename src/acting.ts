@@ -8,7 +8,7 @@ import { type Statement, signObject } from './log/object.ts'
 import type { Marks } from './marks.ts'
 import type { Mesh } from './mesh.ts'
 import type { Clock, Logger } from './ports.ts'
-import type { Send } from './replica/sync.ts'
+import type { Send } from './replica/sends.ts'
 
 export type Acting = {
   readonly ledger: Ledger

@@ -6,7 +6,7 @@ import type { Certificate, CertificateVerdict } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
 import type { AnyBody, BodyOf } from './log/body.ts'
-import { encodeElement, eventsOf, type LogEvent } from './log/event.ts'
+import { encodeElement, type LogEvent } from './log/event.ts'
 import { type Hlc, hlcOf, merge } from './log/hlc.ts'
 import { type ObjectVerdict, readObject } from './log/object.ts'
 import { logIdOf, MAX_LOG_EVENTS, type Writer, write } from './log/writer.ts'
@@ -18,7 +18,7 @@ import { createObjects, type Objects } from './replica/objects.ts'
 import { ackedSeq, policyAgeMs } from './replica/receipts.ts'
 import { type LedgerRecord, RECORD, recoverRecord, segmentRecord } from './store/records.ts'
 import { type CertHash, type DeviceId, type EpochId, hex, type LogId } from './units.ts'
-import { createView, type View } from './view.ts'
+import { createView, type View, viewOf } from './view.ts'
 
 /** Forks of one log that are kept; whoever holds its key could make thousands, and each is journalled and spread. */
 const MAX_FORKS = 16
@@ -130,7 +130,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
 
   const build = (): View => {
     stale = 'no'
-    view = rebuild(roster, logs)
+    view = viewOf(roster, logs)
     return view
   }
 
@@ -293,13 +293,4 @@ export function createLedger(deps: LedgerDeps): Ledger {
     ackedSeq: logId => ackedSeq({ logs, objects }, logId),
     policyAgeMs: wallMs => policyAgeMs({ logs, objects }, wallMs),
   }
-}
-
-function rebuild(roster: Roster, logs: Logs): View {
-  const view = createView(roster)
-  for (const log of logs.all()) {
-    const elements = log.fork ? log.elements.slice(0, log.fork.seq) : log.elements
-    for (const event of eventsOf(log.logId, elements)) view.apply(event, log.certificate)
-  }
-  return view
 }

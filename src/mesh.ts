@@ -10,7 +10,8 @@ import { countOf, encodeUpdate } from './replica/canonical.ts'
 import type { HeadEntry } from './replica/frontier.ts'
 import { type CutSegment, shortHash } from './replica/logs.ts'
 import { decodeMessage, type Message } from './replica/message.ts'
-import { createSync, type Send } from './replica/sync.ts'
+import type { Send } from './replica/sends.ts'
+import { createSync } from './replica/sync.ts'
 import { type DeviceId, sameBytes } from './units.ts'
 
 const BAN_MS = 10 * 60 * 1000

@@ -27,7 +27,7 @@ import type {
 } from './ports.ts'
 import { documentName } from './replica/document.ts'
 import { encodeMessage } from './replica/message.ts'
-import type { Send } from './replica/sync.ts'
+import type { Send } from './replica/sends.ts'
 import { createUplinks, type Uplinks } from './uplinks.ts'
 
 /** Inputs decided together, and made durable by one flush. */

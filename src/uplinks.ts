@@ -6,7 +6,7 @@ import type { Ledger } from './ledger.ts'
 import { TYPE_NUMBERS } from './log/body.ts'
 import type { Clock, Logger, Push, PushAnswer, Random, Uplink } from './ports.ts'
 import type { Log } from './replica/logs.ts'
-import type { Send } from './replica/sync.ts'
+import type { Send } from './replica/sends.ts'
 import type { DeviceId } from './units.ts'
 import {
   emptyOutbox,

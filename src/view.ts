@@ -4,8 +4,9 @@ import { createPolicy, type Policy } from './authorization/policy.ts'
 import type { Certificate } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import { type AnyBody, decodeBody, type EventRef } from './log/body.ts'
-import type { LogEvent } from './log/event.ts'
+import { eventsOf, type LogEvent } from './log/event.ts'
 import type { Hlc } from './log/hlc.ts'
+import type { Logs } from './replica/logs.ts'
 import { byTime, type Fact } from './session/facts.ts'
 import type { ChargerSessions, Session } from './session/fold.ts'
 import { createSessions } from './session/sessions.ts'
@@ -86,6 +87,16 @@ export function createView(roster: Roster): View {
     unreadable: () => unreadable,
     changes: () => changes,
   }
+}
+
+/** The view of everything that counts: what lies at and behind a fork does not. */
+export function viewOf(roster: Roster, logs: Logs): View {
+  const view = createView(roster)
+  for (const log of logs.all()) {
+    const elements = log.fork ? log.elements.slice(0, log.fork.seq) : log.elements
+    for (const event of eventsOf(log.logId, elements)) view.apply(event, log.certificate)
+  }
+  return view
 }
 
 type PolicyFolds = { readonly policy: Policy; readonly tariffs: Tariffs; readonly roster: Roster }

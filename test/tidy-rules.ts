@@ -41,6 +41,8 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       ...[
         'src/uplinks.ts',
         'src/persist.ts',
+        'src/mailbox.ts',
+        'src/opening.ts',
         'src/host/runner.ts',
         'src/host/operator.ts',
         'src/host/site-birth.ts',
@@ -117,7 +119,7 @@ export const VIRTUAL_WIRING = [
     'view',
     'uplinks',
   ],
-  'persist',
+  ...['persist', 'mailbox', 'opening'],
 ].map(name => `src/${name}.ts`)
 export const BANNED_CALLS: readonly { readonly call: RegExp; readonly instead: string }[] = [
   { call: /\bDate\.now\b/, instead: 'take `nowAt` as an argument, or ask the Clock port' },

@@ -23,7 +23,7 @@ const SITE = z.object({
   rootKey: hexOf(32),
   tokenSalt: hexOf(16),
   /** scrypt's N for card references. */
-  tokenCost: z.int().min(1024).max(1_048_576),
+  tokenCost: z.int().min(1024).max(131_072),
 })
 /** What everybody at the site may know. */
 export type SiteFile = z.infer<typeof SITE>

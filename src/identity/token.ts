@@ -11,6 +11,9 @@ export type TokenSecret = {
   readonly cost: number
 }
 
+/** scrypt needs 128 * r bytes for each N, and Node refuses above 32 MiB unless told. */
+const SCRYPT_BYTES_PER_N = 2 * 128 * 8
+
 /** Readers disagree about case and padding (OCPP.md quirk 14); OCPP 1.6 idTags are case-insensitive. */
 export function normalTag(idTag: string): string {
   return idTag.trim().toUpperCase()
@@ -18,10 +21,18 @@ export function normalTag(idTag: string): string {
 
 export function tokenReference(secret: TokenSecret, idTag: string): Promise<TokenRef> {
   const { promise, resolve, reject } = Promise.withResolvers<TokenRef>()
-  scrypt(normalTag(idTag), secret.salt, 32, { N: secret.cost, r: 8, p: 1 }, (error, stretched) => {
-    if (error) reject(error)
-    else
-      resolve(hex<TokenRef>(createHmac('sha256', secret.siteKey).update(stretched).digest().subarray(0, 16)))
-  })
+  scrypt(
+    normalTag(idTag),
+    secret.salt,
+    32,
+    { N: secret.cost, r: 8, p: 1, maxmem: secret.cost * SCRYPT_BYTES_PER_N },
+    (error, stretched) => {
+      if (error) reject(error)
+      else
+        resolve(
+          hex<TokenRef>(createHmac('sha256', secret.siteKey).update(stretched).digest().subarray(0, 16)),
+        )
+    },
+  )
   return promise
 }

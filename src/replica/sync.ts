@@ -2,27 +2,14 @@
 // every connected peer; what was learned from elsewhere is announced to some peers each second; whoever lacks
 // something asks one peer for it; digests find what got lost. Nothing here trusts a peer: a segment goes to the
 // gate, and an announcement only ever leads to a question.
-import type { ObjectName, SignedObject } from '../log/object.ts'
+import type { SignedObject } from '../log/object.ts'
 import { type DeviceId, type LogId, sameBytes } from '../units.ts'
-import {
-  digestOf,
-  type HeadEntry,
-  headEntry,
-  headsSince,
-  type ObjectEntry,
-  objectsSince,
-} from './frontier.ts'
-import { type CutSegment, type Fork, type Log, type Logs, shortHash } from './logs.ts'
-import {
-  type Have,
-  MAX_HAVE_ENTRIES,
-  MAX_OBJECTS,
-  MAX_WANT_LOGS,
-  type Message,
-  type Want,
-} from './message.ts'
+import { digestOf, headEntry, headsSince, objectsSince } from './frontier.ts'
+import { type CutSegment, type Log, type Logs, shortHash } from './logs.ts'
+import { type Have, MAX_WANT_LOGS, type Message, type Want } from './message.ts'
 import type { Objects } from './objects.ts'
 import { createQuestions, MAX_OUTSTANDING, type Progress } from './questions.ts'
+import { evidence, nameOf, objectPages, pages, pick, type Send, sendOf } from './sends.ts'
 
 /** Segments a question is answered with; the last says whether there are more. */
 const WINDOW_SEGMENTS = 4
@@ -38,8 +25,6 @@ const ANSWER_BURST_BYTES = 1024 * 1024
 const ANSWER_BYTES_PER_MS = 16 * 1024
 /** Both branches of a forked log go to one peer at most this often. */
 const PROOF_EVERY_MS = 10_000
-
-export type Send = { readonly to: DeviceId; readonly message: Message }
 
 type Peer = {
   /** Up to where it surely holds a log: we pushed it, or it told us. */
@@ -266,48 +251,4 @@ function newPeer(nowMs: number): Peer {
     fullAt: nowMs,
     digestAt: nowMs,
   }
-}
-
-function sendOf(to: DeviceId, segment: CutSegment, more: boolean): Send {
-  const { logId, fromSeq, update, prevHash } = segment
-  return { to, message: { kind: 'segment', logId, fromSeq, update, more, prevHash } }
-}
-
-/** The branch of a fork that is not ours; what lies before it is shared, so its first event follows one of ours. */
-function evidence(to: DeviceId, log: Log, fork: Fork): Send {
-  const before = log.hashes[fork.evidence.fromSeq - 1]
-  const prevHash = before === undefined ? new Uint8Array(0) : shortHash(before)
-  return sendOf(to, { ...fork.evidence, prevHash, nextSeq: fork.seq + 1 }, false)
-}
-
-function nameOf(entry: ObjectEntry): ObjectName {
-  return `${entry.kind}/${entry.key}`
-}
-
-function pages(heads: readonly HeadEntry[], named: readonly ObjectEntry[]): readonly Message[] {
-  const messages: Message[] = []
-  const most = Math.max(heads.length, named.length)
-  for (let i = 0; i < most; i += MAX_HAVE_ENTRIES) {
-    messages.push({
-      kind: 'have',
-      heads: heads.slice(i, i + MAX_HAVE_ENTRIES),
-      objects: named.slice(i, i + MAX_HAVE_ENTRIES),
-    })
-  }
-  return messages
-}
-
-function objectPages(to: DeviceId, encoded: readonly Uint8Array[]): readonly Send[] {
-  const sends: Send[] = []
-  for (let i = 0; i < encoded.length; i += MAX_OBJECTS) {
-    sends.push({ to, message: { kind: 'objects', objects: encoded.slice(i, i + MAX_OBJECTS) } })
-  }
-  return sends
-}
-
-function pick<T>(from: readonly T[], most: number, dice: (below: number) => number): readonly T[] {
-  const rest = [...from]
-  const picked: T[] = []
-  while (picked.length < most && rest.length > 0) picked.push(...rest.splice(dice(rest.length), 1))
-  return picked
 }
