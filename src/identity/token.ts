@@ -13,6 +13,7 @@ export type TokenSecret = {
 
 /** scrypt needs 128 * r bytes for each N, and Node refuses above 32 MiB unless told. */
 const SCRYPT_BYTES_PER_N = 2 * 128 * 8
+const SCRYPT_BYTES_BESIDE = 1024 * 1024
 
 /** Readers disagree about case and padding (OCPP.md quirk 14); OCPP 1.6 idTags are case-insensitive. */
 export function normalTag(idTag: string): string {
@@ -25,7 +26,7 @@ export function tokenReference(secret: TokenSecret, idTag: string): Promise<Toke
     normalTag(idTag),
     secret.salt,
     32,
-    { N: secret.cost, r: 8, p: 1, maxmem: secret.cost * SCRYPT_BYTES_PER_N },
+    { N: secret.cost, r: 8, p: 1, maxmem: secret.cost * SCRYPT_BYTES_PER_N + SCRYPT_BYTES_BESIDE },
     (error, stretched) => {
       if (error) reject(error)
       else
