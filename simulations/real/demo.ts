@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { untilStopped } from '../../src/cli/output.ts'
+import { reasonOf } from '../../src/errors.ts'
 import { birth, type Story, startCloud } from './cast.ts'
 import { seededRandom } from './dice.ts'
 import { createNarrator } from './narrator.ts'
@@ -21,6 +22,7 @@ async function main(options: Options): Promise<number> {
   const dice = seededRandom(Number(options.seed))
   const running: Running[] = []
   let story: Story | undefined
+  for (const signal of SIGNALS) process.on(signal, abort)
   try {
     story = await birth(dir, dice, narrator)
     running.push(await startCloud(story))
@@ -28,6 +30,9 @@ async function main(options: Options): Promise<number> {
     if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`)
     if (options.keep) await keepRunning(story)
     return result.ok ? 0 : 1
+  } catch (error) {
+    process.stderr.write(`\nthe demo could not go on: ${reasonOf(error)}\n`)
+    return 1
   } finally {
     narrator.end()
     for (const charger of story?.chargers ?? []) charger.close()
@@ -36,6 +41,13 @@ async function main(options: Options): Promise<number> {
     for (const relay of story?.site.relays.values() ?? []) await relay.close()
     if (!options.keep) await rm(dir, { recursive: true, force: true })
   }
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+
+/** Leaves by `exit`, so that the processes of the site are taken along. */
+function abort(): void {
+  process.exit(1)
 }
 
 async function keepRunning(story: Story): Promise<void> {
@@ -51,6 +63,7 @@ async function keepRunning(story: Story): Promise<void> {
       `  URL       ws://127.0.0.1:${site.nodes[0]?.ocppPort}/ocpp/${identity}\n  user      ${identity}\n  password  ${guest?.password}\n  card      ${site.cards[14]?.tag}\n` +
       `Look at it:  npx chargemesh sessions --via ${site.nodes[0]?.dir}\nFolder:      ${site.dir}\nCtrl-C ends it.\n`,
   )
+  for (const signal of SIGNALS) process.off(signal, abort)
   await untilStopped()
 }
 
@@ -61,4 +74,5 @@ const command = new Command('demo')
   .option('--keep', 'leave the site running afterwards, for a charger of yours')
   .addHelpText('after', '\nExample:\n  npm run -s demo -- --json --seed 7')
 await command.parseAsync()
-process.exitCode = await main(command.opts<Options>())
+// By `exit`: a process of the site that was left when something went wrong must not keep us.
+process.exit(await main(command.opts<Options>()))

@@ -2,7 +2,7 @@
 // with folders of its own. Nothing here reaches into a process; it only reads what anybody could read.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -31,7 +31,11 @@ export async function start(args: readonly string[], logFile: string): Promise<R
   child.stderr.pipe(createWriteStream(logFile, { flags: 'a' }))
   const { pid } = child
   if (pid === undefined) throw new Error(`chargemesh ${args[0]} could not be started`)
-  const ready = await readyLine(child, `chargemesh ${args.slice(0, 2).join(' ')} (see ${logFile})`)
+  // Whatever becomes of us, no process of ours goes on alone.
+  const killAtExit = (): void => void child.kill('SIGKILL')
+  process.on('exit', killAtExit)
+  child.once('exit', () => process.off('exit', killAtExit))
+  const ready = await readyLine(child, { what: `chargemesh ${args.slice(0, 2).join(' ')}`, logFile })
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return
     const gone = once(child, 'exit')
@@ -41,7 +45,10 @@ export async function start(args: readonly string[], logFile: string): Promise<R
   return { pid, ready, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') }
 }
 
-function readyLine(child: ChildProcess, what: string): Promise<Readonly<Record<string, unknown>>> {
+function readyLine(
+  child: ChildProcess,
+  { what, logFile }: { readonly what: string; readonly logFile: string },
+): Promise<Readonly<Record<string, unknown>>> {
   const { promise, resolve, reject } = Promise.withResolvers<Readonly<Record<string, unknown>>>()
   let text = ''
   child.stdout?.on('data', (part: Buffer) => {
@@ -49,7 +56,10 @@ function readyLine(child: ChildProcess, what: string): Promise<Readonly<Record<s
     const end = text.indexOf('\n')
     if (end >= 0) resolve(JSON.parse(text.slice(0, end)))
   })
-  child.once('exit', code => reject(new Error(`${what} ended with ${code} before it was ready`)))
+  child.once('close', code => {
+    const said = existsSync(logFile) ? readFileSync(logFile, 'utf8').trim().split('\n').at(-1) : ''
+    reject(new Error(`${what} ended with ${code} before it was ready: ${said}`))
+  })
   return promise
 }
 
@@ -59,22 +69,26 @@ async function collectText(stream: NodeJS.ReadableStream): Promise<string> {
   return text
 }
 
-/** Ports that were free a moment ago. */
+/** Below the range from which systems draw ports for outgoing connections, which would take them from us again. */
+const FIRST_PORT = 20_000
+const PORT_COUNT = 10_000
+
+/** Different ports of this machine that nobody listens at. */
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      server.listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      return server
-    }),
-  )
-  const ports = servers.map(server => {
-    const address = server.address()
-    return typeof address === 'object' && address !== null ? address.port : 0
-  })
-  await Promise.all(servers.map(server => once(server.close(), 'close')))
-  return ports
+  const ports = new Set<number>()
+  while (ports.size < count) {
+    const port = FIRST_PORT + Math.floor(Math.random() * PORT_COUNT)
+    if (!ports.has(port) && (await isFree(port))) ports.add(port)
+  }
+  return [...ports]
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  server.once('error', () => resolve(false))
+  server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  return await promise
 }
 
 /** Polls until a condition gives a value; throws after the deadline, saying what was waited for. */
