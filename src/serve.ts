@@ -145,6 +145,7 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
         tier: decision.tier,
         connectionId: input.connectionId,
         clock: CLOCK,
+        ...(known?.end && { follows: known.end.ref }),
       },
     },
     ...pricing(context, { sessionId, startedAt: happenedAt(startedAt, context.nowAt) }),

@@ -83,6 +83,8 @@ export const BODIES = {
     connectionId: uint,
     clock: oneOf(CLOCK_QUALITIES),
     tagSealed: optional(bytes(160)),
+    /** The stop behind which a charger without a clock said these very words again: the next session, not a replay. */
+    follows: optional(EVENT_REF),
   }),
   meter_tick: record({
     sessionId: optional(sessionId),

@@ -36,17 +36,26 @@ export function splitByStops(facts: SessionFacts): readonly SessionFacts[] {
   }))
 }
 
-/** Starts and stops in their order: a start behind a stop begins the next part. */
+/**
+ * Starts and stops in their order: a start behind a stop begins the next part, if whoever recorded it knew of a stop:
+ * it says so, or recorded one itself. Else it is more likely the first start, sent again over a split; were it the next
+ * session's after all, the stops differ, and the session is disputed: billed once too little, never twice.
+ */
 function inTurn(facts: SessionFacts): readonly Part[] {
   const parts: Part[] = [{ starts: [], ends: [] }]
   const ends = new Set<Fact<'session_start' | 'session_end'>>(facts.ends)
   for (const fact of [...facts.starts, ...facts.ends].toSorted(byTime)) {
     const part = parts.at(-1) as Part
     if (ends.has(fact)) part.ends.push(fact as End)
-    else if (part.ends.length === 0 || part.starts.length === 0) part.starts.push(fact as Start)
+    else if (part.ends.length === 0 || part.starts.length === 0 || !knewStop(fact as Start, part))
+      part.starts.push(fact as Start)
     else parts.push({ starts: [fact as Start], ends: [] })
   }
   return parts
+}
+
+function knewStop(start: Start, part: Part): boolean {
+  return start.body.follows !== undefined || part.ends.some(end => end.deviceId === start.deviceId)
 }
 
 /**

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../src/cloud/database.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import { addAmounts } from '../../src/tariff/price.ts'
+import type { EventHash, LogId } from '../../src/units.ts'
 import { SITE_OPENED_AT, sessionBodies } from '../site.ts'
 import { cloudBench, openTestDatabase } from './cloud-bench.ts'
 
@@ -22,7 +23,14 @@ const words = (meterStopWh: number, tokenRef: string) =>
     tokenRef: tokenRef.repeat(16),
   })
 const FIRST = words(2500, 'aa')
-const SECOND = words(1800, 'bb')
+const SECOND = behindStop(words(1800, 'bb'))
+/** Whoever records the second start knows of the first stop, and says so. */
+function behindStop(said: ReturnType<typeof words>): ReturnType<typeof words> {
+  const follows = { logId: '1a'.repeat(16) as LogId, seq: 3, hash: '1b'.repeat(32) as EventHash }
+  const { start } = said
+  if (start.name !== 'session_start') throw new Error('a session begins with its start')
+  return { ...said, start: { ...start, body: { ...start.body, follows } } }
+}
 const bodies = ({ start, pricing, end }: typeof FIRST): readonly AnyBody[] => [start, pricing, end]
 
 describe('two sessions under one tuple of words', () => {

@@ -47,6 +47,7 @@ export const SAMPLES: { readonly [N in EventName]: readonly BodyOf<N>[] } = {
       ...{ transactionId: 2_147_483_647, allowed: 'BLOCKED', reason: 'revoked', grant: ref },
       ...{ policyHead: [ref], policyAgeMs: 90_000, tier: 'REDUCED', connectionId: 7, clock: 'gnss' },
       tagSealed: filled(48, 9),
+      follows: ref,
     },
     {
       ...{ sessionId, chargerId, connectorId: 1, tokenRef, meterStartWh: -1, startedAt: untold },

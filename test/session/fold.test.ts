@@ -139,11 +139,12 @@ describe('the fold of one charger', () => {
   it('counts nothing twice when another node has recorded the very same', () => {
     fc.assert(
       fc.property(tellings, telling => {
-        fc.pre(!startsBehindStops(telling))
         const twice: Told[] = [
           ...telling,
           ...telling.map(one => ({ ...one, node: one.node + 3, atMs: one.atMs + 1 })),
         ]
+        // A clockless start that another node recorded behind a stop cannot be told from the next session's.
+        fc.pre(!startsBehindStops(telling) && !startsBehindStops(twice))
         const bill = (told: readonly Told[]): unknown =>
           (sessionsOf(placed(told))['CP-1']?.sessions ?? [])
             .filter(session => session.energyWh !== undefined)
