@@ -170,6 +170,6 @@ async function send(identity: string, body: unknown, options: ViaOptions): Promi
   const detail = outcome.detail === undefined ? '' : `\n${JSON.stringify(outcome.detail, null, 2)}`
   if (outcome.kind === 'accepted') say(options, outcome, `accepted${detail}`)
   else if (outcome.kind === 'rejected')
-    throw new MeshError('CHARGER_REFUSED', `${identity} said ${outcome.status}${detail}`)
+    throw new MeshError('CHARGER_REFUSED', `${identity}: refused, ${outcome.status}${detail}`)
   else throw new MeshError('CHARGER_ABSENT', `${identity}: ${outcome.reason ?? 'not connected to this node'}`)
 }

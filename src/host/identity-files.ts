@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { check } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
-import { type SiteId, unhex } from '../units.ts'
+import type { SiteId } from '../units.ts'
 
 const hexOf = (length: number) =>
   z.string().regex(new RegExp(`^[0-9a-f]{${2 * length}}$`), `${2 * length} hex digits`)
@@ -54,11 +54,6 @@ export async function readIdentity(dir: string): Promise<IdentityFile> {
     IDENTITY,
     'no identity here: `chargemesh node join` makes one',
   )
-}
-
-export async function readRootKey(dir: string): Promise<Uint8Array> {
-  const text = await readText(join(dir, ROOT_FILE), 'this folder holds no root key')
-  return unhex(check(join(dir, ROOT_FILE), hexOf(32), text.trim()))
 }
 
 /** Durable when resolved. Power loss leaves the old text or the new one, whole: never an empty key. */
