@@ -2,7 +2,7 @@
 // the truth that everything is counted against.
 import { join } from 'node:path'
 import { openVirtualCharger, type VirtualCharger } from '../charger/virtual.ts'
-import type { Dice } from './dice.ts'
+import type { Dice } from '../dice.ts'
 import type { Narrator } from './narrator.ts'
 import { type Running, start, waitFor } from './processes.ts'
 import { bornSite, type Card, type DemoNode, type DemoSite, REVOKED, startDemoNode } from './site.ts'

@@ -10,7 +10,7 @@ import { type Node, startNode } from '../../src/node.ts'
 import type { ChargerAnswer, ChargerInput, ChargerMessage, Clock, Network, Random } from '../../src/ports.ts'
 import { type ChargerId, type DeviceId, hex, type LogId } from '../../src/units.ts'
 import { SITE_OPENED_AT, type TestDevice, type TestLog, type TestSite, testSite } from '../site.ts'
-import { createHeap } from './heap.ts'
+import { createHeap } from '../../simulations/heap.ts'
 
 const TICK_MS = 1000
 const MAX_TASKS = 2_000_000
