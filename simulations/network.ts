@@ -1,256 +1,218 @@
-// The Network port in one process: links that lose, double, delay and break, on whatever clock `schedule` stands for.
-// It promises exactly what the real one does, and draws every chance from `random`, so a seed is a whole world. A link
-// is up while either direction works: with one direction cut the other side still hears, as over a bad radio.
-
+// The Network port in one process: links that lose, double, delay, starve and break, on whatever clock `schedule` stands
+// for. It promises what the real one does (src/host/network.ts) and draws every chance from the dice it is given, so a seed
+// is a whole world. A link is up while either direction works: with one direction cut the other side still hears, as over
+// a bad radio.
 import { invariant } from '../src/errors.ts'
-import type { NetworkOptions } from '../src/host/network-options.ts'
-import { type Certificate, inForce } from '../src/identity/certificate.ts'
-import type { Roster } from '../src/identity/roster.ts'
-import { MAX_MESSAGE_BYTES, type Network, type Random } from '../src/ports.ts'
+import { DEFAULT_MAX_PEERS } from '../src/host/network-limits.ts'
+import type { Network, Random } from '../src/ports.ts'
 import type { DeviceId } from '../src/units.ts'
+import { type NetworkObserver, senderOf, type Deliveries as World } from './delivery.ts'
+import { type Islands, islandsOf } from './islands.ts'
+import { GOOD_LINK, type LinkQuality } from './link.ts'
+import { ban, enrolChain, join, leave, type Member, review, type SimulatedMember } from './meeting.ts'
+import { createReach, healAll, type Link, linkOf, type Pair, placeOf, setCut, setGroups } from './reach.ts'
 
 export type SimulatedNetworkDeps = {
-  readonly random: Random
   /** The virtual clock's: runs `task` after so many milliseconds of its time. */
   readonly schedule: (delayMs: number, task: () => void) => void
-}
+  /** Needed for rates and budgets of bytes. Without it, whoever can be reached again is found again at once. */
+  readonly nowMs?: () => number
+  /** Pairs that know each other's address; absent: everybody knows everybody. */
+  readonly links?: readonly Pair[]
+  readonly quality?: Partial<LinkQuality>
+  readonly maxPeers?: number
+  /** Nobody changes a message after it was sent or heard, so that no byte need be copied. */
+  readonly sharesBytes?: boolean
+  readonly observe?: NetworkObserver
+} & (
+  | { readonly random: Random }
+  /** 0 <= n < 1. */
+  | { readonly dice: () => number }
+)
 
-export type Handlers = Pick<NetworkOptions, 'onPeer' | 'onPeerGone' | 'onMessage'>
-
-export type SimulatedMember = Handlers & {
-  /** Own chain, issuer first, own certificate last. */
-  readonly certificates: readonly Uint8Array[]
-  readonly roster: Roster
-  readonly wallMs: () => number
-}
-
-export type LinkQuality = {
-  /** Each message takes a time drawn between the two; those that draw less overtake. */
-  readonly minDelayMs: number
-  readonly maxDelayMs: number
-  /** 0 to 1. */
-  readonly lossRate: number
-  readonly duplicateRate: number
+/** Messages since the start: sent + doubled = delivered + lost + overBudget + those under way. */
+export type SimulatedTraffic = {
+  readonly sent: number
+  readonly delivered: number
+  /** By the dice, a cut, a full queue, or the end of the connection that they were sent over. */
+  readonly lost: number
+  readonly doubled: number
+  readonly overBudget: number
+  /** Links looked at after changes. */
+  readonly reviews: number
 }
 
 export type SimulatedNetwork = {
-  /** Joins the mesh. Throws when the member's own certificate is refused, or it is attached already. */
-  readonly attach: (member: SimulatedMember) => Network & { readonly close: () => void }
+  /**
+   * Joins the mesh. Throws when the member's own certificate is refused, or its device is attached already; unless
+   * one of the two is a clone: then each peer talks to the copy that said hello last, and the copies take turns.
+   */
+  readonly attach: (
+    member: SimulatedMember,
+    options?: { readonly asClone?: boolean },
+  ) => Network & { readonly close: () => void }
   /** Nothing passes from `a` to `b`, nor back unless `oneWay`. */
   readonly cut: (a: DeviceId, b: DeviceId, options?: { readonly oneWay?: boolean }) => void
   readonly mend: (a: DeviceId, b: DeviceId) => void
-  /** Only members of one group reach one another; whoever is in no group is alone. Replaces an earlier split. */
+  /** Two devices hear each other while they share a group; whoever is in none is alone. Replaces an earlier split. */
   readonly split: (groups: readonly (readonly DeviceId[])[]) => void
-  /** Undoes every cut and split; qualities stay. */
+  /** Undoes the split, and nothing else. */
+  readonly unsplit: () => void
+  /** Nothing passes to or from this device. */
+  readonly isolate: (device: DeviceId) => void
+  readonly rejoin: (device: DeviceId) => void
+  /** Undoes every cut, split and isolation; qualities stay. */
   readonly heal: () => void
   /** For one pair, both ways; without a pair for every link that has no quality of its own. */
-  readonly shape: (quality: Partial<LinkQuality>, pair?: readonly [DeviceId, DeviceId]) => void
-}
-
-export const GOOD_LINK: LinkQuality = { minDelayMs: 1, maxDelayMs: 5, lossRate: 0, duplicateRate: 0 }
-/** From a link that works to the end of its hello. */
-const HELLO_MS = 50
-/** From the last sign of life to the end of patience, as on the real network. */
-const SILENCE_MS = 15_000
-
-type Member = SimulatedMember & {
-  readonly certificate: Certificate
-  readonly peers: Set<DeviceId>
-  readonly banned: Set<DeviceId>
-  readonly traffic: { receivedBytes: number; sentBytes: number }
-  isAttached: boolean
-}
-
-type World = SimulatedNetworkDeps & {
-  readonly members: Map<DeviceId, Member>
-  /** Directions that are cut, as `from>to`. */
-  readonly cuts: Set<string>
-  readonly qualities: Map<string, LinkQuality>
-  common: LinkQuality
-  groupOf: ReadonlyMap<DeviceId, number> | undefined
+  readonly shape: (quality: Partial<LinkQuality>, pair?: Pair) => void
+  /** The pair is as all links again; without a pair all links are as at creation. */
+  readonly reshape: (pair?: Pair) => void
+  /** Takes so many bytes a second from each peer; undefined: as fast as they come. */
+  readonly slowReader: (device: DeviceId, bytesPerS: number | undefined) => void
+  readonly stats: () => SimulatedTraffic
+  /** As `traffic()` of all processes that the device ever had. */
+  readonly bytesOf: (device: DeviceId) => { readonly receivedBytes: number; readonly sentBytes: number }
+  /** Components of attached devices, over connections that carry both ways now. */
+  readonly islands: () => number
+  readonly componentOf: () => ReadonlyMap<DeviceId, number>
+  /** Grows with every change of who reaches whom. */
+  readonly topologyVersion: () => number
 }
 
 export function createSimulatedNetwork(deps: SimulatedNetworkDeps): SimulatedNetwork {
+  const atCreation = { ...GOOD_LINK, ...deps.quality }
   const world: World = {
-    ...deps,
-    members: new Map(),
-    cuts: new Set(),
-    qualities: new Map(),
-    common: GOOD_LINK,
-    groupOf: undefined,
+    ...{ schedule: deps.schedule, nowMs: deps.nowMs, observe: deps.observe ?? {} },
+    draw: 'dice' in deps ? deps.dice : diceOf(deps.random),
+    reach: createReach(deps.links),
+    maxPeers: deps.maxPeers ?? DEFAULT_MAX_PEERS,
+    sharesBytes: deps.sharesBytes ?? false,
+    quality: { common: atCreation },
+    checked: new WeakMap(),
+    counts: { version: 0, reviews: 0 },
+    messages: { sent: 0, delivered: 0, lost: 0, doubled: 0, overBudget: 0 },
   }
+  checkRates(world, atCreation)
   return {
-    attach: member => attach(world, member),
-    cut: (a, b, options) => {
-      world.cuts.add(way(a, b))
-      if (!options?.oneWay) world.cuts.add(way(b, a))
-      review(world)
-    },
-    mend: (a, b) => {
-      world.cuts.delete(way(a, b))
-      world.cuts.delete(way(b, a))
-      review(world)
-    },
-    split: groups => {
-      world.groupOf = new Map(groups.flatMap((group, i) => group.map(member => [member, i] as const)))
-      review(world)
-    },
-    heal: () => {
-      world.groupOf = undefined
-      world.cuts.clear()
-      review(world)
-    },
-    shape: (quality, pair) => {
-      if (!pair) world.common = { ...world.common, ...quality }
-      else
-        for (const name of [way(pair[0], pair[1]), way(pair[1], pair[0])])
-          world.qualities.set(name, { ...world.common, ...world.qualities.get(name), ...quality })
-    },
+    ...partitions(world),
+    ...qualities(world, atCreation),
+    ...figures(world),
+    attach: (member, options) => attach(world, member, options?.asClone ?? false),
   }
 }
 
-function attach(world: World, options: SimulatedMember): Network & { readonly close: () => void } {
-  const certificate = enrolChain(options.roster, options.certificates)
+function attach(
+  world: World,
+  options: SimulatedMember,
+  isClone: boolean,
+): ReturnType<SimulatedNetwork['attach']> {
+  const certificate = enrolChain(world.checked, options.roster, options.certificates)
   invariant(certificate !== undefined, 'a member whose own certificate is refused')
-  invariant(!world.members.has(certificate.deviceId), 'a member that is attached already')
+  const place = placeOf(world.reach, certificate.deviceId)
+  invariant(isClone || place.copies.every(copy => copy.isClone), 'a member that is attached already')
   const member: Member = {
     ...options,
-    certificate,
-    peers: new Set(),
-    banned: new Set(),
+    ...{ place, certificate, isClone, peers: new Map(), banned: new Map(), isAttached: true },
     traffic: { receivedBytes: 0, sentBytes: 0 },
-    isAttached: true,
   }
-  world.members.set(certificate.deviceId, member)
-  review(world)
+  join(world, member)
   return {
-    send: (to, message) => send(world, member, { to, message }),
-    peers: () => [...member.peers],
+    send: senderOf(world, member),
+    peers: () => [...member.peers.keys()],
     ban: (peer, banMs) => ban(world, member, { peer, banMs }),
     traffic: () => ({ ...member.traffic }),
-    close: () => detach(world, member),
+    close: () => leave(world, member),
   }
 }
 
-/** The sockets of a process that ends are closed by its kernel, so its peers hear of it at once. */
-function detach(world: World, member: Member): void {
-  const { deviceId } = member.certificate
-  member.isAttached = false
-  member.peers.clear()
-  if (world.members.get(deviceId) === member) world.members.delete(deviceId)
-  for (const other of world.members.values())
-    if (other.peers.delete(deviceId))
-      world.schedule(0, () => {
-        if (other.isAttached) other.onPeerGone(deviceId)
-      })
-}
+type Partitions = 'cut' | 'mend' | 'split' | 'unsplit' | 'isolate' | 'rejoin' | 'heal'
 
-function way(from: DeviceId, to: DeviceId): string {
-  return `${from}>${to}`
-}
-
-function passes(world: World, from: DeviceId, to: DeviceId): boolean {
-  if (world.cuts.has(way(from, to))) return false
-  if (!world.groupOf) return true
-  const group = world.groupOf.get(from)
-  return group !== undefined && group === world.groupOf.get(to)
-}
-
-function isUp(world: World, a: Member, b: Member): boolean {
-  const [x, y] = [a.certificate.deviceId, b.certificate.deviceId]
-  if (a.banned.has(y) || b.banned.has(x)) return false
-  return passes(world, x, y) || passes(world, y, x)
-}
-
-/** After any change: links that work and are not connected say hello, dead ones run out of patience. */
-function review(world: World): void {
-  const all = [...world.members.values()]
-  for (const [i, a] of all.entries()) for (const b of all.slice(i + 1)) reviewPair(world, a, b)
-}
-
-function reviewPair(world: World, a: Member, b: Member): void {
-  const isConnected = a.peers.has(b.certificate.deviceId)
-  if (isUp(world, a, b) === isConnected) return
-  world.schedule(isConnected ? SILENCE_MS : HELLO_MS, () => {
-    if (!a.isAttached || !b.isAttached || isUp(world, a, b) === isConnected) return
-    if (isConnected) disconnect(a, b)
-    else connect(a, b)
-  })
-}
-
-function connect(a: Member, b: Member): void {
-  if (a.peers.has(b.certificate.deviceId) || !accepts(a, b) || !accepts(b, a)) return
-  a.peers.add(b.certificate.deviceId)
-  b.peers.add(a.certificate.deviceId)
-  a.onPeer(b.certificate.deviceId, b.certificate)
-  b.onPeer(a.certificate.deviceId, a.certificate)
-}
-
-function disconnect(a: Member, b: Member): void {
-  const [x, y] = [a.certificate.deviceId, b.certificate.deviceId]
-  if (a.peers.delete(y)) a.onPeerGone(y)
-  if (b.peers.delete(x)) b.onPeerGone(x)
-}
-
-type Sending = { readonly to: DeviceId; readonly message: Uint8Array }
-
-function send(world: World, from: Member, { to, message }: Sending): void {
-  invariant(message.length <= MAX_MESSAGE_BYTES, `message of ${message.length} bytes`)
-  invariant(message.length > 0, 'empty message')
-  if (!from.peers.has(to)) return
-  const sender = from.certificate.deviceId
-  const quality = world.qualities.get(way(sender, to)) ?? world.common
-  from.traffic.sentBytes += message.length
-  if (draw(world.random) < quality.lossRate) return
-  const copies = draw(world.random) < quality.duplicateRate ? 2 : 1
-  for (let copy = 0; copy < copies; copy++) {
-    const delayMs = quality.minDelayMs + draw(world.random) * (quality.maxDelayMs - quality.minDelayMs)
-    const arriving = message.slice()
-    world.schedule(delayMs, () => deliver(world, sender, { to, message: arriving }))
+function partitions(world: World): Pick<SimulatedNetwork, Partitions> {
+  const { reach } = world
+  const reviewAll = (links: Iterable<Link>): void => {
+    for (const link of links) review(world, link)
+  }
+  const setPair = (pair: Pair, there: boolean, back: boolean | undefined): void => {
+    const link = setCut(reach, pair, { there, back })
+    if (link) review(world, link)
+  }
+  const setIsolated = (device: DeviceId, isIsolated: boolean): void => {
+    const place = placeOf(reach, device)
+    place.isIsolated = isIsolated
+    reviewAll(place.links.values())
+  }
+  const setSplit = (groups: readonly (readonly DeviceId[])[] | undefined): void => {
+    setGroups(reach, groups)
+    reviewAll(reach.links)
+  }
+  return {
+    cut: (a, b, options) => setPair([a, b], true, options?.oneWay ? undefined : true),
+    mend: (a, b) => setPair([a, b], false, false),
+    split: setSplit,
+    unsplit: () => setSplit(undefined),
+    isolate: device => setIsolated(device, true),
+    rejoin: device => setIsolated(device, false),
+    heal: () => {
+      healAll(reach)
+      reviewAll(reach.links)
+    },
   }
 }
 
-function deliver(world: World, from: DeviceId, { to, message }: Sending): void {
-  const receiver = world.members.get(to)
-  if (!receiver?.peers.has(from) || !passes(world, from, to)) return
-  receiver.traffic.receivedBytes += message.length
-  receiver.onMessage(from, message)
-}
+type Qualities = 'shape' | 'reshape' | 'slowReader'
 
-type Ban = { readonly peer: DeviceId; readonly banMs: number }
-
-function ban(world: World, member: Member, { peer, banMs }: Ban): void {
-  const other = world.members.get(peer)
-  member.banned.add(peer)
-  if (other)
-    world.schedule(0, () => {
-      if (member.isAttached && other.isAttached) disconnect(member, other)
-    })
-  world.schedule(banMs, () => {
-    member.banned.delete(peer)
-    review(world)
-  })
-}
-
-/** What the real hello asks, without its signatures: the chain, the role, the time. */
-function accepts(member: Member, peer: Member): boolean {
-  const certificate = enrolChain(member.roster, peer.certificates)
-  if (!certificate?.roles.includes('node')) return false
-  return inForce(certificate, member.wallMs())
-}
-
-function enrolChain(roster: Roster, chain: readonly Uint8Array[]): Certificate | undefined {
-  let own: Certificate | undefined
-  for (const encoded of chain) {
-    const verdict = roster.enrol(encoded)
-    if (verdict.kind === 'refused') return undefined
-    own = verdict.certificate
+function qualities(world: World, atCreation: LinkQuality): Pick<SimulatedNetwork, Qualities> {
+  const { quality, reach } = world
+  return {
+    shape: (change, pair) => {
+      checkRates(world, change)
+      if (!pair) quality.common = { ...quality.common, ...change }
+      else {
+        const link = linkOf(reach, pair)
+        if (link) link.quality = { ...(link.quality ?? quality.common), ...change }
+      }
+    },
+    reshape: pair => {
+      const link = pair && linkOf(reach, pair)
+      if (link) link.quality = undefined
+      if (pair) return
+      quality.common = atCreation
+      for (const each of reach.links) each.quality = undefined
+    },
+    slowReader: (device, bytesPerS) => {
+      if (bytesPerS !== undefined) checkRates(world, { bytesPerS })
+      placeOf(reach, device).readsBytesPerS = bytesPerS
+    },
   }
-  return own
 }
 
-/** 0 to 1, below 1. */
-function draw(random: Random): number {
-  const [a = 0, b = 0, c = 0] = random.bytes(3)
-  return (a * 65_536 + b * 256 + c) / 16_777_216
+function checkRates({ nowMs }: World, { bytesPerS, bytesPerDay }: Partial<LinkQuality>): void {
+  if (bytesPerS === undefined && bytesPerDay === undefined) return
+  invariant(nowMs !== undefined, 'a rate or a budget of bytes without `nowMs`')
+  invariant((bytesPerS ?? 1) > 0, `a rate of ${bytesPerS} bytes a second`)
+}
+
+type Figures = 'stats' | 'bytesOf' | 'islands' | 'componentOf' | 'topologyVersion'
+
+function figures({ reach, counts, messages }: World): Pick<SimulatedNetwork, Figures> {
+  let seen: { readonly version: number; readonly islands: Islands } | undefined
+  const islands = (): Islands => {
+    if (seen?.version !== counts.version) seen = { version: counts.version, islands: islandsOf(reach) }
+    return seen.islands
+  }
+  return {
+    stats: () => ({ ...messages, reviews: counts.reviews }),
+    bytesOf: device => ({ receivedBytes: 0, sentBytes: 0, ...reach.places.get(device)?.traffic }),
+    islands: () => islands().count,
+    componentOf: () => islands().componentOf,
+    topologyVersion: () => counts.version,
+  }
+}
+
+/** 0 <= n < 1, of three drawn bytes. */
+function diceOf(random: Random): () => number {
+  return () => {
+    const [a = 0, b = 0, c = 0] = random.bytes(3)
+    return (a * 65_536 + b * 256 + c) / 16_777_216
+  }
 }

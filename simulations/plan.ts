@@ -23,6 +23,8 @@ export type Plan = {
   readonly cards: readonly CardPlan[]
   /** Decimal text, per kWh; a tariff that is in force from the start. */
   readonly pricePerKwh: string
+  /** So old may news of the operator be when a card is accepted; by default 90 days. */
+  readonly offlineMaxAgeS?: number
   readonly visits: readonly Visit[]
   readonly operator: readonly OperatorStep[]
   readonly uplinks: readonly UplinkPlan[]

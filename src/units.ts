@@ -26,27 +26,22 @@ export type ChargerId = Brand<string, 'ChargerId'>
 /** libp2p peer id, as base58 text. */
 export type PeerId = Brand<string, 'PeerId'>
 
-const HEX = '0123456789abcdef'
-
 /** Lower-case hex of some bytes, branded as the id that the caller says it is. */
 export function hex<T extends string = string>(bytes: Uint8Array): T {
-  let text = ''
-  for (const byte of bytes) text += `${HEX[byte >> 4]}${HEX[byte & 15]}`
-  return text as T
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex') as T
 }
 
 /** Bytes of a hex text. Throws RangeError on an odd length or a character that is no hex digit. */
 export function unhex(text: string): Uint8Array {
   if (text.length % 2 !== 0) throw new RangeError('hex text has an odd length')
   const bytes = new Uint8Array(text.length / 2)
-  for (let i = 0; i < bytes.length; i++) {
-    const high = HEX.indexOf(text[2 * i] as string)
-    const low = HEX.indexOf(text[2 * i + 1] as string)
-    if (high < 0 || low < 0) throw new RangeError('hex text has a character that is no hex digit')
-    bytes[i] = high * 16 + low
-  }
+  // Reading ends at the first character that is no hex digit. Ids are written in lower case, and only so.
+  if (Buffer.from(bytes.buffer).write(text, 'hex') !== bytes.length || !LOWER_HEX.test(text))
+    throw new RangeError('hex text has a character that is no hex digit')
   return bytes
 }
+
+const LOWER_HEX = /^[0-9a-f]*$/
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false

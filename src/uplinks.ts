@@ -4,6 +4,7 @@ import type { Acting } from './acting.ts'
 import { MeshError, reasonOf } from './errors.ts'
 import type { Ledger } from './ledger.ts'
 import { TYPE_NUMBERS } from './log/body.ts'
+import { cloudEpochOf } from './log/object.ts'
 import type { Clock, Logger, Push, PushAnswer, Random, Uplink } from './ports.ts'
 import type { Log } from './replica/logs.ts'
 import type { Send } from './replica/sends.ts'
@@ -70,9 +71,19 @@ type Way = {
 
 export function createUplinks(deps: UplinksDeps): Uplinks {
   let ways: readonly Way[] = []
+  let unsent: readonly Unsent[] = []
+  let unsentAt: { readonly ledger: Ledger; readonly changes: number } | undefined
   const dice = (): number => {
     const drawn = deps.random.bytes(4)
     return new DataView(drawn.buffer, drawn.byteOffset).getUint32(0) / 2 ** 32
+  }
+
+  /** Looked for again only when the ledger has changed since. */
+  const unsentNow = (ledger: Ledger): readonly Unsent[] => {
+    const changes = ledger.logs.changes() + ledger.objects.changes()
+    if (unsentAt?.ledger === ledger && unsentAt.changes === changes) return unsent
+    unsentAt = { ledger, changes }
+    return unsentLogs(ledger)
   }
 
   const answered = (way: Way, answer: PushAnswer, act: Acting): readonly Send[] => {
@@ -85,6 +96,7 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
       deps.count('uplink.refused')
       deps.logger.warn('the cloud refused part of a log', { log: logId, reason, uplink: way.uplink.name })
     }
+    act.ledger.objects.sawCloud(cloudEpochOf(answer.version))
     const before = unsentIn(act.ledger)
     const { sends, refused } = act.learn(answer.acks)
     // Acks that we could not read are asked for again: the certificate that signed them may be on its way.
@@ -131,7 +143,7 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
       ways = list.map(uplink => ways.find(way => way.uplink.name === uplink.name) ?? newWay(uplink, nowMs))
     },
     tick: (act, back) => {
-      const unsent = ways.length === 0 ? [] : unsentLogs(act.ledger)
+      if (ways.length > 0) unsent = unsentNow(act.ledger)
       for (const way of ways) {
         const alive = aliveNodes(act)
         const next = round(way.outbox, { unsent, self: deps.self, alive, nowMs: act.times.monotonicMs, dice })

@@ -101,6 +101,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   'csv-parse': ['src/cli/'],
   'cli-table3': ['src/cli/'],
   'cli-progress': ['src/cli/'],
+  uplot: ['simulations/report/'],
 }
 
 /** What runs under virtual time, seeded dice and a simulated disk: all below the edges, and the wiring of a node. */

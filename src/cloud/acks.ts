@@ -4,7 +4,7 @@
 // site's row is locked while they are given out: a node that asks for "newer than" can miss none.
 
 import type { Signatures } from '../identity/signature.ts'
-import { type Ack, signObject } from '../log/object.ts'
+import { type Ack, signObject, VERSIONS_PER_EPOCH } from '../log/object.ts'
 import type { Clock } from '../ports.ts'
 import type { CertHash, EventHash, LogId, SiteId } from '../units.ts'
 import type { Database, Sql } from './database.ts'
@@ -16,8 +16,6 @@ export const MAX_ACKS_PER_ANSWER = 1_000
 const MAX_ACKS_PER_SIGNING = 500
 /** Committed in our database; a synchronous replica and an archived log would be 2 (PROTOCOL 3.5). */
 export const DURABILITY = 1
-/** Versions of one cloud epoch, so that those of the next are always greater, even after a restored backup. */
-const VERSIONS_PER_EPOCH = 2 ** 32
 export const MAX_CLOUD_EPOCH = 2 ** 20
 
 export type AckDeps = {

@@ -1,6 +1,7 @@
 // The cloud's tables (PROTOCOL 3.6), as numbered migrations. Every primary key and every index begins with site_id,
 // and no statement joins two sites, so a distributed PostgreSQL can shard by it. Ids and hashes are hex text; what
 // was signed is kept byte for byte. A migration that was released is never edited; a new one is added behind it.
+import { VERSIONS_PER_EPOCH } from '../log/object.ts'
 import type { Database, Sql } from './database.ts'
 import { intIn } from './rows.ts'
 
@@ -110,7 +111,9 @@ export async function enterSite(database: Database, site: SiteRow, cloudEpoch: n
       site.name,
     ])
     const raised = await sql(
-      'UPDATE sites SET cloud_epoch = $2 WHERE site_id = $1 AND cloud_epoch < $2 RETURNING cloud_epoch',
+      // The version says so at once: a node whose acks are of an earlier epoch must push again what is not here any more.
+      `UPDATE sites SET cloud_epoch = $2, ack_version = $2 * ${VERSIONS_PER_EPOCH}
+       WHERE site_id = $1 AND cloud_epoch < $2 RETURNING cloud_epoch`,
       [site.siteId, cloudEpoch],
     )
     if (raised.rows.length > 0)

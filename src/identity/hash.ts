@@ -1,6 +1,7 @@
 // Domain-separated SHA-256: every hash begins with the name of what it hashes, so no bytes signed for one
 // purpose mean anything for another (PROTOCOL 1.2).
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
+import { concatBytes } from '../units.ts'
 
 export type HashDomain =
   | 'chargemesh/site/v1'
@@ -19,13 +20,20 @@ export type HashDomain =
   | 'chargemesh/bill/v1'
 
 export function hashOf(domain: HashDomain, ...parts: readonly Uint8Array[]): Uint8Array {
-  const hash = createHash('sha256').update(domain)
-  for (const part of parts) hash.update(part)
-  return new Uint8Array(hash.digest())
+  return sha256(concatBytes([domainBytes(domain), ...parts]))
 }
 
+/** In one call: an event is hashed several times on its way, and a hash object costs more than the hash. */
 export function sha256(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(bytes).digest())
+  return new Uint8Array(hash('sha256', bytes, 'buffer'))
+}
+
+const domains = new Map<HashDomain, Uint8Array>()
+
+function domainBytes(domain: HashDomain): Uint8Array {
+  const bytes = domains.get(domain) ?? utf8Bytes(domain)
+  domains.set(domain, bytes)
+  return bytes
 }
 
 /** Bytes with their length (u32, big-endian) before them, so that two neighbours cannot trade characters. */

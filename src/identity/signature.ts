@@ -11,6 +11,8 @@ export type Signatures = {
   /** 64 bytes. `secretKey` is the 32-byte seed of RFC 8032. */
   readonly sign: (secretKey: Uint8Array, message: Uint8Array) => Uint8Array
   readonly verify: (signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array) => boolean
+  /** Why a public key may not be enrolled, or undefined when it may. */
+  readonly refuseKey: (publicKey: Uint8Array) => KeyRefusal | undefined
 }
 
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -46,6 +48,7 @@ export function ed25519(): Signatures {
       if (verify(null, message, publicObject(publicKey), signature)) return true
       return slowVerify(signature, message, publicKey)
     },
+    refuseKey,
   }
 }
 

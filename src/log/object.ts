@@ -72,6 +72,14 @@ export type Statement =
   | { readonly kind: 'uplink'; readonly body: Value<typeof UPLINK> }
   | { readonly kind: 'beacon'; readonly body: Beacon }
 
+/** Versions of one cloud epoch: the receiver's counter of acks begins anew above them after a fail-over or a restore. */
+export const VERSIONS_PER_EPOCH = 2 ** 32
+
+/** The epoch that a version of the receiver's acks belongs to. */
+export function cloudEpochOf(version: number): number {
+  return Math.floor(version / VERSIONS_PER_EPOCH)
+}
+
 const MAY_SIGN: Readonly<Record<ObjectKind, Role>> = { ack: 'cloud', uplink: 'node', beacon: 'issuer' }
 const MAX_LOG_SEQ = 2 ** 24
 

@@ -20,17 +20,15 @@ export function headEntry(log: Log): HeadEntry | undefined {
 /** Heads that changed after the counter `since`; 0 gives all. */
 export function headsSince(logs: Logs, since: number): readonly HeadEntry[] {
   const entries: HeadEntry[] = []
-  for (const log of logs.all()) {
-    const entry = log.changedAt > since ? headEntry(log) : undefined
+  for (const log of logs.changedSince(since)) {
+    const entry = headEntry(log)
     if (entry) entries.push(entry)
   }
   return entries
 }
 
 export function objectsSince(objects: Objects, since: number): readonly ObjectEntry[] {
-  const entries: ObjectEntry[] = []
-  for (const { object, changedAt } of objects.all()) if (changedAt > since) entries.push(objectEntry(object))
-  return entries
+  return objects.changedSince(since).map(objectEntry)
 }
 
 export function objectEntry(object: { readonly name: string; readonly version: number }): ObjectEntry {
@@ -40,12 +38,31 @@ export function objectEntry(object: { readonly name: string; readonly version: n
 
 /** 16 bytes that are equal exactly where everything held is equal. Signs of life are left out: they change for ever. */
 export function digestOf(logs: Logs, objects: Objects): Uint8Array {
-  const heads = headsSince(logs, 0).toSorted((a, b) => (a.logId < b.logId ? -1 : 1))
-  const parts: Uint8Array[] = heads.map(head => concatBytes([unhex(head.logId), u48(head.seq), head.hash]))
-  const named = objectsSince(objects, 0).filter(entry => entry.kind !== 'uplink')
-  const names = named.map(entry => `${entry.kind}/${entry.key}@${entry.version}`).sort()
-  parts.push(new TextEncoder().encode(names.join('\n')))
+  const heads: { readonly logId: string; readonly bytes: Uint8Array }[] = []
+  for (const log of logs.all()) {
+    const bytes = headBytes(log)
+    if (bytes) heads.push({ logId: log.logId, bytes })
+  }
+  heads.sort((a, b) => (a.logId < b.logId ? -1 : 1))
+  const names: string[] = []
+  for (const { object } of objects.all())
+    if (object.kind !== 'uplink') names.push(`${object.name}@${object.version}`)
+  const parts = [...heads.map(head => head.bytes), new TextEncoder().encode(names.sort().join('\n'))]
   return hashOf('chargemesh/frontier/v1', ...parts).subarray(0, 16)
+}
+
+/** A log's part of the digest, kept until the log changes: a site has hundreds, and few change between two digests. */
+const known = new WeakMap<Log, { readonly changedAt: number; readonly bytes: Uint8Array | undefined }>()
+
+function headBytes(log: Log): Uint8Array | undefined {
+  const before = known.get(log)
+  if (before?.changedAt === log.changedAt) return before.bytes
+  const head = headEntry(log)
+  // Who has no proof of a fork holds the same events up to it, and must hear of it all the same (I9).
+  const frozen = log.fork ? [u48(log.fork.seq)] : []
+  const bytes = head && concatBytes([unhex(head.logId), u48(head.seq), head.hash, ...frozen])
+  known.set(log, { changedAt: log.changedAt, bytes })
+  return bytes
 }
 
 function u48(value: number): Uint8Array {

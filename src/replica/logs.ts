@@ -35,6 +35,8 @@ export type Logs = {
   readonly count: () => number
   /** Grows with every change of any log. */
   readonly changes: () => number
+  /** Logs that changed after the counter `since`, in the order of their last change; 0 gives all. */
+  readonly changedSince: (since: number) => readonly Log[]
   readonly held: (logId: LogId) => Held | undefined
   /** Adds events that follow the head; the first must be number 0 of a new log. */
   readonly append: (
@@ -42,6 +44,8 @@ export type Logs = {
     events: readonly LogEvent[],
     elements: readonly Uint8Array[],
   ) => Log
+  /** Logs of which two branches are known. */
+  readonly forked: () => IterableIterator<Log>
   readonly freeze: (logId: LogId, fork: Fork) => void
   /** Sealed segments from `fromSeq` on, at most `most` of them. */
   readonly segments: (logId: LogId, fromSeq: number, most: number) => readonly CutSegment[]
@@ -50,14 +54,35 @@ export type Logs = {
 /** A segment that we cut ourselves, with the number of the event behind it and the short hash of the one before it. */
 export type CutSegment = Segment & { readonly nextSeq: number; readonly prevHash: Uint8Array }
 
+const MIN_TIMELINE = 64
+
 export function createLogs(): Logs {
   const logs = new Map<LogId, Log>()
+  const forked = new Set<Log>()
   let changes = 0
+  // Every change appends here; entries that a later change of the same log has outdated are dropped now and then.
+  let timeline: { readonly changedAt: number; readonly log: Log }[] = []
+  const note = (log: Log): void => {
+    changes += 1
+    log.changedAt = changes
+    timeline.push({ changedAt: changes, log })
+    if (timeline.length > 2 * logs.size + MIN_TIMELINE)
+      timeline = timeline.filter(entry => entry.log.changedAt === entry.changedAt)
+  }
   return {
     get: logId => logs.get(logId),
     all: () => logs.values(),
     count: () => logs.size,
     changes: () => changes,
+    changedSince: since => {
+      const changed: Log[] = []
+      for (let i = timeline.length - 1; i >= 0; i--) {
+        const entry = timeline[i]
+        if (!entry || entry.changedAt <= since) break
+        if (entry.log.changedAt === entry.changedAt) changed.push(entry.log)
+      }
+      return changed.reverse()
+    },
     held: logId => {
       const log = logs.get(logId)
       return log && { certificate: log.certificate, head: log.head, hashAt: seq => log.hashes[seq] }
@@ -65,30 +90,30 @@ export function createLogs(): Logs {
     append: (certificate, events, elements) => {
       const newest = events.at(-1)
       if (!newest) throw new RangeError('append needs events')
-      changes += 1
       const log = logs.get(newest.logId) ?? {
         logId: newest.logId,
         certificate,
         head: headAfter(newest),
         hashes: [],
         elements: [],
-        changedAt: changes,
+        changedAt: 0,
         fork: undefined,
       }
       for (const event of events) log.hashes.push(event.hash)
       for (const element of elements) log.elements.push(element)
       log.head = headAfter(newest)
-      log.changedAt = changes
       logs.set(log.logId, log)
+      note(log)
       return log
     },
+    forked: () => forked.values(),
     freeze: (logId, fork) => {
       const log = logs.get(logId)
       // Of three branches the lowest fork counts, so that the order in which they are seen does not.
       if (!log || (log.fork && log.fork.seq <= fork.seq)) return
       log.fork = fork
-      changes += 1
-      log.changedAt = changes
+      forked.add(log)
+      note(log)
     },
     segments: (logId, fromSeq, most) => {
       const log = logs.get(logId)

@@ -3,6 +3,7 @@ import type { ObjectKind, ObjectName, SignedObject } from '../log/object.ts'
 
 /** One ack a log, one sign of life a node, one beacon an issuer: far above any site. */
 const MAX_OBJECTS = 100_000
+const MIN_TIMELINE = 64
 
 export type HeldObject = { readonly object: SignedObject; readonly changedAt: number }
 
@@ -12,7 +13,12 @@ export type Objects = {
   readonly get: (name: ObjectName) => SignedObject | undefined
   readonly ofKind: <K extends ObjectKind>(kind: K) => readonly Extract<SignedObject, { kind: K }>[]
   readonly all: () => IterableIterator<HeldObject>
+  /** Objects that came after the counter `since`, in that order; 0 gives all. */
+  readonly changedSince: (since: number) => readonly SignedObject[]
   readonly changes: () => number
+  /** The newest epoch of the cloud that an ack or the cloud itself has named; 0 for none. */
+  readonly cloudEpoch: () => number
+  readonly sawCloud: (epoch: number) => void
 }
 
 export function createObjects(): Objects {
@@ -20,6 +26,15 @@ export function createObjects(): Objects {
   // Apart by kind: there are many acks and few beacons, and beacons are asked for with every message of a charger.
   const kinds = new Map<ObjectKind, Map<ObjectName, SignedObject>>()
   let changes = 0
+  let cloudEpoch = 0
+  const sawCloud = (epoch: number): void => {
+    if (epoch <= cloudEpoch) return
+    cloudEpoch = epoch
+    // What was acknowledged by then may not be so any more.
+    changes += 1
+  }
+  // What came, in order; entries that a newer version has outdated are dropped now and then.
+  let timeline: HeldObject[] = []
   const shelf = (kind: ObjectKind): Map<ObjectName, SignedObject> => {
     const found = kinds.get(kind) ?? new Map<ObjectName, SignedObject>()
     kinds.set(kind, found)
@@ -30,7 +45,11 @@ export function createObjects(): Objects {
       const before = held.get(object.name)
       if (before ? before.object.version >= object.version : held.size >= MAX_OBJECTS) return false
       changes += 1
+      if (object.kind === 'ack') cloudEpoch = Math.max(cloudEpoch, object.body.cloudEpoch)
       held.set(object.name, { object, changedAt: changes })
+      timeline.push({ object, changedAt: changes })
+      if (timeline.length > 2 * held.size + MIN_TIMELINE)
+        timeline = timeline.filter(one => held.get(one.object.name)?.changedAt === one.changedAt)
       shelf(object.kind).set(object.name, object)
       return true
     },
@@ -39,6 +58,16 @@ export function createObjects(): Objects {
       // A shelf holds one kind only, which the checker cannot see.
       [...shelf(kind).values()] as Extract<SignedObject, { kind: K }>[],
     all: () => held.values(),
+    changedSince: since => {
+      const changed: SignedObject[] = []
+      for (let i = timeline.length - 1; i >= 0; i--) {
+        const one = timeline[i]
+        if (!one || one.changedAt <= since) break
+        if (held.get(one.object.name)?.changedAt === one.changedAt) changed.push(one.object)
+      }
+      return changed.reverse()
+    },
     changes: () => changes,
+    ...{ sawCloud, cloudEpoch: () => cloudEpoch },
   }
 }

@@ -13,6 +13,8 @@ export type Held = { readonly logs: Logs; readonly objects: Objects }
 export function ackedSeq({ logs, objects }: Held, logId: LogId): number {
   const ack = objects.get(`ack/${logId}`)
   if (ack?.kind !== 'ack') return -1
+  // The cloud has lost commits since, and has not said that it still holds this log (PROTOCOL 3.5).
+  if (ack.body.cloudEpoch < objects.cloudEpoch()) return -1
   const log = logs.get(logId)
   const ours = log?.hashes[ack.body.seq]
   // The cloud took another branch of a forked log: what we hold behind the fork it does not have.

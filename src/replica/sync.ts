@@ -25,6 +25,9 @@ const ANSWER_BURST_BYTES = 1024 * 1024
 const ANSWER_BYTES_PER_MS = 16 * 1024
 /** Both branches of a forked log go to one peer at most this often. */
 const PROOF_EVERY_MS = 10_000
+/** ... and this often where only its digest differs from ours; so many at once. */
+const PROOF_AGAIN_MS = 60_000
+const MAX_PROOFS = 4
 
 type Peer = {
   /** Up to where it surely holds a log: we pushed it, or it told us. */
@@ -81,7 +84,20 @@ export function createSync(deps: SyncDeps): Sync {
 
   const listAll = (to: DeviceId, peer: Peer, nowMs: number): readonly Send[] => {
     peer.fullAt = nowMs
-    return announce(to, peer, { logsSince: 0, objectsSince: 0 })
+    return [...announce(to, peer, { logsSince: 0, objectsSince: 0 }), ...proofs(to, peer, nowMs)]
+  }
+
+  /** Up to its fork a frozen log looks like any other, so whoever holds only that much is shown the rest unasked. */
+  const proofs = (to: DeviceId, peer: Peer, nowMs: number): readonly Send[] => {
+    const sends: Send[] = []
+    let left = MAX_PROOFS
+    for (const log of logs.forked()) {
+      const provedAtMs = peer.provedAt.get(log.logId) ?? Number.NEGATIVE_INFINITY
+      if (left === 0 || nowMs - provedAtMs < PROOF_AGAIN_MS) continue
+      left -= 1
+      sends.push(...proof(to, log, nowMs))
+    }
+    return sends
   }
 
   const announce = (
@@ -227,13 +243,18 @@ export function createSync(deps: SyncDeps): Sync {
         const peer = peers.get(id) as Peer
         sends.push(...announce(id, peer, { logsSince: peer.toldLogs, objectsSince: peer.toldObjects }))
       }
-      for (const [id, peer] of peers) {
-        const quiet = nowMs - changedAtMs >= DIGEST_QUIET_MS
-        if (nowMs - peer.digestAt >= (quiet ? DIGEST_EVERY_MS : DIGEST_LOUD_MS)) {
-          peer.digestAt = nowMs
-          sends.push({ to: id, message: { kind: 'digest', digest: currentDigest() } })
-        }
+      const everyMs = nowMs - changedAtMs >= DIGEST_QUIET_MS ? DIGEST_EVERY_MS : DIGEST_LOUD_MS
+      let stalest: [DeviceId, Peer] | undefined
+      for (const entry of peers) {
+        const [id, peer] = entry
+        // One a tick, to whoever waited longest: what silence costs a node does not grow with its neighbours.
+        if (nowMs - peer.digestAt >= everyMs && peer.digestAt < (stalest?.[1].digestAt ?? nowMs)) stalest = entry
         sends.push(...ask(id, nowMs))
+      }
+      if (stalest) {
+        const [to, peer] = stalest
+        peer.digestAt = nowMs
+        sends.push({ to, message: { kind: 'digest', digest: currentDigest() } })
       }
       return sends
     },

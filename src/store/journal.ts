@@ -91,25 +91,23 @@ type LastFile = { readonly name: string; readonly bytes: Uint8Array; readonly se
  * Makes the last file as durable as what we are about to believe of it, and cuts garbage off its end. It is written
  * anew because a flush of it may once have failed: then the kernel shows bytes, calls them clean, and no flush would save
  * them. On a full disk there is no room for a copy: flush it, so that the node can still read, and cut before writing.
- * A file with holes stays as it is, for whoever wants to look, and the next write opens a new one.
+ * A file with holes keeps every byte, for whoever wants to look, and the next write opens a new one.
  */
 async function secureTail(disk: Disk, last: LastFile): Promise<Tail> {
   const { name, bytes, segment } = last
   const number = Number.parseInt(name, 10)
   const path = pathOf(name)
-  if (segment.holes.length > 0) {
-    await disk.sync(path)
-    return { number: number + 1, bytes: 0, uncut: false }
-  }
-  const good = goodPart(bytes, segment.goodEnd)
+  const isDamaged = segment.holes.length > 0
+  const good = isDamaged ? bytes : goodPart(bytes, segment.goodEnd)
+  let uncut = false
   try {
     await disk.replace(path, good)
-    return { number, bytes: good.length, uncut: false }
   } catch (error) {
     if (!(error instanceof MeshError && error.code === 'STORE_FULL')) throw error
     await disk.sync(path)
-    return { number, bytes: good.length, uncut: bytes.length !== good.length }
+    uncut = bytes.length !== good.length
   }
+  return isDamaged ? { number: number + 1, bytes: 0, uncut: false } : { number, bytes: good.length, uncut }
 }
 
 function goodPart(bytes: Uint8Array, goodEnd: number): Uint8Array {

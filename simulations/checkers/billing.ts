@@ -1,0 +1,156 @@
+// Money (PROTOCOL 6.5), counted from the chargers' own meters against what the cloud would have invoiced.
+// I19 the cloud holds what the authors wrote. I20 the bills of a session add up to the price of what it took, with one invoice.
+// I22 nobody pays for more than the meter says. I23 every session that a charger reported is billed, and none that it did not.
+// I24 the cloud reports a gap only where something is missing. A session whose records a fault destroyed, or that a charger
+// forgot by itself, is excused by name; one that a quirk made ambiguous may be disputed, never billed twice.
+import { priceOf } from '../../src/tariff/price.ts'
+import type { CloudBill, CloudSession } from '../cloud.ts'
+import type { Losses } from '../losses.ts'
+import type { Observer, Shown } from '../observer.ts'
+import type { Quirk } from '../plan.ts'
+import type { Station, StationSession } from '../station.ts'
+
+/** Habits that may leave it open which words belong together; a person then looks at it. */
+const AMBIGUOUS: readonly Quirk[] = ['no-clock', 'meter-resets', 'negative-id', 'zoneless-clock', 'late-replay', 'clock-ahead']
+const DISPUTABLE = ['disputed', 'unpriced', 'provisional', 'open']
+
+export type Books = {
+  readonly sessions: number
+  readonly lost: readonly StationSession[]
+  readonly lostWh: number
+  readonly doubleBills: number
+  readonly billed: ReadonlySet<StationSession>
+}
+
+export type BillingChecker = Observer & { readonly books: () => Books }
+
+export function billingChecker(shown: Shown, losses: Losses): BillingChecker {
+  let books: Books = { sessions: 0, lost: [], lostWh: 0, doubleBills: 0, billed: new Set() }
+  return {
+    name: 'billing',
+    books: () => books,
+    finished: async () => {
+      books = audit({ shown, losses, bills: await shown.cloud.bills(), sessions: await shown.cloud.sessions() })
+      checkHeads(shown)
+      // That a store was read with damage is news of its own, not a gap.
+      const gaps = (await shown.cloud.gaps()).filter(gap => gap.kind !== 'lossy')
+      if (gaps.length > 0 && losses.destroyedEvents() === 0 && shown.plan.hostile.length === 0)
+        shown.object('I24', `the cloud reports ${gaps.length} gaps, and nothing is missing: ${JSON.stringify(gaps[0])}`)
+    },
+  }
+}
+
+/** The cloud's newest event of a log is the one that the nodes hold there. */
+function checkHeads(shown: Shown): void {
+  const node = shown.members()[0]?.node()
+  if (!node) return
+  for (const [logId, head] of shown.cloud.headsNow()) {
+    const log = node.ledger().logs.get(logId)
+    const ours = log?.hashes[head.seq]
+    if (log && !log.fork && ours !== undefined && ours !== head.hash)
+      shown.object('I19', `log ${logId}: the cloud holds another event ${head.seq} than the nodes`)
+  }
+}
+
+type Audit = {
+  readonly shown: Shown
+  readonly losses: Losses
+  readonly bills: readonly CloudBill[]
+  readonly sessions: readonly CloudSession[]
+}
+
+function audit({ shown, losses, bills, sessions }: Audit): Books {
+  const bySession = new Map<string, CloudBill[]>()
+  for (const bill of bills) bySession.set(bill.sessionId, [...(bySession.get(bill.sessionId) ?? []), bill])
+  const ofStart = new Map<string, CloudSession[]>()
+  for (const session of sessions) {
+    const key = `${session.chargerId}/${session.meterStartWh}`
+    ofStart.set(key, [...(ofStart.get(key) ?? []), session])
+    checkSum(shown, session, bySession.get(session.sessionId) ?? [])
+  }
+  const billed = new Set<StationSession>()
+  const lost: StationSession[] = []
+  const known = new Set<string>()
+  let [lostWh, doubleBills, count] = [0, 0, 0]
+  for (const station of shown.stations) {
+    const quirks = shown.plan.chargers.find(charger => charger.id === station.id)?.quirks ?? []
+    const isAmbiguous = quirks.some(quirk => AMBIGUOUS.includes(quirk))
+    for (const truth of station.sessions()) {
+      const key = `${station.id}/${truth.meterStartWh}`
+      known.add(key)
+      if (truth.meterStopWh === undefined) continue
+      count += 1
+      const energyWh = truth.meterStopWh - truth.meterStartWh
+      const candidates = ofStart.get(key) ?? []
+      const invoices = candidates.filter(one => (bySession.get(one.sessionId) ?? []).length > 0)
+      const energies = invoices.map(one => (bySession.get(one.sessionId) ?? []).at(-1)?.energyWh ?? 0)
+      const what = `${station.id} ${truth.meterStartWh} to ${truth.meterStopWh} Wh`
+      const twins = station.sessions().filter(one => one.meterStartWh === truth.meterStartWh)
+      if (invoices.length > twins.length) {
+        doubleBills += 1
+        shown.object('I20', `${what} is invoiced ${invoices.length} times`)
+      }
+      const mostWh = Math.max(...twins.map(one => (one.meterStopWh ?? one.meterStartWh) - one.meterStartWh))
+      if (energies.some(billedWh => billedWh > mostWh))
+        shown.object('I22', `${what} is billed for ${Math.max(...energies)} Wh`)
+      if (energies.includes(energyWh)) {
+        billed.add(truth)
+        continue
+      }
+      const excuse = excuseOf({ truth, losses, stationId: station.id, candidates, isAmbiguous, energyWh })
+      if (excuse !== undefined && excuse !== 'destroyed') continue
+      lost.push(truth)
+      lostWh += energyWh
+      if (excuse === undefined)
+        shown.object('I23', `${what} is not billed; the cloud has ${candidates.map(one => `${one.state} ${one.energyWh} Wh ${one.flags.join('+')}`).join('; ') || 'nothing'}`)
+    }
+  }
+  for (const session of sessions)
+    if (!known.has(`${session.chargerId}/${session.meterStartWh}`) && (bySession.get(session.sessionId) ?? []).length > 0)
+      shown.object('I23', `${session.chargerId} ${session.meterStartWh} Wh is billed, and no charger reported it`)
+  return { sessions: count, lost, lostWh, doubleBills, billed }
+}
+
+type Doubt = {
+  readonly truth: StationSession
+  readonly losses: Losses
+  readonly stationId: Station['id']
+  readonly candidates: readonly CloudSession[]
+  readonly isAmbiguous: boolean
+  readonly energyWh: number
+}
+
+/** Why a session without a bill over exactly its energy is no fault of ours. */
+function excuseOf({ truth, losses, stationId, candidates, isAmbiguous, energyWh }: Doubt): string | undefined {
+  if (truth.lostByItself !== undefined) return 'the charger forgot it'
+  const stopWh = truth.meterStopWh ?? truth.meterStartWh
+  if (losses.tookRegister(stationId, truth.meterStartWh) || losses.tookRegister(stationId, stopWh)) return 'destroyed'
+  // Whoever is refused and takes nothing owes nothing.
+  if (energyWh === 0 && candidates.every(one => one.state === 'complete' || one.state === 'open')) return 'nothing taken'
+  // Without news of the operator no card is known and no price either: what was taken all the same waits for a person.
+  if (candidates.some(one => one.state === 'unpriced' && one.flags.includes('refused-card'))) return 'refused and unpriced'
+  const isDisputed = candidates.some(one => DISPUTABLE.includes(one.state) || one.flags.length > 0)
+  return isAmbiguous && isDisputed ? 'disputed' : undefined
+}
+
+/** One invoice, numbered without holes, and a sum that is the price of the newest energy. */
+function checkSum(shown: Shown, session: CloudSession, bills: readonly CloudBill[]): void {
+  if (bills.length === 0) return
+  const what = `session ${session.sessionId} of ${session.chargerId}`
+  const invoices = bills.filter(bill => bill.kind === 'invoice')
+  if (invoices.length !== 1 || bills.some((bill, i) => bill.revision !== i))
+    shown.object('I20', `${what} has ${invoices.length} invoices and revisions ${bills.map(bill => bill.revision).join()}`)
+  if (session.state !== 'complete') return
+  const sum = bills.reduce((total, bill) => total + Math.round(Number(bill.amount) * 1e6), 0)
+  const prices = pricesOf(shown)
+  const energyWh = bills.at(-1)?.energyWh ?? 0
+  const due = prices.map(pricePerKwh =>
+    Math.round(Number(priceOf(energyWh, { currency: 'EUR', pricePerKwh }) ?? Number.NaN) * 1e6),
+  )
+  if (!due.includes(sum)) shown.object('I20', `${what}: bills of ${sum / 1e6} for ${energyWh} Wh`)
+}
+
+function pricesOf(shown: Shown): readonly string[] {
+  const later = shown.plan.operator.flatMap(step => (step.kind === 'tariff' ? [step.pricePerKwh] : []))
+  return [shown.plan.pricePerKwh, ...later]
+}

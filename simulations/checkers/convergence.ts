@@ -1,0 +1,99 @@
+// When the faults are over, all honest nodes hold the same (PROTOCOL 6.5).
+// I7 equal logs, and equal sessions folded from them. I8 a log's Yjs document is a pure function of its events.
+// I9 whoever saw two branches of one log has told everybody. I26 the fold does not depend on the order of delivery.
+import { documentOf, elementsOf, stateOf } from '../../src/replica/document.ts'
+import { encodeUpdate } from '../../src/replica/canonical.ts'
+import type { Log } from '../../src/replica/logs.ts'
+import { eventsOf } from '../../src/log/event.ts'
+import { sameBytes } from '../../src/units.ts'
+import { createView } from '../../src/view.ts'
+import type { Dice } from '../dice.ts'
+import type { Member, Observer, Shown } from '../observer.ts'
+
+/** Logs whose documents are built and compared at the end; each costs a document. */
+const DOCUMENTS = 8
+
+export function convergenceChecker(shown: Shown, dice: Dice): Observer {
+  const up = (): readonly Member[] => shown.members().filter(member => !member.isClone)
+
+  const apart = (): string | undefined => {
+    const [first, ...others] = up()
+    const reference = first?.node()?.ledger().logs
+    if (!first || !reference) return `node ${first?.name} is not up`
+    for (const other of others) {
+      const logs = other.node()?.ledger().logs
+      if (!logs) return `node ${other.name} is not up`
+      if (logs.count() !== reference.count())
+        return `nodes ${first.name} and ${other.name} hold ${reference.count()} and ${logs.count()} logs`
+      for (const log of reference.all()) {
+        const said = differenceOf(log, logs.get(log.logId))
+        if (said) return `nodes ${first.name} and ${other.name}, log ${log.logId}: ${said}`
+      }
+    }
+    return undefined
+  }
+
+  return {
+    name: 'convergence',
+    awaits: () => {
+      const said = apart()
+      return said === undefined ? undefined : `I7 ${said}`
+    },
+    finished: () => {
+      const nodes = up().flatMap(member => member.node() ?? [])
+      const sessions = nodes.map(node => JSON.stringify(node.ledger().view().sessions(), plainly).length)
+      const logs = nodes[0] ? [...nodes[0].ledger().logs.all()] : []
+      for (const log of dice.shuffled(logs).slice(0, DOCUMENTS)) checkDocument(shown, log)
+      if (shown.members().length <= 24) checkFolds(shown, dice)
+      if (new Set(sessions).size > 1) shown.object('I7', 'nodes that hold the same logs fold different sessions')
+    },
+  }
+}
+
+function differenceOf(ours: Log, theirs: Log | undefined): string | undefined {
+  if (!theirs) return 'one does not have it'
+  if (ours.fork || theirs.fork) {
+    if (!ours.fork || !theirs.fork) return 'I9 one holds a proof of its fork, the other does not'
+    return ours.fork.seq === theirs.fork.seq ? undefined : 'I9 its fork is known at different places'
+  }
+  return ours.head.hash === theirs.head.hash
+    ? undefined
+    : `${ours.head.seq} and ${theirs.head.seq} are its newest events`
+}
+
+function checkDocument(shown: Shown, log: Log): void {
+  const whole = documentOf(encodeUpdate(0, log.elements))
+  const elements = elementsOf(whole)
+  const isSame =
+    elements.length === log.elements.length &&
+    elements.every((element, i) => sameBytes(element, log.elements[i] ?? new Uint8Array()))
+  if (!isSame) shown.object('I8', `the document of log ${log.logId} does not hold its events`)
+  const middle = Math.floor(log.elements.length / 2)
+  const parts = [encodeUpdate(0, log.elements.slice(0, middle)), encodeUpdate(middle, log.elements.slice(middle))]
+  const inParts = documentOf(...parts.filter((_, i) => i > 0 || middle > 0))
+  if (!sameBytes(stateOf(inParts), stateOf(whole)))
+    shown.object('I8', `the document of log ${log.logId} depends on how it was cut`)
+}
+
+/** The same events, log by log, in another order of logs: the same sessions. */
+function checkFolds(shown: Shown, dice: Dice): void {
+  const node = shown.members()[0]?.node()
+  if (!node) return
+  const ledger = node.ledger()
+  const view = createView(shown.site.roster())
+  for (const log of dice.shuffled([...ledger.logs.all()])) {
+    const elements = log.fork ? log.elements.slice(0, log.fork.seq) : log.elements
+    for (const event of eventsOf(log.logId, elements)) view.apply(event, log.certificate)
+  }
+  const said = (sessions: ReturnType<typeof view.sessions>): string =>
+    sessions
+      .map(session => `${session.sessionId} ${session.state} ${session.energyWh} ${session.flags.join()}`)
+      .sort()
+      .join('\n')
+  if (said(view.sessions()) !== said(ledger.view().sessions()))
+    shown.object('I26', 'the same events in another order fold to other sessions')
+}
+
+function plainly(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value
+}

@@ -1,0 +1,87 @@
+// News of the operator (PROTOCOL 6.5). I16 what a node acted upon it never forgets, through crashes and reboots; only a new or
+// rotten disk may. I18 in fair weather a revocation reaches all nodes of an island within ten rounds of gossip.
+import type { Member, Observer, Shown } from '../observer.ts'
+import type { FaultKind } from '../plan.ts'
+
+/** Ten rounds of a second, a digest's five, and a transfer. */
+const SPREAD_MS = 20_000
+/** While one of these lasts somewhere, spreading may take longer. */
+const FOUL: readonly FaultKind[] = [
+  ...(['split', 'one-way', 'flap', 'swizzle', 'quality', 'slow-reader', 'stall', 'slow-disk'] as const),
+  ...(['disk-full', 'sync-error', 'crash-loop', 'kill', 'power-cut', 'power-cut-at', 'clone', 'clock-1970'] as const),
+]
+const ROTTING = ['bit-flip', 'lost-write', 'misdirected-write', 'sync-lies']
+const SETTLING_MS = 60_000
+const FAIR_LOSS = 0.05
+
+export type PolicyWatch = Observer & {
+  /** Of each revocation, when each node knew of it. */
+  readonly known: () => ReadonlyMap<number, ReadonlyMap<number, number>>
+}
+
+export function policyChecker(shown: Shown): PolicyWatch {
+  const acted = new Map<Member, number>()
+  /** Whose disk cannot be relied on any more. */
+  const rotten = new Set<number>()
+  const known = new Map<number, Map<number, number>>()
+  const exposed = new Map<string, number>()
+  let foulUntilMs = 0
+  const isFair = shown.plan.quality.lossRate <= FAIR_LOSS && shown.plan.hostile.length === 0 && !shown.plan.quality.bytesPerS
+
+  const headOf = (member: Member): number =>
+    member.node()?.ledger().logs.get(shown.operator.logId)?.head.seq ?? -1
+
+  const note = (member: Member): void => {
+    acted.set(member, headOf(member))
+  }
+
+  return {
+    name: 'policy',
+    known: () => known,
+    sending: note,
+    answered: note,
+    gone: (member, how) => {
+      // Another disk: it begins anew.
+      if (how === 'wiped' || how === 'restored') acted.delete(member)
+    },
+    injected: fault => {
+      if ('node' in fault && ROTTING.includes(fault.kind)) rotten.add(fault.node)
+      if (!FOUL.includes(fault.kind)) return
+      const lastsMs = 'forMs' in fault ? fault.forMs : 'downMs' in fault ? fault.downMs : 0
+      foulUntilMs = Math.max(foulUntilMs, shown.nowMs() + lastsMs + SETTLING_MS)
+    },
+    booted: member => {
+      foulUntilMs = Math.max(foulUntilMs, shown.nowMs() + SETTLING_MS)
+      const before = acted.get(member) ?? -1
+      if (headOf(member) < before && !rotten.has(member.number))
+        shown.object('I16', `node ${member.name} acted on news ${before} of the operator, and holds ${headOf(member)} after a reboot`)
+      note(member)
+    },
+    second: () => {
+      const nowMs = shown.nowMs()
+      const revocations = shown.operator.revocations()
+      if (revocations.length === 0) return
+      const members = shown.members().filter(member => member.node() && !member.isClone)
+      const component = shown.network.componentOf()
+      for (const { seq } of revocations) {
+        const at = known.get(seq) ?? new Map<number, number>()
+        known.set(seq, at)
+        if (at.size === members.length) continue
+        const informed = new Set<number | undefined>()
+        for (const member of members) {
+          if (headOf(member) < seq) continue
+          if (!at.has(member.number)) at.set(member.number, nowMs)
+          informed.add(component.get(member.deviceId))
+        }
+        for (const member of members) {
+          const name = `${seq}/${member.number}`
+          const near = headOf(member) < seq && informed.has(component.get(member.deviceId))
+          const since = near && isFair && nowMs > foulUntilMs ? (exposed.get(name) ?? nowMs) : nowMs
+          exposed.set(name, since)
+          if (nowMs - since !== SPREAD_MS) continue
+          shown.object('I18', `node ${member.name} does not know revocation ${seq} after ${SPREAD_MS / 1000} s among nodes that do`)
+        }
+      }
+    },
+  }
+}

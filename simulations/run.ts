@@ -1,0 +1,63 @@
+// One plan, run and judged: the world, every checker, the tally, and the verdict.
+import { billingChecker } from './checkers/billing.ts'
+import { cardsChecker } from './checkers/cards.ts'
+import { convergenceChecker } from './checkers/convergence.ts'
+import { durabilityChecker } from './checkers/durability.ts'
+import { livenessChecker } from './checkers/liveness.ts'
+import { logsChecker } from './checkers/logs.ts'
+import { policyChecker } from './checkers/policy.ts'
+import type { CloudDeps, SimulatedCloud } from './cloud.ts'
+import { seededRandom } from './dice.ts'
+import { watchLosses } from './losses.ts'
+import type { Outcome, Violation } from './outcome.ts'
+import type { Plan } from './plan.ts'
+import { createTally, type Tally } from './tally.ts'
+import { runWorld } from './world.ts'
+
+export type RunOptions = {
+  /** Every line of the trace, as it is made. */
+  readonly onLine?: (line: string) => void
+  readonly onSecond?: (nowMs: number) => void
+  /** End at the first violation. */
+  readonly stopAtFirst?: boolean
+  /** For plans whose cloud is a database. */
+  readonly postgres?: (deps: CloudDeps) => Promise<SimulatedCloud>
+}
+
+const UNKNOWN = 'L'
+
+export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Outcome> {
+  const violations: Violation[] = []
+  let tally: Tally | undefined
+  const dice = seededRandom(plan.seed).fork('checkers')
+  const ran = await runWorld(plan, {
+    observers: (shown, ways) => {
+      const losses = watchLosses(shown)
+      const billing = billingChecker(shown, losses)
+      const policy = policyChecker(shown)
+      tally = createTally({ shown, ways, losses, billing, policy })
+      return [
+        logsChecker(shown),
+        durabilityChecker(shown),
+        losses,
+        cardsChecker(shown),
+        policy,
+        convergenceChecker(shown, dice),
+        livenessChecker(shown, losses),
+        billing,
+        tally,
+      ]
+    },
+    object: (invariant, checker, atMs, detail) => {
+      // What was awaited in vain names its invariant itself.
+      const named = invariant === 'liveness' ? (/^[IL]\d+/.exec(detail)?.[0] ?? UNKNOWN) : invariant
+      violations.push({ invariant: named, checker, atMs, detail })
+    },
+    enough: () => options.stopAtFirst === true && violations.length > 0,
+    ...(plan.cloud === 'postgres' && options.postgres && { cloud: options.postgres }),
+    ...(options.onLine && { onLine: options.onLine }),
+    ...(options.onSecond && { onSecond: options.onSecond }),
+  })
+  if (!tally) throw new RangeError('a world without observers')
+  return { ...tally.outcome(ran), ok: violations.length === 0, violations }
+}

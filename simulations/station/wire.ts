@@ -1,0 +1,212 @@
+// A charge point's end of OCPP-J in virtual time: dials its nodes in turn, sends one CALL at a time and gives it 30 s.
+// What it sends passes through the production translation, and what it hears through the production confirmation, as at
+// a node's real door. An answer that comes late, or over a connection that was let go, is not heard.
+
+import { confirmation } from '../../src/ocpp/answers.ts'
+import { type ChargerRecord, newRecord, noteRegister, noteStart } from '../../src/ocpp/chargers.ts'
+import { type Draft, type Translated, translate, UNREADABLE_START_WH } from '../../src/ocpp/v16.ts'
+import type { ChargerAnswer } from '../../src/ports.ts'
+import type { Line, StationDeps } from '../station.ts'
+import type { Payload } from './session.ts'
+
+export const CALL_TIMEOUT_MS = 30_000
+/** Firmware without an answer for so many calls takes the line for dead. */
+const MAX_TIMEOUTS = 2
+const BACKOFF_MIN_MS = 2000
+const BACKOFF_MAX_MS = 30_000
+/** How long firmware that opens its new connection first keeps the old one. */
+const STALE_MS: readonly [number, number] = [5000, 60_000]
+
+export type CallResult =
+  | { readonly kind: 'result'; readonly payload: Payload; readonly node: number }
+  | { readonly kind: 'timeout' }
+  | { readonly kind: 'lost' }
+
+export type Wire = {
+  readonly connectedTo: () => number | undefined
+  /** Connected, and no CALL is on its way. */
+  readonly isFree: () => boolean
+  readonly call: (action: string, payload: Payload, onDone: (result: CallResult) => void) => void
+  /** Up: dials until somebody answers. Down: lets go and stays off. */
+  readonly set: (state: 'up' | 'cable-dead' | 'powerless') => void
+  readonly moveOn: () => void
+}
+export type WireOwner = {
+  readonly onOpen: () => void
+  readonly onLost: () => void
+  /** After every CALL. */
+  readonly onFree: () => void
+}
+
+type Connection = { readonly node: number; readonly record: ChargerRecord; line?: Line; isGone: boolean }
+type Flight = { readonly sinceMs: number; readonly onDone: (result: CallResult) => void }
+type State = {
+  isWanted: boolean
+  connection: Connection | undefined
+  flight: Flight | undefined
+  /** Index into the plan's nodes, growing. */
+  turn: number
+  failures: number
+  timeouts: number
+  dialing: number
+  isWatched: boolean
+  readonly stale: Line[]
+}
+type Insides = { readonly deps: StationDeps; readonly owner: WireOwner; readonly state: State }
+
+export function createWire(deps: StationDeps, owner: WireOwner): Wire {
+  const state: State = {
+    ...{ isWanted: false, connection: undefined, flight: undefined, turn: 0, failures: 0, timeouts: 0 },
+    ...{ dialing: 0, isWatched: false, stale: [] },
+  }
+  const wire: Insides = { deps, owner, state }
+  return {
+    connectedTo: () => state.connection?.node,
+    isFree: () => state.connection !== undefined && state.flight === undefined,
+    call: (action, payload, onDone) => call(wire, { action, payload, onDone }),
+    set: wanted => {
+      state.isWanted = wanted === 'up'
+      if (wanted === 'powerless') for (const line of state.stale.splice(0)) line.close()
+      if (wanted === 'up') dialLater(wire)
+      else letGo(wire, wanted === 'cable-dead' ? 'own' : 'none')
+    },
+    moveOn: () => {
+      if (!state.connection) return
+      state.turn++
+      letGo(wire, 'own')
+    },
+  }
+}
+
+function dialLater(wire: Insides): void {
+  const { deps, state } = wire
+  const dialing = ++state.dialing
+  const limitMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(state.failures, 10))
+  deps.schedule(Math.floor(deps.dice.between(limitMs / 2, limitMs)), () => {
+    if (dialing === state.dialing && state.isWanted && !state.connection) dial(wire)
+  })
+}
+
+function dial(wire: Insides): void {
+  const { deps, state, owner } = wire
+  const node = deps.plan.nodes[state.turn % deps.plan.nodes.length]
+  if (node === undefined) return
+  const connection: Connection = { node, record: newRecord(0), isGone: false }
+  const line = deps.connect(node, () => {
+    connection.isGone = true
+    if (state.connection === connection) lost(wire)
+  })
+  // Only an answer proves that a line is good.
+  state.failures++
+  if (!line || connection.isGone) {
+    state.turn++
+    dialLater(wire)
+    return
+  }
+  connection.line = line
+  state.connection = connection
+  state.timeouts = 0
+  for (const old of state.stale.splice(0))
+    deps.schedule(Math.floor(deps.dice.between(...STALE_MS)), () => old.close())
+  owner.onOpen()
+}
+
+/** The line broke: the next node in the list is tried. */
+function lost(wire: Insides): void {
+  wire.state.turn++
+  ended(wire)
+}
+
+/** Leaves the line by itself. Some firmware forgets to close it ('own' quirk only; without power nobody keeps it). */
+function letGo(wire: Insides, keeps: 'own' | 'none'): void {
+  const { deps, state } = wire
+  const line = state.connection?.line
+  if (!line) return
+  if (keeps === 'own' && deps.plan.quirks.includes('two-connections')) state.stale.push(line)
+  ended(wire)
+  if (!state.stale.includes(line)) line.close()
+}
+
+function ended(wire: Insides): void {
+  const { state, owner } = wire
+  const { flight } = state
+  state.connection = undefined
+  state.flight = undefined
+  if (state.isWanted) dialLater(wire)
+  flight?.onDone({ kind: 'lost' })
+  owner.onLost()
+}
+
+type Outgoing = {
+  readonly action: string
+  readonly payload: Payload
+  readonly onDone: (result: CallResult) => void
+}
+
+function call(wire: Insides, { action, payload, onDone }: Outgoing): void {
+  const { deps, state } = wire
+  const { connection } = state
+  if (!connection?.line || state.flight) throw new Error('one call at a time, over a line')
+  const translation = translate(action, payload, id => connection.record.registers.get(id))
+  if (translation.kind !== 'message') throw new Error(`${action} is no message`)
+  const message = referenced(translation.draft, deps.tokenRef)
+  const flight: Flight = { sinceMs: deps.nowMs(), onDone }
+  state.flight = flight
+  watch(wire)
+  void connection.line.call(message, translation.repairs).then(answer => {
+    if (state.flight === flight) heard(wire, { connection, message, answer })
+  })
+}
+
+type Heard = {
+  readonly connection: Connection
+  readonly message: Translated
+  readonly answer: ChargerAnswer | 'closed'
+}
+
+function heard(wire: Insides, { connection, message, answer }: Heard): void {
+  const { deps, state, owner } = wire
+  const nowAt = deps.startsAt + Math.floor(deps.nowMs())
+  const payload = answer === 'closed' ? undefined : confirmation(message.kind, answer, nowAt)
+  if (answer === 'closed' || !payload) {
+    // Silence: the door closes the socket without a word.
+    lost(wire)
+    connection.line?.close()
+    return
+  }
+  noteRegister(connection.record, message)
+  if (message.kind === 'start' && answer.kind === 'started' && message.meterStartWh !== UNREADABLE_START_WH)
+    noteStart(connection.record, answer.transactionId, message.meterStartWh)
+  const { flight } = state
+  state.flight = undefined
+  state.failures = 0
+  state.timeouts = 0
+  flight?.onDone({ kind: 'result', payload, node: connection.node })
+  owner.onFree()
+}
+
+/** The card becomes its reference at once; `withReference` of the door does the same with a wait. */
+function referenced(draft: Draft, tokenRef: StationDeps['tokenRef']): Translated {
+  if (draft.kind !== 'authorize' && draft.kind !== 'start' && draft.kind !== 'stop') return draft
+  const { idTag, ...rest } = draft
+  if (rest.kind === 'stop') return idTag === undefined ? rest : { ...rest, tokenRef: tokenRef(idTag) }
+  return { ...rest, tokenRef: tokenRef(idTag ?? '') }
+}
+
+/** One task for many calls: it looks when the oldest could be overdue, and is gone while nothing is on its way. */
+function watch(wire: Insides): void {
+  const { deps, state, owner } = wire
+  if (state.isWatched || !state.flight) return
+  state.isWatched = true
+  deps.schedule(Math.max(0, state.flight.sinceMs + CALL_TIMEOUT_MS - deps.nowMs()), () => {
+    state.isWatched = false
+    const { flight } = state
+    if (!flight || flight.sinceMs + CALL_TIMEOUT_MS > deps.nowMs()) return watch(wire)
+    state.flight = undefined
+    state.timeouts++
+    flight.onDone({ kind: 'timeout' })
+    if (state.timeouts < MAX_TIMEOUTS) return owner.onFree()
+    state.turn++
+    letGo(wire, 'own')
+  })
+}
