@@ -6,13 +6,13 @@ import { durabilityChecker } from './checkers/durability.ts'
 import { livenessChecker } from './checkers/liveness.ts'
 import { logsChecker } from './checkers/logs.ts'
 import { policyChecker } from './checkers/policy.ts'
-import type { CloudDeps, SimulatedCloud } from './cloud.ts'
+import type { CloudDeps, SimulatedCloud } from './cloud/cloud.ts'
 import { seededRandom } from './dice.ts'
-import { watchLosses } from './losses.ts'
+import { watchLosses } from './checkers/losses.ts'
 import type { Outcome, Violation } from './outcome.ts'
 import type { Plan } from './plan.ts'
-import { createTally, type Tally } from './tally.ts'
-import { runWorld } from './world.ts'
+import { createTally, type Tally } from './tally/tally.ts'
+import { runWorld } from './world/world.ts'
 
 export type RunOptions = {
   /** Every line of the trace, as it is made. */

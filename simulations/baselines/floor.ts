@@ -4,7 +4,7 @@
 // keeps is its rules' affair.
 import { energyTakenWh } from '../charger/battery.ts'
 import { type Dice, seededRandom } from '../dice.ts'
-import { createHeap } from '../heap.ts'
+import { createHeap } from '../world/heap.ts'
 import type { Service } from '../outcome.ts'
 import type { ChargerPlan, Quirk, Visit } from '../plan.ts'
 import type { Ground } from './ground.ts'

@@ -12,7 +12,7 @@
 // Against it: a new disk or an old image loses what the cloud did not have, and the stop of a start that is gone cannot be
 // billed; while its disk is full it decides on cards and writes nothing down.
 import type { Service } from '../outcome.ts'
-import { isGoodAt } from '../tally.ts'
+import { isGoodAt } from '../tally/tally.ts'
 import { type Heard, type Rules, serve } from './floor.ts'
 import type { Ground } from './ground.ts'
 import { lastNotAfter } from './spans.ts'

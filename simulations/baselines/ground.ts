@@ -3,7 +3,7 @@
 // Where the plan leaves it open (a power cut at the n-th disk operation, the length of each crash in a loop), it happens at
 // once and is as short as the simulator ever draws it. At the end of `durationMs` everything is mended, as for our site.
 import type { Fault, Plan } from '../plan.ts'
-import { isGoodAt } from '../tally.ts'
+import { isGoodAt } from '../tally/tally.ts'
 import { createPaths } from './paths.ts'
 import { holdsAt, type Span, type Spans, spansOf } from './spans.ts'
 

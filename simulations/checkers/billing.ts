@@ -4,11 +4,11 @@
 // I24 the cloud reports a gap only where something is missing. A session whose records a fault destroyed, or that a charger
 // forgot by itself, is excused by name; one that a quirk made ambiguous may be disputed, never billed twice.
 import { priceOf } from '../../src/tariff/price.ts'
-import type { CloudBill, CloudSession } from '../cloud.ts'
-import type { Losses } from '../losses.ts'
-import type { Observer, Shown } from '../observer.ts'
+import type { CloudBill, CloudSession } from '../cloud/cloud.ts'
+import type { Losses } from './losses.ts'
+import type { Observer, Shown } from '../world/observer.ts'
 import type { Quirk } from '../plan.ts'
-import type { Station, StationSession } from '../station.ts'
+import type { Station, StationSession } from '../station/station.ts'
 
 /** Habits that may leave it open which words belong together; a person then looks at it. */
 const AMBIGUOUS: readonly Quirk[] = ['no-clock', 'meter-resets', 'negative-id', 'zoneless-clock', 'late-replay', 'clock-ahead']

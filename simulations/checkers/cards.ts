@@ -4,8 +4,8 @@
 import { decodeBody } from '../../src/log/body.ts'
 import type { ChargerInput } from '../../src/ports.ts'
 import type { TokenRef } from '../../src/units.ts'
-import type { Member, Observer, Shown } from '../observer.ts'
-import { offlineMaxAgeMs } from '../operator.ts'
+import type { Member, Observer, Shown } from '../world/observer.ts'
+import { offlineMaxAgeMs } from '../world/operator.ts'
 
 /** A beacon may be so far ahead of a clock, and clocks of honest nodes may differ so much. */
 const UNCERTAINTY_MS = 11 * 60_000

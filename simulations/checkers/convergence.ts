@@ -8,7 +8,7 @@ import { eventsOf } from '../../src/log/event.ts'
 import { sameBytes } from '../../src/units.ts'
 import { createView } from '../../src/view.ts'
 import type { Dice } from '../dice.ts'
-import type { Member, Observer, Shown } from '../observer.ts'
+import type { Member, Observer, Shown } from '../world/observer.ts'
 
 /** Logs whose documents are built and compared at the end; each costs a document. */
 const DOCUMENTS = 8

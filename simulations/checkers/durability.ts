@@ -4,7 +4,7 @@
 import { GENESIS } from '../../src/log/event.ts'
 import type { Logs } from '../../src/replica/logs.ts'
 import type { LogId } from '../../src/units.ts'
-import type { Member, Observer, Shown } from '../observer.ts'
+import type { Member, Observer, Shown } from '../world/observer.ts'
 
 type Past = {
   /** A node that had to read its store again holds them anew. */

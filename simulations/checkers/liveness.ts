@@ -1,7 +1,7 @@
 // In the quiet time everything ends well (PROTOCOL 6.5). L1 all that nodes hold is at the cloud, and all its acks are at the
 // nodes. L3 no session is stuck. L4 all queues are empty, the chargers' included.
-import type { Losses } from '../losses.ts'
-import type { Observer, Shown } from '../observer.ts'
+import type { Losses } from './losses.ts'
+import type { Observer, Shown } from '../world/observer.ts'
 
 export function livenessChecker(shown: Shown, losses: Losses): Observer {
   const hostile = new Set(shown.plan.hostile.map(one => one.node))

@@ -5,7 +5,7 @@
 import { decodeElement, digestToSign, GENESIS, place } from '../../src/log/event.ts'
 import type { Log, Logs } from '../../src/replica/logs.ts'
 import { type DeviceId, type EventHash, type LogId, sameBytes } from '../../src/units.ts'
-import type { Member, Observer, Shown } from '../observer.ts'
+import type { Member, Observer, Shown } from '../world/observer.ts'
 
 type Known = { readonly hashes: EventHash[]; readonly elements: Uint8Array[] }
 /** `logs`: a node that had to read its store again holds them anew. */

@@ -1,6 +1,6 @@
 // News of the operator (PROTOCOL 6.5). I16 what a node acted upon it never forgets, through crashes and reboots; only a new or
 // rotten disk may. I18 in fair weather a revocation reaches all nodes of an island within ten rounds of gossip.
-import type { Member, Observer, Shown } from '../observer.ts'
+import type { Member, Observer, Shown } from '../world/observer.ts'
 import type { FaultKind } from '../plan.ts'
 
 /** Ten rounds of a second, a digest's five, and a transfer. */

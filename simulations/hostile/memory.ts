@@ -61,8 +61,8 @@ export function createMemory(): Memory {
           )
         case 'segment':
           keep(state.segments, message, MAX_SEGMENTS)
-          follow(state, message)
-          return message.more ? missing(state, [message.logId]) : undefined
+          // Only on progress: else two members of its kind would ask each other for ever.
+          return follow(state, message) && message.more ? missing(state, [message.logId]) : undefined
         case 'objects':
           for (const object of message.objects) keep(state.objects, object, MAX_OBJECTS)
           return undefined
@@ -110,14 +110,14 @@ function missing(state: State, logIds: readonly LogId[]): Want | undefined {
   return logs.length > 0 ? { logs, objects: [] } : undefined
 }
 
-/** Follows a log's chain where the segment continues what it holds; anything else is no use for forging. */
-function follow(state: State, { logId, fromSeq, update, more }: SegmentMessage): void {
-  let head = state.heads.get(logId)
-  if (fromSeq !== (head ? head.seq + 1 : 0)) return
-  if (!head && state.heads.size >= MAX_LOGS) return
+/** Follows a log's chain where the segment continues what it holds; true when it did. Nothing else is of use for forging. */
+function follow(state: State, { logId, fromSeq, update, more }: SegmentMessage): boolean {
+  const before = state.heads.get(logId)
+  if (fromSeq !== (before ? before.seq + 1 : 0) || (!before && state.heads.size >= MAX_LOGS)) return false
+  let head = before
   for (const bytes of decodeUpdate(fromSeq, update) ?? []) {
     const element = decodeElement(bytes)
-    if (typeof element === 'string') return
+    if (typeof element === 'string') break
     const at = { logId, seq: head ? head.seq + 1 : 0, prev: head?.hash ?? GENESIS }
     const event = place(element, at)
     head = headAfter(event)
@@ -125,6 +125,7 @@ function follow(state: State, { logId, fromSeq, update, more }: SegmentMessage):
     note(state, { logId, seq: event.seq, hash: event.hash }, decodeBody(event.type, event.body))
   }
   if (head) claim(state, logId, head.seq + (more ? 1 : 0))
+  return head !== before
 }
 
 /** Cards and stops that it may name in lies of its own. */

@@ -1,6 +1,6 @@
 // A charge point's own clock, as wrong as its firmware: what its timestamps say. An ordinary one is right. Without a
 // battery it counts from 1970 after each power-up until a boot is answered, and then believes whatever it was told.
-import type { StationDeps } from '../station.ts'
+import type { StationDeps } from './station.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS

@@ -6,7 +6,7 @@ import { confirmation } from '../../src/ocpp/answers.ts'
 import { type ChargerRecord, newRecord, noteRegister, noteStart } from '../../src/ocpp/chargers.ts'
 import { type Draft, type Translated, translate, UNREADABLE_START_WH } from '../../src/ocpp/v16.ts'
 import type { ChargerAnswer } from '../../src/ports.ts'
-import type { Line, StationDeps } from '../station.ts'
+import type { Line, StationDeps } from './station.ts'
 import type { Payload } from './session.ts'
 
 export const CALL_TIMEOUT_MS = 30_000

@@ -2,7 +2,7 @@ import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
-import { simulatedDisk } from '../../simulations/disk.ts'
+import { simulatedDisk } from '../../simulations/disk/disk.ts'
 import { openDisk } from '../../src/host/disk.ts'
 import { type DiskUnderTest, diskContract } from './disk.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createSimulatedNetwork, type SimulatedNetwork } from '../../simulations/network.ts'
+import { createSimulatedNetwork, type SimulatedNetwork } from '../../simulations/network/network.ts'
 import type { Random } from '../../src/ports.ts'
 import type { DeviceId } from '../../src/units.ts'
 import { SITE_OPENED_AT, type TestDevice, type TestSite, testSite } from '../site.ts'

@@ -1,6 +1,6 @@
 // What every simulated cloud does, run on the one in memory and on the one that is production on PGlite.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { CloudDeps, SimulatedCloud } from '../../simulations/cloud.ts'
+import type { CloudDeps, SimulatedCloud } from '../../simulations/cloud/cloud.ts'
 import { FINALISE_AFTER_MS } from '../../src/cloud/finalise.ts'
 import { type Ack, readObject } from '../../src/log/object.ts'
 import type { Push, PushAnswer } from '../../src/ports.ts'
@@ -133,6 +133,11 @@ export function cloudContract(name: string, open: OpenCloud): void {
       const answer = await push({ segments: [...log.segments(), ...issued.segments()] })
       expect(answer.refused).toEqual([])
       expect(answer.acks).toHaveLength(2)
+      const hidden = site.device('hidden')
+      log.append([{ name: 'device_cert', body: { certificate: hidden.certificate.encoded } }])
+      const unknown = site.openLog(hidden)
+      const refused = await push({ segments: [...log.segments(1), ...unknown.segments()] })
+      expect(refused.refused, 'a node certifies nobody').toMatchObject([{ logId: unknown.logId }])
     })
 
     it('bills nothing from a fork on, and goes on taking the branch that it holds', async () => {
@@ -236,6 +241,8 @@ export function cloudContract(name: string, open: OpenCloud): void {
       log.append([words.start, words.pricing, words.tick(156_200)])
       await push({ segments: log.segments(), certificates: [node.certificate.encoded] })
       pass(FINALISE_AFTER_MS - 1)
+      // What survives keeps its own time.
+      await cloud.failover(0)
       await cloud.finalise()
       expect(await cloud.bills()).toEqual([])
       pass(1)

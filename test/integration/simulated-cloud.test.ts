@@ -2,8 +2,8 @@
 // nodes tell, in whatever order, with forks, revocations and lost commits between, they answer and bill the same.
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { memoryCloud } from '../../simulations/cloud.ts'
-import { postgresCloud } from '../../simulations/cloud-postgres.ts'
+import { memoryCloud } from '../../simulations/cloud/cloud.ts'
+import { postgresCloud } from '../../simulations/cloud/postgres.ts'
 import { type Database, openDatabase } from '../../src/cloud/database.ts'
 import { FINALISE_AFTER_MS } from '../../src/cloud/finalise.ts'
 import type { AnyBody } from '../../src/log/body.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../simulations/dice.ts'
-import { SECTOR_BYTES, type SimulatedDisk, simulatedDisk } from '../../simulations/disk.ts'
+import { SECTOR_BYTES, type SimulatedDisk, simulatedDisk } from '../../simulations/disk/disk.ts'
 import { hex } from '../../src/units.ts'
 
 const PATH = 'journal/00000001.cmj'

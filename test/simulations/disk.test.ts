@@ -5,7 +5,7 @@ import {
   SECTOR_BYTES,
   type SimulatedDisk,
   simulatedDisk,
-} from '../../simulations/disk.ts'
+} from '../../simulations/disk/disk.ts'
 import { sameBytes } from '../../src/units.ts'
 
 const PATH = 'journal/00000001.cmj'

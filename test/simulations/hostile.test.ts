@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../simulations/dice.ts'
-import { createHeap } from '../../simulations/heap.ts'
+import { createHeap } from '../../simulations/world/heap.ts'
 import { MAX_OWN_EVENTS, MAX_OWN_LOGS } from '../../simulations/hostile/own.ts'
 import { createHostile, MAX_BYTES_AN_ACT, MAX_MESSAGES_AN_ACT } from '../../simulations/hostile.ts'
 import { HOSTILE_TRICKS, type HostileTrick } from '../../simulations/plan.ts'
@@ -320,6 +320,21 @@ describe('a hostile member', () => {
     for (const held of kept.values()) events += held.size
     expect(events).toBeGreaterThan(MAX_OWN_EVENTS - 50)
     expect(events).toBeLessThanOrEqual(MAX_OWN_EVENTS)
+  })
+
+  it('asks on for the rest of a log, and never twice for what brings it no further', () => {
+    const on = stage(['replay'])
+    const longer = on.site.openLog(on.honest)
+    longer.append([sessionBodies().start])
+    const [first] = longer.segments()
+    if (!first) throw new Error('no segment')
+    const said: Message = { kind: 'segment', ...first, more: true, prevHash: new Uint8Array(0) }
+    for (let i = 0; i < 5; i++) on.hear(said)
+    const wants = messagesOf(on.said).filter(message => message.kind === 'want')
+    expect(wants).toHaveLength(1)
+    expect(wants[0]?.kind === 'want' && wants[0].logs).toMatchObject([
+      { logId: longer.logId, fromSeq: longer.events().length },
+    ])
   })
 
   it('tells the same lies under the same seed, and others under another', () => {

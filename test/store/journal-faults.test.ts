@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type SimulatedDisk, simulatedDisk } from '../../simulations/disk.ts'
+import { type SimulatedDisk, simulatedDisk } from '../../simulations/disk/disk.ts'
 import type { Disk } from '../../src/ports.ts'
 import { sameBytes } from '../../src/units.ts'
 import { diceOf, numbered, numberOf, openAndRead } from './journal-setting.ts'

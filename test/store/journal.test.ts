@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type SimulatedDisk, simulatedDisk } from '../../simulations/disk.ts'
+import { type SimulatedDisk, simulatedDisk } from '../../simulations/disk/disk.ts'
 import type { Disk } from '../../src/ports.ts'
 import { crc32c, MAX_RECORD_BYTES } from '../../src/store/frame.ts'
 import { MAX_QUEUED_BYTES, openJournal, SEGMENT_BYTES } from '../../src/store/journal.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SECTOR_BYTES, simulatedDisk } from '../../simulations/disk.ts'
+import { SECTOR_BYTES, simulatedDisk } from '../../simulations/disk/disk.ts'
 
 const big = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
 

@@ -1,0 +1,70 @@
+// The receipts of the cloud in memory: production's signObject, under versions that grow as in src/cloud/acks.ts, where
+// they are rows. A log keeps its newest ack alone; a new epoch of the cloud makes every ack due again, above all before.
+import { DURABILITY, MAX_ACKS_PER_ANSWER } from '../../src/cloud/acks.ts'
+import type { LogHead } from '../../src/log/event.ts'
+import { type ObjectSigner, signObject, VERSIONS_PER_EPOCH } from '../../src/log/object.ts'
+import type { LogId } from '../../src/units.ts'
+
+/** Of a cloud that never lost anything; its versions begin with the first ack. */
+const FIRST_EPOCH = 1
+/** Acks that were replaced are dropped when there are so many more of them than of those that count. */
+const SLACK = 1_000
+
+export type AckPage = { readonly version: number; readonly acks: readonly Uint8Array[] }
+
+export type CloudAcks = {
+  /** The log has grown: its ack is out of date. */
+  readonly due: (logId: LogId) => void
+  /** Signs what is due, in the order of the log ids. */
+  readonly sign: (headOf: (logId: LogId) => LogHead | undefined, issuedAt: number) => void
+  /** Acks newer than a version, oldest first. Who has seen more than there is has seen another cloud: it gets all. */
+  readonly since: (version: number) => AckPage
+}
+
+type Signed = { readonly logId: LogId; readonly version: number; readonly encoded: Uint8Array }
+
+export function createAcks(signer: ObjectSigner, cloudEpoch: number): CloudAcks {
+  const due = new Set<LogId>()
+  const newest = new Map<LogId, number>()
+  let signed: Signed[] = []
+  let version = cloudEpoch === FIRST_EPOCH ? 0 : cloudEpoch * VERSIONS_PER_EPOCH
+  const counts = (ack: Signed): boolean => newest.get(ack.logId) === ack.version
+  return {
+    due: logId => void due.add(logId),
+    sign: (headOf, issuedAt) => {
+      for (const logId of [...due].sort()) {
+        const head = headOf(logId)
+        if (!head) continue
+        version = Math.max(version, cloudEpoch * VERSIONS_PER_EPOCH) + 1
+        const body = { logId, seq: head.seq, hash: head.hash, durability: DURABILITY, cloudEpoch, issuedAt }
+        // The codec may answer with a Buffer; a database gives plain bytes back.
+        const encoded = new Uint8Array(signObject(signer, { kind: 'ack', body }))
+        signed.push({ logId, version, encoded })
+        newest.set(logId, version)
+      }
+      due.clear()
+      if (signed.length > 2 * newest.size + SLACK) signed = signed.filter(counts)
+    },
+    since: asked => {
+      const from = asked > version ? 0 : asked
+      const page: Signed[] = []
+      for (let i = behind(signed, from); i < signed.length && page.length < MAX_ACKS_PER_ANSWER; i++) {
+        const ack = signed[i]
+        if (ack && counts(ack)) page.push(ack)
+      }
+      return { version: page.at(-1)?.version ?? version, acks: page.map(ack => ack.encoded) }
+    },
+  }
+}
+
+/** Where the first ack above a version stands. */
+function behind(signed: readonly Signed[], version: number): number {
+  let low = 0
+  let high = signed.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((signed[middle]?.version ?? 0) <= version) low = middle + 1
+    else high = middle
+  }
+  return low
+}

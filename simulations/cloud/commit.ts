@@ -1,0 +1,91 @@
+// The tables of the cloud in memory, and what one transaction does to them. Transactions are plain data: those that survived a
+// fail-over, done again in their order, give the cloud as it was.
+import { FINALISE_AFTER_MS } from '../../src/cloud/finalise.ts'
+import { MeshError } from '../../src/errors.ts'
+import { createRoster, type Roster } from '../../src/identity/roster.ts'
+import { decodeBody } from '../../src/log/body.ts'
+import type { Admission } from '../../src/replica/admit.ts'
+import { createLogs, type Logs } from '../../src/replica/logs.ts'
+import type { CertHash, LogId, SessionId } from '../../src/units.ts'
+import type { CloudDeps } from './cloud.ts'
+import { type CloudAcks, createAcks } from './acks.ts'
+import { type CloudDevices, createDevices } from './devices.ts'
+import { type CloudLedger, createCloudLedger, emptyTouched, type Touched } from './ledger.ts'
+
+type Admitted = Extract<Admission, { kind: 'admitted' }>
+export type Commit =
+  | { readonly kind: 'certificate'; readonly encoded: Uint8Array }
+  | { readonly kind: 'events'; readonly admission: Admitted }
+  | { readonly kind: 'fork'; readonly logId: LogId; readonly seq: number }
+  | { readonly kind: 'finalise' }
+export type Committed = { readonly atMs: number; readonly wallAt: number; readonly commit: Commit }
+
+export type Tables = {
+  readonly roster: Roster
+  readonly known: Set<CertHash>
+  readonly logs: Logs
+  readonly devices: CloudDevices
+  readonly ledger: CloudLedger
+  readonly acks: CloudAcks
+}
+
+/** Throws CERTIFICATE_INVALID when the cloud's own certificate is not of this site. */
+export function openTables(deps: CloudDeps, cloudEpoch: number): Tables {
+  const roster = createRoster(deps.signatures, deps.siteId, deps.rootKey)
+  for (const encoded of deps.certificates) roster.enrol(encoded)
+  const own = roster.enrol(deps.cloud.certificate)
+  if (own.kind === 'refused') throw new MeshError('CERTIFICATE_INVALID', `of the cloud: ${own.reason}`)
+  const { hash: certHash } = own.certificate
+  const devices = createDevices()
+  return {
+    ...{ roster, devices, logs: createLogs(), known: new Set(roster.all().map(one => one.hash)) },
+    ledger: createCloudLedger(devices.limitOf),
+    acks: createAcks({ certHash, logKey: deps.cloud.logKey, signatures: deps.signatures }, cloudEpoch),
+  }
+}
+
+export function apply(tables: Tables, { commit, wallAt: nowAt }: Committed): void {
+  const { roster, known, devices, ledger } = tables
+  const touched = emptyTouched()
+  const finalise = new Set<SessionId>()
+  switch (commit.kind) {
+    case 'certificate': {
+      const verdict = roster.enrol(commit.encoded)
+      if (verdict.kind === 'valid') known.add(verdict.certificate.hash)
+      return
+    }
+    case 'events':
+      applyEvents(tables, commit.admission, touched)
+      break
+    case 'fork':
+      ledger.withdraw(devices.fork(commit.logId, commit.seq), touched)
+      break
+    case 'finalise':
+      for (const sessionId of ledger.silentSince(nowAt - FINALISE_AFTER_MS)) {
+        finalise.add(sessionId)
+        touched.sessions.add(sessionId)
+      }
+  }
+  ledger.refold(touched, { nowAt, finalise })
+}
+
+/** Elements are not kept: nobody asks the cloud for segments. */
+function applyEvents(tables: Tables, { events, certificate }: Admitted, touched: Touched): void {
+  const { roster, known, logs, devices, ledger, acks } = tables
+  const { deviceId, roles } = certificate
+  const [isIssuer, isRevoker] = [roles.includes('issuer'), roles.includes('revoker')]
+  acks.due(logs.append(certificate, events, []).logId)
+  for (const event of events) {
+    const said = decodeBody(event.type, event.body)
+    ledger.add(event, said, { deviceId, touched })
+    const { logId, hlc } = event
+    if (said?.name === 'epoch_open')
+      ledger.withdraw(devices.noteEpoch({ logId, certificate, hlc, body: said.body }), touched)
+    if (said?.name === 'device_revoke' && (isIssuer || isRevoker))
+      ledger.withdraw(devices.noteRevocation(said.body), touched)
+    if (said?.name === 'loss_declaration') devices.noteLoss(deviceId, hlc)
+    if (said?.name !== 'device_cert' || !isIssuer) continue
+    const verdict = roster.enrol(said.body.certificate)
+    if (verdict.kind === 'valid') known.add(verdict.certificate.hash)
+  }
+}

@@ -1,0 +1,240 @@
+// Sessions and bills of the cloud in memory. Production: which columns an event is folded by (foldColumns), facts, fold
+// (a session book a charger, so that an event costs no more as history grows) and judgement (judge, judgeMerged).
+// Modelled, because production has it as SQL: what is folded again after a commit and which rows that writes
+// (src/cloud/sessions.ts, charger.ts). What an exclusion takes away is folded again without it.
+import { type Bill, judge, judgeMerged, refText, type Verdict } from '../../src/cloud/billing.ts'
+import { foldColumns } from '../../src/cloud/charger.ts'
+import type { AnyBody } from '../../src/log/body.ts'
+import type { LogEvent } from '../../src/log/event.ts'
+import { openBook, type SessionBook } from '../../src/session/book.ts'
+import { addFact, emptyFacts, type FactSet } from '../../src/session/facts.ts'
+import type { Session } from '../../src/session/fold.ts'
+import type { ChargerId, DeviceId, LogId, SessionId } from '../../src/units.ts'
+import type { CloudBill, CloudSession } from './cloud.ts'
+import type { Excluded } from './devices.ts'
+
+export type Touched = { readonly sessions: Set<SessionId>; readonly chargers: Set<ChargerId> }
+export type Settlement = { readonly nowAt: number; readonly finalise: ReadonlySet<SessionId> }
+
+export type CloudLedger = {
+  /** Takes a committed event in; what it speaks of is added to `touched`. */
+  readonly add: (event: LogEvent, said: AnyBody | undefined, to: AddedTo) => void
+  /** What these speak of, counted or not any more, is added to `touched`. */
+  readonly withdraw: (excluded: readonly Excluded[], touched: Touched) => void
+  /** Folds the touched sessions again and writes what they owe. */
+  readonly refold: (touched: Touched, settlement: Settlement) => void
+  /** Open sessions that were touched last at that time or before, by id. */
+  readonly silentSince: (at: number) => readonly SessionId[]
+  readonly sessions: () => readonly CloudSession[]
+  readonly bills: () => readonly CloudBill[]
+}
+type AddedTo = { readonly deviceId: DeviceId; readonly touched: Touched }
+
+type Word = {
+  readonly event: LogEvent
+  readonly said: AnyBody
+  readonly deviceId: DeviceId
+  readonly chargerId: ChargerId | undefined
+  readonly sessionId: SessionId | undefined
+}
+type Account = {
+  readonly chargerId: ChargerId
+  readonly words: Word[]
+  readonly claimed: Set<SessionId>
+  /** Undefined after something was excluded, until it is folded again. */
+  folded: { readonly facts: FactSet; readonly book: SessionBook | undefined } | undefined
+  /** As they stood when they were judged last. */
+  readonly judged: Map<SessionId, Session>
+}
+type SessionRow = CloudSession & {
+  readonly startRef: string
+  readonly endRef: string | undefined
+  readonly touchedAt: number
+}
+
+export function emptyTouched(): Touched {
+  return { sessions: new Set(), chargers: new Set() }
+}
+
+/** `limitOf`: the first event of a log that does not count. */
+export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedger {
+  const accounts = new Map<ChargerId, Account>()
+  const claims = new Map<SessionId, Set<ChargerId>>()
+  /** Words that name a session and no charger. */
+  const shelves = new Map<SessionId, Word[]>()
+  const wordsOf = new Map<LogId, Word[]>()
+  const rows = new Map<SessionId, SessionRow>()
+  const bills = new Map<SessionId, Bill[]>()
+
+  const accountOf = (chargerId: ChargerId): Account => {
+    const held = accounts.get(chargerId)
+    if (held) return held
+    const made: Account = {
+      ...{ chargerId, words: [], claimed: new Set(), judged: new Map() },
+      folded: { facts: emptyFacts(), book: undefined },
+    }
+    accounts.set(chargerId, made)
+    return made
+  }
+
+  const tell = (account: Account, word: Word): void => {
+    const { folded, chargerId } = account
+    if (!folded || word.event.seq >= limitOf(word.event.logId)) return
+    addFact(folded.facts, word.event, word.said, word.deviceId)
+    const held = folded.facts.chargers.get(chargerId)
+    const book = folded.book ?? (held && openBook(held))
+    book?.changed(word.sessionId)
+    account.folded = { facts: folded.facts, book }
+  }
+
+  const foldAgain = (account: Account): void => {
+    account.folded = { facts: emptyFacts(), book: undefined }
+    for (const word of account.words) tell(account, word)
+    for (const sessionId of account.claimed)
+      for (const word of shelves.get(sessionId) ?? []) tell(account, word)
+  }
+
+  const claim = (account: Account, sessionId: SessionId): void => {
+    if (account.claimed.has(sessionId)) return
+    account.claimed.add(sessionId)
+    claims.set(sessionId, (claims.get(sessionId) ?? new Set()).add(account.chargerId))
+    for (const word of shelves.get(sessionId) ?? []) tell(account, word)
+  }
+
+  const write = (row: SessionRow, verdict: Verdict): void => {
+    const { state, flags, energyWh } = verdict
+    const { energyWh: _, ...rest } = row
+    rows.set(row.sessionId, { ...rest, state, flags, ...(energyWh !== undefined && { energyWh }) })
+    if (verdict.bill) bills.set(row.sessionId, [...(bills.get(row.sessionId) ?? []), verdict.bill])
+  }
+
+  const settleSession = (session: Session, touched: boolean, { nowAt, finalise }: Settlement): void => {
+    const { sessionId } = session
+    const row = rows.get(sessionId)
+    const verdict = judge(session, bills.get(sessionId) ?? [], finalise.has(sessionId))
+    const wanted = rowOf(session, verdict, nowAt)
+    const isNews = touched || !row || !sameRow(row, wanted)
+    write(isNews ? wanted : row, verdict)
+  }
+
+  const settle = (account: Account, named: ReadonlySet<SessionId>, settlement: Settlement): void => {
+    if (!account.folded) foldAgain(account)
+    const { facts, book } = account.folded ?? {}
+    const sessions = book?.sessions().sessions ?? []
+    const standing = new Map(sessions.map(session => [session.sessionId, session]))
+    const isForeign = (sessionId: SessionId): boolean =>
+      (rows.get(sessionId)?.chargerId ?? account.chargerId) !== account.chargerId
+    for (const session of sessions) {
+      const { sessionId } = session
+      // The first charger under an id stays: a second one is a forgery.
+      if (isForeign(sessionId)) continue
+      if (!named.has(sessionId) && account.judged.get(sessionId) === session) continue
+      settleSession(session, named.has(sessionId), settlement)
+      account.judged.set(sessionId, session)
+    }
+    for (const sessionId of new Set([...named, ...account.judged.keys()])) {
+      const row = rows.get(sessionId)
+      if (standing.has(sessionId) || !row || isForeign(sessionId)) continue
+      account.judged.delete(sessionId)
+      // No event names a session that was split off another: production does not look at it again.
+      if (!account.claimed.has(sessionId)) continue
+      const own = facts?.chargers.get(account.chargerId)?.sessions.get(sessionId)
+      const started = (own?.starts.length ?? 0) > 0
+      const verdict = started ? judgeMerged(sessionId, bills.get(sessionId) ?? []) : WITHDRAWN
+      const isNews = row.flags.join(',') !== verdict.flags.join(',')
+      if (isNews) write({ ...row, touchedAt: settlement.nowAt }, verdict)
+    }
+  }
+
+  return {
+    add: (event, said, { deviceId, touched }) => {
+      const { chargerId, sessionId } = foldColumns(event, said)
+      if (!said || (!chargerId && !sessionId)) return
+      const word: Word = { event, said, deviceId, chargerId, sessionId }
+      push(wordsOf, event.logId, word)
+      touch(touched, word)
+      if (chargerId) {
+        const account = accountOf(chargerId)
+        account.words.push(word)
+        tell(account, word)
+        if (sessionId) claim(account, sessionId)
+      } else if (sessionId) {
+        push(shelves, sessionId, word)
+        for (const claimer of claims.get(sessionId) ?? []) tell(accountOf(claimer), word)
+      }
+    },
+    withdraw: (excluded, touched) => {
+      for (const { logId, fromSeq } of excluded) {
+        for (const word of wordsOf.get(logId) ?? []) {
+          if (word.event.seq < fromSeq) continue
+          touch(touched, word)
+          const { chargerId, sessionId } = word
+          const claimers = chargerId ? [chargerId] : sessionId ? (claims.get(sessionId) ?? []) : []
+          for (const claimer of claimers) accountOf(claimer).folded = undefined
+        }
+      }
+    },
+    refold: (touched, settlement) => {
+      const named = new Map<ChargerId, Set<SessionId>>()
+      for (const chargerId of [...touched.chargers].sort()) named.set(chargerId, new Set())
+      for (const sessionId of touched.sessions)
+        for (const chargerId of claims.get(sessionId) ?? [])
+          named.set(chargerId, (named.get(chargerId) ?? new Set()).add(sessionId))
+      const later = [...named.keys()].filter(chargerId => !touched.chargers.has(chargerId)).sort()
+      for (const chargerId of [...[...touched.chargers].sort(), ...later])
+        settle(accountOf(chargerId), named.get(chargerId) ?? new Set(), settlement)
+    },
+    silentSince: at =>
+      [...rows.values()]
+        .filter(row => row.state === 'open' && row.touchedAt <= at)
+        .map(row => row.sessionId)
+        .sort(),
+    sessions: () =>
+      inOrder(rows).map(([, { startRef: _, endRef: __, touchedAt: ___, ...session }]) => session),
+    bills: () =>
+      inOrder(bills).flatMap(([sessionId, ofSession]) =>
+        ofSession.map(({ inputHash: _, ...bill }) => {
+          const row = rows.get(sessionId)
+          const [chargerId, meterStartWh] = [row?.chargerId ?? ('' as ChargerId), row?.meterStartWh ?? 0]
+          return { sessionId, chargerId, meterStartWh, ...bill }
+        }),
+      ),
+  }
+}
+
+/** Its start lies beyond an exclusion by now (src/cloud/sessions.ts). */
+const WITHDRAWN: Verdict = { state: 'disputed', flags: ['evidence-withdrawn'] }
+
+function rowOf(session: Session, verdict: Verdict, nowAt: number): SessionRow {
+  const { sessionId, chargerId, start, end } = session
+  return {
+    ...{ sessionId, chargerId, meterStartWh: start.body.meterStartWh },
+    ...(end && { meterStopWh: end.body.meterStopWh }),
+    ...(verdict.energyWh !== undefined && { energyWh: verdict.energyWh }),
+    ...{ state: verdict.state, flags: verdict.flags },
+    ...{ startRef: refText(start.ref), endRef: end && refText(end.ref), touchedAt: nowAt },
+  }
+}
+
+/** As `changed` in src/cloud/sessions.ts: anything else may differ without being written again. */
+function sameRow(a: SessionRow, b: SessionRow): boolean {
+  const { state, startRef, endRef, energyWh } = a
+  const same = state === b.state && startRef === b.startRef && endRef === b.endRef && energyWh === b.energyWh
+  return same && a.flags.join(',') === b.flags.join(',')
+}
+
+/** A stop that names no session may belong to any of its charger's. */
+function touch(touched: Touched, { said, chargerId, sessionId }: Word): void {
+  if (sessionId) touched.sessions.add(sessionId)
+  else if (chargerId && said.name === 'session_end') touched.chargers.add(chargerId)
+}
+
+function push<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key)
+  if (list) list.push(value)
+  else lists.set(key, [value])
+}
+
+function inOrder<V>(table: ReadonlyMap<SessionId, V>): readonly (readonly [SessionId, V])[] {
+  return [...table].sort(([a], [b]) => (a < b ? -1 : 1))
+}
