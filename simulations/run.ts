@@ -5,10 +5,10 @@ import { convergenceChecker } from './checkers/convergence.ts'
 import { durabilityChecker } from './checkers/durability.ts'
 import { livenessChecker } from './checkers/liveness.ts'
 import { logsChecker } from './checkers/logs.ts'
+import { watchLosses } from './checkers/losses.ts'
 import { policyChecker } from './checkers/policy.ts'
 import type { CloudDeps, SimulatedCloud } from './cloud/cloud.ts'
 import { seededRandom } from './dice.ts'
-import { watchLosses } from './checkers/losses.ts'
 import type { Outcome, Violation } from './outcome.ts'
 import type { Plan } from './plan.ts'
 import { createTally, type Tally } from './tally/tally.ts'
@@ -35,14 +35,15 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Out
       const losses = watchLosses(shown)
       const billing = billingChecker(shown, losses)
       const policy = policyChecker(shown)
-      tally = createTally({ shown, ways, losses, billing, policy })
+      const convergence = convergenceChecker(shown, dice)
+      tally = createTally({ shown, ways, losses, billing, policy, convergence })
       return [
         logsChecker(shown),
         durabilityChecker(shown),
         losses,
         cardsChecker(shown),
         policy,
-        convergenceChecker(shown, dice),
+        convergence,
         livenessChecker(shown, losses),
         billing,
         tally,

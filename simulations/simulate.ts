@@ -3,14 +3,15 @@
 import '../src/runtime.ts'
 import { Command, InvalidArgumentError } from 'commander'
 import { MeshError, reasonOf } from '../src/errors.ts'
-import { drawPlan } from './scenario/draw.ts'
-import { csvHead, csvLine, jsonLine, verdictText } from './sweep/lines.ts'
+import { BASELINES, type Baseline } from './baselines/baseline.ts'
 import type { Timed } from './outcome.ts'
-import { createProgress } from './sweep/progress.ts'
 import { writeReport } from './report/page.ts'
 import { runReport } from './report/run.ts'
 import { sweepReport } from './report/sweep.ts'
+import { drawPlan } from './scenario/draw.ts'
 import { findScenario, listScenarios } from './scenario/scenario.ts'
+import { csvHead, csvLine, jsonLine, verdictText } from './sweep/lines.ts'
+import { createProgress } from './sweep/progress.ts'
 import { runSeed } from './sweep/seed.ts'
 import { shrinkCommand } from './sweep/shrink.ts'
 import { sweep } from './sweep/sweep.ts'
@@ -24,7 +25,7 @@ export type Options = {
   readonly replay?: Place
   readonly shrink?: Place
   readonly trace?: boolean
-  readonly compare: readonly string[]
+  readonly compare: readonly Baseline[]
   readonly json?: boolean
   readonly csv?: boolean
   readonly report?: string
@@ -42,7 +43,9 @@ async function main(options: Options): Promise<number> {
   if (options.scenario === undefined)
     throw new MeshError('CONFIG_INVALID', 'say which: --scenario NAME, or --list to see what there is')
   const { scenario } = options
-  return options.seeds ? await many({ ...options, scenario }, options.seeds) : await one({ ...options, scenario })
+  return options.seeds
+    ? await many({ ...options, scenario }, options.seeds)
+    : await one({ ...options, scenario })
 }
 
 function list({ json }: Options): number {
@@ -109,13 +112,17 @@ function summary(all: readonly Timed[]): void {
   const sum = (read: (timed: Timed) => number): number => all.reduce((total, timed) => total + read(timed), 0)
   const faults = new Map<string, number>()
   for (const { outcome } of all)
-    for (const [kind, count] of Object.entries(outcome.faults)) faults.set(kind, (faults.get(kind) ?? 0) + count)
+    for (const [kind, count] of Object.entries(outcome.faults))
+      faults.set(kind, (faults.get(kind) ?? 0) + count)
   const hours = sum(timed => timed.outcome.virtualMs) / 3600_000
   const text = [
     `${all.length} seeds, ${bad.length} with violations; ${hours.toFixed(1)} virtual hours`,
     `sessions ${sum(timed => timed.outcome.service.sessions)}: ${sum(timed => timed.outcome.service.lostSessions)} lost, ${sum(timed => timed.outcome.service.doubleBills)} billed twice`,
     `events ${sum(timed => timed.outcome.events)}: ${sum(timed => timed.outcome.eventsLost)} lost, ${sum(timed => timed.outcome.eventsDestroyed)} only on destroyed disks`,
-    `faults ${[...faults].sort(([a], [b]) => (a < b ? -1 : 1)).map(([kind, count]) => `${kind} ${count}`).join(', ')}`,
+    `faults ${[...faults]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([kind, count]) => `${kind} ${count}`)
+      .join(', ')}`,
   ]
   process.stdout.write(`${text.join('\n')}\n`)
   tellTime(all)
@@ -144,7 +151,8 @@ function tellReport(file: string, text: string): void {
 
 function whole(text: string): number {
   const value = Number(text)
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw new InvalidArgumentError('a whole number, please')
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError('a whole number, please')
   return value
 }
 
@@ -161,14 +169,12 @@ function place(text: string): Place {
   return { scenario: text.slice(0, at), seed: whole(text.slice(at + 1)) }
 }
 
-const BASELINES = ['gateway', 'online', 'lists']
-
-function baselines(text: string): readonly string[] {
+function baselines(text: string): readonly Baseline[] {
   const kinds = text.split(',').filter(kind => kind !== '')
-  const wrong = kinds.find(kind => !BASELINES.includes(kind))
+  const wrong = kinds.find(kind => !BASELINES.some(one => one === kind))
   if (wrong !== undefined || kinds.length === 0)
     throw new InvalidArgumentError(`some of ${BASELINES.join(',')}; ${wrong ?? 'nothing'} is none of them`)
-  return kinds
+  return BASELINES.filter(kind => kinds.includes(kind))
 }
 
 const command = new Command('simulate')

@@ -5,13 +5,20 @@
 // forgot by itself, is excused by name; one that a quirk made ambiguous may be disputed, never billed twice.
 import { priceOf } from '../../src/tariff/price.ts'
 import type { CloudBill, CloudSession } from '../cloud/cloud.ts'
-import type { Losses } from './losses.ts'
-import type { Observer, Shown } from '../world/observer.ts'
 import type { Quirk } from '../plan.ts'
 import type { Station, StationSession } from '../station/station.ts'
+import type { Observer, Shown } from '../world/observer.ts'
+import type { Losses } from './losses.ts'
 
 /** Habits that may leave it open which words belong together; a person then looks at it. */
-const AMBIGUOUS: readonly Quirk[] = ['no-clock', 'meter-resets', 'negative-id', 'zoneless-clock', 'late-replay', 'clock-ahead']
+const AMBIGUOUS: readonly Quirk[] = [
+  'no-clock',
+  'meter-resets',
+  'negative-id',
+  'zoneless-clock',
+  'late-replay',
+  'clock-ahead',
+]
 const DISPUTABLE = ['disputed', 'unpriced', 'provisional', 'open']
 
 export type Books = {
@@ -30,12 +37,20 @@ export function billingChecker(shown: Shown, losses: Losses): BillingChecker {
     name: 'billing',
     books: () => books,
     finished: async () => {
-      books = audit({ shown, losses, bills: await shown.cloud.bills(), sessions: await shown.cloud.sessions() })
+      books = audit({
+        shown,
+        losses,
+        bills: await shown.cloud.bills(),
+        sessions: await shown.cloud.sessions(),
+      })
       checkHeads(shown)
       // That a store was read with damage is news of its own, not a gap.
       const gaps = (await shown.cloud.gaps()).filter(gap => gap.kind !== 'lossy')
       if (gaps.length > 0 && losses.destroyedEvents() === 0 && shown.plan.hostile.length === 0)
-        shown.object('I24', `the cloud reports ${gaps.length} gaps, and nothing is missing: ${JSON.stringify(gaps[0])}`)
+        shown.object(
+          'I24',
+          `the cloud reports ${gaps.length} gaps, and nothing is missing: ${JSON.stringify(gaps[0])}`,
+        )
     },
   }
 }
@@ -102,12 +117,21 @@ function audit({ shown, losses, bills, sessions }: Audit): Books {
       lost.push(truth)
       lostWh += energyWh
       if (excuse === undefined)
-        shown.object('I23', `${what} is not billed; the cloud has ${candidates.map(one => `${one.state} ${one.energyWh} Wh ${one.flags.join('+')}`).join('; ') || 'nothing'}`)
+        shown.object(
+          'I23',
+          `${what} is not billed; the cloud has ${candidates.map(one => `${one.state} ${one.energyWh} Wh ${one.flags.join('+')}`).join('; ') || 'nothing'}`,
+        )
     }
   }
   for (const session of sessions)
-    if (!known.has(`${session.chargerId}/${session.meterStartWh}`) && (bySession.get(session.sessionId) ?? []).length > 0)
-      shown.object('I23', `${session.chargerId} ${session.meterStartWh} Wh is billed, and no charger reported it`)
+    if (
+      !known.has(`${session.chargerId}/${session.meterStartWh}`) &&
+      (bySession.get(session.sessionId) ?? []).length > 0
+    )
+      shown.object(
+        'I23',
+        `${session.chargerId} ${session.meterStartWh} Wh is billed, and no charger reported it`,
+      )
   return { sessions: count, lost, lostWh, doubleBills, billed }
 }
 
@@ -121,14 +145,24 @@ type Doubt = {
 }
 
 /** Why a session without a bill over exactly its energy is no fault of ours. */
-function excuseOf({ truth, losses, stationId, candidates, isAmbiguous, energyWh }: Doubt): string | undefined {
+function excuseOf({
+  truth,
+  losses,
+  stationId,
+  candidates,
+  isAmbiguous,
+  energyWh,
+}: Doubt): string | undefined {
   if (truth.lostByItself !== undefined) return 'the charger forgot it'
   const stopWh = truth.meterStopWh ?? truth.meterStartWh
-  if (losses.tookRegister(stationId, truth.meterStartWh) || losses.tookRegister(stationId, stopWh)) return 'destroyed'
+  if (losses.tookRegister(stationId, truth.meterStartWh) || losses.tookRegister(stationId, stopWh))
+    return 'destroyed'
   // Whoever is refused and takes nothing owes nothing.
-  if (energyWh === 0 && candidates.every(one => one.state === 'complete' || one.state === 'open')) return 'nothing taken'
+  if (energyWh === 0 && candidates.every(one => one.state === 'complete' || one.state === 'open'))
+    return 'nothing taken'
   // Without news of the operator no card is known and no price either: what was taken all the same waits for a person.
-  if (candidates.some(one => one.state === 'unpriced' && one.flags.includes('refused-card'))) return 'refused and unpriced'
+  if (candidates.some(one => one.state === 'unpriced' && one.flags.includes('refused-card')))
+    return 'refused and unpriced'
   const isDisputed = candidates.some(one => DISPUTABLE.includes(one.state) || one.flags.length > 0)
   return isAmbiguous && isDisputed ? 'disputed' : undefined
 }
@@ -139,7 +173,10 @@ function checkSum(shown: Shown, session: CloudSession, bills: readonly CloudBill
   const what = `session ${session.sessionId} of ${session.chargerId}`
   const invoices = bills.filter(bill => bill.kind === 'invoice')
   if (invoices.length !== 1 || bills.some((bill, i) => bill.revision !== i))
-    shown.object('I20', `${what} has ${invoices.length} invoices and revisions ${bills.map(bill => bill.revision).join()}`)
+    shown.object(
+      'I20',
+      `${what} has ${invoices.length} invoices and revisions ${bills.map(bill => bill.revision).join()}`,
+    )
   if (session.state !== 'complete') return
   const sum = bills.reduce((total, bill) => total + Math.round(Number(bill.amount) * 1e6), 0)
   const prices = pricesOf(shown)

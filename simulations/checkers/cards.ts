@@ -17,7 +17,10 @@ export function cardsChecker(shown: Shown): Observer {
   /** Starts that were allowed once are answered alike for ever. */
   const allowedBefore = new Set<string>()
   let read = 0
-  const history = new Map<TokenRef, { seq: number; kind: 'grant' | 'revoke'; hash: string; supersedes: readonly string[] }[]>()
+  const history = new Map<
+    TokenRef,
+    { seq: number; kind: 'grant' | 'revoke'; hash: string; supersedes: readonly string[] }[]
+  >()
 
   const readOperator = (): void => {
     const events = shown.operator.events()
@@ -42,7 +45,8 @@ export function cardsChecker(shown: Shown): Observer {
     if (!held.some(one => one.kind === 'grant')) return 'a card that was never granted'
     const standing = held.filter(
       one =>
-        one.kind === 'revoke' && !held.some(other => other.kind === 'grant' && other.supersedes.includes(one.hash)),
+        one.kind === 'revoke' &&
+        !held.some(other => other.kind === 'grant' && other.supersedes.includes(one.hash)),
     )
     return standing.length > 0 ? 'a card whose revocation it holds' : undefined
   }
@@ -78,7 +82,10 @@ export function cardsChecker(shown: Shown): Observer {
       if (fault) shown.object('I13', `${what} ${fault}`)
       const limitMs = offlineMaxAgeMs(shown.plan) + UNCERTAINTY_MS + Math.abs(member.clockErrorMs())
       if (then.beaconAgeMs !== undefined && then.beaconAgeMs > limitMs)
-        shown.object('I14', `${what} news of the operator that is ${Math.round(then.beaconAgeMs / 3600_000)} h old`)
+        shown.object(
+          'I14',
+          `${what} news of the operator that is ${Math.round(then.beaconAgeMs / 3600_000)} h old`,
+        )
     },
   }
 }

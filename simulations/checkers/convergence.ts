@@ -1,10 +1,11 @@
 // When the faults are over, all honest nodes hold the same (PROTOCOL 6.5).
 // I7 equal logs, and equal sessions folded from them. I8 a log's Yjs document is a pure function of its events.
 // I9 whoever saw two branches of one log has told everybody. I26 the fold does not depend on the order of delivery.
-import { documentOf, elementsOf, stateOf } from '../../src/replica/document.ts'
-import { encodeUpdate } from '../../src/replica/canonical.ts'
-import type { Log } from '../../src/replica/logs.ts'
+
 import { eventsOf } from '../../src/log/event.ts'
+import { encodeUpdate } from '../../src/replica/canonical.ts'
+import { documentOf, elementsOf, stateOf } from '../../src/replica/document.ts'
+import type { Log } from '../../src/replica/logs.ts'
 import { sameBytes } from '../../src/units.ts'
 import { createView } from '../../src/view.ts'
 import type { Dice } from '../dice.ts'
@@ -13,7 +14,13 @@ import type { Member, Observer, Shown } from '../world/observer.ts'
 /** Logs whose documents are built and compared at the end; each costs a document. */
 const DOCUMENTS = 8
 
-export function convergenceChecker(shown: Shown, dice: Dice): Observer {
+export type ConvergenceWatch = Observer & {
+  /** From the end of the faults until all held the same for the first time. */
+  readonly convergedMs: () => number | undefined
+}
+
+export function convergenceChecker(shown: Shown, dice: Dice): ConvergenceWatch {
+  let convergedMs: number | undefined
   const up = (): readonly Member[] => shown.members().filter(member => !member.isClone)
 
   const apart = (): string | undefined => {
@@ -35,8 +42,10 @@ export function convergenceChecker(shown: Shown, dice: Dice): Observer {
 
   return {
     name: 'convergence',
+    convergedMs: () => convergedMs,
     awaits: () => {
       const said = apart()
+      if (said === undefined) convergedMs ??= shown.nowMs() - shown.plan.durationMs
       return said === undefined ? undefined : `I7 ${said}`
     },
     finished: () => {
@@ -45,7 +54,8 @@ export function convergenceChecker(shown: Shown, dice: Dice): Observer {
       const logs = nodes[0] ? [...nodes[0].ledger().logs.all()] : []
       for (const log of dice.shuffled(logs).slice(0, DOCUMENTS)) checkDocument(shown, log)
       if (shown.members().length <= 24) checkFolds(shown, dice)
-      if (new Set(sessions).size > 1) shown.object('I7', 'nodes that hold the same logs fold different sessions')
+      if (new Set(sessions).size > 1)
+        shown.object('I7', 'nodes that hold the same logs fold different sessions')
     },
   }
 }
@@ -69,7 +79,10 @@ function checkDocument(shown: Shown, log: Log): void {
     elements.every((element, i) => sameBytes(element, log.elements[i] ?? new Uint8Array()))
   if (!isSame) shown.object('I8', `the document of log ${log.logId} does not hold its events`)
   const middle = Math.floor(log.elements.length / 2)
-  const parts = [encodeUpdate(0, log.elements.slice(0, middle)), encodeUpdate(middle, log.elements.slice(middle))]
+  const parts = [
+    encodeUpdate(0, log.elements.slice(0, middle)),
+    encodeUpdate(middle, log.elements.slice(middle)),
+  ]
   const inParts = documentOf(...parts.filter((_, i) => i > 0 || middle > 0))
   if (!sameBytes(stateOf(inParts), stateOf(whole)))
     shown.object('I8', `the document of log ${log.logId} depends on how it was cut`)

@@ -1,13 +1,12 @@
 // In the quiet time everything ends well (PROTOCOL 6.5). L1 all that nodes hold is at the cloud, and all its acks are at the
 // nodes. L3 no session is stuck. L4 all queues are empty, the chargers' included.
-import type { Losses } from './losses.ts'
+
 import type { Observer, Shown } from '../world/observer.ts'
+import type { Losses } from './losses.ts'
 
 export function livenessChecker(shown: Shown, losses: Losses): Observer {
   const hostile = new Set(shown.plan.hostile.map(one => one.node))
-  const hostileDevices = new Set(
-    [...hostile].map(node => shown.site.devices[node - 1]?.certificate.deviceId),
-  )
+  const hostileDevices = new Set([...hostile].map(node => shown.site.devices[node - 1]?.certificate.deviceId))
 
   const unsent = (): string | undefined => {
     for (const member of shown.members()) {
@@ -38,7 +37,9 @@ export function livenessChecker(shown: Shown, losses: Losses): Observer {
     const view = shown.members()[0]?.node()?.ledger().view()
     if (!view) return 'L3 no node is up'
     for (const station of shown.stations) {
-      const ended = station.sessions().filter(one => one.meterStopWh !== undefined && one.stopConfirmedMs !== undefined)
+      const ended = station
+        .sessions()
+        .filter(one => one.meterStopWh !== undefined && one.stopConfirmedMs !== undefined)
       if (ended.length === 0) continue
       const open = view.ofCharger(station.id).sessions.filter(session => !session.end)
       for (const truth of ended) {

@@ -9,7 +9,11 @@ import type { Member, Observer, Shown } from '../world/observer.ts'
 
 type Known = { readonly hashes: EventHash[]; readonly elements: Uint8Array[] }
 /** `logs`: a node that had to read its store again holds them anew. */
-type Seen = { readonly logs: Logs; changes: number; readonly heads: Map<LogId, { seq: number; hash: EventHash }> }
+type Seen = {
+  readonly logs: Logs
+  changes: number
+  readonly heads: Map<LogId, { seq: number; hash: EventHash }>
+}
 
 export function logsChecker(shown: Shown): Observer {
   const honest = new Set(shown.members().map(member => member.deviceId))
@@ -75,7 +79,10 @@ export function logsChecker(shown: Shown): Observer {
       } else if (first === undefined)
         shown.object('I4', `${at}: event ${seq} was never written by ${log.certificate.name}`)
       else if (first !== hash) shown.object('I3', `${at}: event ${seq} exists twice, differently`)
-      else if (known.elements[seq] !== element && !sameBytes(known.elements[seq] ?? new Uint8Array(), element))
+      else if (
+        known.elements[seq] !== element &&
+        !sameBytes(known.elements[seq] ?? new Uint8Array(), element)
+      )
         shown.object('I1', `${at}: event ${seq} has other bytes than its author's`)
     }
     written.set(log.logId, known)

@@ -110,7 +110,10 @@ export function watchLosses(shown: Shown): Losses {
           const had = before.heads.get(logId) ?? -1
           const has = after.heads.get(logId) ?? -1
           if (had >= seq && has < seq && ownsLog(member, logId))
-            shown.object('I6', `node ${member.name} acknowledged event ${seq} of its log ${logId} and holds ${has} after a reboot`)
+            shown.object(
+              'I6',
+              `node ${member.name} acknowledged event ${seq} of its log ${logId} and holds ${has} after a reboot`,
+            )
         }
       holdings.delete(member)
     },

@@ -1,14 +1,24 @@
 // News of the operator (PROTOCOL 6.5). I16 what a node acted upon it never forgets, through crashes and reboots; only a new or
 // rotten disk may. I18 in fair weather a revocation reaches all nodes of an island within ten rounds of gossip.
-import type { Member, Observer, Shown } from '../world/observer.ts'
+
 import type { FaultKind } from '../plan.ts'
+import type { Member, Observer, Shown } from '../world/observer.ts'
 
 /** Ten rounds of a second, a digest's five, and a transfer. */
 const SPREAD_MS = 20_000
 /** While one of these lasts somewhere, spreading may take longer. */
 const FOUL: readonly FaultKind[] = [
   ...(['split', 'one-way', 'flap', 'swizzle', 'quality', 'slow-reader', 'stall', 'slow-disk'] as const),
-  ...(['disk-full', 'sync-error', 'crash-loop', 'kill', 'power-cut', 'power-cut-at', 'clone', 'clock-1970'] as const),
+  ...([
+    'disk-full',
+    'sync-error',
+    'crash-loop',
+    'kill',
+    'power-cut',
+    'power-cut-at',
+    'clone',
+    'clock-1970',
+  ] as const),
 ]
 const ROTTING = ['bit-flip', 'lost-write', 'misdirected-write', 'sync-lies']
 const SETTLING_MS = 60_000
@@ -26,7 +36,10 @@ export function policyChecker(shown: Shown): PolicyWatch {
   const known = new Map<number, Map<number, number>>()
   const exposed = new Map<string, number>()
   let foulUntilMs = 0
-  const isFair = shown.plan.quality.lossRate <= FAIR_LOSS && shown.plan.hostile.length === 0 && !shown.plan.quality.bytesPerS
+  const isFair =
+    shown.plan.quality.lossRate <= FAIR_LOSS &&
+    shown.plan.hostile.length === 0 &&
+    !shown.plan.quality.bytesPerS
 
   const headOf = (member: Member): number =>
     member.node()?.ledger().logs.get(shown.operator.logId)?.head.seq ?? -1
@@ -54,7 +67,10 @@ export function policyChecker(shown: Shown): PolicyWatch {
       foulUntilMs = Math.max(foulUntilMs, shown.nowMs() + SETTLING_MS)
       const before = acted.get(member) ?? -1
       if (headOf(member) < before && !rotten.has(member.number))
-        shown.object('I16', `node ${member.name} acted on news ${before} of the operator, and holds ${headOf(member)} after a reboot`)
+        shown.object(
+          'I16',
+          `node ${member.name} acted on news ${before} of the operator, and holds ${headOf(member)} after a reboot`,
+        )
       note(member)
     },
     second: () => {
@@ -79,7 +95,10 @@ export function policyChecker(shown: Shown): PolicyWatch {
           const since = near && isFair && nowMs > foulUntilMs ? (exposed.get(name) ?? nowMs) : nowMs
           exposed.set(name, since)
           if (nowMs - since !== SPREAD_MS) continue
-          shown.object('I18', `node ${member.name} does not know revocation ${seq} after ${SPREAD_MS / 1000} s among nodes that do`)
+          shown.object(
+            'I18',
+            `node ${member.name} does not know revocation ${seq} after ${SPREAD_MS / 1000} s among nodes that do`,
+          )
         }
       }
     },

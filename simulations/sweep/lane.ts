@@ -10,6 +10,9 @@ parentPort?.on('message', (task: LaneTask) => {
   runSeed(task, virtualMs => say({ kind: 'progress', seed: task.seed, virtualMs })).then(
     timed => say({ kind: 'timed', timed }),
     (error: unknown) =>
-      say({ kind: 'failed', reason: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+      say({
+        kind: 'failed',
+        reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      }),
   )
 })

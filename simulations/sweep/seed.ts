@@ -1,10 +1,12 @@
 // One seed of one scenario: drawn, run, timed, and set beside what other designs would have done under the same seed.
+
 import { type Database, openDatabase } from '../../src/cloud/database.ts'
+import { type Baseline, baselineOf } from '../baselines/baseline.ts'
 import { postgresCloud } from '../cloud/postgres.ts'
-import { drawPlan } from '../scenario/draw.ts'
 import type { Service, Timed } from '../outcome.ts'
 import type { Plan } from '../plan.ts'
 import { type RunOptions, runPlan } from '../run.ts'
+import { drawPlan } from '../scenario/draw.ts'
 import { findScenario } from '../scenario/scenario.ts'
 
 /** One for all worlds of a process: every table is keyed by its site. */
@@ -17,7 +19,11 @@ function database(): Promise<Database> {
 /** Progress is worth a word after so many virtual seconds. */
 const SAID_EVERY_MS = 60_000
 
-export type SeedTask = { readonly scenario: string; readonly seed: number; readonly compare: readonly string[] }
+export type SeedTask = {
+  readonly scenario: string
+  readonly seed: number
+  readonly compare: readonly Baseline[]
+}
 
 export async function runSeed(
   task: SeedTask,
@@ -31,7 +37,7 @@ export async function runSeed(
   return await timed(plan, task.compare, { ...options, onSecond })
 }
 
-export async function timed(plan: Plan, compare: readonly string[], options: RunOptions): Promise<Timed> {
+export async function timed(plan: Plan, compare: readonly Baseline[], options: RunOptions): Promise<Timed> {
   const [startedMs, before] = [performance.now(), process.cpuUsage()]
   const outcome = await runPlan(plan, {
     ...options,
@@ -39,7 +45,7 @@ export async function timed(plan: Plan, compare: readonly string[], options: Run
   })
   const { user, system } = process.cpuUsage(before)
   const baselines: Record<string, Service> = {}
-  void plan // BASELINES
+  for (const kind of compare) baselines[kind] = baselineOf(kind, plan)
   return {
     outcome: compare.length > 0 ? { ...outcome, baselines } : outcome,
     wallMs: performance.now() - startedMs,

@@ -2,6 +2,7 @@
 // the seeds, whatever the order in which they end.
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
+import type { Baseline } from '../baselines/baseline.ts'
 import type { Timed } from '../outcome.ts'
 
 export type SweepOptions = {
@@ -9,7 +10,7 @@ export type SweepOptions = {
   readonly fromSeed: number
   readonly toSeed: number
   readonly jobs?: number
-  readonly compare: readonly string[]
+  readonly compare: readonly Baseline[]
   /** No seed is begun after so long. */
   readonly limitMs?: number
   readonly stopAtFirst?: boolean
@@ -19,7 +20,11 @@ export type SweepOptions = {
   readonly onProgress?: (seed: number, virtualMs: number) => void
 }
 
-export type LaneTask = { readonly scenario: string; readonly seed: number; readonly compare: readonly string[] }
+export type LaneTask = {
+  readonly scenario: string
+  readonly seed: number
+  readonly compare: readonly Baseline[]
+}
 export type LaneWord =
   | { readonly kind: 'progress'; readonly seed: number; readonly virtualMs: number }
   | { readonly kind: 'timed'; readonly timed: Timed }

@@ -1,14 +1,13 @@
 // A run as curves: sampled so that any run gives a few hundred points.
-import type { Member, Shown } from '../world/observer.ts'
+
 import type { Series } from '../outcome.ts'
+import type { Member, Shown } from '../world/observer.ts'
 
 const POINTS = 240
 
 export type SeriesWatch = {
   readonly second: () => void
   readonly read: () => Series
-  /** Events that some live node lacks just now, summed over nodes. */
-  readonly missingNow: () => number
   /** Whether the site was in more than one piece at some time between the two. */
   readonly wasApart: (fromMs: number, untilMs: number) => boolean
 }
@@ -34,8 +33,7 @@ export function createSeries(shown: Shown): SeriesWatch {
   const missing = (): number => {
     const counts = up().map(eventsOf)
     const most = Math.max(0, ...counts)
-    const down = shown.isCalm() ? shown.members().length - counts.length : 0
-    return counts.reduce((sum, count) => sum + most - count, 0) + down
+    return counts.reduce((sum, count) => sum + most - count, 0)
   }
   const unsent = (): number => {
     const member = up()[0]
@@ -44,7 +42,6 @@ export function createSeries(shown: Shown): SeriesWatch {
   }
 
   return {
-    missingNow: missing,
     second: () => {
       const nowMs = shown.nowMs()
       if (shown.network.topologyVersion() !== version) {

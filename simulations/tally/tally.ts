@@ -1,15 +1,16 @@
 // Counts a run: everything that a report says comes from here, and from the chargers' own meters, the nodes' ledgers and the
 // cloud's tables behind it.
 import type { BillingChecker } from '../checkers/billing.ts'
-import type { PolicyWatch } from '../checkers/policy.ts'
+import type { ConvergenceWatch } from '../checkers/convergence.ts'
 import type { Losses } from '../checkers/losses.ts'
-import type { Member, Observer, Shown } from '../world/observer.ts'
+import type { PolicyWatch } from '../checkers/policy.ts'
+import type { Ways } from '../cloud/ways.ts'
 import type { Outcome, Percentiles, Revocation, Service, Share } from '../outcome.ts'
 import type { FaultKind } from '../plan.ts'
-import { createSeries } from './series.ts'
 import type { StationSession } from '../station/station.ts'
-import type { Ways } from '../cloud/ways.ts'
+import type { Member, Observer, Shown } from '../world/observer.ts'
 import type { Ran } from '../world/world.ts'
+import { createSeries } from './series.ts'
 
 export type Tally = Observer & { readonly outcome: (ran: Ran) => Omit<Outcome, 'ok' | 'violations'> }
 
@@ -19,6 +20,7 @@ export type TallyDeps = {
   readonly losses: Losses
   readonly billing: BillingChecker
   readonly policy: PolicyWatch
+  readonly convergence: ConvergenceWatch
 }
 
 type Waiting = { readonly logId: string; readonly seq: number; readonly endedAtMs: number }
@@ -33,7 +35,6 @@ export function createTally(deps: TallyDeps): Tally {
   const since = new Map<number, number>()
   const wasUp = new Map<number, boolean>()
   const stops = new Set<string>()
-  let convergedMs: number | undefined
   let events = 0
 
   /** The stop is durable at this node; the cloud's ack of the node's newest event covers it. */
@@ -44,7 +45,8 @@ export function createTally(deps: TallyDeps): Tally {
     const logId = ledger?.ownLog()
     const seq = logId && ledger?.logs.get(logId)?.head.seq
     const name = `${chargerId}/${meterStopWh}`
-    if (session?.stoppedAtMs === undefined || logId === undefined || seq === undefined || stops.has(name)) return
+    if (session?.stoppedAtMs === undefined || logId === undefined || seq === undefined || stops.has(name))
+      return
     stops.add(name)
     waiting.push({ logId, seq, endedAtMs: session.stoppedAtMs })
   }
@@ -85,8 +87,6 @@ export function createTally(deps: TallyDeps): Tally {
         reconcileMs.push(shown.nowMs() - one.endedAtMs)
         waiting.splice(i, 1)
       }
-      if (shown.isCalm() && convergedMs === undefined && series.missingNow() === 0)
-        convergedMs = shown.nowMs() - shown.plan.durationMs
     },
     finished: () => {
       const ledger = shown.members()[0]?.node()?.ledger()
@@ -95,6 +95,7 @@ export function createTally(deps: TallyDeps): Tally {
     outcome: ran => {
       const { plan, network } = shown
       const service = serviceOf(deps)
+      const convergedMs = deps.convergence.convergedMs()
       const bytes = shown.site.devices.map(({ certificate }) => {
         const { receivedBytes, sentBytes } = network.bytesOf(certificate.deviceId)
         return receivedBytes + sentBytes
@@ -122,7 +123,8 @@ export function createTally(deps: TallyDeps): Tally {
 
 export function percentiles(values: readonly number[]): Percentiles {
   const sorted = values.toSorted((a, b) => a - b)
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0
   return { p50: at(0.5), p95: at(0.95), max: sorted.at(-1) ?? 0, count: sorted.length }
 }
 

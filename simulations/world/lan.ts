@@ -2,8 +2,8 @@
 // the charger's own network is cut. One answer a call, in order, as the real door gives them.
 import type { ChargerAnswer, ChargerInput } from '../../src/ports.ts'
 import type { ChargerId } from '../../src/units.ts'
-import type { LiveMember } from './member.ts'
 import type { Line } from '../station/station.ts'
+import type { LiveMember } from './member.ts'
 
 /** One way between a charger and its node, in the same building. */
 const WIRE_MS = 3

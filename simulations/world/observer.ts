@@ -5,10 +5,10 @@ import type { DeviceId, LogId } from '../../src/units.ts'
 import type { CloudHead, SimulatedCloud } from '../cloud/cloud.ts'
 import type { SimulatedDisk } from '../disk/disk.ts'
 import type { SimulatedNetwork } from '../network/network.ts'
-import type { Operator } from './operator.ts'
 import type { FaultStep, Plan } from '../plan.ts'
-import type { Credential, SimulatedSite } from './site.ts'
 import type { Station } from '../station/station.ts'
+import type { Operator } from './operator.ts'
+import type { Credential, SimulatedSite } from './site.ts'
 
 /** One live or dead copy of a node. A clone has the number and the credential of the node that it was copied from. */
 export type Member = {

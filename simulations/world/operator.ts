@@ -80,7 +80,10 @@ export function createOperator(plan: Plan, site: SimulatedSite, dice: Dice): Ope
   }
   const revoke = (card: CardPlan, nowMs: number): void => {
     const tokenRef = site.tokenRef(card.idTag)
-    append([{ name: 'revoke', body: { tokenRef, reason: 'lost', effectiveAt: plan.startsAt } }], plan.startsAt + nowMs)
+    append(
+      [{ name: 'revoke', body: { tokenRef, reason: 'lost', effectiveAt: plan.startsAt } }],
+      plan.startsAt + nowMs,
+    )
     const event = events.at(-1)
     if (!event) return
     revocationOf.set(tokenRef, [...(revocationOf.get(tokenRef) ?? []), event.hash])

@@ -4,13 +4,13 @@ import type { DeviceId } from '../../src/units.ts'
 import type { Dice } from '../dice.ts'
 import type { DiskImage } from '../disk/disk.ts'
 import { createHostile } from '../hostile.ts'
+import type { SimulatedNetwork } from '../network/network.ts'
+import type { Plan } from '../plan.ts'
+import { createStation, type Station } from '../station/station.ts'
 import { createLan } from './lan.ts'
 import { createMember, type LiveMember } from './member.ts'
-import type { SimulatedNetwork } from '../network/network.ts'
 import type { Observer } from './observer.ts'
-import type { Plan } from '../plan.ts'
 import type { SimulatedSite } from './site.ts'
-import { createStation, type Station } from '../station/station.ts'
 import type { Trace } from './trace.ts'
 
 export type PopulationDeps = {
@@ -83,13 +83,20 @@ export function populate(deps: PopulationDeps): Population {
 
   const isHostile = new Set(plan.hostile.map(one => one.node))
   const nodes = new Map<number, LiveMember>()
-  for (let number = 1; number <= plan.nodes; number++) if (!isHostile.has(number)) nodes.set(number, born(number))
+  for (let number = 1; number <= plan.nodes; number++)
+    if (!isHostile.has(number)) nodes.set(number, born(number))
   const clones = new Set<LiveMember>()
   const hostiles = plan.hostile.map(one => openHostile(deps, one))
 
   const stations = plan.chargers.map(charger =>
     createStation({
-      ...{ plan: charger, startsAt: plan.startsAt, nowMs, schedule, dice: dice.fork(`charger-${charger.id}`) },
+      ...{
+        plan: charger,
+        startsAt: plan.startsAt,
+        nowMs,
+        schedule,
+        dice: dice.fork(`charger-${charger.id}`),
+      },
       tokenRef: deps.site.tokenRef,
       idTagOf: card => plan.cards[card]?.idTag ?? '',
       connect: (number, onClosed) => {

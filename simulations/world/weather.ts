@@ -4,11 +4,11 @@ import type { DeviceId } from '../../src/units.ts'
 import type { SimulatedCloud } from '../cloud/cloud.ts'
 import type { Dice } from '../dice.ts'
 import type { DiskImage } from '../disk/disk.ts'
-import type { LiveMember } from './member.ts'
 import type { SimulatedNetwork } from '../network/network.ts'
-import type { Gone } from './observer.ts'
 import type { Fault, FaultStep, Plan } from '../plan.ts'
 import type { Station } from '../station/station.ts'
+import type { LiveMember } from './member.ts'
+import type { Gone } from './observer.ts'
 
 export type WeatherDeps = {
   readonly plan: Plan
@@ -130,7 +130,9 @@ export function createWeather(deps: WeatherDeps): Weather {
         return
       case 'restore': {
         const image = images.get(fault.node)?.[0]
-        withMember(fault.node, member => down(fault.node, 'restored', fault.downMs, image ?? member.disk.image()))
+        withMember(fault.node, member =>
+          down(fault.node, 'restored', fault.downMs, image ?? member.disk.image()),
+        )
         return
       }
       case 'clone':
@@ -156,11 +158,16 @@ export function createWeather(deps: WeatherDeps): Weather {
     for (const fault of deps.plan.faults) {
       if (fault.kind !== 'restore') continue
       const kept = images.get(fault.node) ?? []
-      withMember(fault.node, member => images.set(fault.node, [...kept, member.disk.image()].slice(-IMAGE_KEEP)))
+      withMember(fault.node, member =>
+        images.set(fault.node, [...kept, member.disk.image()].slice(-IMAGE_KEEP)),
+      )
     }
   }
   const restores = deps.plan.faults.filter(fault => fault.kind === 'restore')
-  for (const { atMs, ageMs } of restores.map(one => ({ atMs: one.atMs, ageMs: one.kind === 'restore' ? one.ageMs : 0 })))
+  for (const { atMs, ageMs } of restores.map(one => ({
+    atMs: one.atMs,
+    ageMs: one.kind === 'restore' ? one.ageMs : 0,
+  })))
     schedule(Math.max(0, atMs - ageMs), takeImages)
 
   return {
@@ -217,7 +224,11 @@ type PartFault = Exclude<
 >
 
 /** Disks, clocks, uplinks, the cloud and chargers. */
-function applyToParts(deps: WeatherDeps, fault: PartFault, undo: (forMs: number, act: () => void) => void): void {
+function applyToParts(
+  deps: WeatherDeps,
+  fault: PartFault,
+  undo: (forMs: number, act: () => void) => void,
+): void {
   const node = 'node' in fault ? deps.member(fault.node) : undefined
   const station = 'charger' in fault ? deps.station(fault.charger) : undefined
   switch (fault.kind) {
