@@ -12,12 +12,14 @@ import { seededRandom } from './dice.ts'
 import type { Outcome, Violation } from './outcome.ts'
 import type { Plan } from './plan.ts'
 import { createTally, type Tally } from './tally/tally.ts'
+import type { Shown } from './world/observer.ts'
 import { runWorld } from './world/world.ts'
 
 export type RunOptions = {
   /** Every line of the trace, as it is made. */
   readonly onLine?: (line: string) => void
-  readonly onSecond?: (nowMs: number) => void
+  /** Each virtual second; `events` counts what the site has written by then. */
+  readonly onSecond?: (nowMs: number, events: () => number) => void
   /** End at the first violation. */
   readonly stopAtFirst?: boolean
   /** For plans whose cloud is a database. */
@@ -26,12 +28,21 @@ export type RunOptions = {
 
 const UNKNOWN = 'L'
 
+function written(shown: Shown | undefined): number {
+  const ledger = shown?.members()[0]?.node()?.ledger()
+  let events = 0
+  for (const log of ledger?.logs.all() ?? []) events += log.head.seq + 1
+  return events
+}
+
 export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Outcome> {
   const violations: Violation[] = []
   let tally: Tally | undefined
   const dice = seededRandom(plan.seed).fork('checkers')
+  let site: Shown | undefined
   const ran = await runWorld(plan, {
     observers: (shown, ways) => {
+      site = shown
       const losses = watchLosses(shown)
       const billing = billingChecker(shown, losses)
       const policy = policyChecker(shown)
@@ -57,7 +68,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Out
     enough: () => options.stopAtFirst === true && violations.length > 0,
     ...(plan.cloud === 'postgres' && options.postgres && { cloud: options.postgres }),
     ...(options.onLine && { onLine: options.onLine }),
-    ...(options.onSecond && { onSecond: options.onSecond }),
+    onSecond: nowMs => options.onSecond?.(nowMs, () => written(site)),
   })
   if (!tally) throw new RangeError('a world without observers')
   return { ...tally.outcome(ran), ok: violations.length === 0, violations }

@@ -4,16 +4,18 @@ import '../src/runtime.ts'
 import { Command, InvalidArgumentError } from 'commander'
 import { MeshError, reasonOf } from '../src/errors.ts'
 import { BASELINES, type Baseline } from './baselines/baseline.ts'
+import { CHECKED } from './checkers/checked.ts'
 import type { Timed } from './outcome.ts'
-import { writeReport } from './report/page.ts'
+import { thisMachine, writeReport } from './report/page.ts'
 import { runReport } from './report/run.ts'
 import { sweepReport } from './report/sweep.ts'
 import { drawPlan } from './scenario/draw.ts'
 import { findScenario, listScenarios } from './scenario/scenario.ts'
+import { bench, benchText } from './sweep/bench.ts'
 import { csvHead, csvLine, jsonLine, verdictText } from './sweep/lines.ts'
 import { createProgress } from './sweep/progress.ts'
 import { runSeed } from './sweep/seed.ts'
-import { shrinkCommand } from './sweep/shrink.ts'
+import { shrinkSeed } from './sweep/shrinking.ts'
 import { sweep } from './sweep/sweep.ts'
 
 type Range = readonly [from: number, to: number]
@@ -33,16 +35,28 @@ export type Options = {
   readonly minutes?: number
   readonly stopAtFirst?: boolean
   readonly list?: boolean
+  readonly bench?: boolean
+  readonly real?: boolean
+  readonly speed: number
 }
+
+/** What is not smaller by then is small enough. */
+const SHRINK_MINUTES = 10
 
 async function main(options: Options): Promise<number> {
   if (options.list) return list(options)
-  if (options.shrink) return await shrinkCommand(options.shrink, options)
+  if (options.bench) return await measureAll(options)
+  if (options.shrink) return await smallest(options.shrink, options)
   const place = options.replay
   if (place) return await one({ ...options, ...place })
   if (options.scenario === undefined)
     throw new MeshError('CONFIG_INVALID', 'say which: --scenario NAME, or --list to see what there is')
   const { scenario } = options
+  if (options.real) {
+    // Loaded only here: sockets and real disks are no part of a simulation.
+    const { realCommand } = await import('./real/command.ts')
+    return await realCommand({ ...options, scenario })
+  }
   return options.seeds
     ? await many({ ...options, scenario }, options.seeds)
     : await one({ ...options, scenario })
@@ -53,6 +67,19 @@ function list({ json }: Options): number {
   if (json) process.stdout.write(`${JSON.stringify(all.map(({ name, shows }) => ({ name, shows })))}\n`)
   else for (const { name, shows } of all) process.stdout.write(`${name.padEnd(24)} ${shows}\n`)
   return 0
+}
+
+async function measureAll({ scenario, json }: Options): Promise<number> {
+  await bench(scenario, measured => {
+    process.stdout.write(json ? `${JSON.stringify(measured)}\n` : `${benchText(measured)}\n`)
+  })
+  return 0
+}
+
+async function smallest(place: Place, { minutes }: Options): Promise<number> {
+  const onStep = (text: string): void => void process.stderr.write(`${text}\n`)
+  process.stdout.write(await shrinkSeed({ ...place, minutes: minutes ?? SHRINK_MINUTES, onStep }))
+  return 1
 }
 
 type One = Options & Place
@@ -68,7 +95,7 @@ async function one({ scenario, seed, ...options }: One): Promise<number> {
   progress.end()
   process.stdout.write(options.json ? `${jsonLine(timed)}\n` : `${verdictText(timed.outcome)}\n`)
   if (!options.json) tellTime([timed])
-  if (options.report !== undefined) tellReport(options.report, runReport(timed))
+  if (options.report !== undefined) tellReport(options.report, runReport(timed, thisMachine(CHECKED)))
   if (!timed.outcome.ok) tellReplay(timed)
   return timed.outcome.ok ? 0 : 1
 }
@@ -93,7 +120,7 @@ async function many(options: Options & { readonly scenario: string }, [from, to]
   })
   progress.end()
   if (!options.json && !options.csv) summary(all)
-  if (options.report !== undefined) tellReport(options.report, sweepReport(all))
+  if (options.report !== undefined) tellReport(options.report, sweepReport(all, thisMachine(CHECKED)))
   return all.every(timed => timed.outcome.ok) ? 0 : 1
 }
 
@@ -192,6 +219,9 @@ const command = new Command('simulate')
   .option('--jobs <n>', 'worlds at once (default: as many as there are cores)', whole)
   .option('--minutes <n>', 'begin no further seed after so long', whole)
   .option('--stop-at-first', 'end the sweep at the first seed that fails')
+  .option('--real', 'the same with real processes, sockets and disks, beside the simulator')
+  .option('--speed <n>', 'with --real: so many times as fast as the scenario says', whole, 20)
+  .option('--bench', 'how fast worlds run on this machine; with --scenario, one of them')
   .option('--list', 'the scenarios there are')
   .addHelpText(
     'after',

@@ -26,7 +26,7 @@ import type {
   Uplink,
 } from './ports.ts'
 import { documentName } from './replica/document.ts'
-import { encodeMessage } from './replica/message.ts'
+import { encodeMessage, type Message } from './replica/message.ts'
 import type { Send } from './replica/sends.ts'
 import { createUplinks, type Uplinks } from './uplinks.ts'
 
@@ -174,7 +174,13 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
       }
       const pushes = await persist()
       for (const run of afterwards) run()
-      for (const send of [...pushes, ...sends]) deps.network.send(send.to, encodeMessage(send.message))
+      // What goes to many is one message, and encoded once.
+      const encoded = new Map<Message, Uint8Array>()
+      for (const { to, message } of [...pushes, ...sends]) {
+        const bytes = encoded.get(message) ?? encodeMessage(message)
+        encoded.set(message, bytes)
+        deps.network.send(to, bytes)
+      }
     } catch (error) {
       if (!(error instanceof MeshError)) throw error
       fail(batch, error)

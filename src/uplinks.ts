@@ -3,18 +3,16 @@
 import type { Acting } from './acting.ts'
 import { MeshError, reasonOf } from './errors.ts'
 import type { Ledger } from './ledger.ts'
-import { TYPE_NUMBERS } from './log/body.ts'
 import { cloudEpochOf } from './log/object.ts'
 import type { Clock, Logger, Push, PushAnswer, Random, Uplink } from './ports.ts'
-import type { Log } from './replica/logs.ts'
 import type { Send } from './replica/sends.ts'
 import type { DeviceId } from './units.ts'
+import { watchUnsent } from './unsent.ts'
 import {
   emptyOutbox,
   failed,
   hurry,
   type OutboxState,
-  type Priority,
   pushed,
   round,
   sent,
@@ -67,23 +65,16 @@ type Way = {
   reason: string | undefined
   pushes: number
   wireBytes: number
+  /** The last push had no room for all that was due. */
+  wasCut: boolean
 }
 
 export function createUplinks(deps: UplinksDeps): Uplinks {
   let ways: readonly Way[] = []
-  let unsent: readonly Unsent[] = []
-  let unsentAt: { readonly ledger: Ledger; readonly changes: number } | undefined
+  const unsent = watchUnsent()
   const dice = (): number => {
     const drawn = deps.random.bytes(4)
     return new DataView(drawn.buffer, drawn.byteOffset).getUint32(0) / 2 ** 32
-  }
-
-  /** Looked for again only when the ledger has changed since. */
-  const unsentNow = (ledger: Ledger): readonly Unsent[] => {
-    const changes = ledger.logs.changes() + ledger.objects.changes()
-    if (unsentAt?.ledger === ledger && unsentAt.changes === changes) return unsent
-    unsentAt = { ledger, changes }
-    return unsentLogs(ledger)
   }
 
   const answered = (way: Way, answer: PushAnswer, act: Acting): readonly Send[] => {
@@ -97,16 +88,17 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
       deps.logger.warn('the cloud refused part of a log', { log: logId, reason, uplink: way.uplink.name })
     }
     act.ledger.objects.sawCloud(cloudEpochOf(answer.version))
-    const before = unsentIn(act.ledger)
+    const before = unsent.events(act.ledger)
     const { sends, refused } = act.learn(answer.acks)
     // Acks that we could not read are asked for again: the certificate that signed them may be on its way.
     if (refused === 0)
       act.afterwards(() => {
         way.sinceVersion = answer.version
       })
-    const after = unsentIn(act.ledger)
+    const after = unsent.events(act.ledger)
     // On at once only while it gets somewhere: a cloud whose acks we cannot read must not be hammered.
-    way.outbox = pushed(way.outbox, nowMs, after > 0 && after < before, dice)
+    // ... and only for what had no room: what came since can wait for the next round, or every event would cost a push.
+    way.outbox = pushed(way.outbox, nowMs, way.wasCut && after > 0 && after < before, dice)
     return sends
   }
 
@@ -143,16 +135,23 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
       ways = list.map(uplink => ways.find(way => way.uplink.name === uplink.name) ?? newWay(uplink, nowMs))
     },
     tick: (act, back) => {
-      if (ways.length > 0) unsent = unsentNow(act.ledger)
+      const waiting = ways.length === 0 ? [] : unsent.logs(act.ledger)
       for (const way of ways) {
         const alive = aliveNodes(act)
-        const next = round(way.outbox, { unsent, self: deps.self, alive, nowMs: act.times.monotonicMs, dice })
+        const next = round(way.outbox, {
+          unsent: waiting,
+          self: deps.self,
+          alive,
+          nowMs: act.times.monotonicMs,
+          dice,
+        })
         way.outbox = next.state
         if (!next.send) continue
-        const push = composePush(act.ledger, next.send, {
+        const { push, wasCut } = composePush(act.ledger, next.send, {
           batchBytes: way.outbox.batchBytes,
           sinceVersion: way.sinceVersion,
         })
+        way.wasCut = wasCut
         const reached = new Set(push.segments.map(segment => segment.logId))
         way.outbox = sent(
           way.outbox,
@@ -188,7 +187,7 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
         pushes: way.pushes,
         wireBytes: way.wireBytes,
       })),
-    unsentEvents: unsentIn,
+    unsentEvents: unsent.events,
   }
 }
 
@@ -202,6 +201,7 @@ function newWay(uplink: Uplink, nowMs: number): Way {
     reason: undefined,
     pushes: 0,
     wireBytes: 0,
+    wasCut: false,
   }
 }
 
@@ -212,64 +212,35 @@ function aliveNodes(act: Acting): readonly DeviceId[] {
   return fresh.map(object => object.body.deviceId)
 }
 
-function unsentIn(ledger: Ledger): number {
-  let count = 0
-  for (const log of ledger.logs.all()) count += Math.max(0, log.head.seq - ledger.ackedSeq(log.logId))
-  return count
-}
-
-/** Logs that hold more than the cloud has acked. A forked log goes out as well: the cloud is where money is reviewed. */
-function unsentLogs(ledger: Ledger): readonly Unsent[] {
-  const unsent: Unsent[] = []
-  for (const log of ledger.logs.all()) {
-    const fromSeq = ledger.ackedSeq(log.logId) + 1
-    if (log.head.seq >= fromSeq)
-      unsent.push({ logId: log.logId, fromSeq, priority: priorityOf(log, fromSeq) })
-  }
-  return unsent
-}
-
-const ENDS: readonly number[] = [
-  TYPE_NUMBERS.session_end,
-  TYPE_NUMBERS.payment_attempt,
-  TYPE_NUMBERS.checkpoint,
-]
-const STARTS: readonly number[] = [TYPE_NUMBERS.session_start, TYPE_NUMBERS.escrow_hold]
-
-/** The most urgent type among what is unsent (PROTOCOL 3.3); an element's second byte is its type. */
-function priorityOf(log: Log, fromSeq: number): Priority {
-  if (!log.certificate.roles.includes('node')) return 0
-  let priority: Priority = 4
-  for (let seq = fromSeq; seq < log.elements.length && priority > 1; seq++) {
-    const type = log.elements[seq]?.[1] ?? 0
-    if (ENDS.includes(type)) priority = 1
-    else if (STARTS.includes(type)) priority = 2
-    else if (type === TYPE_NUMBERS.meter_tick && priority > 3) priority = 3
-  }
-  return priority
-}
-
 function composePush(
   ledger: Ledger,
   send: readonly Unsent[],
   limits: { batchBytes: number; sinceVersion: number },
-): Push {
+): { readonly push: Push; readonly wasCut: boolean } {
   const segments: Push['segments'][number][] = []
   const certificates = new Set<Uint8Array>()
   let bytes = 0
+  let wasCut = false
   for (const { logId, fromSeq } of send) {
-    if (bytes >= limits.batchBytes || segments.length >= MAX_PUSH_SEGMENTS) break
-    if (certificates.size + CHAIN_LENGTH > MAX_PUSH_CERTIFICATES) break
+    wasCut ||= bytes >= limits.batchBytes || segments.length >= MAX_PUSH_SEGMENTS
+    wasCut ||= certificates.size + CHAIN_LENGTH > MAX_PUSH_CERTIFICATES
+    if (wasCut) break
     const certificate = ledger.logs.get(logId)?.certificate
     if (fromSeq === 0 && certificate)
       for (const encoded of ledger.chainOf(certificate)) certificates.add(encoded)
+    let nextSeq = fromSeq
     for (const segment of ledger.logs.segments(logId, fromSeq, MAX_SEGMENTS)) {
       if (segments.length >= MAX_PUSH_SEGMENTS) break
       // At least one segment goes, however small the batch has become.
       if (segments.length > 0 && bytes + segment.update.length > limits.batchBytes) break
       bytes += segment.update.length
       segments.push(segment)
+      nextSeq = segment.nextSeq
     }
+    wasCut ||= nextSeq <= (ledger.logs.get(logId)?.head.seq ?? -1)
   }
-  return { segments, certificates: [...certificates], sinceVersion: limits.sinceVersion }
+  return {
+    push: { segments, certificates: [...certificates], sinceVersion: limits.sinceVersion },
+    wasCut,
+  }
 }

@@ -40,6 +40,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       ...['src/mesh.ts', 'src/marks.ts', 'src/serve.ts', 'src/recordable.ts', 'src/card.ts', 'src/view.ts'],
       ...[
         'src/uplinks.ts',
+        'src/unsent.ts',
         'src/persist.ts',
         'src/mailbox.ts',
         'src/opening.ts',
@@ -120,7 +121,7 @@ export const VIRTUAL_WIRING = [
     'view',
     'uplinks',
   ],
-  ...['persist', 'mailbox', 'opening'],
+  ...['persist', 'mailbox', 'opening', 'unsent'],
 ].map(name => `src/${name}.ts`)
 export const BANNED_CALLS: readonly { readonly call: RegExp; readonly instead: string }[] = [
   { call: /\bDate\.now\b/, instead: 'take `nowAt` as an argument, or ask the Clock port' },

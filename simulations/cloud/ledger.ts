@@ -3,12 +3,14 @@
 // Modelled, because production has it as SQL: what is folded again after a commit and which rows that writes
 // (src/cloud/sessions.ts, charger.ts). What an exclusion takes away is folded again without it.
 import { type Bill, judge, judgeMerged, refText, type Verdict } from '../../src/cloud/billing.ts'
-import { foldColumns } from '../../src/cloud/charger.ts'
+import { foldColumns, isTold } from '../../src/cloud/charger.ts'
+import { isTouched } from '../../src/cloud/sessions.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import type { LogEvent } from '../../src/log/event.ts'
 import { openBook, type SessionBook } from '../../src/session/book.ts'
 import { addFact, emptyFacts, type FactSet } from '../../src/session/facts.ts'
 import type { Session } from '../../src/session/fold.ts'
+import { contentOf } from '../../src/session/split.ts'
 import type { ChargerId, DeviceId, LogId, SessionId } from '../../src/units.ts'
 import type { CloudBill, CloudSession } from './cloud.ts'
 import type { Excluded } from './devices.ts'
@@ -43,12 +45,19 @@ type Account = {
   readonly claimed: Set<SessionId>
   /** Undefined after something was excluded, until it is folded again. */
   folded: { readonly facts: FactSet; readonly book: SessionBook | undefined } | undefined
+  /** Ids of sessions that were split off the one told under this id, now or ever. */
+  readonly splitOff: Map<SessionId, Set<SessionId>>
   /** As they stood when they were judged last. */
   readonly judged: Map<SessionId, Session>
 }
+/** The ids that the charger's events name, and all that something was said of. */
+type Wanted = { readonly named: ReadonlySet<SessionId>; readonly touched: ReadonlySet<SessionId> }
 type SessionRow = CloudSession & {
   readonly startRef: string
   readonly endRef: string | undefined
+  /** Of a stop that names a session. */
+  readonly stopContent: string | undefined
+  readonly toldUnder: SessionId
   readonly touchedAt: number
 }
 
@@ -70,7 +79,7 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
     const held = accounts.get(chargerId)
     if (held) return held
     const made: Account = {
-      ...{ chargerId, words: [], claimed: new Set(), judged: new Map() },
+      ...{ chargerId, words: [], claimed: new Set(), splitOff: new Map(), judged: new Map() },
       folded: { facts: emptyFacts(), book: undefined },
     }
     accounts.set(chargerId, made)
@@ -97,7 +106,7 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
   const claim = (account: Account, sessionId: SessionId): void => {
     if (account.claimed.has(sessionId)) return
     account.claimed.add(sessionId)
-    claims.set(sessionId, (claims.get(sessionId) ?? new Set()).add(account.chargerId))
+    add(claims, sessionId, account.chargerId)
     for (const word of shelves.get(sessionId) ?? []) tell(account, word)
   }
 
@@ -117,30 +126,31 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
     write(isNews ? wanted : row, verdict)
   }
 
-  const settle = (account: Account, named: ReadonlySet<SessionId>, settlement: Settlement): void => {
+  const settle = (account: Account, wanted: Wanted, settlement: Settlement): void => {
+    const { named, touched } = wanted
     if (!account.folded) foldAgain(account)
-    const { facts, book } = account.folded ?? {}
-    const sessions = book?.sessions().sessions ?? []
-    const standing = new Map(sessions.map(session => [session.sessionId, session]))
+    const sessions = account.folded?.book?.sessions().sessions ?? []
+    const standing = new Set(sessions.map(session => session.sessionId))
     const isForeign = (sessionId: SessionId): boolean =>
       (rows.get(sessionId)?.chargerId ?? account.chargerId) !== account.chargerId
     for (const session of sessions) {
-      const { sessionId } = session
+      const { sessionId, start } = session
       // The first charger under an id stays: a second one is a forgery.
       if (isForeign(sessionId)) continue
-      if (!named.has(sessionId) && account.judged.get(sessionId) === session) continue
-      settleSession(session, named.has(sessionId), settlement)
+      if (sessionId !== start.body.sessionId) add(account.splitOff, start.body.sessionId, sessionId)
+      const isNamed = isTouched(session, touched)
+      if (!isNamed && account.judged.get(sessionId) === session) continue
+      settleSession(session, isNamed, settlement)
       account.judged.set(sessionId, session)
     }
-    for (const sessionId of new Set([...named, ...account.judged.keys()])) {
+    const splitOff = [...named].flatMap(sessionId => [...(account.splitOff.get(sessionId) ?? [])])
+    for (const sessionId of new Set([...named, ...splitOff, ...account.judged.keys()])) {
       const row = rows.get(sessionId)
       if (standing.has(sessionId) || !row || isForeign(sessionId)) continue
       account.judged.delete(sessionId)
-      // No event names a session that was split off another: production does not look at it again.
-      if (!account.claimed.has(sessionId)) continue
-      const own = facts?.chargers.get(account.chargerId)?.sessions.get(sessionId)
-      const started = (own?.starts.length ?? 0) > 0
-      const verdict = started ? judgeMerged(sessionId, bills.get(sessionId) ?? []) : WITHDRAWN
+      const verdict = isStillTold(account, row)
+        ? judgeMerged(sessionId, bills.get(sessionId) ?? [])
+        : WITHDRAWN
       const isNews = row.flags.join(',') !== verdict.flags.join(',')
       if (isNews) write({ ...row, touchedAt: settlement.nowAt }, verdict)
     }
@@ -177,12 +187,18 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
     refold: (touched, settlement) => {
       const named = new Map<ChargerId, Set<SessionId>>()
       for (const chargerId of [...touched.chargers].sort()) named.set(chargerId, new Set())
-      for (const sessionId of touched.sessions)
-        for (const chargerId of claims.get(sessionId) ?? [])
-          named.set(chargerId, (named.get(chargerId) ?? new Set()).add(sessionId))
+      for (const sessionId of touched.sessions) {
+        for (const chargerId of claims.get(sessionId) ?? []) add(named, chargerId, sessionId)
+        const row = rows.get(sessionId)
+        if (row) add(named, row.chargerId, row.toldUnder)
+      }
       const later = [...named.keys()].filter(chargerId => !touched.chargers.has(chargerId)).sort()
       for (const chargerId of [...[...touched.chargers].sort(), ...later])
-        settle(accountOf(chargerId), named.get(chargerId) ?? new Set(), settlement)
+        settle(
+          accountOf(chargerId),
+          { named: named.get(chargerId) ?? new Set(), touched: touched.sessions },
+          settlement,
+        )
     },
     silentSince: at =>
       [...rows.values()]
@@ -190,7 +206,17 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
         .map(row => row.sessionId)
         .sort(),
     sessions: () =>
-      inOrder(rows).map(([, { startRef: _, endRef: __, touchedAt: ___, ...session }]) => session),
+      inOrder(rows).map(([, row]) => {
+        const {
+          startRef: _,
+          endRef: __,
+          stopContent: ___,
+          toldUnder: ____,
+          touchedAt: _____,
+          ...session
+        } = row
+        return session
+      }),
     bills: () =>
       inOrder(bills).flatMap(([sessionId, ofSession]) =>
         ofSession.map(({ inputHash: _, ...bill }) => {
@@ -205,6 +231,14 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
 /** Its start lies beyond an exclusion by now (src/cloud/sessions.ts). */
 const WITHDRAWN: Verdict = { state: 'disputed', flags: ['evidence-withdrawn'] }
 
+/** As `foldOf` in src/cloud/charger.ts. */
+function isStillTold({ chargerId, folded }: Account, row: SessionRow): boolean {
+  const counting = folded?.facts.chargers.get(chargerId)?.sessions.get(row.toldUnder)
+  if (!counting) return false
+  if (row.toldUnder === row.sessionId) return counting.starts.length > 0
+  return isTold(counting, row.startRef, row.stopContent)
+}
+
 function rowOf(session: Session, verdict: Verdict, nowAt: number): SessionRow {
   const { sessionId, chargerId, start, end } = session
   return {
@@ -213,6 +247,8 @@ function rowOf(session: Session, verdict: Verdict, nowAt: number): SessionRow {
     ...(verdict.energyWh !== undefined && { energyWh: verdict.energyWh }),
     ...{ state: verdict.state, flags: verdict.flags },
     ...{ startRef: refText(start.ref), endRef: end && refText(end.ref), touchedAt: nowAt },
+    stopContent: end?.body.sessionId ? contentOf(end) : undefined,
+    toldUnder: start.body.sessionId,
   }
 }
 
@@ -233,6 +269,10 @@ function push<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
   const list = lists.get(key)
   if (list) list.push(value)
   else lists.set(key, [value])
+}
+
+function add<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
+  sets.set(key, (sets.get(key) ?? new Set()).add(value))
 }
 
 function inOrder<V>(table: ReadonlyMap<SessionId, V>): readonly (readonly [SessionId, V])[] {

@@ -59,10 +59,10 @@ export function openWays({ plan, cloud, dice, schedule, nowMs }: WaysDeps): Ways
     const at = nowMs()
     return way.plan.windows.some(([fromMs, untilMs]) => at >= fromMs && at < untilMs)
   }
-  for (const { node, windows } of plan.uplinks) {
+  for (const { node, windows } of plan.uplinks)
     for (const instant of windows.flat()) schedule(instant, () => review(node))
-    review(node)
-  }
+  // A wire is open until somebody closes it.
+  for (const node of ways.keys()) review(node)
   return {
     of: node => ways.get(node) ?? [],
     force: (node, up) => {

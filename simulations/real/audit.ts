@@ -4,7 +4,7 @@
 import type { SessionReport } from '../../src/api/report.ts'
 import { cloudRows } from '../../src/cli/status.ts'
 import type { VirtualCharger } from '../charger/virtual.ts'
-import type { DemoNode } from './site.ts'
+import type { RealNode } from './nodes.ts'
 
 /** One session as the charger's own meter tells it. */
 export type Truth = { readonly chargerId: string; readonly meterStartWh: number; readonly energyWh: number }
@@ -61,7 +61,7 @@ export function truthOf(chargers: readonly VirtualCharger[]): readonly Truth[] {
 
 export async function readBooks(
   chargers: readonly VirtualCharger[],
-  nodes: readonly DemoNode[],
+  nodes: readonly RealNode[],
   cloudDir: string,
 ): Promise<Books> {
   const read = async (path: string): Promise<unknown[]> =>

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { openVirtualCharger, type VirtualCharger } from '../charger/virtual.ts'
 import type { Dice } from '../dice.ts'
 import type { Narrator } from './narrator.ts'
+import { type RealNode, startRealNode } from './nodes.ts'
 import { type Running, start, waitFor } from './processes.ts'
-import { bornSite, type Card, type DemoNode, type DemoSite, REVOKED, startDemoNode } from './site.ts'
+import { bornSite, type Card, type DemoSite, REVOKED } from './site.ts'
 
 /** Charging time runs so much faster than the story, or a demo would take hours. */
 const TIME_SCALE = 240
@@ -30,7 +31,7 @@ export async function birth(dir: string, dice: Dice, narrator: Narrator): Promis
     `20 cards: ${REVOKED.length} revoked, 1 expired; energy costs ${PRICE} EUR/kWh; no uplink exists`,
   )
   narrator.watch(() => 'five nodes start')
-  for (const node of site.nodes) await startDemoNode(node)
+  for (const node of site.nodes) await startRealNode(node)
   await waitFor('all nodes see each other', async () => {
     const peers = await Promise.all(site.nodes.map(async node => (await statusOf(node)).peers.length))
     return peers.every(count => count === site.nodes.length - 1)
@@ -97,7 +98,7 @@ export async function startCloud(story: Story): Promise<Running> {
 
 export const cloudUrls = new Map<string, string>()
 
-export async function bootsSeenAt(node: DemoNode | undefined): Promise<number> {
+export async function bootsSeenAt(node: RealNode | undefined): Promise<number> {
   return node ? ((await statusOf(node)).counters['charger.boot'] ?? 0) : 0
 }
 
@@ -107,11 +108,11 @@ type Status = {
   readonly uplinks: readonly { readonly wireBytes: number }[]
 }
 
-export async function statusOf(node: DemoNode): Promise<Status> {
+export async function statusOf(node: RealNode): Promise<Status> {
   return (await node.client?.get('/v1/status')) as Status
 }
 
-export async function tokenStateAt(node: DemoNode | undefined, card: Card): Promise<string | undefined> {
+export async function tokenStateAt(node: RealNode | undefined, card: Card): Promise<string | undefined> {
   const tokens = (await node?.client?.get('/v1/tokens')) as { card: string; state: string }[]
   return tokens.find(token => token.card === card.label)?.state
 }

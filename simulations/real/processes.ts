@@ -1,5 +1,5 @@
-// The site of the demo as real processes: the command line of this product, started the way an operator starts it,
-// with folders of its own. Nothing here reaches into a process; it only reads what anybody could read.
+// Real processes: the command line of this product, started the way an operator starts it, with folders of its own.
+// Nothing here reaches into a process; it only reads what anybody could read. Whatever becomes of us, none is left alone.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream, existsSync, readFileSync } from 'node:fs'
@@ -7,11 +7,17 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+/** Beside us where we are built; from the sources, those of the last build. */
+const BUILT = import.meta.url.endsWith('.ts') ? '../../dist/src/main.js' : '../../src/main.js'
+const MAIN = fileURLToPath(new URL(BUILT, import.meta.url))
 
 export type Running = {
   readonly pid: number
   readonly ready: Readonly<Record<string, unknown>>
+  readonly isAlive: () => boolean
+  /** Gets no processor until `resume`, and its sockets stay open. */
+  readonly stall: () => void
+  readonly resume: () => void
   readonly kill: () => Promise<void>
   readonly stop: () => Promise<void>
 }
@@ -19,6 +25,7 @@ export type Running = {
 /** Runs one command to its end; resolves with its standard output, rejects with its standard error. */
 export async function run(args: readonly string[]): Promise<string> {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  endWithUs(child)
   const [out, err] = [collectText(child.stdout), collectText(child.stderr)]
   const [code] = (await once(child, 'close')) as [number | null]
   if (code !== 0) throw new Error(`chargemesh ${args.slice(0, 2).join(' ')} failed: ${await err}`)
@@ -31,18 +38,29 @@ export async function start(args: readonly string[], logFile: string): Promise<R
   child.stderr.pipe(createWriteStream(logFile, { flags: 'a' }))
   const { pid } = child
   if (pid === undefined) throw new Error(`chargemesh ${args[0]} could not be started`)
-  // Whatever becomes of us, no process of ours goes on alone.
+  endWithUs(child)
+  const ready = await readyLine(child, { what: `chargemesh ${args.slice(0, 2).join(' ')}`, logFile })
+  const isAlive = (): boolean => child.exitCode === null && child.signalCode === null
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (!isAlive()) return
+    const gone = once(child, 'exit')
+    child.kill(signal)
+    child.kill('SIGCONT')
+    await gone
+  }
+  return {
+    ...{ pid, ready, isAlive },
+    stall: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
+  }
+}
+
+function endWithUs(child: ChildProcess): void {
   const killAtExit = (): void => void child.kill('SIGKILL')
   process.on('exit', killAtExit)
   child.once('exit', () => process.off('exit', killAtExit))
-  const ready = await readyLine(child, { what: `chargemesh ${args.slice(0, 2).join(' ')}`, logFile })
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    const gone = once(child, 'exit')
-    child.kill(signal)
-    await gone
-  }
-  return { pid, ready, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') }
 }
 
 function readyLine(

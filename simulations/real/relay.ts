@@ -1,6 +1,7 @@
 // A TCP relay on loopback: a wire between two real processes that a scenario can cut and mend. `reset` is a cable
 // pulled at the switch, both ends hear of it at once; `blackhole` is a dead radio link, sockets stay open and nothing
-// passes, not even a farewell. What waited in a blackhole goes on after `mend`, as TCP would go on.
+// passes, not even a farewell; it may also be dead in one direction only. What waited in a blackhole goes on after `mend`,
+// as TCP would go on.
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
@@ -10,11 +11,17 @@ export type Relay = {
   /** Where to connect to reach the target through the relay, on 127.0.0.1. */
   readonly port: number
   readonly cut: (mode?: CutMode) => void
+  /** A blackhole by direction; both open is `mend`. While either is held, nothing new is connected. */
+  readonly hold: (held: Held) => void
   readonly mend: () => void
   /** Bytes that passed: towards the target, and back. */
   readonly bytes: () => { readonly forward: number; readonly backward: number }
   readonly close: () => Promise<void>
 }
+
+export type Direction = 'forward' | 'backward'
+/** Towards the target, and back. */
+export type Held = Readonly<Record<Direction, boolean>>
 
 export type RelayOptions = { readonly targetHost: string; readonly targetPort: number }
 
@@ -22,7 +29,7 @@ export type RelayOptions = { readonly targetHost: string; readonly targetPort: n
 export async function openRelay({ targetHost, targetPort }: RelayOptions): Promise<Relay> {
   const wires = new Set<Wire>()
   const passed = { forward: 0, backward: 0 }
-  let isBlackhole = false
+  let held: Held = NOTHING
   let isReset = false
 
   const server = createServer({ pauseOnConnect: true, noDelay: true }, client => {
@@ -33,15 +40,20 @@ export async function openRelay({ targetHost, targetPort }: RelayOptions): Promi
     }
     const wire = createWire(client, {
       dial: () => connect({ host: targetHost, port: targetPort, noDelay: true }),
-      isOpen: () => !isBlackhole,
+      held: () => held,
       count: (direction, bytes) => {
         passed[direction] += bytes
       },
       onGone: () => wires.delete(wire),
     })
     wires.add(wire)
-    if (!isBlackhole) wire.flow()
+    wire.review()
   })
+  const hold = (now: Held): void => {
+    held = now
+    isReset = false
+    for (const wire of [...wires]) wire.review()
+  }
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -49,18 +61,15 @@ export async function openRelay({ targetHost, targetPort }: RelayOptions): Promi
   return {
     port,
     cut: (mode = 'reset') => {
-      isBlackhole = mode === 'blackhole'
+      held = mode === 'blackhole' ? EVERYTHING : NOTHING
       isReset = mode === 'reset'
       for (const wire of [...wires]) {
         if (isReset) wire.destroy()
-        else wire.hold()
+        else wire.review()
       }
     },
-    mend: () => {
-      isBlackhole = false
-      isReset = false
-      for (const wire of [...wires]) wire.flow()
-    },
+    hold,
+    mend: () => hold(NOTHING),
     bytes: () => ({ ...passed }),
     close: async () => {
       for (const wire of [...wires]) wire.destroy()
@@ -70,14 +79,16 @@ export async function openRelay({ targetHost, targetPort }: RelayOptions): Promi
   }
 }
 
-type Direction = 'forward' | 'backward'
+const NOTHING: Held = { forward: false, backward: false }
+const EVERYTHING: Held = { forward: true, backward: true }
+
 type WireDeps = {
   readonly dial: () => Socket
-  readonly isOpen: () => boolean
+  readonly held: () => Held
   readonly count: (direction: Direction, bytes: number) => void
   readonly onGone: () => void
 }
-type Wire = { readonly flow: () => void; readonly hold: () => void; readonly destroy: () => void }
+type Wire = { readonly review: () => void; readonly destroy: () => void }
 
 /** A client's socket and, from the first moment in which something may pass, the target's. */
 function createWire(client: Socket, deps: WireDeps): Wire {
@@ -90,10 +101,10 @@ function createWire(client: Socket, deps: WireDeps): Wire {
     deps.onGone()
   }
 
-  /** An end that dies while nothing passes is news that does not pass either. */
-  function onEndLost(): void {
+  /** An end that dies while nothing passes from it is news that does not pass either. */
+  function onEndLost(direction: Direction): void {
     isBroken = true
-    if (deps.isOpen()) destroy()
+    if (!deps.held()[direction]) destroy()
   }
 
   function join(source: Socket, sink: Socket, direction: Direction): void {
@@ -102,41 +113,43 @@ function createWire(client: Socket, deps: WireDeps): Wire {
       if (sink.write(chunk)) return
       source.pause()
       sink.once('drain', () => {
-        if (deps.isOpen()) source.resume()
+        if (!deps.held()[direction]) source.resume()
       })
     })
     source.on('end', () => sink.end())
     source.on('close', hadError => {
-      if (hadError || sink.destroyed) onEndLost()
+      if (hadError || sink.destroyed) onEndLost(direction)
     })
   }
 
   client.on('error', ignore)
   client.on('close', hadError => {
-    if (hadError && !target) onEndLost()
+    if (hadError && !target) onEndLost('forward')
   })
 
   return {
-    flow: () => {
-      if (isBroken) {
+    review: () => {
+      const { forward, backward } = deps.held()
+      if (isBroken && !forward && !backward) {
         destroy()
         return
       }
-      if (!target) {
+      if (!target && !forward && !backward) {
         target = deps.dial()
         target.on('error', ignore)
         join(client, target, 'forward')
         join(target, client, 'backward')
       }
-      client.resume()
-      target.resume()
-    },
-    hold: () => {
-      client.pause()
-      target?.pause()
+      turn(client, forward || !target)
+      if (target) turn(target, backward)
     },
     destroy,
   }
+}
+
+function turn(source: Socket, isHeld: boolean): void {
+  if (isHeld) source.pause()
+  else source.resume()
 }
 
 /** Each socket error is followed by `close`, which is where it is acted upon. */

@@ -1,27 +1,16 @@
-// Builds the demo's site with the product's own commands, and wires its nodes through relays: one for each direction
-// of each pair, so that the mesh can be cut anywhere while the nodes know nothing of it.
+// Builds the demo's site with the product's own commands: five nodes of which each can reach each.
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { apiFileIn, type Client, clientOf } from '../../src/api/client.ts'
-import { readText } from '../../src/host/identity-files.ts'
-import { freePorts, logIn, type Running, run, start } from './processes.ts'
-import { openRelay, type Relay } from './relay.ts'
+import { type RealNode, wiredNodes } from './nodes.ts'
+import { run } from './processes.ts'
+import type { Relay } from './relay.ts'
 
 export type Card = { readonly tag: string; readonly label: string }
-
-export type DemoNode = {
-  readonly name: string
-  readonly dir: string
-  readonly meshPort: number
-  readonly ocppPort: number
-  running: Running | undefined
-  client: Client | undefined
-}
 
 export type DemoSite = {
   readonly dir: string
   readonly siteDir: string
-  readonly nodes: readonly DemoNode[]
+  readonly nodes: readonly RealNode[]
   readonly cards: readonly Card[]
   readonly chargers: readonly { readonly identity: string; readonly password: string }[]
   /** Relay by which node i reaches node j, at `${i}>${j}`. */
@@ -31,6 +20,7 @@ export type DemoSite = {
 export const REVOKED = [17, 18]
 export const EXPIRED = 19
 const NODE_NAMES = ['north', 'east', 'south', 'west', 'field']
+const ALL = NODE_NAMES.flatMap((_, i) => NODE_NAMES.flatMap((_, j) => (i < j ? [[i, j] as const] : [])))
 const CARD_COUNT = 20
 const CHARGER_COUNT = 10
 
@@ -55,55 +45,8 @@ export async function bornSite(dir: string, price: string): Promise<DemoSite> {
     await run(['token', 'revoke', cards[i]?.tag ?? '', '--reason', 'reported lost', '--site', siteDir])
   const identities = Array.from({ length: CHARGER_COUNT }, (_, i) => `CP${String(i + 1).padStart(2, '0')}`)
   const chargers = JSON.parse(await run(['charger', 'add', ...identities, '--site', siteDir, '--json']))
-  const { nodes, relays } = await wireNodes(dir, siteDir)
+  const { nodes, relays } = await wiredNodes({ dir, siteDir, names: NODE_NAMES, links: ALL })
   return { dir, siteDir, nodes, cards, chargers, relays }
-}
-
-async function wireNodes(dir: string, siteDir: string): Promise<Pick<DemoSite, 'nodes' | 'relays'>> {
-  const ports = await freePorts(2 * NODE_NAMES.length)
-  const nodes = NODE_NAMES.map(
-    (name, i): DemoNode => ({
-      name,
-      dir: join(dir, name),
-      meshPort: ports[2 * i] ?? 0,
-      ocppPort: ports[2 * i + 1] ?? 0,
-      running: undefined,
-      client: undefined,
-    }),
-  )
-  const relays = new Map<string, Relay>()
-  for (const [i] of nodes.entries()) {
-    for (const [j, to] of nodes.entries()) {
-      if (i !== j)
-        relays.set(`${i}>${j}`, await openRelay({ targetHost: '127.0.0.1', targetPort: to.meshPort }))
-    }
-  }
-  for (const [i, node] of nodes.entries()) {
-    const peers = nodes.flatMap((_, j) => {
-      const relay = relays.get(`${i}>${j}`)
-      return relay ? ['--peer', `127.0.0.1:${relay.port}`] : []
-    })
-    const addresses = ['--mesh', `127.0.0.1:${node.meshPort}`, '--ocpp', `127.0.0.1:${node.ocppPort}`]
-    await run([
-      'node',
-      'join',
-      '--site',
-      siteDir,
-      '--dir',
-      node.dir,
-      '--name',
-      node.name,
-      ...addresses,
-      ...peers,
-    ])
-  }
-  return { nodes, relays }
-}
-
-export async function startDemoNode(node: DemoNode): Promise<void> {
-  node.running = await start(['node', 'run', '--dir', node.dir], logIn(node.dir))
-  const file = apiFileIn(node.dir)
-  node.client = clientOf(file, await readText(file, 'the node has just started'))
 }
 
 /** Cuts every relay between the two groups, one direction as a dead radio, the other as a pulled cable. */

@@ -6,18 +6,9 @@ import { sessionTable } from '../../src/cli/status.ts'
 import type { VirtualCharger } from '../charger/virtual.ts'
 import { essence, findings, readBooks } from './audit.ts'
 import { bootsSeenAt, cloudUrls, type Story, statusOf, tokenStateAt } from './cast.ts'
+import { type RealNode, startRealNode } from './nodes.ts'
 import { pause, run, waitFor } from './processes.ts'
-import {
-  type Card,
-  type DemoNode,
-  type DemoSite,
-  EXPIRED,
-  heal,
-  meshBytes,
-  REVOKED,
-  split,
-  startDemoNode,
-} from './site.ts'
+import { type Card, type DemoSite, EXPIRED, heal, meshBytes, REVOKED, split } from './site.ts'
 
 const ISLAND_A = [0, 1]
 const KILLED = 3
@@ -127,7 +118,7 @@ async function splitAndRevoke(story: Story): Promise<void> {
 
 async function killNode(story: Story): Promise<void> {
   const { narrator, site, chargers } = story
-  const node = site.nodes[KILLED] as DemoNode
+  const node = site.nodes[KILLED] as RealNode
   const orphans = [2 * KILLED, 2 * KILLED + 1]
   narrator.chapter(`${node.name} is killed (SIGKILL) while two cars charge at it`)
   const bootsBefore = await bootsSeenAt(site.nodes[4])
@@ -150,7 +141,7 @@ async function healIslands(story: Story): Promise<number> {
   narrator.chapter('The islands heal, and the killed node comes back')
   const healedAtMs = performance.now()
   heal(site)
-  await startDemoNode(site.nodes[KILLED] as DemoNode)
+  await startRealNode(site.nodes[KILLED] as RealNode)
   await waitFor('all nodes hold the same', () => sameEverywhere(site))
   const healMs = Math.round(performance.now() - healedAtMs)
   narrator.tell(
@@ -184,7 +175,7 @@ async function sameEverywhere(site: DemoSite): Promise<boolean> {
 async function pushFromTwo(story: Story): Promise<{ reconcileMs: number; uplinkBytes: number }> {
   const { narrator, site, cloudDir } = story
   narrator.chapter('Two nodes get an uplink at the same moment, and push')
-  const ways = [site.nodes[1], site.nodes[4]] as readonly DemoNode[]
+  const ways = [site.nodes[1], site.nodes[4]] as readonly RealNode[]
   const url = cloudUrls.get(cloudDir) ?? ''
   const startedAtMs = performance.now()
   await Promise.all(

@@ -5,8 +5,9 @@ import { type AnyBody, decodeBody, TYPE_NUMBERS } from '../log/body.ts'
 import { decodeElement, type LogEvent } from '../log/event.ts'
 import { wallOf } from '../log/hlc.ts'
 import { clockedAt } from '../session/clock.ts'
-import { addFact, emptyFacts, type FactSet } from '../session/facts.ts'
+import { addFact, emptyFacts, type SessionFacts } from '../session/facts.ts'
 import { type ChargerSessions, foldCharger } from '../session/fold.ts'
+import { contentOf, idsUnder } from '../session/split.ts'
 import {
   type ChargerId,
   chargerId,
@@ -15,8 +16,9 @@ import {
   type LogId,
   type SessionId,
 } from '../units.ts'
+import { refText } from './billing.ts'
 import type { Row, Sql } from './database.ts'
-import { bytesIn, intIn, textIn } from './rows.ts'
+import { bytesIn, flagIn, intIn, textIn } from './rows.ts'
 
 /** A stop without a session joins one of a charger's newest so many sessions. */
 export const MAX_FOLD_SESSIONS = 5_000
@@ -70,11 +72,14 @@ function ofCharger(name: string, columns: FoldColumns): FoldColumns {
 }
 
 export type ChargerFold = ChargerSessions & {
-  /** Every session that was loaded, whether or not it still stands for itself. */
+  /** Every id that the loaded events name or ever named a session by, whether or not it still stands for itself. */
   readonly loaded: readonly SessionId[]
-  /** Loaded, and a start of it still counts. */
-  readonly started: ReadonlySet<SessionId>
+  /** Whether one of them that stands for itself no longer is told of by events that still count. */
+  readonly isTold: (sessionId: SessionId, refs: RowRefs) => boolean
 }
+
+/** The start and the stop that a session's row names. */
+export type RowRefs = { readonly startRef: string; readonly endRef: string | undefined }
 
 export type Wanted = {
   readonly siteId: string
@@ -84,22 +89,45 @@ export type Wanted = {
 
 /** Folds the wanted sessions of a charger and all that they touch. */
 export async function foldOf(sql: Sql, wanted: Wanted): Promise<ChargerFold> {
-  const loaded = await reach(sql, wanted)
+  const reached = await reach(sql, wanted)
   const facts = emptyFacts()
-  for (const rows of [
-    await sessionRows(sql, wanted, loaded),
-    await tickRows(sql, wanted, loaded),
-    await orphanRows(sql, wanted),
-  ]) {
-    for (const row of rows) addRow(facts, row)
+  // What no longer counts has given its name to sessions all the same.
+  const ever = emptyFacts()
+  for (const row of await sessionRows(sql, wanted, reached)) {
+    const read = eventIn(row)
+    if (!read) continue
+    if (flagIn(row, 'counts')) addFact(facts, ...read)
+    if (read[1].name === 'session_start' || read[1].name === 'session_end') addFact(ever, ...read)
+  }
+  for (const rows of [await tickRows(sql, wanted, reached), await orphanRows(sql, wanted)]) {
+    for (const row of rows) {
+      const read = eventIn(row)
+      if (read) addFact(facts, ...read)
+    }
   }
   const held = facts.chargers.get(wanted.chargerId)
   const folded = held ? foldCharger(held) : { sessions: [], orphanEnds: [] }
-  const started = [...(held?.sessions.values() ?? [])].filter(session => session.starts.length > 0)
-  // A clockless charger's sessions share the words that they were loaded by, and have an id of their own.
-  const folds = folded.sessions.map(session => session.sessionId)
-  const known = new Set([...started.map(session => session.sessionId), ...folds])
-  return { ...folded, loaded: [...new Set([...loaded, ...folds])], started: known }
+  const everHeld = [...(ever.chargers.get(wanted.chargerId)?.sessions.values() ?? [])]
+  const homes = new Map(everHeld.flatMap(under => idsUnder(under).map(id => [id, under] as const)))
+  return {
+    ...folded,
+    loaded: [...new Set([...reached, ...homes.keys()])],
+    isTold: (sessionId, refs) => {
+      const home = homes.get(sessionId)
+      const counting = home && held?.sessions.get(home.sessionId)
+      if (!counting) return false
+      if (home.sessionId === sessionId) return counting.starts.length > 0
+      const end = home.ends.find(({ ref }) => refText(ref) === refs.endRef)
+      return isTold(counting, refs.startRef, end && contentOf(end))
+    },
+  }
+}
+
+/** Whether what was told under an id and split off is still told: its start is there, or another one with its stop. */
+export function isTold(counting: SessionFacts, startRef: string, stopContent: string | undefined): boolean {
+  const { starts, ends } = counting
+  if (starts.some(({ ref }) => refText(ref) === startRef)) return true
+  return starts.length > 0 && stopContent !== undefined && ends.some(end => contentOf(end) === stopContent)
 }
 
 /** The ids of all sessions whose fold may depend on the wanted ones. */
@@ -130,16 +158,19 @@ async function reach(
 }
 
 const COLUMNS = 'e.log_id, e.seq, e.event_hash, e.prev, e.element, h.device_id'
-/** Events that still count: those before every exclusion of their log. */
-const COUNTING = `FROM events e
+const EVENTS = `FROM events e
   JOIN log_head h ON h.site_id = e.site_id AND h.log_id = e.log_id
-  WHERE e.site_id = $1 AND NOT EXISTS (
-    SELECT 1 FROM exclusions x WHERE x.site_id = e.site_id AND x.log_id = e.log_id AND x.from_seq <= e.seq)`
+  WHERE e.site_id = $1`
+/** Events count that lie before every exclusion of their log. */
+const COUNTS = `NOT EXISTS (
+  SELECT 1 FROM exclusions x WHERE x.site_id = e.site_id AND x.log_id = e.log_id AND x.from_seq <= e.seq)`
+const COUNTING = `${EVENTS} AND ${COUNTS}`
 
+/** All that was ever told, with a word on whether it counts. */
 async function sessionRows(sql: Sql, wanted: Wanted, ids: readonly SessionId[]): Promise<readonly Row[]> {
   const types = [session_start, session_end, session_state, adoption, pricing, reconciliation_mark]
   const result = await sql(
-    `SELECT ${COLUMNS} ${COUNTING} AND e.session_id = ANY($3::text[]) AND e.type IN (${types.join(', ')})
+    `SELECT ${COLUMNS}, ${COUNTS} AS counts ${EVENTS} AND e.session_id = ANY($3::text[]) AND e.type IN (${types.join(', ')})
        AND (e.charger_id = $2 OR e.charger_id IS NULL)`,
     [wanted.siteId, wanted.chargerId, ids],
   )
@@ -174,11 +205,11 @@ async function orphanRows(sql: Sql, { siteId, chargerId: charger }: Wanted): Pro
   return [...ends.rows, ...ticks.rows]
 }
 
-function addRow(facts: FactSet, row: Row): void {
+function eventIn(row: Row): readonly [event: LogEvent, said: AnyBody, deviceId: DeviceId] | undefined {
   const element = decodeElement(bytesIn(row, 'element'))
-  if (typeof element === 'string') return
+  if (typeof element === 'string') return undefined
   const said = decodeBody(element.type, element.body)
-  if (!said) return
+  if (!said) return undefined
   const event: LogEvent = {
     ...element,
     logId: textIn<LogId>(row, 'log_id'),
@@ -186,5 +217,5 @@ function addRow(facts: FactSet, row: Row): void {
     prev: textIn<EventHash>(row, 'prev'),
     hash: textIn<EventHash>(row, 'event_hash'),
   }
-  addFact(facts, event, said, textIn<DeviceId>(row, 'device_id'))
+  return [event, said, textIn<DeviceId>(row, 'device_id')]
 }

@@ -34,7 +34,10 @@ export async function refold(sql: Sql, settlement: Settlement, touched: Touched)
 
 export type Touched = { readonly sessions: ReadonlySet<SessionId>; readonly chargers: ReadonlySet<ChargerId> }
 
-/** Pricing, states and marks name no charger: whoever recorded the session's start or stop does. */
+/**
+ * Pricing, states and marks name no charger: whoever recorded the session's start or stop does. A session that was split
+ * off another one is named by no event: its row says under which id it is told.
+ */
 async function byCharger(
   sql: Sql,
   siteId: string,
@@ -45,7 +48,12 @@ async function byCharger(
   if (touched.sessions.size === 0) return result
   const found = await sql(
     `SELECT DISTINCT session_id, charger_id FROM events
-     WHERE site_id = $1 AND session_id = ANY($2::text[]) AND charger_id IS NOT NULL ORDER BY charger_id`,
+     WHERE site_id = $1 AND session_id = ANY($2::text[]) AND charger_id IS NOT NULL
+     UNION
+     SELECT e.session_id, e.charger_id FROM sessions s
+     JOIN events e ON e.site_id = s.site_id AND e.log_id = split_part(s.start_ref, '/', 1)
+       AND e.seq = split_part(s.start_ref, '/', 2)::bigint
+     WHERE s.site_id = $1 AND s.session_id = ANY($2::text[]) AND e.charger_id IS NOT NULL ORDER BY charger_id`,
     [siteId, [...touched.sessions]],
   )
   for (const row of found.rows) {
@@ -77,7 +85,7 @@ async function settleCharger(sql: Sql, settlement: Settlement, charged: Charged)
       bills.get(session.sessionId) ?? [],
       settlement.finalise.has(session.sessionId),
     )
-    if (touched.has(session.sessionId) || !row || changed(row, session, verdict)) {
+    if (isTouched(session, touched) || !row || changed(row, session, verdict)) {
       await writeSession(sql, settlement, { session, verdict })
     }
     await writeBill(sql, settlement, { sessionId: session.sessionId, verdict })
@@ -86,12 +94,18 @@ async function settleCharger(sql: Sql, settlement: Settlement, charged: Charged)
   for (const sessionId of fold.loaded) {
     const row = held.get(sessionId)
     if (standing.has(sessionId) || !row || textIn(row, 'charger_id') !== chargerId) continue
-    const verdict = fold.started.has(sessionId)
+    const refs = { startRef: textIn(row, 'start_ref'), endRef: optionalTextIn(row, 'end_ref') }
+    const verdict = fold.isTold(sessionId, refs)
       ? judgeMerged(sessionId, bills.get(sessionId) ?? [])
       : withdrawn
     await markGone(sql, settlement, { sessionId, verdict })
     await writeBill(sql, settlement, { sessionId, verdict })
   }
+}
+
+/** Whether something was said of it: under its own id, or, while it is open, under the one that it is told under. */
+export function isTouched({ sessionId, start, end }: Session, touched: ReadonlySet<SessionId>): boolean {
+  return touched.has(sessionId) || (!end && touched.has(start.body.sessionId))
 }
 
 /** Its start lies beyond an exclusion by now: people decide what becomes of it. */

@@ -14,7 +14,7 @@ import {
   uint,
   type Value,
 } from '../cbor.ts'
-import { type CertHash, type DeviceId, hex, sameBytes, type SiteId } from '../units.ts'
+import { type CertHash, type DeviceId, hex, type SiteId, sameBytes } from '../units.ts'
 import { hashOf } from './hash.ts'
 import type { Signatures } from './signature.ts'
 

@@ -8,8 +8,12 @@ import { MAX_HAVE_ENTRIES, MAX_OBJECTS, type Message } from './message.ts'
 export type Send = { readonly to: DeviceId; readonly message: Message }
 
 export function sendOf(to: DeviceId, segment: CutSegment, more: boolean): Send {
+  return { to, message: segmentMessage(segment, more) }
+}
+
+export function segmentMessage(segment: CutSegment, more: boolean): Message {
   const { logId, fromSeq, update, prevHash } = segment
-  return { to, message: { kind: 'segment', logId, fromSeq, update, more, prevHash } }
+  return { kind: 'segment', logId, fromSeq, update, more, prevHash }
 }
 
 /** The branch of a fork that is not ours; what lies before it is shared, so its first event follows one of ours. */
@@ -36,12 +40,11 @@ export function pages(heads: readonly HeadEntry[], named: readonly ObjectEntry[]
   return messages
 }
 
-export function objectPages(to: DeviceId, encoded: readonly Uint8Array[]): readonly Send[] {
-  const sends: Send[] = []
-  for (let i = 0; i < encoded.length; i += MAX_OBJECTS) {
-    sends.push({ to, message: { kind: 'objects', objects: encoded.slice(i, i + MAX_OBJECTS) } })
-  }
-  return sends
+export function objectPages(encoded: readonly Uint8Array[]): readonly Message[] {
+  const messages: Message[] = []
+  for (let i = 0; i < encoded.length; i += MAX_OBJECTS)
+    messages.push({ kind: 'objects', objects: encoded.slice(i, i + MAX_OBJECTS) })
+  return messages
 }
 
 export function pick<T>(from: readonly T[], most: number, dice: (below: number) => number): readonly T[] {

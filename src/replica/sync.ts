@@ -9,12 +9,14 @@ import { type CutSegment, type Log, type Logs, shortHash } from './logs.ts'
 import { type Have, MAX_WANT_LOGS, type Message, type Want } from './message.ts'
 import type { Objects } from './objects.ts'
 import { createQuestions, MAX_OUTSTANDING, type Progress } from './questions.ts'
-import { evidence, nameOf, objectPages, pages, pick, type Send, sendOf } from './sends.ts'
+import { evidence, nameOf, objectPages, pages, pick, type Send, segmentMessage, sendOf } from './sends.ts'
 
 /** Segments a question is answered with; the last says whether there are more. */
 const WINDOW_SEGMENTS = 4
-/** Peers told of news each tick, where they did not get it from its author. */
+/** Peers told of news, where they did not get it from its author. */
 const GOSSIP_PEERS = 3
+/** How long news is gathered before it is told on. */
+const GOSSIP_EVERY_MS = 2000
 const DIGEST_QUIET_MS = 2000
 const DIGEST_EVERY_MS = 5000
 const DIGEST_LOUD_MS = 30_000
@@ -32,12 +34,12 @@ const MAX_PROOFS = 4
 type Peer = {
   /** Up to where it surely holds a log: we pushed it, or it told us. */
   readonly knows: Map<LogId, number>
+  /** Versions of objects that it surely holds, likewise. */
+  readonly holds: Map<string, number>
   /** When it was last sent the proof of a fork. */
   readonly provedAt: Map<LogId, number>
   answerBytes: number
   answeredAtMs: number
-  toldLogs: number
-  toldObjects: number
   fullAt: number
   digestAt: number
 }
@@ -74,6 +76,8 @@ export function createSync(deps: SyncDeps): Sync {
   const questions = createQuestions(logs)
   let changedAtMs = 0
   let seenChanges = 0
+  let gossiped = { logs: 0, objects: 0 }
+  let gossipedAtMs = Number.NEGATIVE_INFINITY
   let digest: { changes: number; bytes: Uint8Array } | undefined
 
   const currentDigest = (): Uint8Array => {
@@ -84,7 +88,7 @@ export function createSync(deps: SyncDeps): Sync {
 
   const listAll = (to: DeviceId, peer: Peer, nowMs: number): readonly Send[] => {
     peer.fullAt = nowMs
-    return [...announce(to, peer, { logsSince: 0, objectsSince: 0 }), ...proofs(to, peer, nowMs)]
+    return [...announceAll(to), ...proofs(to, peer, nowMs)]
   }
 
   /** Up to its fork a frozen log looks like any other, so whoever holds only that much is shown the rest unasked. */
@@ -100,18 +104,22 @@ export function createSync(deps: SyncDeps): Sync {
     return sends
   }
 
-  const announce = (
-    to: DeviceId,
-    peer: Peer,
-    since: { logsSince: number; objectsSince: number },
-  ): readonly Send[] => {
-    const heads = headsSince(logs, since.logsSince).filter(
-      head => since.logsSince === 0 || (peer.knows.get(head.logId) ?? -1) < head.seq,
-    )
-    const named = objectsSince(objects, since.objectsSince)
-    peer.toldLogs = logs.changes()
-    peer.toldObjects = objects.changes()
-    return pages(heads, named).map(message => ({ to, message }))
+  const announceAll = (to: DeviceId): readonly Send[] => {
+    return pages(headsSince(logs, 0), objectsSince(objects, 0)).map(message => ({ to, message }))
+  }
+
+  /** Everything new is told to a few peers that are not known to have it, once; digests find whom it did not reach. */
+  const gossip = (): readonly Send[] => {
+    const heads = headsSince(logs, gossiped.logs)
+    const named = objectsSince(objects, gossiped.objects)
+    gossiped = { logs: logs.changes(), objects: objects.changes() }
+    if (heads.length + named.length === 0) return []
+    return pick([...peers.keys()], GOSSIP_PEERS, deps.dice).flatMap(to => {
+      const peer = peers.get(to) as Peer
+      const unknown = heads.filter(head => (peer.knows.get(head.logId) ?? -1) < head.seq)
+      const news = named.filter(entry => (peer.holds.get(nameOf(entry)) ?? -1) < entry.version)
+      return unknown.length + news.length === 0 ? [] : pages(unknown, news).map(message => ({ to, message }))
+    })
   }
 
   const ask = (to: DeviceId, nowMs: number): readonly Send[] => {
@@ -138,6 +146,7 @@ export function createSync(deps: SyncDeps): Sync {
       if (log?.fork && entry.seq >= log.fork.seq) sends.push(...proof(from, log, nowMs))
       else questions.claimed(from, entry)
     }
+    for (const entry of have.objects) peer.holds.set(nameOf(entry), entry.version)
     const missing = have.objects.filter(entry => (objects.get(nameOf(entry))?.version ?? -1) < entry.version)
     for (let i = 0; i < missing.length; i += MAX_WANT_LOGS) {
       sends.push({
@@ -163,7 +172,7 @@ export function createSync(deps: SyncDeps): Sync {
       sends.push(...answers)
     }
     const held = want.objects.flatMap(entry => objects.get(nameOf(entry))?.encoded ?? [])
-    return [...sends, ...objectPages(from, held)]
+    return [...sends, ...objectPages(held).map(message => ({ to: from, message }))]
   }
 
   const answer = (to: DeviceId, asked: Want['logs'][number]): readonly Send[] => {
@@ -203,11 +212,10 @@ export function createSync(deps: SyncDeps): Sync {
     authored: (segments, nowMs) => {
       changedAtMs = nowMs
       const sends: Send[] = []
+      const messages = segments.map(segment => segmentMessage(segment, false))
       for (const [to, peer] of peers) {
-        for (const segment of segments) {
-          sends.push(sendOf(to, segment, false))
-          peer.knows.set(segment.logId, segment.nextSeq - 1)
-        }
+        for (const message of messages) sends.push({ to, message })
+        for (const { logId, nextSeq } of segments) peer.knows.set(logId, nextSeq - 1)
       }
       return sends
     },
@@ -219,9 +227,18 @@ export function createSync(deps: SyncDeps): Sync {
       return ask(id, nowMs)
     },
     learned: (news, from) => {
-      const encoded = news.map(object => object.encoded)
+      // One message for all: it is encoded once.
+      const messages = objectPages(news.map(object => object.encoded))
       const sends: Send[] = []
-      if (from === undefined) for (const to of peers.keys()) sends.push(...objectPages(to, encoded))
+      const tell = (to: DeviceId, peer: Peer): void => {
+        for (const { name, version } of news) peer.holds.set(name, version)
+        if (to !== from) for (const message of messages) sends.push({ to, message })
+      }
+      if (from === undefined) for (const [to, peer] of peers) tell(to, peer)
+      else {
+        const teller = peers.get(from)
+        if (teller) tell(from, teller)
+      }
       return sends
     },
     urgent: (logId, from, nowMs) => {
@@ -239,16 +256,17 @@ export function createSync(deps: SyncDeps): Sync {
         changedAtMs = nowMs
       }
       const sends: Send[] = []
-      for (const id of pick([...peers.keys()], GOSSIP_PEERS, deps.dice)) {
-        const peer = peers.get(id) as Peer
-        sends.push(...announce(id, peer, { logsSince: peer.toldLogs, objectsSince: peer.toldObjects }))
+      if (nowMs - gossipedAtMs >= GOSSIP_EVERY_MS) {
+        gossipedAtMs = nowMs
+        sends.push(...gossip())
       }
       const everyMs = nowMs - changedAtMs >= DIGEST_QUIET_MS ? DIGEST_EVERY_MS : DIGEST_LOUD_MS
       let stalest: [DeviceId, Peer] | undefined
       for (const entry of peers) {
         const [id, peer] = entry
         // One a tick, to whoever waited longest: what silence costs a node does not grow with its neighbours.
-        if (nowMs - peer.digestAt >= everyMs && peer.digestAt < (stalest?.[1].digestAt ?? nowMs)) stalest = entry
+        if (nowMs - peer.digestAt >= everyMs && peer.digestAt < (stalest?.[1].digestAt ?? nowMs))
+          stalest = entry
         sends.push(...ask(id, nowMs))
       }
       if (stalest) {
@@ -264,11 +282,10 @@ export function createSync(deps: SyncDeps): Sync {
 function newPeer(nowMs: number): Peer {
   return {
     knows: new Map(),
+    holds: new Map(),
     provedAt: new Map(),
     answerBytes: ANSWER_BURST_BYTES,
     answeredAtMs: nowMs,
-    toldLogs: 0,
-    toldObjects: 0,
     fullAt: nowMs,
     digestAt: nowMs,
   }

@@ -4,6 +4,7 @@
 import type { SessionId, TokenRef } from '../units.ts'
 import { type Draft, draftsOf, sessionOf } from './draft.ts'
 import { byTime, type ChargerFacts, type Fact } from './facts.ts'
+import { byBeginning, fits } from './fit.ts'
 import { type ChargerSessions, foldDrafts, type Session } from './fold.ts'
 import { meetsOrphan, restartWords } from './join.ts'
 
@@ -80,6 +81,8 @@ function foldAlone(pages: Pages, sessionId: SessionId): boolean {
   const [made, ...more] = draftsOf(own)
   if (!made || others.length > 0 || more.length > 0) return false
   if ((held && !standsAlone(pages, sessionId, held)) || !standsAlone(pages, sessionId, made)) return false
+  const moved = held?.start === made.start ? [] : [made.start, ...(held ? [held.start] : [])]
+  if (moved.some(start => followsOrphan(pages, start))) return false
   note(pages, sessionId, [made])
   drafts.set(sessionId, [made])
   if (held) take(pages, sessionOf(held))
@@ -91,6 +94,17 @@ function standsAlone({ facts, bearers }: Pages, sessionId: SessionId, draft: Dra
   const ids = bearers.get(restartWords(draft))
   const shared = ids !== undefined && (ids.size > 1 || !ids.has(sessionId))
   return !shared && !meetsOrphan(draft, facts)
+}
+
+/** Whether the session before it on its connector may be one that a stop is looked for: what comes next has a say in that. */
+function followsOrphan({ facts, sessions }: Pages, start: Fact<'session_start'>): boolean {
+  if (facts.orphanEnds.length === 0) return false
+  let before: Session | undefined
+  for (const session of sessions) {
+    if (session.connectorId !== start.body.connectorId || byBeginning(session.start, start) >= 0) continue
+    if (!before || byBeginning(before.start, session.start) < 0) before = session
+  }
+  return before !== undefined && facts.orphanEnds.some(end => fits(before, end))
 }
 
 /** Joins all sessions anew. Those whose facts did not change, and that touch no other, are not made again. */

@@ -18,6 +18,8 @@ export type Fact<N extends EventName> = {
 export type TickSummary = {
   count: number
   newest: Fact<'meter_tick'>
+  /** The newest that holds a register. */
+  register: Fact<'meter_tick'> | undefined
   maxEnergyWh: number | undefined
 }
 
@@ -154,12 +156,14 @@ function addTick(set: FactSet, fact: Fact<'meter_tick'>): void {
     : chargerFacts(set, chargerId).orphanTicks
   const name = sessionId ? fact.ref.logId : `${fact.ref.logId}/${connectorId}/${transactionId}`
   const held = shelf.get(name)
+  const energyWh = fact.body.energyWh
+  const register = energyWh === undefined ? undefined : fact
   if (!held) {
-    shelf.set(name, { count: 1, newest: fact, maxEnergyWh: fact.body.energyWh })
+    shelf.set(name, { count: 1, newest: fact, register, maxEnergyWh: energyWh })
     return
   }
   held.count += 1
   if (bySample(held.newest, fact) < 0) held.newest = fact
-  const energyWh = fact.body.energyWh
+  if (register && (!held.register || bySample(held.register, register) < 0)) held.register = register
   if (energyWh !== undefined) held.maxEnergyWh = Math.max(held.maxEnergyWh ?? energyWh, energyWh)
 }

@@ -4,6 +4,7 @@
 import { clockedAt } from './clock.ts'
 import type { Draft } from './draft.ts'
 import { byTime, type ChargerFacts, type Fact, type TickSummary } from './facts.ts'
+import { comesBefore, type Fit, fitOf, fits, sharesCard } from './fit.ts'
 import { contentOf } from './split.ts'
 
 type End = Fact<'session_end'>
@@ -19,6 +20,7 @@ export function restartWords({ start: { body } }: Draft): string {
  */
 export function mergeRestarted(drafts: readonly Draft[], orphans: readonly End[]): readonly Draft[] {
   const kept = new Set<Draft>()
+  const isEndedBetween = namelessBetween(orphans)
   const stopped = new Set(orphans.map(end => end.body.transactionId))
   // Never more than one for the same words: each is taken over by the next.
   const neverStopped = new Map<string, Draft>()
@@ -26,15 +28,34 @@ export function mergeRestarted(drafts: readonly Draft[], orphans: readonly End[]
     const words = restartWords(draft)
     const stopless = draft.ends.length === 0 && ![...draft.transactionIds].some(id => stopped.has(id))
     const replaced = neverStopped.get(words)
-    if (replaced) {
+    if (replaced && !isEndedBetween(replaced, draft)) {
       takeOver(draft, replaced)
       kept.delete(replaced)
-      neverStopped.delete(words)
     }
+    neverStopped.delete(words)
     kept.add(draft)
     if (stopless) neverStopped.set(words, draft)
   }
   return [...kept]
+}
+
+/**
+ * Whether a stop without a usable id ended the earlier one before the later began, and the same card came again: it says
+ * so by the card, or by the register that the later one goes on from.
+ */
+function namelessBetween(orphans: readonly End[]): (earlier: Draft, later: Draft) => boolean {
+  const nameless = orphans.filter(end => end.body.transactionId <= 0)
+  return (earlier, later) => {
+    const nextAt = clockedAt(later.start.body.startedAt)
+    const { meterStartWh, startedAt, tokenRef } = earlier.start.body
+    if (clockedAt(startedAt) === undefined || nextAt === undefined) return false
+    return nameless.some(end => {
+      const stoppedAt = clockedAt(end.body.stoppedAt)
+      if (stoppedAt === undefined || stoppedAt > nextAt || !fits(earlier, end) || !sharesCard(earlier, end))
+        return false
+      return end.body.tokenRef === tokenRef || end.body.meterStopWh === meterStartWh
+    })
+  }
 }
 
 /** The earlier one's lists are handed on and grow, so that a clock corrected a thousand times costs no more. */
@@ -51,8 +72,9 @@ function takeOver(draft: Draft, replaced: Draft): void {
 }
 
 /**
- * A stop whose node did not know the start: by its transaction id, else to the only open session that it fits. What
- * one stop takes is no longer open for the others, so the rest is looked at again until nothing more fits.
+ * A stop whose node did not know the start: by its transaction id, else to the only open session that it fits, and of
+ * several to the only one whose connector goes on from there. What one stop takes is no longer open for the others, so
+ * the rest is looked at again until nothing more fits; what fits several as well is left to people.
  */
 export function joinOrphanEnds(drafts: readonly Draft[], orphans: readonly End[]): End[] {
   if (orphans.length === 0) return []
@@ -62,9 +84,18 @@ export function joinOrphanEnds(drafts: readonly Draft[], orphans: readonly End[]
     if (named) joinEnds(named, copies)
     return named === undefined
   })
+  if (unnamed.length === 0) return []
   const shelves = shelvesOf(drafts)
+  const fit = fitOf(drafts)
   for (let rest = unnamed; ; ) {
-    const unfit = rest.filter(copies => !joinByFit(shelves, copies))
+    const unsure = rest.filter(copies => !joinByFit(shelves, copies, end => handedOver(shelves, fit, end)))
+    const unfit =
+      unsure.length < rest.length
+        ? unsure
+        : rest.filter(
+            copies =>
+              !joinByFit(shelves, copies, end => (fit.mayBeSwallowed(end) ? [] : waiting(shelves, fit, end))),
+          )
     if (unfit.length === rest.length) return unfit.flat()
     rest = unfit
   }
@@ -130,23 +161,24 @@ function shelve({ open, endedBy }: Shelves, draft: Draft, content: string): void
   endedBy.set(content, (endedBy.get(content) ?? new Set()).add(draft))
 }
 
-function joinByFit(shelves: Shelves, copies: Copies): boolean {
+function joinByFit(shelves: Shelves, copies: Copies, fitting: (end: End) => readonly Draft[]): boolean {
   const [end] = copies
-  const content = contentOf(end)
-  const fitting = [...shelves.open, ...(shelves.endedBy.get(content) ?? [])].filter(draft => fits(draft, end))
-  const only = fitting.length === 1 ? fitting[0] : undefined
-  if (!only) return false
+  const [only, ...others] = fitting(end)
+  if (!only || others.length > 0 || !comesBefore(only, end)) return false
   joinEnds(only, copies)
   only.flags.add('joined-by-fit')
-  shelve(shelves, only, content)
+  shelve(shelves, only, contentOf(end))
   return true
 }
 
-function fits(draft: Draft, end: End): boolean {
-  const startedAt = clockedAt(draft.start.body.startedAt)
-  const stoppedAt = clockedAt(end.body.stoppedAt)
-  const inOrder = startedAt === undefined || stoppedAt === undefined || startedAt <= stoppedAt
-  return inOrder && draft.start.body.meterStartWh <= end.body.meterStopWh
+/** The sessions that wait for a stop, or for a copy of this one, and fit it. */
+function waiting({ open, endedBy }: Shelves, fit: Fit, end: End): readonly Draft[] {
+  const ended = endedBy.get(contentOf(end))
+  return fit.candidates(end).filter(draft => open.has(draft) || ended?.has(draft))
+}
+
+function handedOver(shelves: Shelves, fit: Fit, end: End): readonly Draft[] {
+  return waiting(shelves, fit, end).filter(draft => fit.handsOver(draft, end))
 }
 
 /** Ticks that name no session go to the newest that bears their transaction id. */
@@ -161,7 +193,7 @@ export function joinOrphanTicks(drafts: readonly Draft[], orphans: ReadonlyMap<s
   }
 }
 
-/** Whether a stop or tick that names no session could be this draft's: if not, neither has a say in the other. */
+/** Whether a stop or tick that names no session could be this draft's, whatever others say of it: if not, it changes nothing for it. */
 export function meetsOrphan(draft: Draft, { orphanEnds, orphanTicks }: ChargerFacts): boolean {
   for (const { newest } of orphanTicks.values())
     if (draft.transactionIds.has(newest.body.transactionId)) return true

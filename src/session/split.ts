@@ -17,8 +17,7 @@ export function contentOf(end: End): string {
 
 /** The sessions that were told under one id: one, unless the charger's clock was not set. */
 export function splitByStops(facts: SessionFacts): readonly SessionFacts[] {
-  const clockless = facts.starts.some(start => clockedAt(start.body.startedAt) === undefined)
-  const parts = clockless ? withoutReplays(inTurn(facts)) : []
+  const parts = isClockless(facts.starts) ? withoutReplays(inTurn(facts)) : []
   if (parts.length < 2) return [facts]
   const pricings = byTurn(parts, facts.pricings)
   const adoptions = byTurn(parts, facts.adoptions)
@@ -26,7 +25,7 @@ export function splitByStops(facts: SessionFacts): readonly SessionFacts[] {
   const marks = byStop(parts, facts.marks)
   return parts.map((part, i) => ({
     ...part,
-    sessionId: i === 0 ? facts.sessionId : idBehind(facts.sessionId, parts[i - 1]?.ends[0]),
+    sessionId: i === 0 ? facts.sessionId : idBehind(facts.sessionId, stopOf(parts[i - 1])),
     pricings: pricings[i] ?? [],
     adoptions: adoptions[i] ?? [],
     states: states[i] ?? [],
@@ -125,9 +124,28 @@ function byStop(parts: readonly Part[], marks: SessionFacts['marks']): readonly 
   return turns
 }
 
+/** Only the last part can lack a stop, so there is one before every part behind the first. */
+function stopOf(part: Part | undefined): string {
+  const end = part?.ends[0]
+  return end ? contentOf(end) : ''
+}
+
+/**
+ * Every id that a session under these words may ever have had: each is named after a stop, and which stop comes before
+ * it changes while logs come in, or no longer count.
+ */
+export function idsUnder({ sessionId, starts, ends }: SessionFacts): readonly SessionId[] {
+  if (!isClockless(starts)) return [sessionId]
+  return [sessionId, ...[...new Set(ends.map(contentOf))].map(content => idBehind(sessionId, content))]
+}
+
+function isClockless(starts: readonly Start[]): boolean {
+  return starts.some(start => clockedAt(start.body.startedAt) === undefined)
+}
+
 /** Named after the stop before it, so that it keeps its name when its own stop comes. */
-function idBehind(sessionId: SessionId, before: End | undefined): SessionId {
-  const words = [unhex(sessionId), utf8Bytes(before ? contentOf(before) : '')]
+function idBehind(sessionId: SessionId, contentBefore: string): SessionId {
+  const words = [unhex(sessionId), utf8Bytes(contentBefore)]
   const digest = hashOf('chargemesh/session/v1', ...words.map(lengthPrefixed))
   return hex<SessionId>(digest.subarray(0, 16))
 }

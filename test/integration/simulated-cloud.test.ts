@@ -8,6 +8,7 @@ import { type Database, openDatabase } from '../../src/cloud/database.ts'
 import { FINALISE_AFTER_MS } from '../../src/cloud/finalise.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import type { EventHash, LogId, SessionId } from '../../src/units.ts'
+import { clocklessContract } from '../contract/clockless-cloud.ts'
 import { cloudContract, cloudSetting, pushOf, stateOf } from '../contract/simulated-cloud.ts'
 import { namedTellings, type Told, tellingsWithLies } from '../session/telling.ts'
 import { SITE_OPENED_AT, sessionBodies, type TestSite } from '../site.ts'
@@ -19,6 +20,8 @@ beforeAll(async () => {
 afterAll(() => database.close())
 
 cloudContract('the cloud on a database', deps => postgresCloud({ ...deps, database }))
+clocklessContract('the cloud on a database', deps => postgresCloud({ ...deps, database }))
+clocklessContract('the cloud in memory', async deps => memoryCloud(deps))
 
 type Step =
   /** A log, whole or from its second event on, forgets or repeats what was pushed before. */
