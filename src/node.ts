@@ -252,8 +252,9 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
 
   const onTick = (act: Acting): readonly Send[] => {
     ticking = false
+    const sends = open.mesh.handle(act, { kind: 'tick' })
     act.record(open.marks.due(act.ledger))
-    return uplinks.tick(act, result => post({ kind: 'run', act: result }))
+    return [...sends, ...uplinks.tick(act, result => post({ kind: 'run', act: result }))]
   }
 
   return {
@@ -273,7 +274,6 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
       // One is enough, however slowly it comes to its turn.
       if (ticking) return
       ticking = failure === undefined
-      post({ kind: 'mesh', input: { kind: 'tick' } })
       post({ kind: 'run', act: onTick })
     },
     settled: async () => {

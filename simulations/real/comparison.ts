@@ -173,6 +173,7 @@ const WHY = [
   'Why they differ:',
   '- the same plan, not the same throws: when a driver taps, how a stay ends and when a node ticks is drawn anew by each world',
   '- a cut: TCP keeps what was sent into one that is over before patience is, and delivers it; the simulator loses it, and the next digest repairs',
+  '- a mend: the relay holds a dial that came during the cut, so whichever node is dialling just then is through at once; in the simulator nobody is, before a wait that was drawn is over',
   '- messages: real streams also carry hellos, length prefixes and keepalives, a pair may hold two connections for a while, and a node that was made before others learns of them over the mesh',
   '- TCP payload: noise adds its handshake and 18 bytes a packet, yamux 12 a frame; the simulator counts neither, so its own figure is repeated',
   '- uplinks: a real one pays for TLS and headers, and compresses; the simulated one counts bodies as they are and a header of fixed length',

@@ -40,6 +40,8 @@ export type Progress = {
 }
 
 export type Questions = {
+  /** Nobody is known to hold more than we do. */
+  readonly idle: () => boolean
   readonly open: (peer: DeviceId) => void
   readonly close: (peer: DeviceId) => void
   /** The peer says that it holds a log up to there. */
@@ -106,6 +108,10 @@ export function createQuestions(logs: Logs): Questions {
   }
 
   return {
+    idle: () => {
+      for (const { behind } of peers.values()) if (behind.size > 0) return false
+      return true
+    },
     open: id => {
       peers.set(id, { behind: new Map(), questions: new Map(), probe: new Map() })
     },

@@ -261,13 +261,14 @@ export function createSync(deps: SyncDeps): Sync {
         sends.push(...gossip())
       }
       const everyMs = nowMs - changedAtMs >= DIGEST_QUIET_MS ? DIGEST_EVERY_MS : DIGEST_LOUD_MS
+      const isIdle = questions.idle()
       let stalest: [DeviceId, Peer] | undefined
       for (const entry of peers) {
         const [id, peer] = entry
         // One a tick, to whoever waited longest: what silence costs a node does not grow with its neighbours.
         if (nowMs - peer.digestAt >= everyMs && peer.digestAt < (stalest?.[1].digestAt ?? nowMs))
           stalest = entry
-        sends.push(...ask(id, nowMs))
+        if (!isIdle) sends.push(...ask(id, nowMs))
       }
       if (stalest) {
         const [to, peer] = stalest

@@ -15,6 +15,8 @@ export type Fit = {
   readonly candidates: (end: End) => readonly Draft[]
   /** Whether the next session on this candidate's connector begins just where the stop ends. */
   readonly handsOver: (draft: Draft, end: End) => boolean
+  /** Whether this candidate was heard of with a higher register, behind the stop. */
+  readonly wentOn: (draft: Draft, end: End) => boolean
   /** Whether it may have ended what was taken for the start of a later session, sent with another clock. */
   readonly mayBeSwallowed: (end: End) => boolean
 }
@@ -34,11 +36,16 @@ export function sharesCard({ start }: Begun, { body }: End): boolean {
 
 /** In the order in which a charger began its sessions: by its clock where that was set, else by that of the recorder. */
 export function byBeginning(a: Start, b: Start): number {
-  return begunAt(a) - begunAt(b) || byTime(a, b)
+  return toldAt(a) - toldAt(b) || byTime(a, b)
 }
 
-function begunAt({ body, hlc }: Start): number {
-  return clockedAt(body.startedAt) ?? wallOf(hlc)
+/** The same of its stops. */
+export function byEnding(a: End, b: End): number {
+  return toldAt(a) - toldAt(b) || byTime(a, b)
+}
+
+function toldAt(fact: Start | End): number {
+  return instantOf(fact) ?? wallOf(fact.hlc)
 }
 
 /** A start of a session, and the start of the next one on its connector. */
@@ -52,7 +59,7 @@ export function fitOf(drafts: readonly Draft[]): Fit {
   const places = [...lanes.values()].flatMap(placesOf)
   const own = places.filter(({ draft, start }) => start === draft.start)
   const swallowed = places.filter(({ draft, start }) => start.body.sessionId !== draft.start.body.sessionId)
-  const nextOf = new Map(own.map(({ draft, next }) => [draft, next]))
+  const placeOf = new Map(own.map(place => [place.draft, place]))
   const others = own.filter(place => !isSpan(place))
   const atRegister = spansOf(own.filter(isSpan))
   const risingOf = new Map([...lanes].map(([connectorId, lane]) => [connectorId, lane.toSorted(byRegister)]))
@@ -61,11 +68,11 @@ export function fitOf(drafts: readonly Draft[]): Fit {
     candidates: end =>
       [...atRegister(end.body.meterStopWh), ...others]
         .filter(
-          place => fits(place, end) && sharesCard(place, end) && !isOver(place, end) && !hasMore(place, end),
+          place => fits(place, end) && sharesCard(place, end) && !isOver(place, end) && !hadMore(place, end),
         )
         .map(({ draft }) => draft),
     handsOver: (draft, end) => {
-      const next = nextOf.get(draft)
+      const next = placeOf.get(draft)?.next
       // At 0 any meter may begin.
       if (!next || next.body.meterStartWh !== end.body.meterStopWh || end.body.meterStopWh === 0) return false
       const order = orderOf([draft.start, end, next])
@@ -78,6 +85,10 @@ export function fitOf(drafts: readonly Draft[]): Fit {
         if (fits(between, end)) return false
       }
       return true
+    },
+    wentOn: (draft, end) => {
+      const place = placeOf.get(draft)
+      return place !== undefined && hasMore(place, end)
     },
     mayBeSwallowed: end =>
       swallowed.some(
@@ -188,16 +199,30 @@ function isOver({ start, next }: Place, end: End): boolean {
   return nextAt !== undefined && stoppedAt !== undefined && nextAt < stoppedAt
 }
 
+/** Whether its register was above the stop's already before the stop, by the charger's clock. */
+function hadMore(place: Place, end: End): boolean {
+  const stoppedAt = instantOf(end)
+  return readingsAbove(place, end).some(reading => {
+    const sampledAt = clockedAt(reading.body.sampledAt)
+    return sampledAt !== undefined && stoppedAt !== undefined && sampledAt <= stoppedAt
+  })
+}
+
 /** Whether its register was heard to go beyond the stop's. A reading that may be the next session's says nothing. */
-function hasMore({ draft, start, next }: Place, { body }: End): boolean {
-  return [...draft.facts.ticks.values()].some(({ register }) => {
-    const energyWh = register?.body.energyWh
-    if (!register || energyWh === undefined || energyWh <= body.meterStopWh) return false
+function hasMore(place: Place, end: End): boolean {
+  const { start, next } = place
+  return readingsAbove(place, end).some(({ body: { sampledAt: sampled, energyWh = 0 } }) => {
     if (!next) return true
-    const [sampledAt, nextAt] = [clockedAt(register.body.sampledAt), instantOf(next)]
+    const [sampledAt, nextAt] = [clockedAt(sampled), instantOf(next)]
     if (sampledAt !== undefined && nextAt !== undefined && sampledAt < nextAt) return true
     return start.body.meterStartWh < next.body.meterStartWh && energyWh <= next.body.meterStartWh
   })
+}
+
+function readingsAbove({ draft }: Place, { body }: End): readonly Fact<'meter_tick'>[] {
+  return [...draft.facts.ticks.values()]
+    .flatMap(({ register }) => register ?? [])
+    .filter(register => (register.body.energyWh ?? body.meterStopWh) > body.meterStopWh)
 }
 
 /** Whether nothing says that the stop came first; where the charger's clock does not tell, that of the recorders has a say. */

@@ -4,7 +4,7 @@
 import { clockedAt } from './clock.ts'
 import type { Draft } from './draft.ts'
 import { byTime, type ChargerFacts, type Fact, type TickSummary } from './facts.ts'
-import { comesBefore, type Fit, fitOf, fits, sharesCard } from './fit.ts'
+import { byEnding, comesBefore, type Fit, fitOf, fits, sharesCard } from './fit.ts'
 import { contentOf } from './split.ts'
 
 type End = Fact<'session_end'>
@@ -87,17 +87,17 @@ export function joinOrphanEnds(drafts: readonly Draft[], orphans: readonly End[]
   if (unnamed.length === 0) return []
   const shelves = shelvesOf(drafts)
   const fit = fitOf(drafts)
-  for (let rest = unnamed; ; ) {
-    const unsure = rest.filter(copies => !joinByFit(shelves, copies, end => handedOver(shelves, fit, end)))
-    const unfit =
-      unsure.length < rest.length
-        ? unsure
-        : rest.filter(
-            copies =>
-              !joinByFit(shelves, copies, end => (fit.mayBeSwallowed(end) ? [] : waiting(shelves, fit, end))),
-          )
-    if (unfit.length === rest.length) return unfit.flat()
-    rest = unfit
+  const ended: Fitting = end => waiting(shelves, fit, end).filter(draft => !fit.wentOn(draft, end))
+  const ways: readonly Fitting[] = [
+    end => (fit.mayBeSwallowed(end) ? [] : waiting(shelves, fit, end)),
+    end => ended(end).filter(draft => fit.handsOver(draft, end)),
+    end => (fit.mayBeSwallowed(end) ? [] : ended(end)),
+  ]
+  for (let rest = unnamed.toSorted(([a], [b]) => byEnding(a, b)); ; ) {
+    const before = rest.length
+    for (const way of ways)
+      if (rest.length === before) rest = rest.filter(copies => !joinByFit(shelves, copies, way))
+    if (rest.length === before) return rest.flat()
   }
 }
 
@@ -161,7 +161,9 @@ function shelve({ open, endedBy }: Shelves, draft: Draft, content: string): void
   endedBy.set(content, (endedBy.get(content) ?? new Set()).add(draft))
 }
 
-function joinByFit(shelves: Shelves, copies: Copies, fitting: (end: End) => readonly Draft[]): boolean {
+type Fitting = (end: End) => readonly Draft[]
+
+function joinByFit(shelves: Shelves, copies: Copies, fitting: Fitting): boolean {
   const [end] = copies
   const [only, ...others] = fitting(end)
   if (!only || others.length > 0 || !comesBefore(only, end)) return false
@@ -175,10 +177,6 @@ function joinByFit(shelves: Shelves, copies: Copies, fitting: (end: End) => read
 function waiting({ open, endedBy }: Shelves, fit: Fit, end: End): readonly Draft[] {
   const ended = endedBy.get(contentOf(end))
   return fit.candidates(end).filter(draft => open.has(draft) || ended?.has(draft))
-}
-
-function handedOver(shelves: Shelves, fit: Fit, end: End): readonly Draft[] {
-  return waiting(shelves, fit, end).filter(draft => fit.handsOver(draft, end))
 }
 
 /** Ticks that name no session go to the newest that bears their transaction id. */

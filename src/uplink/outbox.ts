@@ -28,6 +28,8 @@ export type Unsent = { readonly logId: LogId; readonly fromSeq: number; readonly
 export type OutboxState = {
   /** When a log was first seen unsent, and the wait that was drawn for it then. */
   readonly dueAt: ReadonlyMap<LogId, number>
+  /** The list for which that was drawn: the same list again needs no second look. */
+  readonly drawnFor: readonly Unsent[]
   /** What went out from which number on, and when: the same again is no news, and waits behind what is. */
   readonly tried: ReadonlyMap<LogId, { readonly fromSeq: number; readonly atMs: number }>
   readonly nextAt: number
@@ -56,6 +58,7 @@ export type RoundInput = {
 export function emptyOutbox(nowMs: number): OutboxState {
   return {
     dueAt: new Map(),
+    drawnFor: [],
     tried: new Map(),
     nextAt: nowMs,
     failures: 0,
@@ -80,15 +83,17 @@ function weightOf(deviceId: DeviceId, logId: LogId): number {
 
 /** Called each tick; `send` comes at most once until `pushed` or `failed` was called. */
 export function round(state: OutboxState, input: RoundInput): Round {
-  const dueAt = drawDue(state, input)
-  const idle: Round = { state: { ...state, dueAt } }
+  const isSame = input.unsent === state.drawnFor
+  const dueAt = isSame ? state.dueAt : drawDue(state, input)
+  const drawnFor = input.unsent
+  const idle: Round = { state: isSame ? state : { ...state, dueAt, drawnFor } }
   if (state.busy) return idle
   const due = input.unsent.filter(log => (dueAt.get(log.logId) ?? 0) <= input.nowMs)
   // A log that the cloud does not take (a fork, an unknown certificate) is not urgent for ever.
   const urgent =
     state.failures === 0 && due.some(log => log.priority <= 1 && triedAt(state, log) === undefined)
   if (input.nowMs < state.nextAt && !urgent) return idle
-  return { state: { ...state, dueAt, busy: true }, send: due.toSorted((a, b) => inOrder(state, a, b)) }
+  return { state: { ...state, dueAt, drawnFor, busy: true }, send: due.toSorted((a, b) => inOrder(state, a, b)) }
 }
 
 /** When exactly this was last sent without getting anywhere. */
