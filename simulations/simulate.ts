@@ -36,6 +36,7 @@ export type Options = {
   readonly stopAtFirst?: boolean
   readonly list?: boolean
   readonly bench?: boolean
+  readonly mutants?: true | string
   readonly real?: boolean
   readonly speed: number
 }
@@ -45,6 +46,12 @@ const SHRINK_MINUTES = 10
 
 async function main(options: Options): Promise<number> {
   if (options.list) return list(options)
+  if (options.mutants) {
+    // Loaded only here: they patch the sources, which an installed package does not have.
+    const { mutantsCommand } = await import('./mutants/command.ts')
+    const only = options.mutants === true ? undefined : options.mutants.split(',')
+    return await mutantsCommand({ ...(only && { only }), ...(options.json && { json: true }) })
+  }
   if (options.bench) return await measureAll(options)
   if (options.shrink) return await smallest(options.shrink, options)
   const place = options.replay
@@ -221,6 +228,7 @@ const command = new Command('simulate')
   .option('--stop-at-first', 'end the sweep at the first seed that fails')
   .option('--real', 'the same with real processes, sockets and disks, beside the simulator')
   .option('--speed <n>', 'with --real: so many times as fast as the scenario says', whole, 20)
+  .option('--mutants [names]', 'seeded bugs: does a checker see each? Needs the sources')
   .option('--bench', 'how fast worlds run on this machine; with --scenario, one of them')
   .option('--list', 'the scenarios there are')
   .addHelpText(

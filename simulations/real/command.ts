@@ -52,8 +52,10 @@ export async function playBoth(drawn: Plan, { speed, keep }: RealOptions): Promi
     if (keep) process.stderr.write(`the folder stays: ${dir}\n`)
     else await rm(dir, { recursive: true, force: true, maxRetries: 5 })
   }
+  let isLeaving = false
   // The second signal finds us leaving already: by `exit`, which takes every process of ours along.
   const abort = (): void => {
+    isLeaving = true
     for (const signal of SIGNALS) process.on(signal, () => process.exit(INTERRUPTED))
     void end().finally(() => process.exit(INTERRUPTED))
   }
@@ -67,6 +69,8 @@ export async function playBoth(drawn: Plan, { speed, keep }: RealOptions): Promi
     return compare({ drawn, plan, speed, outcome, simulatedHealMs: simulatedHeal, played, judgement })
   } finally {
     for (const signal of SIGNALS) process.off(signal, abort)
+    // What fails because its processes are being ended is no news; `abort` has the last word.
+    if (isLeaving) await new Promise(() => undefined)
     await end()
   }
 }

@@ -172,6 +172,7 @@ export function ratio(real: number | undefined, simulated: number | undefined): 
 const WHY = [
   'Why they differ:',
   '- the same plan, not the same throws: when a driver taps, how a stay ends and when a node ticks is drawn anew by each world',
+  '- events: a real operator also writes down each charge point with its password’s hash',
   '- a cut: TCP keeps what was sent into one that is over before patience is, and delivers it; the simulator loses it, and the next digest repairs',
   '- a mend: the relay holds a dial that came during the cut, so whichever node is dialling just then is through at once; in the simulator nobody is, before a wait that was drawn is over',
   '- messages: real streams also carry hellos, length prefixes and keepalives, a pair may hold two connections for a while, and a node that was made before others learns of them over the mesh',

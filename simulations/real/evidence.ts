@@ -30,43 +30,11 @@ export type Evidence = Omit<Shown, 'object'>
 
 export async function gather(played: Played, closers: Closers): Promise<Evidence> {
   const { stage, originAt, endedMs } = played
-  const { siteDir } = stage
-  const signatures = signerOf('ed25519')
-  const read = (dir: string): Promise<IdentityFile> => readIdentity(dir)
-  const [issuerFile, cloudFile] = [
-    await read(join(siteDir, ISSUER_FOLDER)),
-    await read(join(siteDir, CLOUD_FOLDER)),
-  ]
-  const files = await Promise.all(stage.nodes.map(node => read(node.dir)))
+  const files = await Promise.all(stage.nodes.map(node => readIdentity(node.dir)))
   const plan: Plan = { ...stage.plan, startsAt: originAt }
-  const known = await readSite(siteDir)
-  const rosterOf = (identity?: IdentityFile): Roster => {
-    const roster = createRoster(signatures, siteIdIn(known), unhex(known.rootKey))
-    for (const encoded of issuerFile.certificates) roster.enrol(unhex(encoded))
-    for (const encoded of identity?.certificates ?? []) roster.enrol(unhex(encoded))
-    return roster
-  }
-  const credentialOf = (identity: IdentityFile): Credential => {
-    const certificate = rosterOf(identity).all().at(-1)
-    if (!certificate) throw new InvariantBroken(`${identity.name} has no certificate of this site`)
-    const { peerKey, logKey, sealKey } = identity.keys
-    return { keys: { peerKey: unhex(peerKey), logKey: unhex(logKey), sealKey: unhex(sealKey) }, certificate }
-  }
-  const issuer = credentialOf(issuerFile)
-  const devices = files.map(credentialOf)
-  const refs = await referencesOf(plan, files[0])
-  const site: SimulatedSite = {
-    ...{ siteId: siteIdIn(known), rootKey: unhex(known.rootKey), signatures, issuer, devices },
-    cloud: credentialOf(cloudFile),
-    roster: own => {
-      const roster = rosterOf()
-      if (own) roster.enrol(own.certificate.encoded)
-      return roster
-    },
-    tokenRef: idTag => refs.get(idTag) ?? hex<TokenRef>(new Uint8Array(16)),
-  }
+  const { site, rosterOf } = await siteOf(plan, stage.siteDir, files)
   const members: Member[] = []
-  for (const [i, credential] of devices.entries()) {
+  for (const [i, credential] of site.devices.entries()) {
     const roster = rosterOf(files[i])
     const node = await openFolder(stage.nodes[i]?.dir ?? '', { roster, credential }, closers)
     members.push(memberOf(i + 1, credential, node))
@@ -77,7 +45,7 @@ export async function gather(played: Played, closers: Closers): Promise<Evidence
     cloud: cloudOf(played.cloud, nodes),
     stations: played.stations.map(station => stationOf(station, { plan, originAt })),
     operator: {
-      logId: operatorLog(nodes, issuer),
+      logId: operatorLog(nodes, site.issuer),
       all: () => refused('write'),
       act: () => refused('write'),
       revocations: () => [],
@@ -85,6 +53,40 @@ export async function gather(played: Played, closers: Closers): Promise<Evidence
     },
     network: createSimulatedNetwork({ dice: () => 0, schedule: () => refused('send'), links: [] }),
   }
+}
+
+type KnownSite = { readonly site: SimulatedSite; readonly rosterOf: (identity?: IdentityFile) => Roster }
+
+/** Keys and certificates as they lie in the folders. */
+async function siteOf(plan: Plan, siteDir: string, files: readonly IdentityFile[]): Promise<KnownSite> {
+  const signatures = signerOf('ed25519')
+  const known = await readSite(siteDir)
+  const [siteId, rootKey] = [siteIdIn(known), unhex(known.rootKey)]
+  const issuer = await readIdentity(join(siteDir, ISSUER_FOLDER))
+  const rosterOf = (identity?: IdentityFile): Roster => {
+    const roster = createRoster(signatures, siteId, rootKey)
+    for (const encoded of issuer.certificates) roster.enrol(unhex(encoded))
+    for (const encoded of identity?.certificates ?? []) roster.enrol(unhex(encoded))
+    return roster
+  }
+  const credentialOf = (identity: IdentityFile): Credential => {
+    const certificate = rosterOf(identity).all().at(-1)
+    if (!certificate) throw new InvariantBroken(`${identity.name} has no certificate of this site`)
+    const { peerKey, logKey, sealKey } = identity.keys
+    return { keys: { peerKey: unhex(peerKey), logKey: unhex(logKey), sealKey: unhex(sealKey) }, certificate }
+  }
+  const refs = await referencesOf(plan, files[0])
+  const site: SimulatedSite = {
+    ...{ siteId, rootKey, signatures, issuer: credentialOf(issuer), devices: files.map(credentialOf) },
+    cloud: credentialOf(await readIdentity(join(siteDir, CLOUD_FOLDER))),
+    roster: own => {
+      const roster = rosterOf()
+      if (own) roster.enrol(own.certificate.encoded)
+      return roster
+    },
+    tokenRef: idTag => refs.get(idTag) ?? hex<TokenRef>(new Uint8Array(16)),
+  }
+  return { site, rosterOf }
 }
 
 /** A node of the past that hears nobody. */

@@ -223,6 +223,7 @@ export function createMember(deps: MemberDeps): LiveMember {
       node = undefined
       isStarting = false
       stalledUntilMs = 0
+      armed = undefined
       if (how === 'killed' || how === 'disposed') disk.kill()
       if (how === 'power-cut') disk.crash(deps.dice.share)
       if (how === 'wiped') disk.wipe()

@@ -5,8 +5,9 @@ import type { SimulatedCloud } from '../cloud/cloud.ts'
 import type { Dice } from '../dice.ts'
 import type { DiskImage } from '../disk/disk.ts'
 import type { SimulatedNetwork } from '../network/network.ts'
-import type { Fault, FaultStep, Plan } from '../plan.ts'
+import type { FaultStep, Plan } from '../plan.ts'
 import type { Station } from '../station/station.ts'
+import { damage } from './damage.ts'
 import type { LiveMember } from './member.ts'
 import type { Gone } from './observer.ts'
 
@@ -29,11 +30,9 @@ export type WeatherDeps = {
 
 export type Weather = { readonly inject: (step: FaultStep) => void; readonly clear: () => void }
 
-const IMAGE_KEEP = 4
-
 export function createWeather(deps: WeatherDeps): Weather {
   const { network, schedule, dice } = deps
-  const images = new Map<number, DiskImage[]>()
+  const images = new Map<FaultStep, DiskImage>()
   const clones = new Set<{ readonly dispose: () => void }>()
   let splits = 0
 
@@ -69,7 +68,7 @@ export function createWeather(deps: WeatherDeps): Weather {
     schedule(2 * everyMs, () => flap(groups, everyMs, untilMs - 2 * everyMs))
   }
 
-  const apply = (fault: Fault): void => {
+  const apply = (fault: FaultStep): void => {
     switch (fault.kind) {
       case 'split': {
         const number = split(fault.groups)
@@ -128,13 +127,11 @@ export function createWeather(deps: WeatherDeps): Weather {
       case 'wipe':
         down(fault.node, 'wiped', fault.downMs)
         return
-      case 'restore': {
-        const image = images.get(fault.node)?.[0]
-        withMember(fault.node, member =>
-          down(fault.node, 'restored', fault.downMs, image ?? member.disk.image()),
-        )
+      case 'restore':
+        withMember(fault.node, member => {
+          down(fault.node, 'restored', fault.downMs, images.get(fault) ?? member.disk.image())
+        })
         return
-      }
       case 'clone':
         withMember(fault.node, member => {
           const clone = deps.clone(member, member.disk.image())
@@ -149,26 +146,15 @@ export function createWeather(deps: WeatherDeps): Weather {
         withMember(fault.node, member => member.stall(fault.forMs))
         return
       default:
-        applyToParts(deps, fault, undo)
+        damage(deps, fault, undo)
     }
   }
 
-  const takeImages = (): void => {
-    if (deps.isCalm()) return
-    for (const fault of deps.plan.faults) {
-      if (fault.kind !== 'restore') continue
-      const kept = images.get(fault.node) ?? []
-      withMember(fault.node, member =>
-        images.set(fault.node, [...kept, member.disk.image()].slice(-IMAGE_KEEP)),
+  for (const fault of deps.plan.faults)
+    if (fault.kind === 'restore')
+      schedule(Math.max(0, fault.atMs - fault.ageMs), () =>
+        withMember(fault.node, member => void images.set(fault, member.disk.image())),
       )
-    }
-  }
-  const restores = deps.plan.faults.filter(fault => fault.kind === 'restore')
-  for (const { atMs, ageMs } of restores.map(one => ({
-    atMs: one.atMs,
-    ageMs: one.kind === 'restore' ? one.ageMs : 0,
-  })))
-    schedule(Math.max(0, atMs - ageMs), takeImages)
 
   return {
     inject: step => {
@@ -199,118 +185,5 @@ export function createWeather(deps: WeatherDeps): Weather {
         deps.station(charger)?.offline(false)
       }
     },
-  }
-}
-
-type PartFault = Exclude<
-  Fault,
-  {
-    kind:
-      | 'split'
-      | 'one-way'
-      | 'flap'
-      | 'swizzle'
-      | 'quality'
-      | 'slow-reader'
-      | 'kill'
-      | 'power-cut'
-      | 'power-cut-at'
-      | 'crash-loop'
-      | 'wipe'
-      | 'restore'
-      | 'clone'
-      | 'stall'
-  }
->
-
-/** Disks, clocks, uplinks, the cloud and chargers. */
-function applyToParts(
-  deps: WeatherDeps,
-  fault: PartFault,
-  undo: (forMs: number, act: () => void) => void,
-): void {
-  const node = 'node' in fault ? deps.member(fault.node) : undefined
-  const station = 'charger' in fault ? deps.station(fault.charger) : undefined
-  switch (fault.kind) {
-    case 'disk-full':
-      node?.disk.setFree(deps.dice.below(2048))
-      undo(fault.forMs, () => node?.disk.setFree(Number.POSITIVE_INFINITY))
-      return
-    case 'bit-flip':
-      node?.disk.flipSomeBit(deps.dice.share)
-      return
-    case 'lost-write':
-      node?.disk.loseNextWrite()
-      return
-    case 'misdirected-write':
-      node?.disk.misdirectNextWrite(deps.dice.share)
-      return
-    case 'sync-error':
-      node?.disk.failNextSync()
-      return
-    case 'sync-lies':
-      node?.disk.lieAboutSync(true)
-      undo(fault.forMs, () => node?.disk.lieAboutSync(false))
-      return
-    case 'slow-disk':
-      node?.slowDisk(fault.delayMs)
-      undo(fault.forMs, () => node?.slowDisk(0))
-      return
-    case 'clock-jump':
-      node?.clock.jump(fault.byMs)
-      return
-    case 'clock-drift':
-      node?.clock.drift(fault.ppm)
-      return
-    case 'clock-1970':
-      node?.end('power-cut')
-      node?.clock.set(0)
-      undo(1000, () => node?.boot())
-      undo(fault.forMs, () => node?.clock.mend())
-      return
-    case 'clock-back':
-      node?.end('power-cut')
-      undo(fault.downMs, () => {
-        node?.clock.jump(-fault.byMs)
-        node?.boot()
-      })
-      return
-    case 'uplink-flaps': {
-      const flap = (leftMs: number, up: boolean): void => {
-        if (deps.isCalm()) return
-        deps.uplink(fault.node, leftMs > 0 ? up : undefined)
-        if (leftMs > 0) undo(fault.everyMs, () => flap(leftMs - fault.everyMs, !up))
-      }
-      flap(fault.forMs, false)
-      return
-    }
-    case 'uplink-lossy':
-      deps.lossyUplinks(fault)
-      undo(fault.forMs, () => deps.lossyUplinks(undefined))
-      return
-    case 'cloud-down':
-      deps.cloud.down(true)
-      undo(fault.forMs, () => deps.cloud.down(false))
-      return
-    case 'cloud-failover':
-      void deps.cloud.failover(fault.losesMs)
-      return
-    case 'cloud-restore':
-      void deps.cloud.restore(fault.ageMs)
-      return
-    case 'charger-power-cut':
-      station?.powerOff()
-      undo(fault.forMs, () => station?.powerOn())
-      return
-    case 'charger-offline':
-      station?.offline(true)
-      undo(fault.forMs, () => station?.offline(false))
-      return
-    case 'charger-moves':
-      station?.moveOn()
-      return
-    case 'charger-replays':
-      station?.replayAll(fault.times)
-      return
   }
 }

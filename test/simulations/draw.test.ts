@@ -1,8 +1,13 @@
 // A seed draws a whole world, and every world holds together.
 import { beforeAll, describe, expect, it } from 'vitest'
-import { drawPlan } from '../../simulations/scenario/draw.ts'
 import { type FaultKind, HOSTILE_TRICKS, type Plan, QUIRKS } from '../../simulations/plan.ts'
-import { findScenario, listScenarios, planToScenario, readScenario } from '../../simulations/scenario/scenario.ts'
+import { drawPlan } from '../../simulations/scenario/draw.ts'
+import {
+  findScenario,
+  listScenarios,
+  planToScenario,
+  readScenario,
+} from '../../simulations/scenario/scenario.ts'
 import { checkFaults, checkNews, checkSite, checkVisits, flawsOf, isRising } from './plan-flaws.ts'
 
 const SEEDS = Array.from({ length: 20 }, (_, i) => i + 1)

@@ -1,7 +1,12 @@
 // A planner edits YAML only: what is wrong is named with line, value and what is allowed; what is right reads as meant.
 import { describe, expect, it } from 'vitest'
 import { drawPlan } from '../../simulations/scenario/draw.ts'
-import { findScenario, listScenarios, planToScenario, readScenario } from '../../simulations/scenario/scenario.ts'
+import {
+  findScenario,
+  listScenarios,
+  planToScenario,
+  readScenario,
+} from '../../simulations/scenario/scenario.ts'
 import { MeshError } from '../../src/errors.ts'
 
 const GOOD = `shows: A small site for these tests.

@@ -2,9 +2,9 @@
 // all that was heard. A node that is down is not there; one that is stalled hears and never answers.
 import type { Battery } from '../../simulations/charger/battery.ts'
 import { seededRandom } from '../../simulations/dice.ts'
-import { createHeap } from '../../simulations/world/heap.ts'
 import type { ChargerPlan, Quirk, Visit } from '../../simulations/plan.ts'
 import { createStation, type Line, type Station } from '../../simulations/station/station.ts'
+import { createHeap } from '../../simulations/world/heap.ts'
 import type { ChargerAnswer, ChargerMessage } from '../../src/ports.ts'
 import type { TokenRef } from '../../src/units.ts'
 

@@ -1,12 +1,12 @@
 // A simulated network on a heap of tasks, with members that only listen: certificates are plain objects that every roster
 // holds to be good, so that a thousand members cost nothing. Members are numbered from 1.
 import { seededRandom } from '../../simulations/dice.ts'
-import { createHeap } from '../../simulations/world/heap.ts'
 import {
   createSimulatedNetwork,
   type SimulatedNetwork,
   type SimulatedNetworkDeps,
 } from '../../simulations/network/network.ts'
+import { createHeap } from '../../simulations/world/heap.ts'
 import { type Certificate, ISSUED_BY_ROOT } from '../../src/identity/certificate.ts'
 import type { Roster } from '../../src/identity/roster.ts'
 import type { Network } from '../../src/ports.ts'

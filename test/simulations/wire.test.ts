@@ -1,10 +1,10 @@
 // The way from a node to the simulated cloud: what gets through, what is lost on which leg, and what it costs.
 import { describe, expect, it } from 'vitest'
 import { away } from '../../simulations/cloud/cloud.ts'
-import { seededRandom } from '../../simulations/dice.ts'
-import { createHeap } from '../../simulations/world/heap.ts'
-import type { UplinkPlan } from '../../simulations/plan.ts'
 import { UPLINK_TIMEOUT_MS, uplinkOver, type Wire } from '../../simulations/cloud/wire.ts'
+import { seededRandom } from '../../simulations/dice.ts'
+import type { UplinkPlan } from '../../simulations/plan.ts'
+import { createHeap } from '../../simulations/world/heap.ts'
 import type { Push, PushAnswer } from '../../src/ports.ts'
 import type { LogId } from '../../src/units.ts'
 
