@@ -7,8 +7,8 @@ import { decodeBody } from '../../src/log/body.ts'
 import type { Admission } from '../../src/replica/admit.ts'
 import { createLogs, type Logs } from '../../src/replica/logs.ts'
 import type { CertHash, LogId, SessionId } from '../../src/units.ts'
-import type { CloudDeps } from './cloud.ts'
 import { type CloudAcks, createAcks } from './acks.ts'
+import type { CloudDeps } from './cloud.ts'
 import { type CloudDevices, createDevices } from './devices.ts'
 import { type CloudLedger, createCloudLedger, emptyTouched, type Touched } from './ledger.ts'
 
@@ -77,7 +77,7 @@ function applyEvents(tables: Tables, { events, certificate }: Admitted, touched:
   acks.due(logs.append(certificate, events, []).logId)
   for (const event of events) {
     const said = decodeBody(event.type, event.body)
-    ledger.add(event, said, { deviceId, touched })
+    ledger.add(event, said, { certificate, touched })
     const { logId, hlc } = event
     if (said?.name === 'epoch_open')
       ledger.withdraw(devices.noteEpoch({ logId, certificate, hlc, body: said.body }), touched)

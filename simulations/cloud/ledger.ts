@@ -5,6 +5,7 @@
 import { type Bill, judge, judgeMerged, refText, type Verdict } from '../../src/cloud/billing.ts'
 import { foldColumns, isTold } from '../../src/cloud/charger.ts'
 import { isTouched } from '../../src/cloud/sessions.ts'
+import type { Certificate } from '../../src/identity/certificate.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import type { LogEvent } from '../../src/log/event.ts'
 import { openBook, type SessionBook } from '../../src/session/book.ts'
@@ -30,7 +31,8 @@ export type CloudLedger = {
   readonly sessions: () => readonly CloudSession[]
   readonly bills: () => readonly CloudBill[]
 }
-type AddedTo = { readonly deviceId: DeviceId; readonly touched: Touched }
+/** `certificate`: of the log that the event stands in. */
+type AddedTo = { readonly certificate: Certificate; readonly touched: Touched }
 
 type Word = {
   readonly event: LogEvent
@@ -157,8 +159,9 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
   }
 
   return {
-    add: (event, said, { deviceId, touched }) => {
-      const { chargerId, sessionId } = foldColumns(event, said)
+    add: (event, said, { certificate, touched }) => {
+      const { deviceId } = certificate
+      const { chargerId, sessionId } = foldColumns(event, said, certificate)
       if (!said || (!chargerId && !sessionId)) return
       const word: Word = { event, said, deviceId, chargerId, sessionId }
       push(wordsOf, event.logId, word)

@@ -61,7 +61,11 @@ export async function judgeEvidence(evidence: Evidence): Promise<Judgement> {
   for (const observer of observers) {
     looking = observer.name
     const still = observer.awaits?.()
-    if (still !== undefined) shown.object(/^[IL]\d+/.exec(still)?.[0] ?? 'L', still)
+    if (still !== undefined) {
+      // What was awaited in vain names its invariant itself.
+      const [named, invariant = 'L'] = /^([IL]\d+) /.exec(still) ?? ['']
+      shown.object(invariant, still.slice(named.length))
+    }
     await observer.finished?.()
   }
   const ledger = shown.members()[0]?.node()?.ledger()

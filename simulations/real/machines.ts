@@ -1,5 +1,5 @@
 // The node processes of a plan through kills, boots and stalls, by number from 1. What is asked of one node happens in the
-// order in which it was asked. A process that ends without being told to is a finding.
+// order in which it was asked; a boot that is overtaken by a kill before it began does not happen. A process that ends without being told to is a finding.
 import type { Client } from '../../src/api/client.ts'
 import type { Closers } from '../../src/host/closers.ts'
 import { type RealNode, startRealNode } from './nodes.ts'
@@ -27,6 +27,8 @@ type Seat = {
   readonly node: RealNode
   last: Promise<unknown>
   life: number
+  /** Grows with each thing that is asked. */
+  asked: number
   isWanted: boolean
   isStalled: boolean
 }
@@ -35,7 +37,7 @@ export function runMachines(nodes: readonly RealNode[], closers: Closers): Machi
   const seats = new Map(
     nodes.map((node, i): [number, Seat] => [
       i + 1,
-      { node, last: Promise.resolve(), life: 0, isWanted: false, isStalled: false },
+      { node, last: Promise.resolve(), asked: 0, life: 0, isWanted: false, isStalled: false },
     ]),
   )
   const seatOf = (number: number): Seat => {
@@ -43,8 +45,10 @@ export function runMachines(nodes: readonly RealNode[], closers: Closers): Machi
     if (!seat) throw new RangeError(`there is no node ${number}`)
     return seat
   }
-  const inTurn = (seat: Seat, act: () => Promise<void>): Promise<void> => {
-    const turn = seat.last.then(act)
+  const inTurn = (seat: Seat, act: (isNewest: boolean) => Promise<void>): Promise<void> => {
+    seat.asked += 1
+    const mine = seat.asked
+    const turn = seat.last.then(() => act(mine === seat.asked))
     seat.last = turn.catch(() => undefined)
     return turn
   }
@@ -66,8 +70,8 @@ export function runMachines(nodes: readonly RealNode[], closers: Closers): Machi
     kill: number => end(seatOf(number), 'kill'),
     boot: number => {
       const seat = seatOf(number)
-      return inTurn(seat, async () => {
-        if (seat.node.running?.isAlive()) return
+      return inTurn(seat, async isNewest => {
+        if (!isNewest || seat.node.running?.isAlive()) return
         await startRealNode(seat.node)
         seat.life += 1
         seat.isWanted = true

@@ -60,5 +60,10 @@ export function leftOut(plan: Plan): readonly string[] {
     ...(faults.some(fault => fault.kind === 'power-cut' || fault.kind === 'crash-loop')
       ? ['a power cut is SIGKILL here: what the kernel holds is not lost, as it is in the simulator']
       : []),
+    ...(faults.some(fault => fault.kind === 'cloud-down')
+      ? [
+          'a cloud that is down is a dead line here; the simulated one answers, and asks for 5 to 14 s of patience',
+        ]
+      : []),
   ]
 }

@@ -1,12 +1,13 @@
 // One charger's sessions as the database's events tell them: loads the facts that matter, and folds. Exact and
 // bounded: sessions of a charger touch one another only through stops that name no session, or through equal
 // connector and start register (a re-sent start), so only when there are such stops is the history loaded.
+import type { Certificate } from '../identity/certificate.ts'
 import { type AnyBody, decodeBody, TYPE_NUMBERS } from '../log/body.ts'
 import { decodeElement, type LogEvent } from '../log/event.ts'
 import { wallOf } from '../log/hlc.ts'
 import { clockedAt } from '../session/clock.ts'
-import { addFact, emptyFacts, type SessionFacts } from '../session/facts.ts'
-import { type ChargerSessions, foldCharger } from '../session/fold.ts'
+import { addFact, emptyFacts, type Fact, type SessionFacts } from '../session/facts.ts'
+import { type ChargerSessions, foldCharger, type Session } from '../session/fold.ts'
 import { contentOf, idsUnder } from '../session/split.ts'
 import {
   type ChargerId,
@@ -23,7 +24,7 @@ import { bytesIn, flagIn, intIn, textIn } from './rows.ts'
 /** A stop without a session joins one of a charger's newest so many sessions. */
 export const MAX_FOLD_SESSIONS = 5_000
 /** Stops without a session and ticks without a session that are looked at, newest first. */
-const MAX_ORPHANS = 2_000
+export const MAX_ORPHANS = 2_000
 
 const { session_start, meter_tick, session_end, session_state, adoption, pricing, reconciliation_mark } =
   TYPE_NUMBERS
@@ -37,8 +38,14 @@ export type FoldColumns = {
   readonly sampledAt?: number
 }
 
+/** What operators and the cloud itself say of sessions is kept in their logs and folded nowhere, as at nodes (view.ts). */
+export function foldColumns(event: LogEvent, said: AnyBody | undefined, by: Certificate): FoldColumns {
+  const isPolicy = by.roles.includes('issuer') || by.roles.includes('revoker')
+  return by.roles.includes('node') && !isPolicy ? columnsOf(event, said) : {}
+}
+
 /** A charger whose name we do not accept is kept in its log and folded nowhere. */
-export function foldColumns(event: LogEvent, said: AnyBody | undefined): FoldColumns {
+function columnsOf(event: LogEvent, said: AnyBody | undefined): FoldColumns {
   switch (said?.name) {
     case 'session_start': {
       const { sessionId, connectorId, meterStartWh } = said.body
@@ -72,6 +79,8 @@ function ofCharger(name: string, columns: FoldColumns): FoldColumns {
 }
 
 export type ChargerFold = ChargerSessions & {
+  /** All but the open ones whose stop may be among those that were not looked at. */
+  readonly sessions: readonly Session[]
   /** Every id that the loaded events name or ever named a session by, whether or not it still stands for itself. */
   readonly loaded: readonly SessionId[]
   /** Whether one of them that stands for itself no longer is told of by events that still count. */
@@ -109,9 +118,11 @@ export async function foldOf(sql: Sql, wanted: Wanted): Promise<ChargerFold> {
   const folded = held ? foldCharger(held) : { sessions: [], orphanEnds: [] }
   const everHeld = [...(ever.chargers.get(wanted.chargerId)?.sessions.values() ?? [])]
   const homes = new Map(everHeld.flatMap(under => idsUnder(under).map(id => [id, under] as const)))
+  const unseen = withoutAllStops(held?.orphanEnds ?? [], folded.sessions)
   return {
     ...folded,
-    loaded: [...new Set([...reached, ...homes.keys()])],
+    sessions: folded.sessions.filter(({ sessionId }) => !unseen.has(sessionId)),
+    loaded: [...new Set([...reached, ...homes.keys()])].filter(sessionId => !unseen.has(sessionId)),
     isTold: (sessionId, refs) => {
       const home = homes.get(sessionId)
       const counting = home && held?.sessions.get(home.sessionId)
@@ -121,6 +132,16 @@ export async function foldOf(sql: Sql, wanted: Wanted): Promise<ChargerFold> {
       return isTold(counting, refs.startRef, end && contentOf(end))
     },
   }
+}
+
+/** Sessions from before the oldest stop that was looked at: theirs may be among those that were not, so nothing is said of them. */
+function withoutAllStops(
+  orphans: readonly Fact<'session_end'>[],
+  sessions: readonly Session[],
+): ReadonlySet<SessionId> {
+  if (orphans.length < MAX_ORPHANS) return new Set()
+  const oldest = orphans.reduce((least, { hlc }) => (hlc < least ? hlc : least), orphans[0]?.hlc ?? 0n)
+  return new Set(sessions.filter(({ end, start }) => !end && start.hlc < oldest).map(one => one.sessionId))
 }
 
 /** Whether what was told under an id and split off is still told: its start is there, or another one with its stop. */

@@ -154,7 +154,7 @@ async function insertEvents(
   { admission, said, nowAt }: Said & { nowAt: number },
 ): Promise<void> {
   const rows = admission.events.map((event, i) =>
-    eventRow(siteId, event, { said: said[i], nowAt, element: admission.elements[i] }),
+    eventRow(siteId, event, { admission, said: said[i], nowAt, element: admission.elements[i] }),
   )
   const { text, params } = valuesOf(rows)
   const inserted = await sql(
@@ -167,14 +167,19 @@ async function insertEvents(
 }
 
 type Noted = {
+  readonly admission: Admitted
   readonly said: AnyBody | undefined
   readonly element: Uint8Array | undefined
   readonly nowAt: number
 }
 
-function eventRow(siteId: SiteId, event: LogEvent, { said, element, nowAt }: Noted): readonly Param[] {
+function eventRow(
+  siteId: SiteId,
+  event: LogEvent,
+  { admission, said, element, nowAt }: Noted,
+): readonly Param[] {
   invariant(element !== undefined, 'an admitted event has no element')
-  const columns = foldColumns(event, said)
+  const columns = foldColumns(event, said, admission.certificate)
   return [
     siteId,
     event.logId,
@@ -240,7 +245,7 @@ function touchedBy({ admission, said }: Said): Touched {
   const chargers = new Set<ChargerId>()
   for (const [i, event] of admission.events.entries()) {
     const body = said[i]
-    const columns = foldColumns(event, body)
+    const columns = foldColumns(event, body, admission.certificate)
     if (columns.sessionId) sessions.add(columns.sessionId)
     // A stop that names no session may belong to any of its charger's.
     else if (columns.chargerId && body?.name === 'session_end') chargers.add(columns.chargerId)

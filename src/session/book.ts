@@ -25,6 +25,8 @@ type Pages = {
   readonly bearers: Map<string, Set<SessionId>>
   readonly wordsOf: Map<SessionId, ReadonlySet<string>>
   readonly byToken: Map<TokenRef, Session[]>
+  /** Of each connector as they began; kept where stops name no session, and what comes next has a say. */
+  readonly lanes: Map<number, Session[]>
   sessions: Session[]
   orphanEnds: ChargerSessions['orphanEnds']
 }
@@ -37,6 +39,7 @@ export function openBook(facts: ChargerFacts): SessionBook {
     bearers: new Map(),
     wordsOf: new Map(),
     byToken: new Map(),
+    lanes: new Map(),
     sessions: [],
     orphanEnds: [],
   }
@@ -97,13 +100,9 @@ function standsAlone({ facts, bearers }: Pages, sessionId: SessionId, draft: Dra
 }
 
 /** Whether the session before it on its connector may be one that a stop is looked for: what comes next has a say in that. */
-function followsOrphan({ facts, sessions }: Pages, start: Fact<'session_start'>): boolean {
-  if (facts.orphanEnds.length === 0) return false
-  let before: Session | undefined
-  for (const session of sessions) {
-    if (session.connectorId !== start.body.connectorId || byBeginning(session.start, start) >= 0) continue
-    if (!before || byBeginning(before.start, session.start) < 0) before = session
-  }
+function followsOrphan({ facts, lanes }: Pages, start: Fact<'session_start'>): boolean {
+  const lane = lanes.get(start.body.connectorId) ?? []
+  const before = lane[placeOf(lane, start, byBeginning) - 1]
   return before !== undefined && facts.orphanEnds.some(end => fits(before, end))
 }
 
@@ -126,11 +125,17 @@ function foldAll(pages: Pages, stale: ReadonlySet<SessionId>): void {
   pages.sessions = [...sessions]
   pages.orphanEnds = orphanEnds
   pages.byToken.clear()
-  for (const session of sessions) {
-    const ofToken = pages.byToken.get(session.tokenRef)
-    if (ofToken) ofToken.push(session)
-    else pages.byToken.set(session.tokenRef, [session])
-  }
+  for (const session of sessions) file(pages.byToken, session.tokenRef, session)
+  pages.lanes.clear()
+  if (facts.orphanEnds.length === 0) return
+  for (const session of sessions) file(pages.lanes, session.connectorId, session)
+  for (const lane of pages.lanes.values()) lane.sort((a, b) => byBeginning(a.start, b.start))
+}
+
+function file<K>(lists: Map<K, Session[]>, key: K, session: Session): void {
+  const list = lists.get(key)
+  if (list) list.push(session)
+  else lists.set(key, [session])
 }
 
 /** Keeps in mind by which words an id's sessions may merge with others. */
@@ -145,24 +150,33 @@ function note({ bearers, wordsOf }: Pages, sessionId: SessionId, drafts: readonl
   wordsOf.set(sessionId, words)
 }
 
-function put({ sessions, byToken }: Pages, session: Session): void {
-  const ofToken = byToken.get(session.tokenRef) ?? []
-  byToken.set(session.tokenRef, ofToken)
-  for (const list of [sessions, ofToken]) list.splice(placeOf(list, session.start), 0, session)
+function put({ facts, sessions, byToken, lanes }: Pages, session: Session): void {
+  const { tokenRef, connectorId, start } = session
+  const ofToken = byToken.get(tokenRef) ?? []
+  byToken.set(tokenRef, ofToken)
+  for (const list of [sessions, ofToken]) list.splice(placeOf(list, start, byTime), 0, session)
+  if (facts.orphanEnds.length === 0) return
+  const lane = lanes.get(connectorId) ?? []
+  lanes.set(connectorId, lane)
+  lane.splice(placeOf(lane, start, byBeginning), 0, session)
 }
 
-function take({ sessions, byToken }: Pages, session: Session): void {
-  for (const list of [sessions, byToken.get(session.tokenRef) ?? []])
-    list.splice(placeOf(list, session.start), 1)
+function take({ facts, sessions, byToken, lanes }: Pages, session: Session): void {
+  const { tokenRef, connectorId, start } = session
+  for (const list of [sessions, byToken.get(tokenRef) ?? []]) list.splice(placeOf(list, start, byTime), 1)
+  const lane = lanes.get(connectorId) ?? []
+  if (facts.orphanEnds.length > 0) lane.splice(placeOf(lane, start, byBeginning), 1)
 }
 
-/** Where the session that begins so stands in a list sorted by start, or would stand. */
-function placeOf(sessions: readonly Session[], start: Fact<'session_start'>): number {
+type Order = (a: Fact<'session_start'>, b: Fact<'session_start'>) => number
+
+/** Where the session that begins so stands in a list in that order, or would stand. */
+function placeOf(sessions: readonly Session[], start: Fact<'session_start'>, order: Order): number {
   let low = 0
   let high = sessions.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (byTime((sessions[middle] as Session).start, start) < 0) low = middle + 1
+    if (order((sessions[middle] as Session).start, start) < 0) low = middle + 1
     else high = middle
   }
   return low

@@ -167,10 +167,20 @@ function joinByFit(shelves: Shelves, copies: Copies, fitting: Fitting): boolean 
   const [end] = copies
   const [only, ...others] = fitting(end)
   if (!only || others.length > 0 || !comesBefore(only, end)) return false
+  if (namesAnother(only, end)) return false
   joinEnds(only, copies)
   only.flags.add('joined-by-fit')
   shelve(shelves, only, contentOf(end))
   return true
+}
+
+/**
+ * Ids above 0 are made from the start's own words, so one that no session bears is of a session whose start is missing;
+ * or the charger invented it (OCPP 1.6 errata 3.18), and then the card has to agree. Energy of one driver must not be
+ * billed to another.
+ */
+function namesAnother(draft: Draft, { body }: End): boolean {
+  return body.transactionId > 0 && body.tokenRef !== draft.start.body.tokenRef
 }
 
 /** The sessions that wait for a stop, or for a copy of this one, and fit it. */

@@ -5,6 +5,7 @@ import { FINALISE_AFTER_MS } from '../../src/cloud/finalise.ts'
 import { type Ack, readObject } from '../../src/log/object.ts'
 import type { Push, PushAnswer } from '../../src/ports.ts'
 import type { ChargerId } from '../../src/units.ts'
+import { createView } from '../../src/view.ts'
 import { quiet } from '../integration/cloud-bench.ts'
 import { SITE_OPENED_AT, sessionBodies, type TestSite, testSite } from '../site.ts'
 
@@ -217,6 +218,31 @@ export function cloudContract(name: string, open: OpenCloud): void {
       expect(answer.refused).toEqual([])
       expect(await stateOf(cloud)).toEqual({ ...(before as object), heads: [...(await cloud.heads())] })
       expect(await cloud.heads()).toHaveProperty('size', 2)
+    })
+
+    it('hears of sessions from nodes alone, as nodes do', async () => {
+      const words = sessionBodies()
+      const said = [words.start, words.pricing, words.end]
+      const node = site.device('node')
+      const others = [site.issuer, site.cloud, site.device('desk', ['revoker'])]
+      const mixed = [site.device('both', ['node', 'revoker']), site.device('all', ['node', 'issuer'])]
+      for (const device of [...others, ...mixed]) {
+        const log = site.openLog(device)
+        log.append(said)
+        const answer = await push({ segments: log.segments(), certificates: [device.certificate.encoded] })
+        expect(acksOf(site, answer).map(ack => ack.logId)).toContain(log.logId)
+        // What nodes make of the same log.
+        const view = createView(site.roster([device]))
+        for (const event of log.events()) view.apply(event, device.certificate)
+        expect([view.sessions(), await cloud.sessions(), await cloud.bills()]).toEqual([[], [], []])
+      }
+      const log = site.openLog(node)
+      log.append([words.start, words.pricing])
+      await push({ segments: log.segments(), certificates: [node.certificate.encoded] })
+      expect(await cloud.sessions()).toMatchObject([{ state: 'open' }])
+      log.append([words.end])
+      await push({ segments: log.segments(3) })
+      expect(await cloud.bills()).toMatchObject([{ kind: 'invoice', amount: '0.63' }])
     })
 
     it('names what is missing before an epoch, until it comes', async () => {

@@ -1,12 +1,16 @@
 // Pushes against a real database: what is admitted becomes sessions, bills and acks exactly once, whatever is doubled,
 // reordered, forged or cut short.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { MAX_ORPHANS } from '../../src/cloud/charger.ts'
 import type { Database } from '../../src/cloud/database.ts'
 import { ingest } from '../../src/cloud/ingest.ts'
 import { enterSite } from '../../src/cloud/schema.ts'
+import type { AnyBody } from '../../src/log/body.ts'
 import { type Ack, readObject } from '../../src/log/object.ts'
-import { sessionBodies, type TestSite } from '../site.ts'
+import { SITE_OPENED_AT, sessionBodies, type TestSite } from '../site.ts'
 import { cloudBench, openTestDatabase } from './cloud-bench.ts'
+
+const DAY_MS = 24 * 3600 * 1000
 
 let database: Database
 beforeAll(async () => {
@@ -116,6 +120,30 @@ describe('a push', () => {
     for (const log of logs) await push({ segments: log.segments(), certificates })
     expect(await sessions()).toMatchObject([{ state: 'complete', energyWh: 2500, flags: [] }])
     expect(await bills()).toMatchObject([{ revision: 0, amount: '0.63' }])
+  })
+
+  it('keeps what a stop without a session ended, though more such stops came since than are looked at', async () => {
+    const { site, push, sessions, bills } = await cloudBench(database)
+    const node = site.device('north')
+    const log = site.openLog(node)
+    const certificates = [node.certificate.encoded]
+    const words = sessionBodies()
+    const nameless = (meterStopWh: number): AnyBody => {
+      const { orphanEnd } = sessionBodies({ meterStopWh })
+      if (orphanEnd.name !== 'session_end') throw new Error('a stop')
+      return { name: 'session_end', body: { ...orphanEnd.body, transactionId: -1 } }
+    }
+    log.append([words.start, words.pricing, nameless(156_700)])
+    await push({ segments: log.segments(), certificates })
+    const before = [await sessions(), await bills()]
+    expect(before).toMatchObject([[{ state: 'complete', energyWh: 2500 }], [{ amount: '0.63' }]])
+    for (let n = 0; n <= MAX_ORPHANS; n += 100)
+      log.append(
+        Array.from({ length: 100 }, (_, i) => nameless(n + i)),
+        SITE_OPENED_AT + DAY_MS + n,
+      )
+    await push({ segments: log.segments(4), certificates })
+    expect([await sessions(), await bills()]).toEqual(before)
   })
 
   it('keeps text that tries to be SQL or HTML as what it is', async () => {

@@ -32,6 +32,12 @@ export type Day = {
 }
 
 export const ORDINARY: Firmware = { isClocked: true, resets: false, allAtZero: false }
+/** Some have no clock, some a meter that begins at 0 now and then, or each time. */
+export const ANY_FIRMWARE: fc.Arbitrary<Firmware> = fc.record({
+  isClocked: fc.boolean(),
+  resets: fc.boolean(),
+  allAtZero: fc.nat(3).map(n => n === 0),
+})
 
 const visit: fc.Arbitrary<Visit> = fc.record({
   waitMin: fc.integer({ min: 1, max: 90 }),

@@ -6,6 +6,7 @@ import type { BodyOf } from '../../src/log/body.ts'
 import { type ChargerSessions, foldCharger, type Session } from '../../src/session/fold.ts'
 import { createSessions, type Sessions } from '../../src/session/sessions.ts'
 import type { ChargerId, EventHash, LogId, TokenRef } from '../../src/units.ts'
+import { ANY_FIRMWARE, dayOf, daysOf } from './nameless.ts'
 import {
   busyTellings,
   factsOf,
@@ -117,6 +118,17 @@ describe('the sessions of a node', () => {
         keepsUp(shuffled(events, order), turns)
       }),
       { numRuns: 150 },
+    )
+  })
+
+  it('are that for a charge point whose stops name no transaction', () => {
+    fc.assert(
+      fc.property(daysOf(ANY_FIRMWARE), keys, asks, (day, order, turns) => {
+        const events = placed(dayOf(day).told)
+        keepsUp(events, always)
+        keepsUp(shuffled(events, order), turns)
+      }),
+      { numRuns: 300 },
     )
   })
 
