@@ -31,7 +31,12 @@ export type Service = {
   readonly doubleBills: number
 }
 
-export type Percentiles = { readonly p50: number; readonly p95: number; readonly max: number; readonly count: number }
+export type Percentiles = {
+  readonly p50: number
+  readonly p95: number
+  readonly max: number
+  readonly count: number
+}
 
 export type Series = {
   readonly everyMs: number

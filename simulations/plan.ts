@@ -143,7 +143,12 @@ export type Fault =
       readonly forMs: number
     }
   /** Nodes lose all links one by one, and get them back in another order. */
-  | { readonly kind: 'swizzle'; readonly out: readonly number[]; readonly back: readonly number[]; readonly forMs: number }
+  | {
+      readonly kind: 'swizzle'
+      readonly out: readonly number[]
+      readonly back: readonly number[]
+      readonly forMs: number
+    }
   /** All links, or one. */
   | {
       readonly kind: 'quality'
@@ -152,7 +157,12 @@ export type Fault =
       readonly forMs: number
     }
   /** Reads so many bytes a second; the rest waits, up to a socket's buffer, then the link breaks. */
-  | { readonly kind: 'slow-reader'; readonly node: number; readonly bytesPerS: number; readonly forMs: number }
+  | {
+      readonly kind: 'slow-reader'
+      readonly node: number
+      readonly bytesPerS: number
+      readonly forMs: number
+    }
   // --- the process
   | { readonly kind: 'kill'; readonly node: number; readonly downMs: number }
   | { readonly kind: 'power-cut'; readonly node: number; readonly downMs: number }

@@ -64,9 +64,7 @@ async function main(options: Options): Promise<number> {
     const { realCommand } = await import('./real/command.ts')
     return await realCommand({ ...options, scenario })
   }
-  return options.seeds
-    ? await many({ ...options, scenario }, options.seeds)
-    : await one({ ...options, scenario })
+  return options.seeds ? await many({ ...options, scenario }, seeds) : await one({ ...options, scenario })
 }
 
 function list({ json }: Options): number {

@@ -4,9 +4,9 @@
 // keeps is its rules' affair.
 import { energyTakenWh } from '../charger/battery.ts'
 import { type Dice, seededRandom } from '../dice.ts'
-import { createHeap } from '../world/heap.ts'
 import type { Service } from '../outcome.ts'
 import type { ChargerPlan, Quirk, Visit } from '../plan.ts'
+import { createHeap } from '../world/heap.ts'
 import type { Ground } from './ground.ts'
 
 /** OCPP.md names no size. As simulations/station/queue.ts: 5,000 messages, of which readings make room for starts and stops. */

@@ -1,13 +1,17 @@
 // Money (PROTOCOL 6.5), counted from the chargers' own meters against what the cloud would have invoiced.
 // I19 the cloud holds what the authors wrote. I20 the bills of a session add up to the price of what it took, with one invoice.
 // I22 nobody pays for more than the meter says. I23 every session that a charger reported is billed, and none that it did not.
+// I25 no ack and no mark claims what the cloud does not have.
 // I24 the cloud reports a gap only where something is missing. A session whose records a fault destroyed, or that a charger
 // forgot by itself, is excused by name; one that a quirk made ambiguous may be disputed, never billed twice.
+import { decodeBody, TYPE_NUMBERS } from '../../src/log/body.ts'
+import { decodeElement } from '../../src/log/event.ts'
 import { priceOf } from '../../src/tariff/price.ts'
+import type { LogId } from '../../src/units.ts'
 import type { CloudBill, CloudSession } from '../cloud/cloud.ts'
 import type { Quirk } from '../plan.ts'
 import type { Station, StationSession } from '../station/station.ts'
-import type { Observer, Shown } from '../world/observer.ts'
+import type { Member, Observer, Shown } from '../world/observer.ts'
 import type { Losses } from './losses.ts'
 
 /** Habits that may leave it open which words belong together; a person then looks at it. */
@@ -32,10 +36,37 @@ export type Books = {
 export type BillingChecker = Observer & { readonly books: () => Books }
 
 export function billingChecker(shown: Shown, losses: Losses): BillingChecker {
+  /** Of each node's own log, how far its marks were looked at. */
+  const looked = new Map<LogId, number>()
+  let hasForgotten = false
+  /** A mark says that the cloud has the stop: so it must have it, unless it lost commits since. */
+  const checkMarks = (member: Member): void => {
+    const ledger = member.node()?.ledger()
+    const own = ledger?.ownLog()
+    const log = own && ledger?.logs.get(own)
+    if (!own || !log || hasForgotten) return
+    for (let seq = looked.get(own) ?? 0; seq < log.elements.length; seq++) {
+      const element = log.elements[seq]
+      if (element?.[1] !== TYPE_NUMBERS.reconciliation_mark) continue
+      const read = decodeElement(element)
+      const said = typeof read === 'string' ? undefined : decodeBody(read.type, read.body)
+      const end = said?.name === 'reconciliation_mark' ? said.body.end : undefined
+      if (end && (shown.cloud.headsNow().get(end.logId)?.seq ?? -1) < end.seq)
+        shown.object(
+          'I25',
+          `node ${member.name} calls a session reconciled whose stop the cloud does not have`,
+        )
+    }
+    looked.set(own, log.elements.length)
+  }
   let books: Books = { sessions: 0, lost: [], lostWh: 0, doubleBills: 0, billed: new Set() }
   return {
     name: 'billing',
     books: () => books,
+    injected: fault => {
+      hasForgotten ||= fault.kind === 'cloud-failover' || fault.kind === 'cloud-restore'
+    },
+    stepped: checkMarks,
     finished: async () => {
       books = audit({
         shown,
@@ -62,6 +93,11 @@ function checkHeads(shown: Shown): void {
   for (const [logId, head] of shown.cloud.headsNow()) {
     const log = node.ledger().logs.get(logId)
     const ours = log?.hashes[head.seq]
+    if (log && !log.fork && node.ledger().ackedSeq(logId) > head.seq)
+      shown.object(
+        'I25',
+        `log ${logId}: an ack covers ${node.ledger().ackedSeq(logId)}, and the cloud ends at ${head.seq}`,
+      )
     if (log && !log.fork && ours !== undefined && ours !== head.hash)
       shown.object('I19', `log ${logId}: the cloud holds another event ${head.seq} than the nodes`)
   }

@@ -11,6 +11,7 @@ import { createView } from '../../src/view.ts'
 import type { Dice } from '../dice.ts'
 import type { Member, Observer, Shown } from '../world/observer.ts'
 
+const FORK = 'its fork'
 /** Logs whose documents are built and compared at the end; each costs a document. */
 const DOCUMENTS = 8
 
@@ -46,7 +47,7 @@ export function convergenceChecker(shown: Shown, dice: Dice): ConvergenceWatch {
     awaits: () => {
       const said = apart()
       if (said === undefined) convergedMs ??= shown.nowMs() - shown.plan.durationMs
-      return said === undefined ? undefined : `I7 ${said}`
+      return said && (said.includes(FORK) ? `I9 ${said}` : `I7 ${said}`)
     },
     finished: () => {
       const nodes = up().flatMap(member => member.node() ?? [])
@@ -63,8 +64,8 @@ export function convergenceChecker(shown: Shown, dice: Dice): ConvergenceWatch {
 function differenceOf(ours: Log, theirs: Log | undefined): string | undefined {
   if (!theirs) return 'one does not have it'
   if (ours.fork || theirs.fork) {
-    if (!ours.fork || !theirs.fork) return 'I9 one holds a proof of its fork, the other does not'
-    return ours.fork.seq === theirs.fork.seq ? undefined : 'I9 its fork is known at different places'
+    if (!ours.fork || !theirs.fork) return `${FORK} is proven to one, and not to the other`
+    return ours.fork.seq === theirs.fork.seq ? undefined : `${FORK} is known at different places`
   }
   return ours.head.hash === theirs.head.hash
     ? undefined

@@ -4,7 +4,7 @@
 import type { FaultKind } from '../plan.ts'
 import type { Member, Observer, Shown } from '../world/observer.ts'
 
-/** Ten rounds of a second, a digest's five, and a transfer. */
+/** Ten rounds of gossip, which is every two seconds. */
 const SPREAD_MS = 20_000
 /** While one of these lasts somewhere, spreading may take longer. */
 const FOUL: readonly FaultKind[] = [

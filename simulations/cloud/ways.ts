@@ -1,8 +1,8 @@
 // Who has a way to the cloud, and when: the windows of the plan, flaps, and in the quiet time at least one way for good.
 import type { Uplink } from '../../src/ports.ts'
-import type { SimulatedCloud } from './cloud.ts'
 import type { Dice } from '../dice.ts'
 import type { Plan, UplinkPlan } from '../plan.ts'
+import type { SimulatedCloud } from './cloud.ts'
 import { uplinkOver } from './wire.ts'
 
 export type Ways = {

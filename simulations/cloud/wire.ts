@@ -5,9 +5,9 @@
 import { MeshError } from '../../src/errors.ts'
 import type { PushAnswer, Uplink } from '../../src/ports.ts'
 import { decodeAnswer, decodePush, encodeAnswer, encodePush } from '../../src/uplink/request.ts'
-import type { SimulatedCloud } from './cloud.ts'
 import type { Dice } from '../dice.ts'
 import type { UplinkPlan } from '../plan.ts'
+import type { SimulatedCloud } from './cloud.ts'
 
 /** From the start of a push to the end of patience. */
 export const UPLINK_TIMEOUT_MS = 30_000

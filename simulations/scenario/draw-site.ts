@@ -1,8 +1,8 @@
 // The standing parts of a world: nodes and who of them is hostile, who knows whom, chargers and the nodes that each has the
 // address of, cards. Honest nodes are connected without any hostile one, and only honest ones serve chargers.
 import type { Dice } from '../dice.ts'
-import { chosen } from './groups.ts'
 import type { CardPlan, ChargerPlan, HostilePlan, LinkPlan } from '../plan.ts'
+import { chosen } from './groups.ts'
 import { drawn, drawnWhole, type Range } from './range.ts'
 import type { ScenarioForm } from './scenario-form.ts'
 

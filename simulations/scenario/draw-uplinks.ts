@@ -1,9 +1,9 @@
 // Ways to the cloud and when they are open; and what the operator says when, to which node. Only honest nodes have either:
 // a site whose only uplink is in hostile hands promises nothing.
 import type { Dice } from '../dice.ts'
+import type { CardPlan, OperatorStep, UplinkPlan } from '../plan.ts'
 import type { Ground } from './draw-site.ts'
 import { chosen } from './groups.ts'
-import type { CardPlan, OperatorStep, UplinkPlan } from '../plan.ts'
 import { drawn, drawnCount, drawnWhole } from './range.ts'
 import { DAY, HOUR, type Often, SECOND } from './reading.ts'
 import type { ScenarioForm, When } from './scenario-form.ts'

@@ -1,11 +1,11 @@
 // What a scenario becomes under a seed: everything that is left to chance is drawn here and nowhere later, each topic with
 // dice of its own, so the same scenario and seed give the same plan, byte for byte, on every machine.
 import { type Dice, seededRandom } from '../dice.ts'
+import type { Plan } from '../plan.ts'
 import { drawFaults } from './draw-faults.ts'
 import { drawCards, drawGround, drawQuality } from './draw-site.ts'
 import { drawOperator, drawUplinks } from './draw-uplinks.ts'
 import { drawVisits } from './draw-visits.ts'
-import type { Plan } from '../plan.ts'
 import { drawnWhole } from './range.ts'
 import { SECOND } from './reading.ts'
 import type { Scenario } from './scenario.ts'

@@ -2,10 +2,10 @@
 // that the fault is over before the run is. An empty answer: there is nobody whom it could hit, or no time is left for it.
 import { assertNever } from '../../src/errors.ts'
 import type { Dice } from '../dice.ts'
+import type { Fault, LinkPlan } from '../plan.ts'
 import { chargersFor, groupsFor, networkNodesFor, nodesFor, pairFor, type Scene } from './fault-targets.ts'
 import type { Wish } from './fault-wishes.ts'
 import { type Param, WORDS } from './fault-words.ts'
-import type { Fault, LinkPlan } from '../plan.ts'
 import { drawn, drawnWhole, exactly, type Range } from './range.ts'
 import { SECOND } from './reading.ts'
 

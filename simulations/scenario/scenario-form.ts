@@ -1,9 +1,9 @@
 // The fields of a scenario file, with their defaults. Whatever a seed may choose is a range here; nothing is drawn yet.
 import { z } from 'zod'
+import { HOSTILE_TRICKS, QUIRKS } from '../plan.ts'
 import { type RandomWish, randomFault, type Site, timedFault } from './fault-wishes.ts'
 import { FAULT_WORDS, type FaultWord, WEATHERS } from './fault-words.ts'
 import { members, parseList } from './groups.ts'
-import { HOSTILE_TRICKS, QUIRKS } from '../plan.ts'
 import { PLAN } from './plan-form.ts'
 import { PROFILE_NAMES, PROFILES, type Profile } from './profile.ts'
 import { exactly, type Range } from './range.ts'

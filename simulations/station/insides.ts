@@ -3,11 +3,11 @@ import { type Battery, energyTakenWh, powerW, roomWh, socPercent } from '../char
 import type { Reading } from '../charger/connector.ts'
 import type { Dice } from '../dice.ts'
 import type { Quirk, Visit } from '../plan.ts'
-import type { StationDeps } from './station.ts'
 import type { StationClock } from './clock.ts'
 import type { Dialect } from './dialect.ts'
 import type { Queue } from './queue.ts'
 import type { SessionRecord } from './session.ts'
+import type { StationDeps } from './station.ts'
 import type { Wire } from './wire.ts'
 
 export type VisitRecord = {

@@ -6,8 +6,8 @@ import { confirmation } from '../../src/ocpp/answers.ts'
 import { type ChargerRecord, newRecord, noteRegister, noteStart } from '../../src/ocpp/chargers.ts'
 import { type Draft, type Translated, translate, UNREADABLE_START_WH } from '../../src/ocpp/v16.ts'
 import type { ChargerAnswer } from '../../src/ports.ts'
-import type { Line, StationDeps } from './station.ts'
 import type { Payload } from './session.ts'
+import type { Line, StationDeps } from './station.ts'
 
 export const CALL_TIMEOUT_MS = 30_000
 /** Firmware without an answer for so many calls takes the line for dead. */

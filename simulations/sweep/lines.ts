@@ -58,6 +58,10 @@ export function verdictText(outcome: Outcome): string {
     `  whole again ${outcome.convergedMs === undefined ? 'never' : `${outcome.convergedMs / 1000} s after the faults`}; reconciled p50 ${outcome.reconcileMs.p50 / 1000} s, p95 ${outcome.reconcileMs.p95 / 1000} s; ${outcome.bytesPerSession} bytes a session`,
     `  trace ${outcome.traceHash.slice(0, 16)}`,
   ]
+  for (const [name, other] of Object.entries(outcome.baselines ?? {}))
+    lines.push(
+      `  ${name.padEnd(8)} ${other.served} served, ${other.refusedWrongly} with a good card refused, ${other.servedWrongly} with a bad card served, ${other.lostSessions} sessions lost, ${other.doubleBills} billed twice`,
+    )
   for (const one of outcome.violations.slice(0, 10))
     lines.push(`  ! ${one.invariant} (${one.checker}) at ${(one.atMs / 1000).toFixed(3)} s: ${one.detail}`)
   if (outcome.violations.length > 10) lines.push(`  ! and ${outcome.violations.length - 10} more`)

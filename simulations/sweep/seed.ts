@@ -30,7 +30,8 @@ export async function runSeed(
   onProgress: (virtualMs: number) => void = () => undefined,
   options: RunOptions = {},
 ): Promise<Timed> {
-  const plan = drawPlan(findScenario(task.scenario), task.seed)
+  // By the name that it was asked for, a path perhaps: so that what is printed can be run again.
+  const plan = { ...drawPlan(findScenario(task.scenario), task.seed), scenario: task.scenario }
   const onSecond = (nowMs: number): void => {
     if (nowMs % SAID_EVERY_MS < 1000) onProgress(nowMs)
   }

@@ -1,4 +1,5 @@
 // Faults of a machine's parts: disks, clocks, uplinks, the cloud and chargers. weather.ts has those of networks and processes.
+import { assertNever } from '../../src/errors.ts'
 import type { Fault } from '../plan.ts'
 import type { WeatherDeps } from './weather.ts'
 
@@ -112,5 +113,7 @@ export function damage(
     case 'charger-replays':
       station?.replayAll(fault.times)
       return
+    default:
+      assertNever(fault)
   }
 }

@@ -1,7 +1,7 @@
 // `chargemesh cloud`: the receiver that a site's nodes push to.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import { parseHostPort } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import { type Closers, createClosers } from '../host/closers.ts'
@@ -20,6 +20,7 @@ type RunOptions = {
   readonly listen: string
   readonly host: readonly string[]
   readonly databaseUrl?: string
+  readonly epoch?: number
   readonly json?: boolean
 }
 
@@ -38,12 +39,23 @@ export function addCloudCommands(program: Command): void {
       '127.0.0.1',
     ])
     .option('--database-url <url>', 'a PostgreSQL server instead of the embedded one (or DATABASE_URL)')
+    .option(
+      '--epoch <n>',
+      'after a restore or a fail-over that may have lost something: one more than before',
+      cloudEpoch,
+    )
     .option('--json', 'print its address as JSON when it is ready')
     .addHelpText(
       'after',
-      '\nExample:\n  chargemesh cloud run --credentials ./stadium/cloud --dir ./cloud-data --listen 0.0.0.0:8443 --host 192.0.2.10',
+      '\nExample:\n  chargemesh cloud run --credentials ./stadium/cloud --dir ./cloud-data --listen 0.0.0.0:8443 --host 192.0.2.10\n  chargemesh cloud run --credentials ./stadium/cloud --dir ./cloud-data --epoch 2    # a backup was restored',
     )
     .action(runCloud)
+}
+
+function cloudEpoch(text: string): number {
+  const epoch = Number(text)
+  if (!/^\d+$/.test(text) || epoch < 1) throw new InvalidArgumentError('a whole number from 1 on')
+  return epoch
 }
 
 async function runCloud(options: RunOptions): Promise<void> {
@@ -91,6 +103,7 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
       certificates,
     },
     cloud: { certificate, logKey: unhex(identity.keys.logKey) },
+    ...(options.epoch !== undefined && { cloudEpoch: options.epoch }),
     tls: { key, cert },
     operatorToken: token,
     signatures: ed25519(),

@@ -93,7 +93,10 @@ export function round(state: OutboxState, input: RoundInput): Round {
   const urgent =
     state.failures === 0 && due.some(log => log.priority <= 1 && triedAt(state, log) === undefined)
   if (input.nowMs < state.nextAt && !urgent) return idle
-  return { state: { ...state, dueAt, drawnFor, busy: true }, send: due.toSorted((a, b) => inOrder(state, a, b)) }
+  return {
+    state: { ...state, dueAt, drawnFor, busy: true },
+    send: due.toSorted((a, b) => inOrder(state, a, b)),
+  }
 }
 
 /** When exactly this was last sent without getting anywhere. */

@@ -65,7 +65,7 @@ describe('npm run simulate', { timeout: 240_000 }, () => {
     const file = join(dir, 'wrong.yaml')
     await writeFile(file, 'shows: Wrong.\nduration: soon\nsite: { nodes: 3, chargers: 3 }\n')
     const { code, err } = await simulate('--scenario', file)
-    expect(err).toMatch(/wrong\.yaml:2: duration = soon: allowed: /)
+    expect(err).toMatch(/wrong\.yaml:2: duration = "soon": allowed: /)
     expect(code).toBe(2)
   })
 

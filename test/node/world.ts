@@ -4,13 +4,13 @@
 import { createHash } from 'node:crypto'
 import { type SimulatedDisk, simulatedDisk } from '../../simulations/disk/disk.ts'
 import { createSimulatedNetwork, type SimulatedNetwork } from '../../simulations/network/network.ts'
+import { createHeap } from '../../simulations/world/heap.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import { signObject } from '../../src/log/object.ts'
 import { type Node, startNode } from '../../src/node.ts'
 import type { ChargerAnswer, ChargerInput, ChargerMessage, Clock, Network, Random } from '../../src/ports.ts'
 import { type ChargerId, type DeviceId, hex, type LogId } from '../../src/units.ts'
 import { SITE_OPENED_AT, type TestDevice, type TestLog, type TestSite, testSite } from '../site.ts'
-import { createHeap } from '../../simulations/world/heap.ts'
 
 const TICK_MS = 1000
 const MAX_TASKS = 2_000_000
