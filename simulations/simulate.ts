@@ -59,12 +59,16 @@ async function main(options: Options): Promise<number> {
   if (options.scenario === undefined)
     throw new MeshError('CONFIG_INVALID', 'say which: --scenario NAME, or --list to see what there is')
   const { scenario } = options
+  if (options.seeds && options.trace)
+    throw new MeshError('CONFIG_INVALID', '--trace shows one run: give --seed or --replay instead of --seeds')
   if (options.real) {
     // Loaded only here: sockets and real disks are no part of a simulation.
     const { realCommand } = await import('./real/command.ts')
     return await realCommand({ ...options, scenario })
   }
-  return options.seeds ? await many({ ...options, scenario }, seeds) : await one({ ...options, scenario })
+  const alone = options.csv ? ([options.seed, options.seed] as const) : undefined
+  const seeds = options.seeds ?? alone
+  return seeds ? await many({ ...options, scenario }, seeds) : await one({ ...options, scenario })
 }
 
 function list({ json }: Options): number {
