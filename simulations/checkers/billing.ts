@@ -6,7 +6,6 @@
 // forgot by itself, is excused by name; one that a quirk made ambiguous may be disputed, never billed twice.
 import { decodeBody, TYPE_NUMBERS } from '../../src/log/body.ts'
 import { decodeElement } from '../../src/log/event.ts'
-import { priceOf } from '../../src/tariff/price.ts'
 import type { LogId } from '../../src/units.ts'
 import type { CloudBill, CloudSession } from '../cloud/cloud.ts'
 import type { Quirk } from '../plan.ts'
@@ -217,10 +216,18 @@ function checkSum(shown: Shown, session: CloudSession, bills: readonly CloudBill
   const sum = bills.reduce((total, bill) => total + Math.round(Number(bill.amount) * 1e6), 0)
   const prices = pricesOf(shown)
   const energyWh = bills.at(-1)?.energyWh ?? 0
-  const due = prices.map(pricePerKwh =>
-    Math.round(Number(priceOf(energyWh, { currency: 'EUR', pricePerKwh }) ?? Number.NaN) * 1e6),
-  )
+  const due = prices.map(pricePerKwh => centsOf(energyWh, pricePerKwh) * 10_000)
   if (!due.includes(sum)) shown.object('I20', `${what}: bills of ${sum / 1e6} for ${energyWh} Wh`)
+}
+
+/** By its own arithmetic, not by the code that it checks: whole numbers, rounded half-up once, at the bill. */
+function centsOf(energyWh: number, pricePerKwh: string): number {
+  const [units = '0', fraction = ''] = pricePerKwh.split('.')
+  const scale = 10n ** BigInt(fraction.length)
+  // Price times 100 cents times Wh, over 1,000 Wh in a kWh.
+  const numerator = BigInt(units + fraction) * 100n * BigInt(energyWh)
+  const denominator = scale * 1000n
+  return Number((2n * numerator + denominator) / (2n * denominator))
 }
 
 function pricesOf(shown: Shown): readonly string[] {

@@ -4,10 +4,18 @@
 // gate, and an announcement only ever leads to a question.
 import type { SignedObject } from '../log/object.ts'
 import { type DeviceId, type LogId, sameBytes } from '../units.ts'
-import { digestOf, headEntry, headsSince, objectsSince } from './frontier.ts'
+import {
+  digestOf,
+  type HeadEntry,
+  headEntry,
+  headsSince,
+  type ObjectEntry,
+  objectsSince,
+} from './frontier.ts'
 import { type CutSegment, type Log, type Logs, shortHash } from './logs.ts'
 import { type Have, MAX_WANT_LOGS, type Message, type Want } from './message.ts'
 import type { Objects } from './objects.ts'
+import { ANSWER_BURST_BYTES, newPeer, type Peer } from './peer.ts'
 import { createQuestions, MAX_OUTSTANDING, type Progress } from './questions.ts'
 import { evidence, nameOf, objectPages, pages, pick, type Send, segmentMessage, sendOf } from './sends.ts'
 
@@ -20,10 +28,9 @@ const GOSSIP_EVERY_MS = 2000
 const DIGEST_QUIET_MS = 2000
 const DIGEST_EVERY_MS = 5000
 const DIGEST_LOUD_MS = 30_000
-/** Everything is listed to one peer at most this often. */
-const FULL_EVERY_MS = 2000
-/** Answers to one peer: what its queue could hold, refilled at the rate at which a peer may talk to us. */
-const ANSWER_BURST_BYTES = 1024 * 1024
+/** Everything is listed to one peer at most this often: what we believe it to hold may have been lost on the way. */
+const FULL_EVERY_MS = 15_000
+/** How fast answers to one peer are allowed again: the rate at which a peer may talk to us. */
 const ANSWER_BYTES_PER_MS = 16 * 1024
 /** Both branches of a forked log go to one peer at most this often. */
 const PROOF_EVERY_MS = 10_000
@@ -31,18 +38,7 @@ const PROOF_EVERY_MS = 10_000
 const PROOF_AGAIN_MS = 60_000
 const MAX_PROOFS = 4
 
-type Peer = {
-  /** Up to where it surely holds a log: we pushed it, or it told us. */
-  readonly knows: Map<LogId, number>
-  /** Versions of objects that it surely holds, likewise. */
-  readonly holds: Map<string, number>
-  /** When it was last sent the proof of a fork. */
-  readonly provedAt: Map<LogId, number>
-  answerBytes: number
-  answeredAtMs: number
-  fullAt: number
-  digestAt: number
-}
+type Frontier = { readonly heads: readonly HeadEntry[]; readonly named: readonly ObjectEntry[] }
 
 export type SyncDeps = {
   readonly logs: Logs
@@ -114,12 +110,16 @@ export function createSync(deps: SyncDeps): Sync {
     const named = objectsSince(objects, gossiped.objects)
     gossiped = { logs: logs.changes(), objects: objects.changes() }
     if (heads.length + named.length === 0) return []
-    return pick([...peers.keys()], GOSSIP_PEERS, deps.dice).flatMap(to => {
-      const peer = peers.get(to) as Peer
-      const unknown = heads.filter(head => (peer.knows.get(head.logId) ?? -1) < head.seq)
-      const news = named.filter(entry => (peer.holds.get(nameOf(entry)) ?? -1) < entry.version)
-      return unknown.length + news.length === 0 ? [] : pages(unknown, news).map(message => ({ to, message }))
-    })
+    return pick([...peers.keys()], GOSSIP_PEERS, deps.dice).flatMap(to =>
+      tell(to, peers.get(to) as Peer, { heads, named }),
+    )
+  }
+
+  /** Of these, what the peer is not known to hold. */
+  const tell = (to: DeviceId, peer: Peer, { heads, named }: Frontier): readonly Send[] => {
+    const unknown = heads.filter(head => (peer.knows.get(head.logId) ?? -1) < head.seq)
+    const news = named.filter(entry => (peer.holds.get(nameOf(entry)) ?? -1) < entry.version)
+    return unknown.length + news.length === 0 ? [] : pages(unknown, news).map(message => ({ to, message }))
   }
 
   const ask = (to: DeviceId, nowMs: number): readonly Send[] => {
@@ -206,8 +206,10 @@ export function createSync(deps: SyncDeps): Sync {
       if (!peer) return []
       if (message.kind === 'have') return heardHave(from, peer, message, nowMs)
       if (message.kind === 'want') return heardWant(from, peer, message, nowMs)
-      if (sameBytes(message.digest, currentDigest()) || nowMs - peer.fullAt < FULL_EVERY_MS) return []
-      return listAll(from, peer, nowMs)
+      if (sameBytes(message.digest, currentDigest())) return []
+      // On a busy site two digests are hardly ever equal: first what is surely new there, and everything only now and then.
+      if (nowMs - peer.fullAt >= FULL_EVERY_MS) return listAll(from, peer, nowMs)
+      return tell(from, peer, { heads: headsSince(logs, 0), named: objectsSince(objects, 0) })
     },
     authored: (segments, nowMs) => {
       changedAtMs = nowMs
@@ -230,14 +232,14 @@ export function createSync(deps: SyncDeps): Sync {
       // One message for all: it is encoded once.
       const messages = objectPages(news.map(object => object.encoded))
       const sends: Send[] = []
-      const tell = (to: DeviceId, peer: Peer): void => {
+      const hand = (to: DeviceId, peer: Peer): void => {
         for (const { name, version } of news) peer.holds.set(name, version)
         if (to !== from) for (const message of messages) sends.push({ to, message })
       }
-      if (from === undefined) for (const [to, peer] of peers) tell(to, peer)
+      if (from === undefined) for (const [to, peer] of peers) hand(to, peer)
       else {
         const teller = peers.get(from)
-        if (teller) tell(from, teller)
+        if (teller) hand(from, teller)
       }
       return sends
     },
@@ -277,17 +279,5 @@ export function createSync(deps: SyncDeps): Sync {
       }
       return sends
     },
-  }
-}
-
-function newPeer(nowMs: number): Peer {
-  return {
-    knows: new Map(),
-    holds: new Map(),
-    provedAt: new Map(),
-    answerBytes: ANSWER_BURST_BYTES,
-    answeredAtMs: nowMs,
-    fullAt: nowMs,
-    digestAt: nowMs,
   }
 }

@@ -17,6 +17,7 @@ export type SessionBook = {
   readonly ofToken: (tokenRef: TokenRef) => readonly Session[]
 }
 
+type Start = Fact<'session_start'>
 type Pages = {
   readonly facts: ChargerFacts
   /** Drafts of the ids whose sessions touch no other. */
@@ -25,8 +26,8 @@ type Pages = {
   readonly bearers: Map<string, Set<SessionId>>
   readonly wordsOf: Map<SessionId, ReadonlySet<string>>
   readonly byToken: Map<TokenRef, Session[]>
-  /** Of each connector as they began; kept where stops name no session, and what comes next has a say. */
-  readonly lanes: Map<number, Session[]>
+  /** The starts on each connector as they began; kept where stops name no session, and what comes next has a say. */
+  readonly lanes: Map<number, Start[]>
   sessions: Session[]
   orphanEnds: ChargerSessions['orphanEnds']
 }
@@ -84,8 +85,7 @@ function foldAlone(pages: Pages, sessionId: SessionId): boolean {
   const [made, ...more] = draftsOf(own)
   if (!made || others.length > 0 || more.length > 0) return false
   if ((held && !standsAlone(pages, sessionId, held)) || !standsAlone(pages, sessionId, made)) return false
-  const moved = held?.start === made.start ? [] : [made.start, ...(held ? [held.start] : [])]
-  if (moved.some(start => followsOrphan(pages, start))) return false
+  if (held?.start !== made.start && !changesPlace(pages, held?.start, made.start)) return false
   note(pages, sessionId, [made])
   drafts.set(sessionId, [made])
   if (held) take(pages, sessionOf(held))
@@ -99,11 +99,20 @@ function standsAlone({ facts, bearers }: Pages, sessionId: SessionId, draft: Dra
   return !shared && !meetsOrphan(draft, facts)
 }
 
-/** Whether the session before it on its connector may be one that a stop is looked for: what comes next has a say in that. */
-function followsOrphan({ facts, lanes }: Pages, start: Fact<'session_start'>): boolean {
+/**
+ * Puts a start in its place on its connector; false where a stop may be looked for of the session that it comes behind,
+ * or came behind so far: what follows has a say in that.
+ */
+function changesPlace({ facts, lanes }: Pages, before: Start | undefined, start: Start): boolean {
+  if (facts.orphanEnds.length === 0) return true
   const lane = lanes.get(start.body.connectorId) ?? []
-  const before = lane[placeOf(lane, start, byBeginning) - 1]
-  return before !== undefined && facts.orphanEnds.some(end => fits(before, end))
+  lanes.set(start.body.connectorId, lane)
+  const places = [start, ...(before ? [before] : [])].map(one => placeOf(lane, one, byBeginning))
+  const followed = places.flatMap(place => lane[place - 1] ?? [])
+  if (followed.some(one => facts.orphanEnds.some(end => fits({ start: one }, end)))) return false
+  if (before) lane.splice(placeOf(lane, before, byBeginning), 1)
+  lane.splice(placeOf(lane, start, byBeginning), 0, start)
+  return true
 }
 
 /** Joins all sessions anew. Those whose facts did not change, and that touch no other, are not made again. */
@@ -128,14 +137,14 @@ function foldAll(pages: Pages, stale: ReadonlySet<SessionId>): void {
   for (const session of sessions) file(pages.byToken, session.tokenRef, session)
   pages.lanes.clear()
   if (facts.orphanEnds.length === 0) return
-  for (const session of sessions) file(pages.lanes, session.connectorId, session)
-  for (const lane of pages.lanes.values()) lane.sort((a, b) => byBeginning(a.start, b.start))
+  for (const session of sessions) file(pages.lanes, session.connectorId, session.start)
+  for (const lane of pages.lanes.values()) lane.sort(byBeginning)
 }
 
-function file<K>(lists: Map<K, Session[]>, key: K, session: Session): void {
+function file<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
   const list = lists.get(key)
-  if (list) list.push(session)
-  else lists.set(key, [session])
+  if (list) list.push(value)
+  else lists.set(key, [value])
 }
 
 /** Keeps in mind by which words an id's sessions may merge with others. */
@@ -150,33 +159,28 @@ function note({ bearers, wordsOf }: Pages, sessionId: SessionId, drafts: readonl
   wordsOf.set(sessionId, words)
 }
 
-function put({ facts, sessions, byToken, lanes }: Pages, session: Session): void {
-  const { tokenRef, connectorId, start } = session
-  const ofToken = byToken.get(tokenRef) ?? []
-  byToken.set(tokenRef, ofToken)
-  for (const list of [sessions, ofToken]) list.splice(placeOf(list, start, byTime), 0, session)
-  if (facts.orphanEnds.length === 0) return
-  const lane = lanes.get(connectorId) ?? []
-  lanes.set(connectorId, lane)
-  lane.splice(placeOf(lane, start, byBeginning), 0, session)
+function put({ sessions, byToken }: Pages, session: Session): void {
+  const ofToken = byToken.get(session.tokenRef) ?? []
+  byToken.set(session.tokenRef, ofToken)
+  for (const list of [sessions, ofToken]) list.splice(placeOf(list, session.start, bySessionTime), 0, session)
 }
 
-function take({ facts, sessions, byToken, lanes }: Pages, session: Session): void {
-  const { tokenRef, connectorId, start } = session
-  for (const list of [sessions, byToken.get(tokenRef) ?? []]) list.splice(placeOf(list, start, byTime), 1)
-  const lane = lanes.get(connectorId) ?? []
-  if (facts.orphanEnds.length > 0) lane.splice(placeOf(lane, start, byBeginning), 1)
+function take({ sessions, byToken }: Pages, session: Session): void {
+  for (const list of [sessions, byToken.get(session.tokenRef) ?? []])
+    list.splice(placeOf(list, session.start, bySessionTime), 1)
 }
 
-type Order = (a: Fact<'session_start'>, b: Fact<'session_start'>) => number
+function bySessionTime(session: Session, start: Start): number {
+  return byTime(session.start, start)
+}
 
-/** Where the session that begins so stands in a list in that order, or would stand. */
-function placeOf(sessions: readonly Session[], start: Fact<'session_start'>, order: Order): number {
+/** Where what begins so stands in a list in that order, or would stand. */
+function placeOf<T>(list: readonly T[], start: Start, order: (one: T, start: Start) => number): number {
   let low = 0
-  let high = sessions.length
+  let high = list.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (order((sessions[middle] as Session).start, start) < 0) low = middle + 1
+    if (order(list[middle] as T, start) < 0) low = middle + 1
     else high = middle
   }
   return low

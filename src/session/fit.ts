@@ -92,10 +92,7 @@ export function fitOf(drafts: readonly Draft[]): Fit {
     },
     mayBeSwallowed: end =>
       swallowed.some(
-        place =>
-          fits(place, end) &&
-          sharesCard(place, end) &&
-          !(place.next && orderOf([place.start, place.next, end]) !== 'none'),
+        place => fits(place, end) && sharesCard(place, end) && !isBehind(end, place.draft.start),
       ),
   }
 }
@@ -225,7 +222,8 @@ function readingsAbove({ draft }: Place, { body }: End): readonly Fact<'meter_ti
     .filter(register => (register.body.energyWh ?? body.meterStopWh) > body.meterStopWh)
 }
 
-/** Whether nothing says that the stop came first; where the charger's clock does not tell, that of the recorders has a say. */
-export function comesBefore({ start }: Begun, end: End): boolean {
-  return (instantOf(start) !== undefined && instantOf(end) !== undefined) || start.hlc <= end.hlc
+/** Whether the stop came behind the start: by the charger's clock, or where it does not tell, by that of the recorders. */
+export function isBehind(end: End, start: Start): boolean {
+  const [startedAt, stoppedAt] = [instantOf(start), instantOf(end)]
+  return startedAt !== undefined && stoppedAt !== undefined ? startedAt <= stoppedAt : start.hlc <= end.hlc
 }

@@ -64,6 +64,23 @@ function read(minute: number, energyWh: number, of: Told): Told {
   return { node: 0, atMs: OPENED_AT + minute * 60_000, body: { name: 'meter_tick', body } }
 }
 
+/** The same as a charger says it whose clock was never set. */
+function unset(told: Told): Told {
+  const { body } = told
+  const clockless = { raw: `1970, ${told.atMs}`, at: told.atMs - OPENED_AT }
+  if (body.name === 'session_start') {
+    const said = { ...body.body, startedAt: clockless }
+    return { ...told, body: { name: body.name, body: { ...said, ...idsOf(said) } } }
+  }
+  if (body.name !== 'session_end') throw new Error('a session begins or ends')
+  return { ...told, body: { name: body.name, body: { ...body.body, stoppedAt: clockless } } }
+}
+
+/** Recorded at another time than the charger said it, by a node of its own. */
+function recorded(minute: number, told: Told): Told {
+  return { ...told, node: 2, atMs: OPENED_AT + minute * 60_000 }
+}
+
 function taken({ connectorId, start, energyWh }: Session): readonly unknown[] {
   return [connectorId, start.body.meterStartWh, energyWh]
 }
@@ -85,7 +102,10 @@ describe('a stop of -1 while two sessions are open', () => {
       'where no later register speaks against it',
       [RIGHT, stop(30, 4000), begin(40, { connectorId: 1, meterStartWh: 3500 })],
     ],
-    ['where no reading was above it before', [RIGHT, read(20, 4500, LEFT), stop(30, 4000)]],
+    [
+      'where no reading was above it before',
+      [RIGHT, read(10, 1500, LEFT), read(20, 4500, LEFT), stop(30, 4000)],
+    ],
     ['where no reading was above it behind', [RIGHT, stop(30, 4000), read(50, 4500, LEFT)]],
   ] as const)('ends the one that it fits %s', (_, told) => {
     const { sessions, orphanEnds } = foldOf([LEFT, ...told])
@@ -104,6 +124,11 @@ describe('a stop of -1 while two sessions are open', () => {
       [RIGHT, stop(30, 4000), ...[1, 2].map(n => begin(40 + n, { connectorId: n, meterStartWh: 4000 }))],
     ],
     ['was made with the card of neither', [RIGHT, stop(30, 4000, OTHER)]],
+    ['is below what was read before', [read(20, 4500, LEFT), stop(30, 4000)]],
+    [
+      'came behind the next start, though at its register',
+      [RIGHT, stop(30, 4000), begin(20, { connectorId: 2, meterStartWh: 4000 })],
+    ],
     [
       'is at 0, where any meter may begin',
       [
@@ -128,6 +153,52 @@ describe('a stop of -1 while two sessions are open', () => {
     expect(orphanEnds).toEqual([])
   })
 
+  it('ends none whose connector went on from a lower register, however far others go', () => {
+    const far = begin(5, { connectorId: 2, meterStartWh: 900 })
+    const { sessions } = foldOf([
+      ...[LEFT, far, stop(30, 4000)],
+      ...[
+        begin(40, { connectorId: 1, meterStartWh: 3500 }),
+        begin(45, { connectorId: 2, meterStartWh: 9000 }),
+      ],
+    ])
+    expect(sessions.slice(0, 2).map(taken)).toEqual([
+      [1, 1000, undefined],
+      [2, 900, 3100],
+    ])
+  })
+
+  it('ends none that another followed at the same register, by the clock, before the stop', () => {
+    const zero = (minute: number, card?: TokenRef) => begin(minute, { connectorId: 1, meterStartWh: 0, card })
+    const { sessions } = foldOf([zero(0), zero(20, OTHER), stop(30, 4000)])
+    expect(sessions.map(taken)).toEqual([
+      [1, 0, undefined],
+      [1, 0, 4000],
+    ])
+  })
+
+  it('ends none that was read above it before another followed, where meters begin at 0', () => {
+    const first = begin(0, { connectorId: 1, meterStartWh: 0 })
+    const { sessions } = foldOf([
+      ...[first, begin(5, { connectorId: 2, meterStartWh: 0 }), stop(30, 4000)],
+      ...[read(40, 4500, first), begin(50, { connectorId: 1, meterStartWh: 0, card: OTHER })],
+    ])
+    expect(sessions.slice(0, 2).map(taken)).toEqual([
+      [1, 0, undefined],
+      [2, 0, 4000],
+    ])
+  })
+
+  it('ends the earlier of two for one session, whichever was recorded first', () => {
+    const { sessions, orphanEnds } = foldOf([
+      LEFT,
+      recorded(50, stop(30, 1500)),
+      recorded(45, stop(40, 1600)),
+    ])
+    expect(sessions.map(taken)).toEqual([[1, 1000, 500]])
+    expect(orphanEnds.map(({ body }) => body.meterStopWh)).toEqual([1600])
+  })
+
   it('is not moved by a reading that belongs to the next session', () => {
     const next = begin(40, { connectorId: 2, meterStartWh: 4000 })
     // Whoever heard the reading did not know that the next had begun.
@@ -137,6 +208,33 @@ describe('a stop of -1 while two sessions are open', () => {
       [2, 1200, 2800],
       [2, 4000, undefined],
     ])
+  })
+})
+
+describe('a stop of -1 without a clock', () => {
+  const first = unset(begin(0, { connectorId: 1, meterStartWh: 1000 }))
+  const then = unset(begin(50, { connectorId: 1, meterStartWh: 4000, card: OTHER }))
+
+  it('ends the session that was recorded before it, where the next one goes on', () => {
+    const { sessions, orphanEnds } = foldOf([first, unset(stop(30, 4000)), then])
+    expect(sessions.map(taken)).toEqual([
+      [1, 1000, 3000],
+      [1, 4000, undefined],
+    ])
+    expect(orphanEnds).toEqual([])
+  })
+
+  it('is left to people where what it fits was recorded behind it', () => {
+    const { sessions, orphanEnds } = foldOf([unset(stop(30, 4500)), then])
+    expect(sessions.map(taken)).toEqual([[1, 4000, undefined]])
+    expect(orphanEnds).toHaveLength(1)
+  })
+
+  it('is left to people where a session between was recorded by a clock that is behind', () => {
+    const between = recorded(-500, unset(begin(20, { connectorId: 1, meterStartWh: 2000 })))
+    const { sessions, orphanEnds } = foldOf([first, between, unset(stop(30, 4000)), then])
+    expect(sessions.filter(({ end }) => end)).toEqual([])
+    expect(orphanEnds).toHaveLength(1)
   })
 })
 
@@ -168,6 +266,16 @@ describe('the same card again at the same register', () => {
       [1, 0, undefined],
     ])
     expect(orphanEnds).toHaveLength(1)
+  })
+
+  it('is one session where its clock was set back between, and gets the stop behind both', () => {
+    const { sessions, orphanEnds } = foldOf([
+      begin(60, { connectorId: 1, meterStartWh: 1000 }),
+      recorded(70, begin(10, { connectorId: 1, meterStartWh: 1000 })),
+      recorded(80, stop(65, 3000)),
+    ])
+    expect(sessions.map(taken)).toEqual([[1, 1000, 2000]])
+    expect(orphanEnds).toEqual([])
   })
 })
 

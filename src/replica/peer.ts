@@ -1,0 +1,30 @@
+// What sync keeps of one connected peer: what it is known to hold, when it was told what, and what it may still be answered.
+import type { LogId } from '../units.ts'
+
+/** Answers to one peer at once: what its queue could hold. */
+export const ANSWER_BURST_BYTES = 1024 * 1024
+
+export type Peer = {
+  /** Up to where it surely holds a log: we pushed it, or it told us. */
+  readonly knows: Map<LogId, number>
+  /** Versions of objects that it surely holds, likewise. */
+  readonly holds: Map<string, number>
+  /** When it was last sent the proof of a fork. */
+  readonly provedAt: Map<LogId, number>
+  answerBytes: number
+  answeredAtMs: number
+  fullAt: number
+  digestAt: number
+}
+
+export function newPeer(nowMs: number): Peer {
+  return {
+    knows: new Map(),
+    holds: new Map(),
+    provedAt: new Map(),
+    answerBytes: ANSWER_BURST_BYTES,
+    answeredAtMs: nowMs,
+    fullAt: nowMs,
+    digestAt: nowMs,
+  }
+}
