@@ -174,13 +174,17 @@ function joinByFit(shelves: Shelves, copies: Copies, fitting: Fitting): boolean 
   return true
 }
 
+/** What is left of 2^63 - 1 (seen of real firmware): firmware's word for "none". */
+const NO_ID = 2 ** 31 - 1
+
 /**
  * Ids above 0 are made from the start's own words, so one that no session bears is of a session whose start is missing;
  * or the charger invented it (OCPP 1.6 errata 3.18), and then the card has to agree. Energy of one driver must not be
  * billed to another.
  */
 function namesAnother(draft: Draft, { body }: End): boolean {
-  return body.transactionId > 0 && body.tokenRef !== draft.start.body.tokenRef
+  const isId = body.transactionId > 0 && body.transactionId < NO_ID
+  return isId && body.tokenRef !== draft.start.body.tokenRef
 }
 
 /** The sessions that wait for a stop, or for a copy of this one, and fit it. */

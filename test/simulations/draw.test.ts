@@ -34,7 +34,9 @@ describe.each(NAMES)('%s', name => {
 
   it('draws faults in order, none of which contradicts another or outlasts the run', () => {
     expect(flawsOf(plans, checkFaults)).toEqual([])
-    expect(plans.some(plan => plan.faults.length > 0)).toBe(true)
+    // Some are about speed or about chargers, in fair weather.
+    const isFair = ['bench-16', 'bench-100', 'two-connectors-no-id'].includes(name)
+    expect(plans.some(plan => plan.faults.length > 0)).toBe(!isFair)
   })
 
   it('is the same for the same seed, another for another, and survives being written down', () => {
