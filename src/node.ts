@@ -79,10 +79,13 @@ type Input =
     }
   | { readonly kind: 'run'; readonly act: (node: Acting) => readonly Send[] }
 
+/** The tick of the mesh is the node's own. */
+type PeerInput = Exclude<MeshInput, { kind: 'tick' }>
+
 export type Node = {
   readonly charger: (input: ChargerInput) => Promise<ChargerAnswer>
   /** Peers, their messages: fire and forget. */
-  readonly mesh: (input: MeshInput) => void
+  readonly mesh: (input: PeerInput) => void
   /** Segments, certificates and objects from an issuer's tool, through the same gate as a peer's. */
   readonly submit: (submission: Submission) => Promise<SubmissionReport>
   readonly setUplinks: (uplinks: readonly Uplink[]) => void
@@ -238,11 +241,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     running ??= drain()
   }
 
-  const postMesh = (input: MeshInput): void => {
-    if (input.kind === 'tick') {
-      post({ kind: 'mesh', input })
-      return
-    }
+  const postMesh = (input: PeerInput): void => {
     // A peer's coming and going stay in order with what it says.
     const bytes = input.kind === 'message' ? input.bytes.length : 0
     if (mailbox.putFromPeer({ kind: 'mesh', input }, { peer: input.peer, bytes })) running ??= drain()

@@ -17,7 +17,7 @@ const AFTERMATH_MS = 60_000
 export async function shrink(plan: Plan, seenAtMs: number, options: ShrinkOptions): Promise<Plan> {
   let best = plan
   const attempt = async (what: string, smaller: Plan): Promise<boolean> => {
-    if (options.enough() || !(await options.breaks(smaller))) return false
+    if (smaller === best || options.enough() || !(await options.breaks(smaller))) return false
     best = smaller
     options.onStep(what, best)
     return true
@@ -28,8 +28,8 @@ export async function shrink(plan: Plan, seenAtMs: number, options: ShrinkOption
     for (const list of LISTS)
       await fewer<unknown>(best[list], async kept => attempt(`fewer ${list}`, { ...best, [list]: kept }))
     await attempt('without idle chargers', withoutIdleChargers(best))
-    await attempt('without habits', { ...best, chargers: best.chargers.map(one => ({ ...one, quirks: [] })) })
-    await attempt('on good links', { ...best, quality: { ...GOOD, minDelayMs: best.quality.minDelayMs } })
+    await attempt('without habits', withoutHabits(best))
+    await attempt('on good links', best.quality === GOOD ? best : { ...best, quality: GOOD })
     while (best.nodes > 1 && (await attempt('fewer nodes', withoutLastNode(best))));
   }
   return best
@@ -65,6 +65,11 @@ function shortened(plan: Plan, durationMs: number): Plan {
     durationMs: Math.min(plan.durationMs, durationMs),
     ...{ visits: before(plan.visits), operator: before(plan.operator), faults: before(plan.faults) },
   }
+}
+
+function withoutHabits(plan: Plan): Plan {
+  if (plan.chargers.every(one => one.quirks.length === 0)) return plan
+  return { ...plan, chargers: plan.chargers.map(one => ({ ...one, quirks: [] })) }
 }
 
 /** Chargers are named by number: the ones behind a gap move up. */

@@ -1,5 +1,6 @@
 // `--shrink SCENARIO:SEED`: runs the seed, takes pieces out for as long as the same promise is broken, and prints what is left
 // as a scenario file.
+import { basename } from 'node:path'
 import { MeshError } from '../../src/errors.ts'
 import type { Plan } from '../plan.ts'
 import { runPlan } from '../run.ts'
@@ -31,7 +32,11 @@ export async function shrinkSeed({ scenario, seed, minutes, onStep }: Shrinking)
     onStep: (what, plan) => onStep(`${what}: ${partsOf(plan)}`),
   })
   const shows = `${first.invariant} (${first.checker}): ${first.detail.split('\n')[0]}`
-  return planToScenario(smallest, { name: `${scenario}-${seed}`, shows })
+  // Of a path the file's own name, as far as a name may say it.
+  const name = `${basename(scenario).replace(/\.ya?ml$/, '')}-${seed}`
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]/g, '-')
+  return planToScenario(smallest, { name, shows })
 }
 
 function partsOf(plan: Plan): string {

@@ -20,20 +20,12 @@ export type HashDomain =
   | 'chargemesh/bill/v1'
 
 export function hashOf(domain: HashDomain, ...parts: readonly Uint8Array[]): Uint8Array {
-  return sha256(concatBytes([domainBytes(domain), ...parts]))
+  return sha256(concatBytes([utf8Bytes(domain), ...parts]))
 }
 
 /** In one call: an event is hashed several times on its way, and a hash object costs more than the hash. */
 export function sha256(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(hash('sha256', bytes, 'buffer'))
-}
-
-const domains = new Map<HashDomain, Uint8Array>()
-
-function domainBytes(domain: HashDomain): Uint8Array {
-  const bytes = domains.get(domain) ?? utf8Bytes(domain)
-  domains.set(domain, bytes)
-  return bytes
 }
 
 /** Bytes with their length (u32, big-endian) before them, so that two neighbours cannot trade characters. */

@@ -61,6 +61,22 @@ describe('npm run simulate', { timeout: 240_000 }, () => {
     expect(code).toBe(1)
   })
 
+  it('shrinks a run that breaks a promise to a file that breaks it again', async () => {
+    const file = join(dir, 'Hasty Site.yaml')
+    const visits = 'visits: { perHour: 200, stay: 20s..40s, meterEvery: 10s }\n'
+    await writeFile(
+      file,
+      `shows: Hasty.\nduration: 1m\nquiet: 1s\nsite: { nodes: 3, chargers: 3 }\n${visits}uplinks:\n  - { nodes: 1, when: never }\n`,
+    )
+    const shrunk = await simulate('--shrink', `${file}:2`, '--minutes', '1')
+    expect(shrunk.code).toBe(1)
+    const smallest = join(dir, 'smallest.yaml')
+    await writeFile(smallest, shrunk.out)
+    const again = await simulate('--scenario', smallest, '--json')
+    expect(again.code).toBe(1)
+    expect(JSON.parse(again.out)).toMatchObject({ nodes: 1, chargers: 0 })
+  })
+
   it('refuses a wrong field with its line, its value and what is allowed, and ends with 2', async () => {
     const file = join(dir, 'wrong.yaml')
     await writeFile(file, 'shows: Wrong.\nduration: soon\nsite: { nodes: 3, chargers: 3 }\n')
