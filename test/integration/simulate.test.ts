@@ -66,7 +66,7 @@ describe('npm run simulate', { timeout: 240_000 }, () => {
     const visits = 'visits: { perHour: 200, stay: 20s..40s, meterEvery: 10s }\n'
     await writeFile(
       file,
-      `shows: Hasty.\nduration: 1m\nquiet: 1s\nsite: { nodes: 3, chargers: 3 }\n${visits}uplinks:\n  - { nodes: 1, when: never }\n`,
+      `shows: No time to become whole.\nduration: 1m\nquiet: 1s\nsite: { nodes: 3, chargers: 3 }\n${visits}uplinks:\n  - { nodes: 1, when: never }\n`,
     )
     const shrunk = await simulate('--shrink', `${file}:2`, '--minutes', '1')
     expect(shrunk.code).toBe(1)
