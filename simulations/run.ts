@@ -1,4 +1,6 @@
 // One plan, run and judged: the world, every checker, the tally, and the verdict.
+
+import type { Remember } from '../src/remember.ts'
 import { billingChecker } from './checkers/billing.ts'
 import { cardsChecker } from './checkers/cards.ts'
 import { convergenceChecker } from './checkers/convergence.ts'
@@ -18,6 +20,8 @@ import { runWorld } from './world/world.ts'
 export type RunOptions = {
   /** Every line of the trace, as it is made. */
   readonly onLine?: (line: string) => void
+  /** What nodes share of what they read; a memory of its own where none is said. */
+  readonly remember?: Remember
   /** Each virtual second; `events` counts what the site has written by then. */
   readonly onSecond?: (nowMs: number, events: () => number) => void
   /** End at the first violation. */
@@ -68,6 +72,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Out
     enough: () => options.stopAtFirst === true && violations.length > 0,
     ...(plan.cloud === 'postgres' && options.postgres && { cloud: options.postgres }),
     ...(options.onLine && { onLine: options.onLine }),
+    ...(options.remember && { remember: options.remember }),
     onSecond: nowMs => options.onSecond?.(nowMs, () => written(site)),
   })
   if (!tally) throw new RangeError('a world without observers')

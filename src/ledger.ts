@@ -11,8 +11,8 @@ import { type Hlc, hlcOf, merge } from './log/hlc.ts'
 import { type ObjectVerdict, readObject } from './log/object.ts'
 import { logIdOf, MAX_LOG_EVENTS, type Writer, write } from './log/writer.ts'
 import type { Random, Segment } from './ports.ts'
+import { type Remember, readAnew } from './remember.ts'
 import { type Admission, admit } from './replica/admit.ts'
-import { encodeUpdate } from './replica/canonical.ts'
 import { type CutSegment, createLogs, type Logs, newestOf } from './replica/logs.ts'
 import { createObjects, type Objects } from './replica/objects.ts'
 import { ackedSeq, policyAgeMs } from './replica/receipts.ts'
@@ -34,6 +34,7 @@ export type LedgerDeps = {
   readonly logKey: Uint8Array
   readonly random: Random
   readonly swVersion: string
+  readonly remember?: Remember
 }
 
 export type Times = { readonly wallMs: number; readonly monotonicMs: number }
@@ -77,9 +78,10 @@ type Epoch = { writer: Writer; openedAtMs: number }
 
 export function createLedger(deps: LedgerDeps): Ledger {
   const { roster, signatures, certificate } = deps
+  const remember = deps.remember ?? readAnew
   const logs = createLogs()
   const objects = createObjects()
-  let view = createView(roster)
+  let view = createView(roster, remember)
   let hlc: Hlc = hlcOf(0)
   let epoch: Epoch | undefined
   let opening: Pick<BodyOf<'epoch_open'>, 'storeState' | 'bootReason'> = {
@@ -119,7 +121,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
   const admitSegment = (segment: Segment): Admission => {
     const known = logs.get(segment.logId)?.fork
     if (known && segment.fromSeq > known.seq) return { kind: 'duplicate' }
-    const admission = admit({ roster, signatures }, segment, logs.held(segment.logId))
+    const admission = admit({ roster, signatures, remember }, segment, logs.held(segment.logId))
     if (admission.kind === 'fork') return freeze(segment, admission) ? admission : { kind: 'duplicate' }
     if (admission.kind === 'admitted') {
       if (known) return { kind: 'duplicate' }
@@ -130,7 +132,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
 
   const build = (): View => {
     stale = 'no'
-    view = viewOf(roster, logs)
+    view = viewOf(roster, logs, remember)
     return view
   }
 
@@ -189,7 +191,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
   }
 
   const keep = (segment: Segment): void => {
-    records.push(segmentRecord('segment', segment))
+    records.push(remember('record', segment.update, () => segmentRecord('segment', segment)))
   }
 
   const chain = (one: Certificate): readonly Certificate[] => {
@@ -214,19 +216,14 @@ export function createLedger(deps: LedgerDeps): Ledger {
         hlc = merge(hlc, admission.head.hlc, times.wallMs)
         // Before its first segment: without the certificate the log could not be read after a reboot.
         if (first?.seq === 0) for (const one of chain(admission.certificate)) keepCertificate(one)
-        if (first)
-          keep({
-            logId: segment.logId,
-            fromSeq: first.seq,
-            update: encodeUpdate(first.seq, admission.elements),
-          })
+        keep(admission.segment)
       } else if (admission.kind === 'fork') {
         records.push(segmentRecord('fork', segment))
       }
       return admission
     },
     admitObject: encoded => {
-      const verdict = readObject({ roster, signatures }, encoded)
+      const verdict = readObject({ roster, signatures, remember }, encoded)
       const news = verdict.kind === 'valid' && objects.add(verdict.object)
       // Signs of life are worth nothing after a minute: they are not kept.
       if (news && verdict.object.kind !== 'uplink') records.push({ kind: RECORD.object, payload: encoded })

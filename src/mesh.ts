@@ -5,8 +5,9 @@ import type { Ledger } from './ledger.ts'
 import type { SignedObject } from './log/object.ts'
 import type { Submission, SubmissionReport } from './node.ts'
 import type { Logger, Network, Random, Segment } from './ports.ts'
+import type { Remember } from './remember.ts'
 import type { Admission } from './replica/admit.ts'
-import { countOf, encodeUpdate } from './replica/canonical.ts'
+import { countOf } from './replica/canonical.ts'
 import type { HeadEntry } from './replica/frontier.ts'
 import { type CutSegment, shortHash } from './replica/logs.ts'
 import { decodeMessage, type Message } from './replica/message.ts'
@@ -32,6 +33,7 @@ export type MeshDeps = {
   readonly network: Network
   readonly random: Random
   readonly logger: Logger
+  readonly remember: Remember
   readonly count: (name: string, by?: number) => void
 }
 
@@ -42,7 +44,7 @@ export type Mesh = {
     submission: Submission,
   ) => { readonly report: SubmissionReport; readonly sends: readonly Send[] }
   /** Our own events are durable: tell everybody. */
-  readonly authored: (segments: readonly CutSegment[], nowMs: number) => readonly Send[]
+  readonly authored: (segments: readonly CutSegment[]) => readonly Send[]
   readonly learned: (news: readonly SignedObject[]) => readonly Send[]
   /** What passed the gate since the last call, for the documents. */
   readonly takeAdmitted: () => readonly Segment[]
@@ -81,8 +83,7 @@ export function createMesh(deps: MeshDeps): Mesh {
     count(`gate.${admission.kind}`)
     if (admission.kind === 'admitted') {
       count('gate.events', admission.events.length)
-      const fromSeq = admission.events[0]?.seq ?? 0
-      admitted.push({ logId: segment.logId, fromSeq, update: encodeUpdate(fromSeq, admission.elements) })
+      admitted.push(admission.segment)
     }
     if (admission.kind === 'invalid') {
       deps.logger.warn('segment refused', { log: segment.logId, reason: admission.reason, peer })
@@ -117,7 +118,9 @@ export function createMesh(deps: MeshDeps): Mesh {
     }
     const { logId, fromSeq, more } = segment
     const nextSeq = fromSeq + countOf(segment.update)
-    const sends = sync.progressed(peer, { logId, fromSeq, nextSeq, more }, act.times.monotonicMs)
+    const was = admission.kind === 'admitted' ? 'news' : admission.kind === 'duplicate' ? 'duplicate' : 'gap'
+    const arrived = { logId, fromSeq, nextSeq, more, was, message: segment } as const
+    const sends = sync.arrived(peer, arrived, act.times.monotonicMs)
     const urgent =
       admission.kind === 'fork' ||
       (admission.kind === 'admitted' && !admission.certificate.roles.includes('node'))
@@ -125,9 +128,11 @@ export function createMesh(deps: MeshDeps): Mesh {
   }
 
   const heardObjects = (act: Acting, peer: DeviceId, objects: readonly Uint8Array[]): readonly Send[] => {
+    const all: SignedObject[] = []
     const news: SignedObject[] = []
     for (const encoded of objects) {
       const verdict = act.ledger.admitObject(encoded)
+      if (verdict.kind === 'valid') all.push(verdict.object)
       if (verdict.kind === 'valid' && verdict.news) news.push(verdict.object)
       if (verdict.kind !== 'refused') continue
       count(`object.${verdict.reason}`)
@@ -138,11 +143,11 @@ export function createMesh(deps: MeshDeps): Mesh {
         return []
       }
     }
-    return sync.learned(news, peer)
+    return sync.told(peer, { all, news }, act.times.monotonicMs)
   }
 
   const heard = (act: Acting, peer: DeviceId, bytes: Uint8Array): readonly Send[] => {
-    const message = decodeMessage(bytes)
+    const message = deps.remember('message', bytes, () => decodeMessage(bytes))
     if (!message) {
       tolerate(peer, 'message-malformed')
       return []
@@ -192,12 +197,12 @@ export function createMesh(deps: MeshDeps): Mesh {
       for (const object of submission.objects) {
         const verdict = act.ledger.admitObject(object)
         if (verdict.kind === 'refused') refused.push(`object: ${verdict.reason}`)
-        else if (verdict.news) sends.push(...sync.learned([verdict.object], undefined))
+        else if (verdict.news) sends.push(...sync.learned([verdict.object]))
       }
       return { report: { admitted: taken, refused }, sends }
     },
-    authored: (segments, nowMs) => sync.authored(segments, nowMs),
-    learned: news => sync.learned(news, undefined),
+    authored: segments => sync.authored(segments),
+    learned: news => sync.learned(news),
     takeAdmitted: () => admitted.splice(0),
   }
 }

@@ -25,6 +25,7 @@ import type {
   Segment,
   Uplink,
 } from './ports.ts'
+import { type Remember, readAnew } from './remember.ts'
 import { documentName } from './replica/document.ts'
 import { encodeMessage, type Message } from './replica/message.ts'
 import type { Send } from './replica/sends.ts'
@@ -54,6 +55,7 @@ export type NodeDeps = {
   readonly logger: Logger
   readonly swVersion: string
   readonly heartbeatS: number
+  readonly remember?: Remember
   /** Lets sockets and files have their turn between two batches. */
   readonly breathe: () => Promise<void>
 }
@@ -117,6 +119,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
   const uplinks = createUplinks({ ...deps, count, self: deps.certificate.deviceId })
   let open = await openStore(deps, 'start', count)
   let failure: { reason: string; retryAtMs: number; waitMs: number } | undefined
+  const remember = deps.remember ?? readAnew
   const mailbox = createMailbox<Input>()
   let ticking = false
   let running: Promise<void> | undefined
@@ -153,7 +156,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     for (const segment of authored) deps.documents.put(documentName(segment.logId), segment.update)
     for (const segment of open.mesh.takeAdmitted())
       deps.documents.put(documentName(segment.logId), segment.update)
-    return open.mesh.authored(authored, deps.clock.monotonicMs())
+    return open.mesh.authored(authored)
   }
 
   /** Decides what waits, for BATCH_MS at most; then makes it durable, replies and sends, in this order. */
@@ -180,7 +183,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
       // What goes to many is one message, and encoded once.
       const encoded = new Map<Message, Uint8Array>()
       for (const { to, message } of [...pushes, ...sends]) {
-        const bytes = encoded.get(message) ?? encodeMessage(message)
+        const bytes = encoded.get(message) ?? remember('encoded', message, () => encodeMessage(message))
         encoded.set(message, bytes)
         deps.network.send(to, bytes)
       }

@@ -5,6 +5,7 @@ import { createMarks, type Marks } from './marks.ts'
 import { createMesh, type Mesh } from './mesh.ts'
 import type { NodeDeps } from './node.ts'
 import type { Disk } from './ports.ts'
+import { readAnew } from './remember.ts'
 import { type Journal, openJournal } from './store/journal.ts'
 
 /** Written before a journal that failed is read again: a disk that is still full is not worth a whole scan. */
@@ -38,6 +39,6 @@ export async function openStore(
   const recovered = `${scan.state}, ${scan.recordCount} records, ${ledger.logs.count()} logs, ${lost} refused`
   if (storeState === 'lossy')
     deps.logger.warn('the journal is damaged: what is missing comes back from peers', { recovered })
-  const mesh = createMesh({ ...deps, ledger, count })
+  const mesh = createMesh({ ...deps, remember: deps.remember ?? readAnew, ledger, count })
   return { ledger, mesh, marks: createMarks(ledger, deps.certificate.deviceId), journal, recovered }
 }

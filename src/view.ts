@@ -6,6 +6,7 @@ import type { Roster } from './identity/roster.ts'
 import { type AnyBody, decodeBody, type EventRef } from './log/body.ts'
 import { eventsOf, type LogEvent } from './log/event.ts'
 import type { Hlc } from './log/hlc.ts'
+import { type Remember, readAnew } from './remember.ts'
 import type { Logs } from './replica/logs.ts'
 import { byTime, type Fact } from './session/facts.ts'
 import type { ChargerSessions, Session } from './session/fold.ts'
@@ -38,7 +39,7 @@ const MAX_POLICY_HEADS = 16
 /** Diagnostics kept for display, the newest by their logs' clocks; the logs keep them all. */
 export const MAX_DIAGNOSTICS = 10_000
 
-export function createView(roster: Roster): View {
+export function createView(roster: Roster, remember: Remember = readAnew): View {
   const policy = createPolicy()
   const tariffs = createTariffs()
   const sessions = createSessions()
@@ -66,7 +67,7 @@ export function createView(roster: Roster): View {
     tariffs,
     apply: (event, certificate) => {
       changes += 1
-      const said = decodeBody(event.type, event.body)
+      const said = remember('body', event, () => decodeBody(event.type, event.body))
       if (!said) unreadable += 1
       if (certificate.roles.includes('issuer') || certificate.roles.includes('revoker')) {
         const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
@@ -90,8 +91,8 @@ export function createView(roster: Roster): View {
 }
 
 /** The view of everything that counts: what lies at and behind a fork does not. */
-export function viewOf(roster: Roster, logs: Logs): View {
-  const view = createView(roster)
+export function viewOf(roster: Roster, logs: Logs, remember: Remember = readAnew): View {
+  const view = createView(roster, remember)
   for (const log of logs.all()) {
     const elements = log.fork ? log.elements.slice(0, log.fork.seq) : log.elements
     for (const event of eventsOf(log.logId, elements)) view.apply(event, log.certificate)

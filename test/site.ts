@@ -89,7 +89,7 @@ export function testSite(seed = 'site'): TestSite {
   const rootSeed = random(32)
   const rootKey = publicKeyOf(rootSeed)
   const siteId = siteIdOf(rootKey)
-  const known = createRoster(signatures, siteId, rootKey)
+  const known = createRoster({ signatures }, siteId, rootKey)
   let serial = 0
   const certify = (name: string, roles: readonly Role[], by?: TestDevice, valid = lifetime()): TestDevice => {
     const keys = drawKeys(random)
@@ -122,7 +122,7 @@ export function testSite(seed = 'site'): TestSite {
     device: (name, roles = ['node'], valid) =>
       certify(name, roles, roles.includes('issuer') ? undefined : issuer, valid),
     roster: (devices = []) => {
-      const roster = createRoster(signatures, siteId, rootKey)
+      const roster = createRoster({ signatures }, siteId, rootKey)
       for (const device of [issuer, cloud, ...devices]) roster.enrol(device.certificate.encoded)
       return roster
     },

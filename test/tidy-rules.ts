@@ -12,6 +12,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       'src/ports.ts',
       'src/cbor.ts',
       'src/version.ts',
+      'src/remember.ts',
     ],
   },
   {

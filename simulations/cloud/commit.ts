@@ -31,7 +31,7 @@ export type Tables = {
 
 /** Throws CERTIFICATE_INVALID when the cloud's own certificate is not of this site. */
 export function openTables(deps: CloudDeps, cloudEpoch: number): Tables {
-  const roster = createRoster(deps.signatures, deps.siteId, deps.rootKey)
+  const roster = createRoster({ signatures: deps.signatures }, deps.siteId, deps.rootKey)
   for (const encoded of deps.certificates) roster.enrol(encoded)
   const own = roster.enrol(deps.cloud.certificate)
   if (own.kind === 'refused') throw new MeshError('CERTIFICATE_INVALID', `of the cloud: ${own.reason}`)

@@ -67,6 +67,7 @@ export function createMemory(): Memory {
           for (const object of message.objects) keep(state.objects, object, MAX_OBJECTS)
           return undefined
         case 'want':
+        case 'prune':
         case 'digest':
           return undefined
       }

@@ -12,6 +12,7 @@ import { breathe, systemClock, systemLogger, systemRandom } from '../../src/host
 import { rememberingTokens, tokenSecretIn } from '../../src/host/tokens.ts'
 import { createRoster, type Roster } from '../../src/identity/roster.ts'
 import { type Node, startNode } from '../../src/node.ts'
+import { readAnew } from '../../src/remember.ts'
 import { hex, type LogId, type TokenRef, unhex } from '../../src/units.ts'
 import { SW_VERSION } from '../../src/version.ts'
 import { simulatedDisk } from '../disk/disk.ts'
@@ -64,7 +65,7 @@ async function siteOf(plan: Plan, siteDir: string, files: readonly IdentityFile[
   const [siteId, rootKey] = [siteIdIn(known), unhex(known.rootKey)]
   const issuer = await readIdentity(join(siteDir, ISSUER_FOLDER))
   const rosterOf = (identity?: IdentityFile): Roster => {
-    const roster = createRoster(signatures, siteId, rootKey)
+    const roster = createRoster({ signatures }, siteId, rootKey)
     for (const encoded of issuer.certificates) roster.enrol(unhex(encoded))
     for (const encoded of identity?.certificates ?? []) roster.enrol(unhex(encoded))
     return roster
@@ -77,7 +78,14 @@ async function siteOf(plan: Plan, siteDir: string, files: readonly IdentityFile[
   }
   const refs = await referencesOf(plan, files[0])
   const site: SimulatedSite = {
-    ...{ siteId, rootKey, signatures, issuer: credentialOf(issuer), devices: files.map(credentialOf) },
+    ...{
+      siteId,
+      rootKey,
+      signatures,
+      remember: readAnew,
+      issuer: credentialOf(issuer),
+      devices: files.map(credentialOf),
+    },
     cloud: credentialOf(await readIdentity(join(siteDir, CLOUD_FOLDER))),
     roster: own => {
       const roster = rosterOf()

@@ -148,7 +148,8 @@ export function createMember(deps: MemberDeps): LiveMember {
     }
     const roster = deps.site.roster(credential)
     const started = await startNode({
-      ...{ roster, signatures: deps.site.signatures, certificate: credential.certificate },
+      ...{ roster, signatures: deps.site.signatures, remember: deps.site.remember },
+      ...{ certificate: credential.certificate },
       ...{ logKey: credential.keys.logKey, clock, random: deps.dice.random, disk: disk.mount() },
       network: networkOf(isAlive),
       documents: { put: () => undefined },

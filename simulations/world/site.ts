@@ -12,9 +12,11 @@ import { sha256, utf8Bytes } from '../../src/identity/hash.ts'
 import { type DeviceKeys, drawKeys } from '../../src/identity/keys.ts'
 import { createRoster, type Roster } from '../../src/identity/roster.ts'
 import { sealPublicKey } from '../../src/identity/seal.ts'
+import type { Remember } from '../../src/remember.ts'
 import { hex, type SiteId, type TokenRef } from '../../src/units.ts'
 import type { Dice } from '../dice.ts'
 import type { Plan } from '../plan.ts'
+import { createMemory } from './remember.ts'
 import { type Signer, signerOf } from './signer.ts'
 
 const DAY_MS = 24 * 3600 * 1000
@@ -25,6 +27,8 @@ export type SimulatedSite = {
   readonly siteId: SiteId
   readonly rootKey: Uint8Array
   readonly signatures: Signer
+  /** Shared by all nodes. */
+  readonly remember: Remember
   readonly issuer: Credential
   readonly cloud: Credential
   /** By node number, from 1; the first entry is node 1's. */
@@ -34,12 +38,12 @@ export type SimulatedSite = {
   readonly tokenRef: (idTag: string) => TokenRef
 }
 
-export function simulatedSite(plan: Plan, dice: Dice): SimulatedSite {
+export function simulatedSite(plan: Plan, dice: Dice, remember: Remember = createMemory()): SimulatedSite {
   const signatures = signerOf(plan.signer)
   const rootSeed = dice.random.bytes(32)
   const rootKey = signatures.publicKeyOf(rootSeed)
   const siteId = siteIdOf(rootKey)
-  const known = createRoster(signatures, siteId, rootKey)
+  const known = createRoster({ signatures, remember }, siteId, rootKey)
   let serial = 0
   const certify = (name: string, roles: readonly Role[], by?: Credential): Credential => {
     const keys = drawKeys(dice.random.bytes)
@@ -66,9 +70,9 @@ export function simulatedSite(plan: Plan, dice: Dice): SimulatedSite {
   const devices = Array.from({ length: plan.nodes }, (_, i) => certify(`node-${i + 1}`, ['node'], issuer))
   const refs = new Map<string, TokenRef>()
   return {
-    ...{ siteId, rootKey, signatures, issuer, cloud, devices },
+    ...{ siteId, rootKey, signatures, remember, issuer, cloud, devices },
     roster: own => {
-      const roster = createRoster(signatures, siteId, rootKey)
+      const roster = createRoster({ signatures, remember }, siteId, rootKey)
       roster.enrol(issuer.certificate.encoded)
       if (own) roster.enrol(own.certificate.encoded)
       return roster

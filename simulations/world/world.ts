@@ -3,6 +3,7 @@
 // every promise that they woke runs dry, and then the observers look. Nothing waits for a real timer.
 import { reasonOf } from '../../src/errors.ts'
 import type { Logger } from '../../src/ports.ts'
+import type { Remember } from '../../src/remember.ts'
 import type { DeviceId, LogId } from '../../src/units.ts'
 import { type CloudDeps, type CloudHead, memoryCloud, type SimulatedCloud } from '../cloud/cloud.ts'
 import { openWays, type Ways } from '../cloud/ways.ts'
@@ -28,6 +29,7 @@ export type WorldOptions = {
   readonly observers: (shown: Shown, ways: Ways) => readonly Observer[]
   readonly cloud?: (deps: CloudDeps) => Promise<SimulatedCloud>
   readonly onLine?: (line: string) => void
+  readonly remember?: Remember
   readonly onSecond?: (nowMs: number) => void
   readonly object: (invariant: string, observer: string, atMs: number, detail: string) => void
   /** The verdict is known: stop. */
@@ -82,7 +84,7 @@ async function createWorld(plan: Plan, options: WorldOptions) {
   // Whole milliseconds, so that what happens together is one step.
   const schedule = (delayMs: number, task: () => void): void =>
     heap.push(state.nowMs + Math.max(0, Math.ceil(delayMs)), task)
-  const site = simulatedSite(plan, dice.fork('site'))
+  const site = simulatedSite(plan, dice.fork('site'), options.remember)
   const operator = createOperator(plan, site, dice.fork('operator'))
   const cloud = inBackground(await openCloud(plan, options, site, nowMs), background)
   const ways = openWays({ plan, cloud, dice: dice.fork('uplinks'), schedule, nowMs })

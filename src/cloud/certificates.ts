@@ -31,7 +31,7 @@ const CHAIN_LENGTH = 2
 
 export async function openCertificates(options: CertificateStoreOptions): Promise<CertificateStore> {
   const { database, siteId } = options
-  const roster = createRoster(options.signatures, siteId, options.rootKey)
+  const roster = createRoster({ signatures: options.signatures }, siteId, options.rootKey)
   /** Known to be in the table; what a transaction wrote may have been taken back. */
   const written = new Set<CertHash>()
 

@@ -72,7 +72,7 @@ type Locked = {
 async function openLocked({ dir, site, identity, release }: Locked): Promise<Operator> {
   const signatures = ed25519()
   const clock = systemClock()
-  const roster = createRoster(signatures, siteIdIn(site), unhex(site.rootKey))
+  const roster = createRoster({ signatures }, siteIdIn(site), unhex(site.rootKey))
   for (const encoded of identity.certificates) roster.enrol(unhex(encoded))
   const logKey = unhex(identity.keys.logKey)
   const certificate = roster.all().at(-1)

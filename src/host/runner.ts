@@ -136,7 +136,7 @@ type Self = Pick<NodeDeps, 'roster' | 'signatures' | 'certificate' | 'logKey' | 
 
 function ownIdentity({ dir, identity }: Setting): Self {
   const [clock, random, signatures] = [systemClock(), systemRandom(), ed25519()]
-  const roster = createRoster(signatures, siteIdIn(identity.site), unhex(identity.site.rootKey))
+  const roster = createRoster({ signatures }, siteIdIn(identity.site), unhex(identity.site.rootKey))
   for (const encoded of identity.certificates) roster.enrol(unhex(encoded))
   const certificate = roster.all().at(-1)
   if (!certificate)

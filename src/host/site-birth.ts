@@ -136,7 +136,7 @@ async function seedJournal(
 ): Promise<Certificate> {
   const { site } = operator
   const signatures = ed25519()
-  const roster = createRoster(signatures, siteIdIn(site), unhex(site.rootKey))
+  const roster = createRoster({ signatures }, siteIdIn(site), unhex(site.rootKey))
   for (const encoded of operator.ledger.chainOf(operator.certificate)) roster.enrol(encoded)
   const verdict = roster.enrol(own.encoded)
   if (verdict.kind === 'refused')

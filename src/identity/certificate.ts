@@ -14,6 +14,7 @@ import {
   uint,
   type Value,
 } from '../cbor.ts'
+import { type Remember, readAnew } from '../remember.ts'
 import { type CertHash, type DeviceId, hex, type SiteId, sameBytes } from '../units.ts'
 import { hashOf } from './hash.ts'
 import type { Signatures } from './signature.ts'
@@ -67,6 +68,8 @@ export type CertificateVerdict =
   | { readonly kind: 'valid'; readonly certificate: Certificate }
   | { readonly kind: 'refused'; readonly reason: CertificateRefusal }
 
+export type CertificateReader = { readonly signatures: Signatures; readonly remember?: Remember }
+
 /** What a certificate is checked against: the site's root key, and the issuers already known. */
 export type Trust = {
   readonly siteId: SiteId
@@ -95,31 +98,48 @@ export function issueCertificate(
 
 /** Checks bytes from anywhere: shape, site, issuer, signature and keys. Validity in time is the caller's question. */
 export function verifyCertificate(
-  signatures: Signatures,
+  { signatures, remember = readAnew }: CertificateReader,
   trust: Trust,
   encoded: Uint8Array,
 ): CertificateVerdict {
-  if (encoded.length > MAX_CERTIFICATE_BYTES) return refused('malformed')
-  let signed: Value<typeof SIGNED>
-  let body: CertificateBody
-  try {
-    signed = fromBytes(SIGNED, encoded)
-    body = fromBytes(CERTIFICATE, signed.body)
-  } catch (error) {
-    if (error instanceof MalformedBytes) return refused('malformed')
-    throw error
-  }
+  const read = remember('certificate', encoded, () => parseCertificate(encoded))
+  if (!read) return refused('malformed')
+  const { body, signature, digest, hash } = read
   if (body.version !== CERTIFICATE_VERSION) return refused('unknown-version')
   if (body.siteId !== trust.siteId) return refused('foreign-site')
   const signerKey = signerKeyOf(trust, body)
   if (typeof signerKey === 'string') return refused(signerKey)
-  const digest = hashOf('chargemesh/cert/v1', signed.body)
-  const hash = hex<CertHash>(digest)
   const held = trust.certificate(hash)
   if (held && sameBytes(held.encoded, encoded)) return { kind: 'valid', certificate: held }
-  if (!signatures.verify(signed.signature, digest, signerKey)) return refused('bad-signature')
-  if (signatures.refuseKey(body.logKey) || signatures.refuseKey(body.peerKey)) return refused('bad-key')
-  return { kind: 'valid', certificate: { ...body, hash, deviceId: deviceIdOf(body.logKey), encoded } }
+  // The hash of the issuer's certificate stands in the bytes, so they alone decide whose key it is.
+  return remember('seal', read, () => {
+    if (!signatures.verify(signature, digest, signerKey)) return refused('bad-signature')
+    if (signatures.refuseKey(body.logKey) || signatures.refuseKey(body.peerKey)) return refused('bad-key')
+    return { kind: 'valid', certificate: { ...body, hash, deviceId: deviceIdOf(body.logKey), encoded } }
+  })
+}
+
+type Parsed = {
+  readonly body: CertificateBody
+  readonly signature: Uint8Array
+  readonly digest: Uint8Array
+  readonly hash: CertHash
+}
+
+/** What the bytes say, unchecked, or undefined when they are no certificate. */
+function parseCertificate(encoded: Uint8Array): Parsed | undefined {
+  if (encoded.length > MAX_CERTIFICATE_BYTES) return undefined
+  try {
+    const signed = fromBytes(SIGNED, encoded)
+    const digest = hashOf('chargemesh/cert/v1', signed.body)
+    return {
+      ...{ body: fromBytes(CERTIFICATE, signed.body), signature: signed.signature },
+      ...{ digest, hash: hex<CertHash>(digest) },
+    }
+  } catch (error) {
+    if (error instanceof MalformedBytes) return undefined
+    throw error
+  }
 }
 
 function signerKeyOf(trust: Trust, body: CertificateBody): Uint8Array | CertificateRefusal {

@@ -1,7 +1,12 @@
 // The roster: every certificate of the site that this process has seen and checked. It only grows.
 import type { CertHash, DeviceId, SiteId } from '../units.ts'
-import { type Certificate, type CertificateVerdict, type Trust, verifyCertificate } from './certificate.ts'
-import type { Signatures } from './signature.ts'
+import {
+  type Certificate,
+  type CertificateReader,
+  type CertificateVerdict,
+  type Trust,
+  verifyCertificate,
+} from './certificate.ts'
 
 /** Far above any site; a certificate costs its issuer a signature, so only an issuer could fill this. */
 const MAX_CERTIFICATES = 20_000
@@ -13,7 +18,7 @@ export type Roster = Trust & {
   readonly all: () => readonly Certificate[]
 }
 
-export function createRoster(signatures: Signatures, siteId: SiteId, rootKey: Uint8Array): Roster {
+export function createRoster(reader: CertificateReader, siteId: SiteId, rootKey: Uint8Array): Roster {
   const byHash = new Map<CertHash, Certificate>()
   const newest = new Map<DeviceId, Certificate>()
   const roster: Roster = {
@@ -23,7 +28,7 @@ export function createRoster(signatures: Signatures, siteId: SiteId, rootKey: Ui
     byDevice: deviceId => newest.get(deviceId),
     all: () => [...byHash.values()],
     enrol: encoded => {
-      const verdict = verifyCertificate(signatures, roster, encoded)
+      const verdict = verifyCertificate(reader, roster, encoded)
       if (verdict.kind === 'refused' || byHash.has(verdict.certificate.hash)) return verdict
       if (byHash.size >= MAX_CERTIFICATES) return { kind: 'refused', reason: 'malformed' }
       const { certificate } = verdict

@@ -17,6 +17,7 @@ import { type Certificate, inForce, type Role } from '../identity/certificate.ts
 import { hashOf } from '../identity/hash.ts'
 import type { Roster } from '../identity/roster.ts'
 import type { Signatures } from '../identity/signature.ts'
+import { type Remember, readAnew } from '../remember.ts'
 import type { CertHash, DeviceId, EventHash, LogId } from '../units.ts'
 
 export const OBJECT_KINDS = ['ack', 'uplink', 'beacon'] as const
@@ -130,34 +131,45 @@ export type ObjectVerdict =
 
 /** Checks an object from anywhere. The signer's role decides what it may state. */
 export function readObject(
-  deps: { roster: Roster; signatures: Signatures },
+  deps: { roster: Roster; signatures: Signatures; remember?: Remember },
   encoded: Uint8Array,
 ): ObjectVerdict {
-  if (encoded.length > MAX_OBJECT_BYTES) return { kind: 'refused', reason: 'malformed' }
-  let outer: Value<typeof OBJECT>
-  let part: Value<typeof SIGNED_PART>
-  let statement: Statement
-  try {
-    outer = fromBytes(OBJECT, encoded)
-    part = fromBytes(SIGNED_PART, outer.signed)
-    statement = readStatement(part.kind, part.body)
-  } catch (error) {
-    if (error instanceof MalformedBytes) return { kind: 'refused', reason: 'malformed' }
-    throw error
-  }
-  if (keyOf(statement) !== part.key || versionOf(statement) !== part.version)
-    return { kind: 'refused', reason: 'malformed' }
+  const read = (deps.remember ?? readAnew)('object', encoded, () => parseObject(encoded))
+  if (!read) return { kind: 'refused', reason: 'malformed' }
+  const { part, statement, signature, digest } = read
   const signer = deps.roster.certificate(part.signer)
   if (!signer) return { kind: 'refused', reason: 'unknown-signer', signer: part.signer }
   if (!signer.roles.includes(MAY_SIGN[part.kind])) return { kind: 'refused', reason: 'not-its-role' }
   if (part.kind === 'uplink' && signer.deviceId !== part.key)
     return { kind: 'refused', reason: 'not-its-role' }
   if (!inForce(signer, issuedAtOf(statement))) return { kind: 'refused', reason: 'expired-signer' }
-  const digest = hashOf('chargemesh/object/v1', outer.signed)
-  if (!deps.signatures.verify(outer.signature, digest, signer.logKey))
-    return { kind: 'refused', reason: 'bad-signature' }
+  const isGood = (): boolean => deps.signatures.verify(signature, digest, signer.logKey)
+  // A certificate's hash names its key, so the bytes alone decide.
+  if (!(deps.remember ?? readAnew)('seal', read, isGood)) return { kind: 'refused', reason: 'bad-signature' }
   const name: ObjectName = `${part.kind}/${part.key}`
   return { kind: 'valid', object: { ...statement, name, version: part.version, signer, encoded } }
+}
+
+type Parsed = {
+  readonly part: Value<typeof SIGNED_PART>
+  readonly statement: Statement
+  readonly signature: Uint8Array
+  readonly digest: Uint8Array
+}
+
+/** What the bytes say, or undefined when that is nothing of ours. */
+function parseObject(encoded: Uint8Array): Parsed | undefined {
+  if (encoded.length > MAX_OBJECT_BYTES) return undefined
+  try {
+    const { signed, signature } = fromBytes(OBJECT, encoded)
+    const part = fromBytes(SIGNED_PART, signed)
+    const statement = readStatement(part.kind, part.body)
+    if (keyOf(statement) !== part.key || versionOf(statement) !== part.version) return undefined
+    return { part, statement, signature, digest: hashOf('chargemesh/object/v1', signed) }
+  } catch (error) {
+    if (error instanceof MalformedBytes) return undefined
+    throw error
+  }
 }
 
 function issuedAtOf(statement: Statement): number {

@@ -17,7 +17,8 @@ import {
 } from '../log/event.ts'
 import { headAfter, logIdOf, MAX_UNSEALED_EVENTS } from '../log/writer.ts'
 import type { Segment } from '../ports.ts'
-import { type CertHash, type EventHash, sameBytes } from '../units.ts'
+import { type Remember, readAnew } from '../remember.ts'
+import { type CertHash, type EventHash, type LogId, sameBytes } from '../units.ts'
 import { decodeUpdate, encodeUpdate, MAX_SEGMENT_BYTES } from './canonical.ts'
 
 /** What we hold of the log that a segment belongs to. */
@@ -28,7 +29,11 @@ export type Held = {
   readonly hashAt: (seq: number) => EventHash | undefined
 }
 
-export type GateDeps = { readonly roster: Roster; readonly signatures: Signatures }
+export type GateDeps = {
+  readonly roster: Roster
+  readonly signatures: Signatures
+  readonly remember?: Remember
+}
 
 export type InvalidReason =
   | ElementFault
@@ -46,11 +51,12 @@ export type InvalidReason =
   | 'too-many-unsealed'
 
 export type Admission =
-  /** `events` are new and in order, `elements` and `update` their own canonical bytes. */
+  /** `events` are new and in order, `elements` their bytes, `segment` the canonical segment of just these. */
   | {
       readonly kind: 'admitted'
       readonly events: readonly LogEvent[]
       readonly elements: readonly Uint8Array[]
+      readonly segment: Segment
       readonly head: LogHead
       readonly certificate: Certificate
     }
@@ -63,21 +69,33 @@ export type Admission =
   | { readonly kind: 'invalid'; readonly reason: InvalidReason }
 
 export function admit(deps: GateDeps, segment: Segment, held: Held | undefined): Admission {
-  const read = readElements(segment)
-  if (!Array.isArray(read)) return invalid(read as InvalidReason)
-  const elements = read as readonly Element[]
-  const opened = held ? held.certificate : certificateOf(deps, segment, elements[0])
+  const remember = deps.remember ?? readAnew
+  const known = remember('elements', segment.update, () => readElements(segment))
+  // One run of bytes is good in one place only.
+  const read = typeof known === 'string' || known.fromSeq === segment.fromSeq ? known : readElements(segment)
+  if (typeof read === 'string') return invalid(read)
+  const opened = held ? held.certificate : certificateOf(deps, segment, read.elements[0])
   if ('kind' in opened) return opened
   if (segment.fromSeq > (held ? held.head.seq + 1 : 0)) return { kind: 'gap' }
   const before = segment.fromSeq === 0 ? GENESIS : held?.hashAt(segment.fromSeq - 1)
   if (before === undefined) return { kind: 'gap' }
-  const events = placeAll(segment, elements, before)
+  const place = (): Placed => placeAll(segment, read.elements, before)
+  const there = remember('events', segment.update, place)
+  const isThere =
+    there.before === before && there.logId === segment.logId && there.fromSeq === segment.fromSeq
+  const { events } = isThere ? there : place()
   const fault = findFault({ events, certificate: opened, held, deps })
   if (fault) return invalid(fault)
-  return compare({ events, segment, certificate: opened, held })
+  return compare({ events, encoded: read.encoded, segment, certificate: opened, held })
 }
 
-function readElements(segment: Segment): readonly Element[] | InvalidReason {
+type Read = {
+  readonly fromSeq: number
+  readonly encoded: readonly Uint8Array[]
+  readonly elements: readonly Element[]
+}
+
+function readElements(segment: Segment): Read | InvalidReason {
   if (segment.update.length > MAX_SEGMENT_BYTES) return 'segment-too-long'
   const encoded = decodeUpdate(segment.fromSeq, segment.update)
   if (!encoded) return 'update-malformed'
@@ -87,7 +105,9 @@ function readElements(segment: Segment): readonly Element[] | InvalidReason {
     if (typeof element === 'string') return element
     elements.push(element)
   }
-  return sameBytes(encodeUpdate(segment.fromSeq, encoded), segment.update) ? elements : 'update-not-canonical'
+  const { fromSeq } = segment
+  const isCanonical = sameBytes(encodeUpdate(fromSeq, encoded), segment.update)
+  return isCanonical ? { fromSeq, encoded, elements } : 'update-not-canonical'
 }
 
 /** The certificate under which an unknown log writes; its first event must name it and fit it. */
@@ -107,15 +127,22 @@ function certificateOf(
   return certificate
 }
 
-function placeAll(segment: Segment, elements: readonly Element[], before: EventHash): readonly LogEvent[] {
+type Placed = {
+  readonly logId: LogId
+  readonly fromSeq: number
+  readonly before: EventHash
+  readonly events: readonly LogEvent[]
+}
+
+function placeAll({ logId, fromSeq }: Segment, elements: readonly Element[], before: EventHash): Placed {
   const events: LogEvent[] = []
   let prev = before
   elements.forEach((element, i) => {
-    const event = place(element, { logId: segment.logId, seq: segment.fromSeq + i, prev })
+    const event = place(element, { logId, seq: fromSeq + i, prev })
     events.push(event)
     prev = event.hash
   })
-  return events
+  return { logId, fromSeq, before, events }
 }
 
 type Checked = {
@@ -154,18 +181,28 @@ function findSignatureFault(
   certificate: Certificate,
   deps: GateDeps,
 ): InvalidReason | undefined {
+  const { logKey } = certificate
   for (const event of events) {
     const { signature } = event
-    if (signature && !deps.signatures.verify(signature, digestToSign(event, event), certificate.logKey)) {
-      return 'bad-signature'
-    }
+    if (!signature) continue
+    const verify = (): Verified => ({
+      logKey,
+      isGood: deps.signatures.verify(signature, digestToSign(event, event), logKey),
+    })
+    const known = (deps.remember ?? readAnew)('seal', event, verify)
+    if (!(sameBytes(known.logKey, logKey) ? known : verify()).isGood) return 'bad-signature'
   }
   return undefined
 }
 
-type Compared = Omit<Checked, 'deps'> & { readonly segment: Segment }
+type Verified = { readonly logKey: Uint8Array; readonly isGood: boolean }
 
-function compare({ events, segment, certificate, held }: Compared): Admission {
+type Compared = Omit<Checked, 'deps'> & {
+  readonly segment: Segment
+  readonly encoded: readonly Uint8Array[]
+}
+
+function compare({ events, encoded, segment, certificate, held }: Compared): Admission {
   const branch = events.find(
     event => held && event.seq <= held.head.seq && held.hashAt(event.seq) !== event.hash,
   )
@@ -178,8 +215,12 @@ function compare({ events, segment, certificate, held }: Compared): Admission {
   const first = fresh[0]
   const newest = fresh.at(-1)
   if (!first || !newest) return { kind: 'duplicate' }
-  const elements = decodeUpdate(segment.fromSeq, segment.update)?.slice(first.seq - segment.fromSeq) ?? []
-  return { kind: 'admitted', events: fresh, elements, head: headAfter(newest), certificate }
+  const head = headAfter(newest)
+  if (first.seq === segment.fromSeq)
+    return { kind: 'admitted', events, elements: encoded, segment, head, certificate }
+  const elements = encoded.slice(first.seq - segment.fromSeq)
+  const rest = { logId: segment.logId, fromSeq: first.seq, update: encodeUpdate(first.seq, elements) }
+  return { kind: 'admitted', events: fresh, elements, segment: rest, head, certificate }
 }
 
 function invalid(reason: InvalidReason): Admission {

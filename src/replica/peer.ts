@@ -1,4 +1,5 @@
 // What sync keeps of one connected peer: what it is known to hold, when it was told what, and what it may still be answered.
+import type { ObjectName } from '../log/object.ts'
 import type { LogId } from '../units.ts'
 
 /** Answers to one peer at once: what its queue could hold. */
@@ -11,6 +12,12 @@ export type Peer = {
   readonly holds: Map<string, number>
   /** When it was last sent the proof of a fork. */
   readonly provedAt: Map<LogId, number>
+  /** Objects that it was asked for. */
+  readonly asked: Set<string>
+  /** Counters of our changes that it was told up to. */
+  told: { readonly logs: number; readonly objects: number }
+  /** Its last digests in a row that differed from ours. */
+  differed: number
   answerBytes: number
   answeredAtMs: number
   fullAt: number
@@ -22,9 +29,16 @@ export function newPeer(nowMs: number): Peer {
     knows: new Map(),
     holds: new Map(),
     provedAt: new Map(),
+    asked: new Set(),
+    told: { logs: 0, objects: 0 },
+    differed: 0,
     answerBytes: ANSWER_BURST_BYTES,
     answeredAtMs: nowMs,
     fullAt: nowMs,
     digestAt: nowMs,
   }
+}
+
+export function isHeldBy(peer: Peer, name: ObjectName, version: number): boolean {
+  return (peer.holds.get(name) ?? -1) >= version
 }

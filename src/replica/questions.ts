@@ -48,6 +48,8 @@ export type Questions = {
   readonly claimed: (peer: DeviceId, entry: HeadEntry) => void
   /** A segment of the peer's passed the gate, or was a duplicate, or left a gap. */
   readonly came: (peer: DeviceId, progress: Progress) => void
+  /** This log was asked of this peer, and the answer is awaited. */
+  readonly awaits: (peer: DeviceId, logId: LogId) => boolean
   /** What to ask this peer now. */
   readonly due: (peer: DeviceId, nowMs: number) => Want['logs']
 }
@@ -148,6 +150,7 @@ export function createQuestions(logs: Logs): Questions {
       if (isFurther && (more || overtaken)) peer.questions.delete(logId)
       else peer.questions.set(logId, { ...question, overtaken, ...(isFurther && { unanswered: 0 }) })
     },
+    awaits: (id, logId) => peers.get(id)?.questions.has(logId) ?? false,
     due: (id, nowMs) => {
       const peer = peers.get(id)
       if (!peer || peer.behind.size === 0) return []

@@ -1,50 +1,40 @@
 // Dissemination: who is told what, and who is asked for what (PROTOCOL 7.1, 8). An author pushes new segments to
-// every connected peer; what was learned from elsewhere is announced to some peers each second; whoever lacks
-// something asks one peer for it; digests find what got lost. Nothing here trusts a peer: a segment goes to the
-// gate, and an announcement only ever leads to a question.
-import type { SignedObject } from '../log/object.ts'
+// every connected peer; who gets them passes them on along a tree; what had to be asked for is announced to some
+// peers; whoever lacks something asks one peer for it; digests find what got lost. Nothing here trusts a peer: a
+// segment goes to the gate, and an announcement only ever leads to a question.
+import type { ObjectName, SignedObject } from '../log/object.ts'
 import { type DeviceId, type LogId, sameBytes } from '../units.ts'
-import {
-  digestOf,
-  type HeadEntry,
-  headEntry,
-  headsSince,
-  type ObjectEntry,
-  objectsSince,
-} from './frontier.ts'
-import { type CutSegment, type Log, type Logs, shortHash } from './logs.ts'
-import { type Have, MAX_WANT_LOGS, type Message, type Want } from './message.ts'
+import { createAnswers } from './answers.ts'
+import { createDigest } from './digest.ts'
+import { headEntry, headsSince, type ObjectEntry, objectsSince } from './frontier.ts'
+import type { CutSegment, Logs } from './logs.ts'
+import { type Have, MAX_WANT_LOGS, type Message } from './message.ts'
 import type { Objects } from './objects.ts'
-import { ANSWER_BURST_BYTES, newPeer, type Peer } from './peer.ts'
-import { createQuestions, MAX_OUTSTANDING, type Progress } from './questions.ts'
-import { evidence, nameOf, objectPages, pages, pick, type Send, segmentMessage, sendOf } from './sends.ts'
+import { isHeldBy, newPeer, type Peer } from './peer.ts'
+import { createQuestions, type Progress } from './questions.ts'
+import { createRumours } from './rumours.ts'
+import { nameOf, objectPages, pages, type Send, segmentMessage } from './sends.ts'
+import { createTrees } from './trees.ts'
 
-/** Segments a question is answered with; the last says whether there are more. */
-const WINDOW_SEGMENTS = 4
-/** Peers told of news, where they did not get it from its author. */
-const GOSSIP_PEERS = 3
-/** How long news is gathered before it is told on. */
-const GOSSIP_EVERY_MS = 2000
-const DIGEST_QUIET_MS = 2000
-const DIGEST_EVERY_MS = 5000
-const DIGEST_LOUD_MS = 30_000
+/** One digest to one peer, whoever waited longest: what silence costs a node does not grow with its neighbours. */
+const DIGEST_EVERY_MS = 10_000
+/** ... and each second for so long behind anything that had to be asked for, because where one thing was lost there may be more. */
+const REPAIR_MS = 15_000
 /** Everything is listed to one peer at most this often: what we believe it to hold may have been lost on the way. */
 const FULL_EVERY_MS = 15_000
-/** How fast answers to one peer are allowed again: the rate at which a peer may talk to us. */
-const ANSWER_BYTES_PER_MS = 16 * 1024
-/** Both branches of a forked log go to one peer at most this often. */
-const PROOF_EVERY_MS = 10_000
-/** ... and this often where only its digest differs from ours; so many at once. */
-const PROOF_AGAIN_MS = 60_000
-const MAX_PROOFS = 4
-
-type Frontier = { readonly heads: readonly HeadEntry[]; readonly named: readonly ObjectEntry[] }
+const TICK_MS = 1000
 
 export type SyncDeps = {
   readonly logs: Logs
   readonly objects: Objects
   /** A whole number, 0 <= n < below. */
   readonly dice: (below: number) => number
+}
+
+/** A segment that passed the gate with news, or was a duplicate, or left a gap. */
+export type Arrived = Progress & {
+  readonly was: 'news' | 'duplicate' | 'gap'
+  readonly message: Extract<Message, { kind: 'segment' }>
 }
 
 export type Sync = {
@@ -56,12 +46,17 @@ export type Sync = {
     nowMs: number,
   ) => readonly Send[]
   /** We authored these: push them to all. */
-  readonly authored: (segments: readonly CutSegment[], nowMs: number) => readonly Send[]
-  /** A peer's segment passed the gate, or was a duplicate, or left a gap. */
-  readonly progressed: (peer: DeviceId, progress: Progress, nowMs: number) => readonly Send[]
-  /** Objects that we did not hold before; to all but `from` when `urgent`, else they travel by announcement. */
-  readonly learned: (objects: readonly SignedObject[], from: DeviceId | undefined) => readonly Send[]
-  /** News of the operator goes on at once, and so does the proof of a fork, to everybody. */
+  readonly authored: (segments: readonly CutSegment[]) => readonly Send[]
+  readonly arrived: (peer: DeviceId, arrived: Arrived, nowMs: number) => readonly Send[]
+  /** Objects that we did not hold before, from the cloud, the operator or ourselves: to all. */
+  readonly learned: (objects: readonly SignedObject[]) => readonly Send[]
+  /** Valid objects of a peer, and which of them we did not hold before. */
+  readonly told: (
+    peer: DeviceId,
+    objects: { readonly all: readonly SignedObject[]; readonly news: readonly SignedObject[] },
+    nowMs: number,
+  ) => readonly Send[]
+  /** News of the operator is announced at once to everybody, and so is the proof of a fork. */
   readonly urgent: (logId: LogId, from: DeviceId | undefined, nowMs: number) => readonly Send[]
   readonly tick: (nowMs: number) => readonly Send[]
 }
@@ -70,71 +65,30 @@ export function createSync(deps: SyncDeps): Sync {
   const { logs, objects } = deps
   const peers = new Map<DeviceId, Peer>()
   const questions = createQuestions(logs)
-  let changedAtMs = 0
-  let seenChanges = 0
-  let gossiped = { logs: 0, objects: 0 }
-  let gossipedAtMs = Number.NEGATIVE_INFINITY
-  let digest: { changes: number; bytes: Uint8Array } | undefined
+  const answers = createAnswers(logs, objects)
+  const trees = createTrees()
+  const digest = createDigest(logs, objects)
+  const rumours = createRumours(logs, objects, deps.dice)
+  /** Who gave us an object. */
+  const givers = new Map<ObjectName, DeviceId>()
+  let digestedAtMs = Number.NEGATIVE_INFINITY
+  let repairedAtMs = Number.NEGATIVE_INFINITY
 
-  const currentDigest = (): Uint8Array => {
-    const changes = logs.changes() + objects.changes()
-    if (digest?.changes !== changes) digest = { changes, bytes: digestOf(logs, objects) }
-    return digest.bytes
+  /** What changed since the peer was last told, or everything. */
+  const tell = (to: DeviceId, peer: Peer, since: Peer['told']): readonly Send[] => {
+    const messages = pages(headsSince(logs, since.logs), objectsSince(objects, since.objects))
+    peer.told = { logs: logs.changes(), objects: objects.changes() }
+    return messages.map(message => ({ to, message }))
   }
 
-  const listAll = (to: DeviceId, peer: Peer, nowMs: number): readonly Send[] => {
+  const tellAll = (to: DeviceId, peer: Peer, nowMs: number): readonly Send[] => {
     peer.fullAt = nowMs
-    return [...announceAll(to), ...proofs(to, peer, nowMs)]
-  }
-
-  /** Up to its fork a frozen log looks like any other, so whoever holds only that much is shown the rest unasked. */
-  const proofs = (to: DeviceId, peer: Peer, nowMs: number): readonly Send[] => {
-    const sends: Send[] = []
-    let left = MAX_PROOFS
-    for (const log of logs.forked()) {
-      const provedAtMs = peer.provedAt.get(log.logId) ?? Number.NEGATIVE_INFINITY
-      if (left === 0 || nowMs - provedAtMs < PROOF_AGAIN_MS) continue
-      left -= 1
-      sends.push(...proof(to, log, nowMs))
-    }
-    return sends
-  }
-
-  const announceAll = (to: DeviceId): readonly Send[] => {
-    return pages(headsSince(logs, 0), objectsSince(objects, 0)).map(message => ({ to, message }))
-  }
-
-  /** Everything new is told to a few peers that are not known to have it, once; digests find whom it did not reach. */
-  const gossip = (): readonly Send[] => {
-    const heads = headsSince(logs, gossiped.logs)
-    const named = objectsSince(objects, gossiped.objects)
-    gossiped = { logs: logs.changes(), objects: objects.changes() }
-    if (heads.length + named.length === 0) return []
-    return pick([...peers.keys()], GOSSIP_PEERS, deps.dice).flatMap(to =>
-      tell(to, peers.get(to) as Peer, { heads, named }),
-    )
-  }
-
-  /** Of these, what the peer is not known to hold. */
-  const tell = (to: DeviceId, peer: Peer, { heads, named }: Frontier): readonly Send[] => {
-    const unknown = heads.filter(head => (peer.knows.get(head.logId) ?? -1) < head.seq)
-    const news = named.filter(entry => (peer.holds.get(nameOf(entry)) ?? -1) < entry.version)
-    return unknown.length + news.length === 0 ? [] : pages(unknown, news).map(message => ({ to, message }))
+    return [...tell(to, peer, { logs: 0, objects: 0 }), ...answers.proofs({ id: to, peer, nowMs })]
   }
 
   const ask = (to: DeviceId, nowMs: number): readonly Send[] => {
     const wanted = questions.due(to, nowMs)
     return wanted.length === 0 ? [] : [{ to, message: { kind: 'want', logs: wanted, objects: [] } }]
-  }
-
-  /** Both branches from where they part: whoever holds one of them sees the other, and freezes the log too. */
-  const proof = (to: DeviceId, log: Log, nowMs: number): readonly Send[] => {
-    const peer = peers.get(to)
-    const provedAtMs = peer?.provedAt.get(log.logId)
-    if (!peer || !log.fork || (provedAtMs !== undefined && nowMs - provedAtMs < PROOF_EVERY_MS)) return []
-    peer.provedAt.set(log.logId, nowMs)
-    const ours = logs.segments(log.logId, log.fork.seq, 1)
-    return [...ours.map(segment => sendOf(to, segment, false)), evidence(to, log, log.fork)]
   }
 
   const heardHave = (from: DeviceId, peer: Peer, have: Have, nowMs: number): readonly Send[] => {
@@ -143,51 +97,66 @@ export function createSync(deps: SyncDeps): Sync {
       const log = logs.get(entry.logId)
       if (log) peer.knows.set(entry.logId, entry.seq)
       // A frozen log is announced up to its fork; who announces more of it does not know of the fork.
-      if (log?.fork && entry.seq >= log.fork.seq) sends.push(...proof(from, log, nowMs))
+      if (log?.fork && entry.seq >= log.fork.seq) sends.push(...answers.proof({ id: from, peer, nowMs }, log))
       else questions.claimed(from, entry)
     }
     for (const entry of have.objects) peer.holds.set(nameOf(entry), entry.version)
     const missing = have.objects.filter(entry => (objects.get(nameOf(entry))?.version ?? -1) < entry.version)
-    for (let i = 0; i < missing.length; i += MAX_WANT_LOGS) {
-      sends.push({
-        to: from,
-        message: { kind: 'want', logs: [], objects: missing.slice(i, i + MAX_WANT_LOGS) },
-      })
-    }
-    return [...sends, ...ask(from, nowMs)]
+    return [...sends, ...askForObjects(from, peer, missing), ...ask(from, nowMs)]
   }
 
-  /** Each log is answered once however often it is named, and no peer gets more than its queue could hold. */
-  const heardWant = (from: DeviceId, peer: Peer, want: Want, nowMs: number): readonly Send[] => {
-    const refilled = peer.answerBytes + (nowMs - peer.answeredAtMs) * ANSWER_BYTES_PER_MS
-    peer.answerBytes = Math.min(ANSWER_BURST_BYTES, refilled)
-    peer.answeredAtMs = nowMs
+  const askForObjects = (to: DeviceId, peer: Peer, missing: readonly ObjectEntry[]): readonly Send[] => {
     const sends: Send[] = []
-    const asked = new Map(want.logs.map(one => [one.logId, one]))
-    for (const one of [...asked.values()].slice(0, MAX_OUTSTANDING)) {
-      if (peer.answerBytes <= 0) break
-      const answers = answer(from, one)
-      for (const { message } of answers)
-        if (message.kind === 'segment') peer.answerBytes -= message.update.length
-      sends.push(...answers)
+    for (let i = 0; i < missing.length; i += MAX_WANT_LOGS) {
+      const entries = missing.slice(i, i + MAX_WANT_LOGS)
+      for (const entry of entries) peer.asked.add(nameOf(entry))
+      sends.push({ to, message: { kind: 'want', logs: [], objects: entries } })
     }
-    const held = want.objects.flatMap(entry => objects.get(nameOf(entry))?.encoded ?? [])
-    return [...sends, ...objectPages(held).map(message => ({ to: from, message }))]
+    return sends
   }
 
-  const answer = (to: DeviceId, asked: Want['logs'][number]): readonly Send[] => {
-    const log = logs.get(asked.logId)
-    if (!log) return []
-    const before = asked.fromSeq > 0 ? log.hashes[asked.fromSeq - 1] : undefined
-    const branch =
-      before !== undefined && asked.prevHash.length === 8 && !sameBytes(shortHash(before), asked.prevHash)
-    const fromSeq = Math.min(branch ? 0 : asked.fromSeq, log.fork?.seq ?? Number.MAX_SAFE_INTEGER)
-    const segments = logs.segments(asked.logId, fromSeq, WINDOW_SEGMENTS)
-    const nextSeq = segments.at(-1)?.nextSeq ?? fromSeq
-    const more = nextSeq <= (log.fork ? log.fork.seq : log.head.seq)
-    const sends = segments.map((segment, i) => sendOf(to, segment, more && i === segments.length - 1))
-    // Nobody gets one branch of a forked log without the other.
-    return log.fork && !more ? [...sends, evidence(to, log, log.fork)] : sends
+  /** On along its author's tree, to whoever is not known to hold it. */
+  const passOn = (from: DeviceId, { logId, nextSeq, message }: Arrived): readonly Send[] => {
+    const author = logs.get(logId)?.certificate.deviceId
+    if (author === undefined) return []
+    trees.delivered(author, from)
+    const alone: Message = { ...message, more: false }
+    const sends: Send[] = []
+    for (const [to, peer] of peers) {
+      const holds = (peer.knows.get(logId) ?? -1) >= nextSeq - 1
+      if (to === from || holds || !trees.passesTo(author, to)) continue
+      peer.knows.set(logId, nextSeq - 1)
+      sends.push({ to, message: message.more ? alone : message })
+    }
+    return sends
+  }
+
+  const passOnObjects = (from: DeviceId, news: readonly SignedObject[]): readonly Send[] => {
+    trees.delivered('objects', from)
+    const sends: Send[] = []
+    const whole = objectPages(news.map(object => object.encoded))
+    for (const [to, peer] of peers) {
+      if (to === from || !trees.passesTo('objects', to)) continue
+      const lacking = news.filter(object => !isHeldBy(peer, object.name, object.version))
+      for (const { name, version } of lacking) peer.holds.set(name, version)
+      // Mostly one message for all: it is encoded once.
+      const all = lacking.length === news.length
+      const messages = all ? whole : objectPages(lacking.map(object => object.encoded))
+      for (const message of messages) sends.push({ to, message })
+    }
+    return sends
+  }
+
+  const heardDigest = (from: DeviceId, peer: Peer, theirs: Uint8Array, nowMs: number): readonly Send[] => {
+    if (sameBytes(theirs, digest())) {
+      peer.differed = 0
+      peer.told = { logs: logs.changes(), objects: objects.changes() }
+      return []
+    }
+    peer.differed += 1
+    // On a busy site something is always on its way: first what is new, and everything only where that did not help.
+    if (peer.differed > 1 && nowMs - peer.fullAt >= FULL_EVERY_MS) return tellAll(from, peer, nowMs)
+    return tell(from, peer, peer.told)
   }
 
   return {
@@ -195,24 +164,36 @@ export function createSync(deps: SyncDeps): Sync {
       const peer = newPeer(nowMs)
       peers.set(id, peer)
       questions.open(id)
-      return listAll(id, peer, nowMs)
+      return tellAll(id, peer, nowMs)
     },
     gone: id => {
       peers.delete(id)
       questions.close(id)
+      trees.gone(id)
     },
     heard: (from, message, nowMs) => {
       const peer = peers.get(from)
       if (!peer) return []
-      if (message.kind === 'have') return heardHave(from, peer, message, nowMs)
-      if (message.kind === 'want') return heardWant(from, peer, message, nowMs)
-      if (sameBytes(message.digest, currentDigest())) return []
-      // On a busy site two digests are hardly ever equal: first what is surely new there, and everything only now and then.
-      if (nowMs - peer.fullAt >= FULL_EVERY_MS) return listAll(from, peer, nowMs)
-      return tell(from, peer, { heads: headsSince(logs, 0), named: objectsSince(objects, 0) })
+      switch (message.kind) {
+        case 'have':
+          return heardHave(from, peer, message, nowMs)
+        case 'want': {
+          for (const { logId } of message.logs) {
+            const author = logs.get(logId)?.certificate.deviceId
+            if (author !== undefined) trees.graft(author, from)
+          }
+          if (message.objects.length > 0) trees.graft('objects', from)
+          return answers.answer({ id: from, peer, nowMs }, message)
+        }
+        case 'prune':
+          for (const author of message.authors) trees.prune(author, from)
+          if (message.objects) trees.prune('objects', from)
+          return []
+        case 'digest':
+          return heardDigest(from, peer, message.digest, nowMs)
+      }
     },
-    authored: (segments, nowMs) => {
-      changedAtMs = nowMs
+    authored: segments => {
       const sends: Send[] = []
       const messages = segments.map(segment => segmentMessage(segment, false))
       for (const [to, peer] of peers) {
@@ -221,62 +202,74 @@ export function createSync(deps: SyncDeps): Sync {
       }
       return sends
     },
-    progressed: (id, progress, nowMs) => {
-      const { logId, nextSeq } = progress
-      const known = peers.get(id)?.knows
-      if (logs.get(logId)) known?.set(logId, Math.max(known.get(logId) ?? -1, nextSeq - 1))
-      questions.came(id, progress)
-      return ask(id, nowMs)
+    arrived: (from, arrived, nowMs) => {
+      const { logId, nextSeq, was } = arrived
+      const known = peers.get(from)?.knows
+      const log = logs.get(logId)
+      if (log) known?.set(logId, Math.max(known.get(logId) ?? -1, nextSeq - 1))
+      const wasAsked = questions.awaits(from, logId)
+      questions.came(from, arrived)
+      const sends = ask(from, nowMs)
+      const author = log?.certificate.deviceId
+      if (wasAsked && was === 'news') {
+        repairedAtMs = nowMs
+        rumours.ofLog(logId)
+        if (author !== undefined) trees.delivered(author, from)
+      } else if (was === 'news') return [...passOn(from, arrived), ...sends]
+      else if (was === 'duplicate' && !wasAsked && author !== undefined && trees.repeated(author, from))
+        return [...sends, { to: from, message: { kind: 'prune', authors: [author], objects: false } }]
+      return sends
     },
-    learned: (news, from) => {
+    learned: news => {
       // One message for all: it is encoded once.
       const messages = objectPages(news.map(object => object.encoded))
       const sends: Send[] = []
-      const hand = (to: DeviceId, peer: Peer): void => {
+      for (const [to, peer] of peers) {
         for (const { name, version } of news) peer.holds.set(name, version)
-        if (to !== from) for (const message of messages) sends.push({ to, message })
-      }
-      if (from === undefined) for (const [to, peer] of peers) hand(to, peer)
-      else {
-        const teller = peers.get(from)
-        if (teller) hand(from, teller)
+        for (const message of messages) sends.push({ to, message })
       }
       return sends
+    },
+    told: (from, { all, news }, nowMs) => {
+      const peer = peers.get(from)
+      if (!peer) return []
+      let wasAsked = false
+      for (const { name, version } of all) {
+        peer.holds.set(name, version)
+        if (peer.asked.delete(name)) wasAsked = true
+      }
+      const isEcho = all.some(object => givers.get(object.name) === from)
+      for (const { name } of news) givers.set(name, from)
+      if (wasAsked && news.length > 0) {
+        repairedAtMs = nowMs
+        for (const { name } of news) rumours.ofObject(name)
+        trees.delivered('objects', from)
+      } else if (news.length > 0) return passOnObjects(from, news)
+      else if (!wasAsked && !isEcho && all.length > 0 && trees.repeated('objects', from))
+        return [{ to: from, message: { kind: 'prune', authors: [], objects: true } }]
+      return []
     },
     urgent: (logId, from, nowMs) => {
       const log = logs.get(logId)
       if (!log) return []
-      if (log.fork) return [...peers.keys()].flatMap(to => proof(to, log, nowMs))
+      if (log.fork) return [...peers].flatMap(([id, peer]) => answers.proof({ id, peer, nowMs }, log))
       const entry = headEntry(log)
       if (!entry) return []
       const message: Message = { kind: 'have', heads: [entry], objects: [] }
       return [...peers.keys()].filter(id => id !== from).map(to => ({ to, message }))
     },
     tick: nowMs => {
-      if (logs.changes() !== seenChanges) {
-        seenChanges = logs.changes()
-        changedAtMs = nowMs
-      }
-      const sends: Send[] = []
-      if (nowMs - gossipedAtMs >= GOSSIP_EVERY_MS) {
-        gossipedAtMs = nowMs
-        sends.push(...gossip())
-      }
-      const everyMs = nowMs - changedAtMs >= DIGEST_QUIET_MS ? DIGEST_EVERY_MS : DIGEST_LOUD_MS
-      const isIdle = questions.idle()
+      const sends = [...rumours.due(peers, nowMs)]
+      if (!questions.idle()) for (const id of peers.keys()) sends.push(...ask(id, nowMs))
+      const everyMs = nowMs - repairedAtMs < REPAIR_MS ? TICK_MS : DIGEST_EVERY_MS
+      if (nowMs - digestedAtMs < everyMs) return sends
+      digestedAtMs = nowMs
       let stalest: [DeviceId, Peer] | undefined
-      for (const entry of peers) {
-        const [id, peer] = entry
-        // One a tick, to whoever waited longest: what silence costs a node does not grow with its neighbours.
-        if (nowMs - peer.digestAt >= everyMs && peer.digestAt < (stalest?.[1].digestAt ?? nowMs))
-          stalest = entry
-        if (!isIdle) sends.push(...ask(id, nowMs))
-      }
-      if (stalest) {
-        const [to, peer] = stalest
-        peer.digestAt = nowMs
-        sends.push({ to, message: { kind: 'digest', digest: currentDigest() } })
-      }
+      for (const entry of peers)
+        if (entry[1].digestAt < (stalest?.[1].digestAt ?? Number.POSITIVE_INFINITY)) stalest = entry
+      if (!stalest) return sends
+      stalest[1].digestAt = nowMs
+      sends.push({ to: stalest[0], message: { kind: 'digest', digest: digest() } })
       return sends
     },
   }

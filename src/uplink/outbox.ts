@@ -70,10 +70,10 @@ export function emptyOutbox(nowMs: number): OutboxState {
 
 /** How many live uplinks come before us for this log; the same everywhere for the same view of who is alive. */
 export function rankOf(self: DeviceId, logId: LogId, alive: readonly DeviceId[]): number {
+  const others = alive.filter(other => other !== self)
+  if (others.length === 0) return 0
   const mine = weightOf(self, logId)
-  let rank = 0
-  for (const other of alive) if (other !== self && weightOf(other, logId) > mine) rank += 1
-  return rank
+  return others.filter(other => weightOf(other, logId) > mine).length
 }
 
 function weightOf(deviceId: DeviceId, logId: LogId): number {

@@ -159,5 +159,5 @@ describe('hello', () => {
 
 /** Knows the root only. */
 function emptyRoster(): HelloOptions['roster'] {
-  return createRoster(site.signatures, site.siteId, site.rootKey)
+  return createRoster({ signatures: site.signatures }, site.siteId, site.rootKey)
 }

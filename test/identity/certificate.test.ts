@@ -36,13 +36,13 @@ function byIssuer(change: Partial<CertificateBody> = {}): Uint8Array {
   return signedBy(site.issuer.keys.logKey, change)
 }
 function verdict(encoded: Uint8Array): string {
-  const judged = verifyCertificate(site.signatures, site.roster([node]), encoded)
+  const judged = verifyCertificate({ signatures: site.signatures }, site.roster([node]), encoded)
   return judged.kind === 'valid' ? 'valid' : judged.reason
 }
 
 describe('a certificate', () => {
   it('of an issuer is valid, and binds the device to its log key', () => {
-    const judged = verifyCertificate(site.signatures, site.roster(), byIssuer())
+    const judged = verifyCertificate({ signatures: site.signatures }, site.roster(), byIssuer())
     if (judged.kind === 'refused') throw new Error(judged.reason)
     expect(judged.certificate.deviceId).toBe(deviceIdOf(body.logKey))
     expect(judged.certificate).toMatchObject(body)
@@ -123,7 +123,7 @@ describe('the roster', () => {
       [6, 5, 4],
       [4, 5, 6],
     ]) {
-      const roster = createRoster(site.signatures, site.siteId, site.rootKey)
+      const roster = createRoster({ signatures: site.signatures }, site.siteId, site.rootKey)
       roster.enrol(site.issuer.certificate.encoded)
       for (const serial of order) roster.enrol(byIssuer({ serial }))
       expect(roster.byDevice(deviceIdOf(body.logKey))?.serial).toBe(6)
@@ -141,7 +141,7 @@ describe('the roster', () => {
   })
 
   it('does not know a device before its issuer', () => {
-    const roster = createRoster(site.signatures, site.siteId, site.rootKey)
+    const roster = createRoster({ signatures: site.signatures }, site.siteId, site.rootKey)
     expect(roster.enrol(byIssuer())).toEqual({ kind: 'refused', reason: 'unknown-issuer' })
     roster.enrol(site.issuer.certificate.encoded)
     expect(roster.enrol(byIssuer()).kind).toBe('valid')

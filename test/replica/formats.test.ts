@@ -30,7 +30,7 @@ const AT = Date.UTC(2026, 5, 1, 8)
 const LATER = Date.UTC(2026, 8, 1, 8)
 const logId = '10'.repeat(16) as LogId
 const hash = 'ab'.repeat(32) as EventHash
-const roster = createRoster(signatures, siteId, rootKey)
+const roster = createRoster({ signatures }, siteId, rootKey)
 
 function certified(seed: number, body: { issuedBy: string; by: Uint8Array; roles: readonly string[] }) {
   const keys = { peerKey: filled(32, seed), logKey: filled(32, seed + 1), sealKey: filled(32, seed + 2) }
@@ -88,6 +88,7 @@ const MESSAGES: { readonly [K in Message['kind']]: Message } = {
   },
   objects: { kind: 'objects', objects: [OBJECTS.ack, OBJECTS.beacon] },
   digest: { kind: 'digest', digest: filled(16, 9) },
+  prune: { kind: 'prune', authors: [node.certificate.deviceId as DeviceId], objects: true },
 }
 
 function made(): Readonly<Record<string, string>> {

@@ -1,0 +1,83 @@
+// 16 bytes that are equal exactly where everything held is equal, forks included; signs of life are left out, since they
+// change for ever. Each log and each object has its place in one run of bytes, sorted by name, and only what changed
+// since the last look is written anew: a site has hundreds of logs, and few change between two digests.
+import { hashOf } from '../identity/hash.ts'
+import { OBJECT_KINDS, type SignedObject } from '../log/object.ts'
+import { unhex } from '../units.ts'
+import { headEntry } from './frontier.ts'
+import type { Log, Logs } from './logs.ts'
+import type { Objects } from './objects.ts'
+
+/** logId:16 seq:u48 hash:8 fork:u48; fork is one more than its number, or 0 for none. */
+const LOG_BYTES = 36
+/** kind:u8 key:16 version:u64. */
+const OBJECT_BYTES = 25
+
+/** Gives the digest of what is held now. */
+export function createDigest(logs: Logs, objects: Objects): () => Uint8Array {
+  const heads = createRows<Log>(LOG_BYTES, writeLog)
+  const named = createRows<SignedObject>(OBJECT_BYTES, writeObject)
+  const seen = { logs: 0, objects: 0 }
+  let bytes: Uint8Array | undefined
+  return () => {
+    const now = { logs: logs.changes(), objects: objects.changes() }
+    if (bytes && seen.logs === now.logs && seen.objects === now.objects) return bytes
+    for (const log of logs.changedSince(seen.logs)) heads.put(log.logId, log)
+    for (const object of objects.changedSince(seen.objects))
+      if (object.kind !== 'uplink') named.put(object.name, object)
+    Object.assign(seen, now)
+    bytes = hashOf('chargemesh/frontier/v1', heads.bytes(), named.bytes()).subarray(0, 16)
+    return bytes
+  }
+}
+
+type Rows<T> = { readonly put: (name: string, row: T) => void; readonly bytes: () => Uint8Array }
+
+/** Rows of one length, sorted by name; a name once known stays. */
+function createRows<T>(size: number, write: (view: DataView, at: number, row: T) => void): Rows<T> {
+  const rows = new Map<string, T>()
+  let places: Map<string, number> | undefined
+  let run = new Uint8Array(0)
+  const view = (): DataView => new DataView(run.buffer)
+  return {
+    put: (name, row) => {
+      rows.set(name, row)
+      const place = places?.get(name)
+      if (place === undefined) places = undefined
+      else write(view(), place * size, row)
+    },
+    bytes: () => {
+      if (places) return run
+      const sorted = [...rows].sort(([a], [b]) => (a < b ? -1 : 1))
+      run = new Uint8Array(sorted.length * size)
+      places = new Map(sorted.map(([name], i) => [name, i]))
+      sorted.forEach(([, row], i) => {
+        write(view(), i * size, row)
+      })
+      return run
+    },
+  }
+}
+
+function writeLog(view: DataView, at: number, log: Log): void {
+  const head = headEntry(log)
+  put(view, at, unhex(log.logId))
+  setUint48(view, at + 16, head?.seq ?? 0)
+  put(view, at + 22, head?.hash ?? new Uint8Array(8))
+  setUint48(view, at + 30, log.fork ? log.fork.seq + 1 : 0)
+}
+
+function writeObject(view: DataView, at: number, { kind, name, version }: SignedObject): void {
+  view.setUint8(at, OBJECT_KINDS.indexOf(kind))
+  put(view, at + 1, unhex(name.slice(kind.length + 1)))
+  view.setBigUint64(at + 17, BigInt(version))
+}
+
+function put(view: DataView, at: number, bytes: Uint8Array): void {
+  new Uint8Array(view.buffer).set(bytes, at)
+}
+
+function setUint48(view: DataView, at: number, value: number): void {
+  view.setUint16(at, Math.floor(value / 2 ** 32))
+  view.setUint32(at + 2, value % 2 ** 32)
+}
