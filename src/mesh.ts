@@ -127,10 +127,14 @@ export function createMesh(deps: MeshDeps): Mesh {
     return urgent ? [...sends, ...sync.urgent(logId, peer, act.times.monotonicMs)] : sends
   }
 
-  const heardObjects = (act: Acting, peer: DeviceId, objects: readonly Uint8Array[]): readonly Send[] => {
+  const heardObjects = (
+    act: Acting,
+    peer: DeviceId,
+    message: Extract<Message, { kind: 'objects' }>,
+  ): readonly Send[] => {
     const all: SignedObject[] = []
     const news: SignedObject[] = []
-    for (const encoded of objects) {
+    for (const encoded of message.objects) {
       const verdict = act.ledger.admitObject(encoded)
       if (verdict.kind === 'valid') all.push(verdict.object)
       if (verdict.kind === 'valid' && verdict.news) news.push(verdict.object)
@@ -143,7 +147,7 @@ export function createMesh(deps: MeshDeps): Mesh {
         return []
       }
     }
-    return sync.told(peer, { all, news }, act.times.monotonicMs)
+    return sync.told(peer, { all, news, message }, act.times.monotonicMs)
   }
 
   const heard = (act: Acting, peer: DeviceId, bytes: Uint8Array): readonly Send[] => {
@@ -154,7 +158,7 @@ export function createMesh(deps: MeshDeps): Mesh {
     }
     count(`mesh.${message.kind}`)
     if (message.kind === 'segment') return heardSegment(act, peer, message)
-    if (message.kind === 'objects') return heardObjects(act, peer, message.objects)
+    if (message.kind === 'objects') return heardObjects(act, peer, message)
     return sync.heard(peer, message, act.times.monotonicMs)
   }
 

@@ -4,15 +4,16 @@
 import { reasonOf } from '../../src/errors.ts'
 import type { Logger } from '../../src/ports.ts'
 import type { Remember } from '../../src/remember.ts'
-import type { DeviceId, LogId } from '../../src/units.ts'
-import { type CloudDeps, type CloudHead, memoryCloud, type SimulatedCloud } from '../cloud/cloud.ts'
+import type { DeviceId } from '../../src/units.ts'
+import { type CloudDeps, memoryCloud, type SimulatedCloud } from '../cloud/cloud.ts'
 import { openWays, type Ways } from '../cloud/ways.ts'
 import { seededRandom } from '../dice.ts'
 import { createSimulatedNetwork } from '../network/network.ts'
 import type { OperatorStep, Plan } from '../plan.ts'
+import { inBackground } from './background.ts'
 import { createHeap } from './heap.ts'
 import type { LiveMember } from './member.ts'
-import type { Observer, Shown, ShownCloud } from './observer.ts'
+import type { Observer, Shown } from './observer.ts'
 import { createOperator } from './operator.ts'
 import { populate } from './population.ts'
 import { type SimulatedSite, simulatedSite } from './site.ts'
@@ -174,34 +175,6 @@ const SILENT: Logger = {
   info: () => undefined,
   warn: () => undefined,
   error: () => undefined,
-}
-
-/** What the cloud does takes no virtual time of its own, but may take real time. */
-function inBackground(cloud: SimulatedCloud, background: Set<Promise<unknown>>): ShownCloud {
-  let heads: ReadonlyMap<LogId, CloudHead> = new Map()
-  const seen = <T>(work: Promise<T>): Promise<T> =>
-    kept(
-      work.then(async value => {
-        heads = await cloud.heads()
-        return value
-      }),
-    )
-  const kept = <T>(work: Promise<T>): Promise<T> => {
-    const done = work.then(
-      () => void background.delete(done),
-      () => void background.delete(done),
-    )
-    background.add(done)
-    return work
-  }
-  return {
-    ...cloud,
-    headsNow: () => heads,
-    push: push => seen(cloud.push(push)),
-    failover: losesMs => seen(cloud.failover(losesMs)),
-    restore: ageMs => seen(cloud.restore(ageMs)),
-    finalise: () => kept(cloud.finalise()),
-  }
 }
 
 async function live(world: World, options: WorldOptions): Promise<Ran> {

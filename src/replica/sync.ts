@@ -37,6 +37,13 @@ export type Arrived = Progress & {
   readonly message: Extract<Message, { kind: 'segment' }>
 }
 
+/** Valid objects of a peer, which of them we did not hold before, and the message in which they came. */
+export type Told = {
+  readonly all: readonly SignedObject[]
+  readonly news: readonly SignedObject[]
+  readonly message: Extract<Message, { kind: 'objects' }>
+}
+
 export type Sync = {
   readonly connected: (peer: DeviceId, nowMs: number) => readonly Send[]
   readonly gone: (peer: DeviceId) => void
@@ -50,12 +57,7 @@ export type Sync = {
   readonly arrived: (peer: DeviceId, arrived: Arrived, nowMs: number) => readonly Send[]
   /** Objects that we did not hold before, from the cloud, the operator or ourselves: to all. */
   readonly learned: (objects: readonly SignedObject[]) => readonly Send[]
-  /** Valid objects of a peer, and which of them we did not hold before. */
-  readonly told: (
-    peer: DeviceId,
-    objects: { readonly all: readonly SignedObject[]; readonly news: readonly SignedObject[] },
-    nowMs: number,
-  ) => readonly Send[]
+  readonly told: (peer: DeviceId, told: Told, nowMs: number) => readonly Send[]
   /** News of the operator is announced at once to everybody, and so is the proof of a fork. */
   readonly urgent: (logId: LogId, from: DeviceId | undefined, nowMs: number) => readonly Send[]
   readonly tick: (nowMs: number) => readonly Send[]
@@ -122,27 +124,29 @@ export function createSync(deps: SyncDeps): Sync {
     trees.delivered(author, from)
     const alone: Message = { ...message, more: false }
     const sends: Send[] = []
-    for (const [to, peer] of peers) {
-      const holds = (peer.knows.get(logId) ?? -1) >= nextSeq - 1
-      if (to === from || holds || !trees.passesTo(author, to)) continue
+    for (const to of trees.below(author, peers.keys())) {
+      const peer = peers.get(to)
+      if (!peer || to === from || (peer.knows.get(logId) ?? -1) >= nextSeq - 1) continue
       peer.knows.set(logId, nextSeq - 1)
       sends.push({ to, message: message.more ? alone : message })
     }
     return sends
   }
 
-  const passOnObjects = (from: DeviceId, news: readonly SignedObject[]): readonly Send[] => {
+  const passOnObjects = (from: DeviceId, { news, message }: Told): readonly Send[] => {
     trees.delivered('objects', from)
     const sends: Send[] = []
-    const whole = objectPages(news.map(object => object.encoded))
-    for (const [to, peer] of peers) {
-      if (to === from || !trees.passesTo('objects', to)) continue
+    // Mostly one message for all, the one that came: it is encoded once.
+    const isWhole = news.length === message.objects.length
+    const whole = isWhole ? [message] : objectPages(news.map(object => object.encoded))
+    for (const to of trees.below('objects', peers.keys())) {
+      const peer = peers.get(to)
+      if (!peer || to === from) continue
       const lacking = news.filter(object => !isHeldBy(peer, object.name, object.version))
       for (const { name, version } of lacking) peer.holds.set(name, version)
-      // Mostly one message for all: it is encoded once.
       const all = lacking.length === news.length
       const messages = all ? whole : objectPages(lacking.map(object => object.encoded))
-      for (const message of messages) sends.push({ to, message })
+      for (const one of messages) sends.push({ to, message: one })
     }
     return sends
   }
@@ -163,6 +167,7 @@ export function createSync(deps: SyncDeps): Sync {
     connected: (id, nowMs) => {
       const peer = newPeer(nowMs)
       peers.set(id, peer)
+      trees.came()
       questions.open(id)
       return tellAll(id, peer, nowMs)
     },
@@ -230,7 +235,8 @@ export function createSync(deps: SyncDeps): Sync {
       }
       return sends
     },
-    told: (from, { all, news }, nowMs) => {
+    told: (from, told, nowMs) => {
+      const { all, news } = told
       const peer = peers.get(from)
       if (!peer) return []
       let wasAsked = false
@@ -244,7 +250,7 @@ export function createSync(deps: SyncDeps): Sync {
         repairedAtMs = nowMs
         for (const { name } of news) rumours.ofObject(name)
         trees.delivered('objects', from)
-      } else if (news.length > 0) return passOnObjects(from, news)
+      } else if (news.length > 0) return passOnObjects(from, told)
       else if (!wasAsked && !isEcho && all.length > 0 && trees.repeated('objects', from))
         return [{ to: from, message: { kind: 'prune', authors: [], objects: true } }]
       return []

@@ -16,7 +16,9 @@ export type Trees = {
   readonly prune: (tree: Tree, peer: DeviceId) => void
   /** It had to ask, so its tree was broken: it is passed on to again. */
   readonly graft: (tree: Tree, peer: DeviceId) => void
-  readonly passesTo: (tree: Tree, peer: DeviceId) => boolean
+  /** Of these peers, all that are connected, those to whom that tree's news is passed on. */
+  readonly below: (tree: Tree, peers: Iterable<DeviceId>) => readonly DeviceId[]
+  readonly came: () => void
   readonly gone: (peer: DeviceId) => void
 }
 
@@ -26,11 +28,16 @@ const MAX_PRUNED_TREES = 4096
 export function createTrees(): Trees {
   const above = new Map<Tree, DeviceId>()
   const pruned = new Map<DeviceId, Set<Tree>>()
+  /** Kept until something changes: a busy tree is asked with every segment. */
+  const known = new Map<Tree, readonly DeviceId[]>()
   const prune = (tree: Tree, peer: DeviceId): void => {
     const trees = pruned.get(peer) ?? new Set()
     if (trees.size < MAX_PRUNED_TREES) pruned.set(peer, trees.add(tree))
+    known.delete(tree)
   }
-  const graft = (tree: Tree, peer: DeviceId): void => void pruned.get(peer)?.delete(tree)
+  const graft = (tree: Tree, peer: DeviceId): void => {
+    if (pruned.get(peer)?.delete(tree)) known.delete(tree)
+  }
   return {
     prune,
     graft,
@@ -44,9 +51,17 @@ export function createTrees(): Trees {
       prune(tree, peer)
       return true
     },
-    passesTo: (tree, peer) => tree !== peer && !pruned.get(peer)?.has(tree),
+    below: (tree, peers) => {
+      const held = known.get(tree)
+      if (held) return held
+      const below = [...peers].filter(peer => tree !== peer && !pruned.get(peer)?.has(tree))
+      known.set(tree, below)
+      return below
+    },
+    came: () => known.clear(),
     gone: peer => {
       pruned.delete(peer)
+      known.clear()
       for (const [tree, parent] of above) if (parent === peer) above.delete(tree)
     },
   }
