@@ -22,7 +22,8 @@ const AMBIGUOUS: readonly Quirk[] = [
   'late-replay',
   'clock-ahead',
 ]
-const DISPUTABLE = ['disputed', 'unpriced', 'provisional', 'open']
+/** Not `unpriced`: a session without a price is one that nobody ever bills, whatever else is open about it. */
+const DISPUTABLE = ['disputed', 'provisional', 'open']
 
 export type Books = {
   readonly sessions: number
@@ -198,7 +199,9 @@ function excuseOf({
   // Without news of the operator no card is known and no price either: what was taken all the same waits for a person.
   if (candidates.some(one => one.state === 'unpriced' && one.flags.includes('refused-card')))
     return 'refused and unpriced'
-  const isDisputed = candidates.some(one => DISPUTABLE.includes(one.state) || one.flags.length > 0)
+  const isDisputed = candidates.some(
+    one => DISPUTABLE.includes(one.state) || (one.state !== 'unpriced' && one.flags.length > 0),
+  )
   return isAmbiguous && isDisputed ? 'disputed' : undefined
 }
 

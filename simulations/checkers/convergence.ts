@@ -1,12 +1,14 @@
 // When the faults are over, all honest nodes hold the same (PROTOCOL 6.5).
 // I7 equal logs, and equal sessions folded from them. I8 a log's Yjs document is a pure function of its events.
-// I9 whoever saw two branches of one log has told everybody. I26 the fold does not depend on the order of delivery.
+// I9 whoever saw two branches of one log has told everybody, and no honest node is ever banned by another. I26 the fold does not depend on the order of delivery.
 
+import { sha256, utf8Bytes } from '../../src/identity/hash.ts'
 import { eventsOf } from '../../src/log/event.ts'
 import { encodeUpdate } from '../../src/replica/canonical.ts'
 import { documentOf, elementsOf, stateOf } from '../../src/replica/document.ts'
 import type { Log } from '../../src/replica/logs.ts'
-import { sameBytes } from '../../src/units.ts'
+import type { Session } from '../../src/session/fold.ts'
+import { hex, sameBytes } from '../../src/units.ts'
 import { createView } from '../../src/view.ts'
 import type { Dice } from '../dice.ts'
 import type { Member, Observer, Shown } from '../world/observer.ts'
@@ -22,6 +24,7 @@ export type ConvergenceWatch = Observer & {
 
 export function convergenceChecker(shown: Shown, dice: Dice): ConvergenceWatch {
   let convergedMs: number | undefined
+  const honest = new Map(shown.members().map(member => [member.deviceId, member.name]))
   const up = (): readonly Member[] => shown.members().filter(member => !member.isClone)
 
   const apart = (): string | undefined => {
@@ -44,6 +47,11 @@ export function convergenceChecker(shown: Shown, dice: Dice): ConvergenceWatch {
   return {
     name: 'convergence',
     convergedMs: () => convergedMs,
+    banning: (member, peer, reason) => {
+      const name = honest.get(peer)
+      if (name !== undefined)
+        shown.object('I9', `node ${member.name} bans node ${name}, which is honest: ${reason}`)
+    },
     awaits: () => {
       const said = apart()
       if (said === undefined) convergedMs ??= shown.nowMs() - shown.plan.durationMs
@@ -51,7 +59,9 @@ export function convergenceChecker(shown: Shown, dice: Dice): ConvergenceWatch {
     },
     finished: () => {
       const nodes = up().flatMap(member => member.node() ?? [])
-      const sessions = nodes.map(node => JSON.stringify(node.ledger().view().sessions(), plainly).length)
+      const sessions = nodes.map(node =>
+        hex(sha256(utf8Bytes(told(node.ledger().view().sessions()).join('\n')))),
+      )
       const logs = nodes[0] ? [...nodes[0].ledger().logs.all()] : []
       for (const log of dice.shuffled(logs).slice(0, DOCUMENTS)) checkDocument(shown, log)
       if (shown.members().length <= 24) checkFolds(shown, dice)
@@ -99,13 +109,15 @@ function checkFolds(shown: Shown, dice: Dice): void {
     const elements = log.fork ? log.elements.slice(0, log.fork.seq) : log.elements
     for (const event of eventsOf(log.logId, elements)) view.apply(event, log.certificate)
   }
-  const said = (sessions: ReturnType<typeof view.sessions>): string =>
-    sessions
-      .map(session => `${session.sessionId} ${session.state} ${session.energyWh} ${session.flags.join()}`)
-      .sort()
-      .join('\n')
-  if (said(view.sessions()) !== said(ledger.view().sessions()))
-    shown.object('I26', 'the same events in another order fold to other sessions')
+  const ours = told(ledger.view().sessions())
+  const other = told(view.sessions()).find((session, i) => session !== ours[i])
+  if (other !== undefined || view.sessions().length !== ours.length)
+    shown.object('I26', `the same events in another order fold to other sessions, such as ${other}`)
+}
+
+/** All that a session says, the records that count included: one field that depends on the order is one too many. */
+function told(sessions: readonly Session[]): readonly string[] {
+  return sessions.map(session => JSON.stringify(session, plainly)).sort()
 }
 
 function plainly(_: string, value: unknown): unknown {

@@ -1,6 +1,7 @@
-// I5 durable before acknowledged: when a charger or a peer hears anything from a node, every event that the node holds is in
-// the fsynced image of its disk, byte for byte. Not asked of a disk that has once lied about a flush or lost a write: there no
-// software can know.
+// I5 durable before acknowledged: when a charger, a peer or the cloud hears anything from a node, every event that the node
+// holds is in the fsynced image of its disk, byte for byte. I2 what it held when it last spoke it holds when it has read its
+// store again. Neither is asked of a disk that has once rotted, lied about a flush or lost a write: there no software can know.
+// Nor I2 of another disk, or of a log that is frozen behind its fork.
 import { GENESIS } from '../../src/log/event.ts'
 import type { Logs } from '../../src/replica/logs.ts'
 import type { LogId } from '../../src/units.ts'
@@ -38,11 +39,26 @@ export function durabilityChecker(shown: Shown): Observer {
     past.set(member, { logs, changes: logs?.changes() ?? 0, path, offset, counts })
   }
 
+  /** Its store was read again, after a boot or a failed disk: what everybody believes to be there is there. */
+  const remember = (member: Member, logs: Logs): void => {
+    for (const [logId, count] of past.get(member)?.counts ?? []) {
+      const log = logs.get(logId)
+      const held = log?.elements.length ?? 0
+      if (log?.fork || held >= count) continue
+      shown.object(
+        'I2',
+        `node ${member.name} spoke when it held ${count} events of log ${logId}, and read ${held} from its disk`,
+      )
+    }
+  }
+
   const look = (member: Member): void => {
     const logs = member.node()?.ledger().logs
     if (!logs) return
     const before = past.get(member)
-    if (before?.logs !== logs || dishonest.has(member.number)) {
+    const isHonest = !dishonest.has(member.number)
+    if (before && before.logs !== logs && isHonest) remember(member, logs)
+    if (before?.logs !== logs || !isHonest) {
       forget(member)
       return
     }
@@ -63,11 +79,18 @@ export function durabilityChecker(shown: Shown): Observer {
 
   return {
     name: 'durability',
-    booted: forget,
+    booted: member => {
+      look(member)
+      forget(member)
+    },
+    gone: (member, how) => {
+      if (how === 'wiped' || how === 'restored') past.delete(member)
+    },
     injected: fault => {
       if ('node' in fault && DISHONEST_DISK.includes(fault.kind)) dishonest.add(fault.node)
     },
     sending: look,
+    pushing: look,
     answered: look,
   }
 }

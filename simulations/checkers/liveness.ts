@@ -1,8 +1,14 @@
 // In the quiet time everything ends well (PROTOCOL 6.5). L1 all that nodes hold is at the cloud, and all its acks are at the
-// nodes. L3 no session is stuck. L4 all queues are empty, the chargers' included.
+// nodes. L3 no session is stuck, and each whose end the cloud has is marked as reconciled. L4 all queues are empty, the chargers'
+// included. No mark is asked of a node whose disk was lost or rotted, or that was copied: what it had yet to mark is nowhere.
 
+import type { FaultKind } from '../plan.ts'
 import type { Observer, Shown } from '../world/observer.ts'
 import type { Losses } from './losses.ts'
+
+const FORGETFUL: readonly FaultKind[] = [
+  ...(['wipe', 'restore', 'clone', 'bit-flip', 'lost-write', 'misdirected-write', 'sync-lies'] as const),
+]
 
 export function livenessChecker(shown: Shown, losses: Losses): Observer {
   const hostile = new Set(shown.plan.hostile.map(one => one.node))
@@ -55,5 +61,25 @@ export function livenessChecker(shown: Shown, losses: Losses): Observer {
     return undefined
   }
 
-  return { name: 'liveness', awaits: () => waiting() ?? unsent() ?? stuck() }
+  const markers = new Map(shown.members().map(member => [member.deviceId, member]))
+
+  const unmarked = (): string | undefined => {
+    const ledger = shown.members()[0]?.node()?.ledger()
+    for (const { sessionId, end, mark } of ledger?.view().sessions() ?? []) {
+      const marker = end && markers.get(end.deviceId)
+      if (!end || !marker || mark || ledger?.logs.get(end.ref.logId)?.fork) continue
+      return `L3 node ${marker.name} does not mark session ${sessionId}, whose end the cloud has`
+    }
+    return undefined
+  }
+
+  return {
+    name: 'liveness',
+    injected: fault => {
+      if (!FORGETFUL.includes(fault.kind) || !('node' in fault)) return
+      const device = shown.site.devices[fault.node - 1]?.certificate.deviceId
+      if (device) markers.delete(device)
+    },
+    awaits: () => waiting() ?? unsent() ?? stuck() ?? unmarked(),
+  }
 }

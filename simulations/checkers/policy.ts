@@ -1,6 +1,8 @@
 // News of the operator (PROTOCOL 6.5). I16 what a node acted upon it never forgets, through crashes and reboots; only a new or
-// rotten disk may. I18 in fair weather a revocation reaches all nodes of an island within ten rounds of gossip.
+// rotten disk may. The same of beacons and receipts: no older one ever stands where a newer one stood. I18 in fair weather a revocation reaches all nodes of an island within ten rounds of gossip.
 
+import type { ObjectName } from '../../src/log/object.ts'
+import type { Objects } from '../../src/replica/objects.ts'
 import type { FaultKind } from '../plan.ts'
 import type { Member, Observer, Shown } from '../world/observer.ts'
 
@@ -44,7 +46,9 @@ export function policyChecker(shown: Shown): PolicyWatch {
   const headOf = (member: Member): number =>
     member.node()?.ledger().logs.get(shown.operator.logId)?.head.seq ?? -1
 
+  const statements = watchStatements(shown, member => rotten.has(member.number))
   const note = (member: Member): void => {
+    statements.note(member)
     acted.set(member, headOf(member))
   }
 
@@ -53,9 +57,12 @@ export function policyChecker(shown: Shown): PolicyWatch {
     known: () => known,
     sending: note,
     answered: note,
+    pushing: note,
     gone: (member, how) => {
       // Another disk: it begins anew.
-      if (how === 'wiped' || how === 'restored') acted.delete(member)
+      if (how !== 'wiped' && how !== 'restored') return
+      acted.delete(member)
+      statements.forget(member)
     },
     injected: fault => {
       if ('node' in fault && ROTTING.includes(fault.kind)) rotten.add(fault.node)
@@ -102,5 +109,49 @@ export function policyChecker(shown: Shown): PolicyWatch {
         }
       }
     },
+  }
+}
+
+type Statements = { readonly note: (member: Member) => void; readonly forget: (member: Member) => void }
+/** `objects`: a node that had to read its store again holds them anew. */
+type Stated = { objects: Objects; changes: number; readonly versions: Map<ObjectName, number> }
+
+/** Beacons and receipts, looked at whenever a node speaks: what it held then is durable, and no later boot may know less. */
+function watchStatements(shown: Shown, isRotten: (member: Member) => boolean): Statements {
+  const stated = new Map<Member, Stated>()
+  const compare = (
+    member: Member,
+    name: ObjectName,
+    versions: readonly [number, number | undefined],
+  ): void => {
+    const [before, now] = versions
+    if (now !== undefined && now >= before) return
+    shown.object(
+      'I16',
+      `node ${member.name} held ${name} in version ${before}, and now holds ${now ?? 'none'}`,
+    )
+  }
+  return {
+    note: member => {
+      const objects = member.node()?.ledger().objects
+      if (!objects) return
+      const past = stated.get(member) ?? { objects, changes: 0, versions: new Map() }
+      stated.set(member, past)
+      if (past.objects !== objects) {
+        Object.assign(past, { objects, changes: 0 })
+        if (isRotten(member)) past.versions.clear()
+        for (const [name, version] of past.versions)
+          compare(member, name, [version, objects.get(name)?.version])
+      }
+      if (past.changes === objects.changes()) return
+      for (const { kind, name, version } of objects.changedSince(past.changes)) {
+        // Signs of life are worth nothing after a minute, and are not kept.
+        if (kind === 'uplink') continue
+        compare(member, name, [past.versions.get(name) ?? version, version])
+        past.versions.set(name, version)
+      }
+      past.changes = objects.changes()
+    },
+    forget: member => void stated.delete(member),
   }
 }

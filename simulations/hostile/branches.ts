@@ -1,11 +1,15 @@
 // Two and three histories of one log under its own key: each peer is told one of them and never another, so that only
 // peers that meet can see it (PROTOCOL 1.8). Old forks are carried on, so a node hears more of a branch after the proof.
+import { MAX_SEGMENT_EVENTS } from '../../src/replica/canonical.ts'
 import type { DeviceId } from '../../src/units.ts'
 import type { OwnLog } from './own.ts'
 import { type Repertoire, type Scene, type Sending, toOne } from './scene.ts'
 import { anyToken, chatter, rogueSession } from './words.ts'
 
 const MAX_GROUP = 12
+/** Together more than a segment holds; each less than may stand between two seals. */
+const LONG_GROUPS = 5
+const LONG_GROUP_EVENTS = 60
 
 /** The branch that a peer is told, for good: halves (or thirds) by the peer's own id, whatever the order of meeting. */
 export function branchFor(log: OwnLog, peer: DeviceId): number {
@@ -44,6 +48,24 @@ function carryOn(scene: Scene): readonly Sending[] {
   return sendings.length > 0 ? sendings : tellAll(scene, log, 0)
 }
 
+/**
+ * Once: branches that are too long for one message. What a relay passes on of them comes in parts, in any order, and a part
+ * may well begin behind the fork.
+ */
+function openLongFork(scene: Scene): readonly Sending[] {
+  if (scene.own.all().some(log => eventsIn(log) > MAX_SEGMENT_EVENTS)) return carryOn(scene)
+  const log = scene.own.open(scene, { branches: 2 })
+  if (!log) return carryOn(scene)
+  for (let group = 0; group < LONG_GROUPS; group++)
+    for (const branch of [0, 1])
+      scene.own.append(scene, log, { bodies: chatter(scene, LONG_GROUP_EVENTS), branch })
+  return tellAll(scene, log, 0)
+}
+
+function eventsIn({ branches }: OwnLog): number {
+  return branches[0]?.reduce((sum, group) => sum + group.length, 0) ?? 0
+}
+
 /** The whole of both to one peer: it proves the fork to itself. */
 function giveAway(scene: Scene): readonly Sending[] {
   const forked = scene.own.all().filter(log => log.branches.length > 1)
@@ -53,4 +75,7 @@ function giveAway(scene: Scene): readonly Sending[] {
 }
 
 /** Forks are no offence of whoever says them: relays must not be punished for a proof. */
-export const EQUIVOCATE: Repertoire = { quiet: [openFork, carryOn, carryOn, giveAway], loud: [] }
+export const EQUIVOCATE: Repertoire = {
+  quiet: [openFork, carryOn, carryOn, giveAway, openLongFork],
+  loud: [],
+}

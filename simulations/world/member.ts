@@ -2,7 +2,7 @@
 // a dead process still has under way is heard by nobody: every port asks whether its life is the present one.
 import { MeshError } from '../../src/errors.ts'
 import { type Node, startNode } from '../../src/node.ts'
-import type { ChargerAnswer, ChargerInput, Network, Uplink } from '../../src/ports.ts'
+import type { ChargerAnswer, ChargerInput, Network, Push, Uplink } from '../../src/ports.ts'
 import type { ChargerId, DeviceId } from '../../src/units.ts'
 import type { Dice } from '../dice.ts'
 import { type DiskImage, type SimulatedDisk, simulatedDisk } from '../disk/disk.ts'
@@ -30,6 +30,8 @@ export type MemberDeps = {
   /** This node has something to do in this step. */
   readonly touched: (member: LiveMember) => void
   readonly sending: (member: Member, to: DeviceId, bytes: Uint8Array) => void
+  readonly pushing: (member: Member, push: Push) => void
+  readonly banning: (member: Member, peer: DeviceId, reason: string) => void
   readonly booted: (member: LiveMember) => void
   readonly leaving: (member: LiveMember, how: Gone) => void
   readonly gone: (member: LiveMember, how: Gone) => void
@@ -121,7 +123,9 @@ export function createMember(deps: MemberDeps): LiveMember {
     },
     peers: () => (isAlive() ? (port?.peers() ?? []) : []),
     ban: (peer, banMs, reason) => {
-      if (isAlive()) port?.ban(peer, banMs, reason)
+      if (!isAlive()) return
+      deps.banning(member, peer, reason)
+      port?.ban(peer, banMs, reason)
     },
     traffic: () => port?.traffic() ?? { receivedBytes: 0, sentBytes: 0 },
   })
@@ -136,9 +140,11 @@ export function createMember(deps: MemberDeps): LiveMember {
       )
       return outcome
     }
-    node?.setUplinks(
-      deps.uplinks.map(uplink => ({ name: uplink.name, push: push => heard(uplink.push(push)) })),
-    )
+    const pushOver = (uplink: Uplink) => (push: Push) => {
+      if (life === mine) deps.pushing(member, push)
+      return heard(uplink.push(push))
+    }
+    node?.setUplinks(deps.uplinks.map(uplink => ({ name: uplink.name, push: pushOver(uplink) })))
   }
 
   const start = async (mine: number): Promise<void> => {

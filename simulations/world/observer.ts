@@ -1,6 +1,6 @@
 // What a world shows of itself while it runs: to the checkers, which may object, and to the tally, which counts.
 import type { Node } from '../../src/node.ts'
-import type { ChargerAnswer, ChargerInput } from '../../src/ports.ts'
+import type { ChargerAnswer, ChargerInput, Push } from '../../src/ports.ts'
 import type { DeviceId, LogId } from '../../src/units.ts'
 import type { CloudHead, SimulatedCloud } from '../cloud/cloud.ts'
 import type { SimulatedDisk } from '../disk/disk.ts'
@@ -55,6 +55,10 @@ export type Observer = {
   readonly stepped?: (member: Member) => void
   /** Just before the bytes leave. */
   readonly sending?: (member: Member, to: DeviceId, bytes: Uint8Array) => void
+  /** Just before a push leaves for the cloud. */
+  readonly pushing?: (member: Member, push: Push) => void
+  /** It will have nothing to do with this peer for a while. */
+  readonly banning?: (member: Member, peer: DeviceId, reason: string) => void
   /** A charger's message is at the node's door. */
   readonly asked?: (member: Member, input: ChargerInput) => void
   /** Just before a charger hears it. */

@@ -59,6 +59,8 @@ export function populate(deps: PopulationDeps): Population {
         trace.message(nowMs(), member.deviceId, to, bytes)
         observe(one => one.sending?.(member, to, bytes))
       },
+      pushing: (member, push) => observe(one => one.pushing?.(member, push)),
+      banning: (member, peer, reason) => observe(one => one.banning?.(member, peer, reason)),
       booted: member => {
         trace.line(nowMs(), `${member.name} up, ${member.node()?.health().recovered}`)
         observe(one => one.booted?.(member))
