@@ -79,7 +79,7 @@ type Epoch = { writer: Writer; openedAtMs: number }
 export function createLedger(deps: LedgerDeps): Ledger {
   const { roster, signatures, certificate } = deps
   const remember = deps.remember ?? readAnew
-  const logs = createLogs()
+  const logs = createLogs(remember)
   const objects = createObjects()
   let view = createView(roster, remember)
   let hlc: Hlc = hlcOf(0)

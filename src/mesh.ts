@@ -56,7 +56,7 @@ export function createMesh(deps: MeshDeps): Mesh {
     const drawn = deps.random.bytes(4)
     return new DataView(drawn.buffer, drawn.byteOffset).getUint32(0) % below
   }
-  const sync = createSync({ logs: ledger.logs, objects: ledger.objects, dice })
+  const sync = createSync({ ...ledger, dice, remember: deps.remember })
   const offences = new Map<DeviceId, number>()
   const admitted: Segment[] = []
   const unreadable = new Map<DeviceId, number>()

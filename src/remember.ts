@@ -16,5 +16,8 @@ export type Reading =
   | 'object'
   | 'certificate'
   | 'record'
+  | 'cut'
+  | 'answer'
+  | 'answer-and-more'
 
 export const readAnew: Remember = (_kind, _of, read) => read()

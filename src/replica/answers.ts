@@ -1,12 +1,14 @@
 // What a question is answered with: segments of the logs that were asked for, objects, and the proof of a fork. Each log is
 // answered once however often it is named, and no peer gets more than its queue could hold.
+
+import { type Remember, readAnew } from '../remember.ts'
 import { type DeviceId, type LogId, sameBytes } from '../units.ts'
 import { type Log, type Logs, shortHash } from './logs.ts'
 import type { Want } from './message.ts'
 import type { Objects } from './objects.ts'
 import { ANSWER_BURST_BYTES, type Peer } from './peer.ts'
 import { MAX_OUTSTANDING } from './questions.ts'
-import { evidence, nameOf, objectPages, type Send, sendOf } from './sends.ts'
+import { evidence, nameOf, objectPages, type Send, segmentMessage, sendOf } from './sends.ts'
 
 /** Segments a question is answered with; the last says whether there are more. */
 const WINDOW_SEGMENTS = 4
@@ -28,7 +30,13 @@ export type Answers = {
   readonly proofs: (asker: Asker) => readonly Send[]
 }
 
-export function createAnswers(logs: Logs, objects: Objects): Answers {
+export type AnswersDeps = {
+  readonly logs: Logs
+  readonly objects: Objects
+  readonly remember?: Remember
+}
+
+export function createAnswers({ logs, objects, remember = readAnew }: AnswersDeps): Answers {
   const proof = ({ id, peer, nowMs }: Asker, log: Log): readonly Send[] => {
     const provedAtMs = peer.provedAt.get(log.logId)
     if (!log.fork || (provedAtMs !== undefined && nowMs - provedAtMs < PROOF_EVERY_MS)) return []
@@ -47,7 +55,13 @@ export function createAnswers(logs: Logs, objects: Objects): Answers {
     const segments = logs.segments(asked.logId, fromSeq, WINDOW_SEGMENTS)
     const nextSeq = segments.at(-1)?.nextSeq ?? fromSeq
     const more = nextSeq <= (log.fork ? log.fork.seq : log.head.seq)
-    const sends = segments.map((segment, i) => sendOf(to, segment, more && i === segments.length - 1))
+    const sends = segments.map((segment, i): Send => {
+      const isCut = more && i === segments.length - 1
+      const message = remember(isCut ? 'answer-and-more' : 'answer', segment, () =>
+        segmentMessage(segment, isCut),
+      )
+      return { to, message }
+    })
     // Nobody gets one branch of a forked log without the other.
     return log.fork && !more ? [...sends, evidence(to, log, log.fork)] : sends
   }

@@ -5,6 +5,7 @@ import type { EventRef } from '../log/body.ts'
 import { FLAG_SEAL, type LogEvent, type LogHead } from '../log/event.ts'
 import { headAfter } from '../log/writer.ts'
 import type { Segment } from '../ports.ts'
+import { type Remember, readAnew } from '../remember.ts'
 import { type DeviceId, type EventHash, type LogId, unhex } from '../units.ts'
 import type { Held } from './admit.ts'
 import { encodeUpdate, MAX_SEGMENT_BYTES, MAX_SEGMENT_EVENTS } from './canonical.ts'
@@ -56,7 +57,7 @@ export type CutSegment = Segment & { readonly nextSeq: number; readonly prevHash
 
 const MIN_TIMELINE = 64
 
-export function createLogs(): Logs {
+export function createLogs(remember: Remember = readAnew): Logs {
   const logs = new Map<LogId, Log>()
   const forked = new Set<Log>()
   let changes = 0
@@ -117,25 +118,43 @@ export function createLogs(): Logs {
     },
     segments: (logId, fromSeq, most) => {
       const log = logs.get(logId)
-      return log ? cutSegments(log, fromSeq, most) : []
+      return log ? cutSegments(log, { fromSeq, most, remember }) : []
     },
   }
 }
 
 /** Cuts at the last seal that fits; a group between two seals is at most 64 events, so one always does. */
-function cutSegments(log: Log, fromSeq: number, most: number): readonly CutSegment[] {
+function cutSegments(log: Log, { fromSeq, most, remember }: Cut): readonly CutSegment[] {
   const segments: CutSegment[] = []
   let from = fromSeq
   while (segments.length < most && from < log.elements.length) {
     const end = endOfSegment(log, from)
     if (end === undefined) break
-    const update = encodeUpdate(from, log.elements.slice(from, end))
-    const before = log.hashes[from - 1]
-    const prevHash = before === undefined ? new Uint8Array(0) : shortHash(before)
-    segments.push({ logId: log.logId, fromSeq: from, update, nextSeq: end, prevHash })
+    const [first, last] = [log.elements[from], log.elements[end - 1]]
+    const cut = (): Cutting => ({ last, before: log.hashes[from - 1], segment: cutOne(log, from, end) })
+    // The same elements in the same places were cut in the same way, by whoever holds these very ones.
+    const known = first === undefined ? cut() : remember('cut', first, cut)
+    const { segment } = known
+    const follows = known.last === last && known.before === log.hashes[from - 1]
+    const isSame = follows && segment.nextSeq === end && segment.fromSeq === from
+    segments.push(isSame && segment.logId === log.logId ? segment : cut().segment)
     from = end
   }
   return segments
+}
+
+type Cut = { readonly fromSeq: number; readonly most: number; readonly remember: Remember }
+type Cutting = {
+  readonly last: Uint8Array | undefined
+  readonly before: EventHash | undefined
+  readonly segment: CutSegment
+}
+
+function cutOne(log: Log, fromSeq: number, nextSeq: number): CutSegment {
+  const before = log.hashes[fromSeq - 1]
+  const prevHash = before === undefined ? new Uint8Array(0) : shortHash(before)
+  const update = encodeUpdate(fromSeq, log.elements.slice(fromSeq, nextSeq))
+  return { logId: log.logId, fromSeq, update, nextSeq, prevHash }
 }
 
 function endOfSegment(log: Log, from: number): number | undefined {

@@ -3,6 +3,7 @@
 // peers; whoever lacks something asks one peer for it; digests find what got lost. Nothing here trusts a peer: a
 // segment goes to the gate, and an announcement only ever leads to a question.
 import type { ObjectName, SignedObject } from '../log/object.ts'
+import type { Remember } from '../remember.ts'
 import { type DeviceId, type LogId, sameBytes } from '../units.ts'
 import { createAnswers } from './answers.ts'
 import { createDigest } from './digest.ts'
@@ -29,6 +30,7 @@ export type SyncDeps = {
   readonly objects: Objects
   /** A whole number, 0 <= n < below. */
   readonly dice: (below: number) => number
+  readonly remember?: Remember
 }
 
 /** A segment that passed the gate with news, or was a duplicate, or left a gap. */
@@ -67,7 +69,7 @@ export function createSync(deps: SyncDeps): Sync {
   const { logs, objects } = deps
   const peers = new Map<DeviceId, Peer>()
   const questions = createQuestions(logs)
-  const answers = createAnswers(logs, objects)
+  const answers = createAnswers(deps)
   const trees = createTrees()
   const digest = createDigest(logs, objects)
   const rumours = createRumours(logs, objects, deps.dice)
