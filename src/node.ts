@@ -9,6 +9,7 @@ import type { Certificate } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
 import type { Ledger } from './ledger.ts'
+import type { AnyBody } from './log/body.ts'
 import { createMailbox } from './mailbox.ts'
 import type { MeshInput } from './mesh.ts'
 import { openStore, probeDisk } from './opening.ts'
@@ -79,7 +80,11 @@ type Input =
       readonly submission: Submission
       readonly reply: (report: SubmissionReport) => void
     }
-  | { readonly kind: 'run'; readonly act: (node: Acting) => readonly Send[] }
+  | {
+      readonly kind: 'run'
+      readonly act: (node: Acting) => readonly Send[]
+      readonly failed?: (error: MeshError) => void
+    }
 
 /** The tick of the mesh is the node's own. */
 type PeerInput = Exclude<MeshInput, { kind: 'tick' }>
@@ -90,6 +95,8 @@ export type Node = {
   readonly mesh: (input: PeerInput) => void
   /** Segments, certificates and objects from an issuer's tool, through the same gate as a peer's. */
   readonly submit: (submission: Submission) => Promise<SubmissionReport>
+  /** Writes events of this node's own; resolves when they are durable, rejects when the store fails. */
+  readonly record: (bodies: readonly AnyBody[]) => Promise<void>
   readonly setUplinks: (uplinks: readonly Uplink[]) => void
   /** Once a second: drives everything that waits. */
   readonly tick: () => void
@@ -210,6 +217,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     uplinks.storeFailed()
     for (const input of batch) {
       if (input.kind === 'charger') input.reply({ kind: 'silence' })
+      if (input.kind === 'run') input.failed?.(error)
       if (input.kind === 'submit') input.reply({ admitted: 0, refused: [`store failed: ${error.message}`] })
     }
     for (const chargerId of deps.chargePoints.connected())
@@ -269,6 +277,16 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     submit: submission => {
       const { promise, resolve } = Promise.withResolvers<SubmissionReport>()
       post({ kind: 'submit', submission, reply: resolve })
+      return promise
+    },
+    record: bodies => {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      const act = (acting: Acting): readonly Send[] => {
+        acting.record(bodies)
+        acting.afterwards(resolve)
+        return []
+      }
+      post({ kind: 'run', act, failed: reject })
       return promise
     },
     setUplinks: list => uplinks.set(list),

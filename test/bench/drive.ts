@@ -1,0 +1,107 @@
+// Starts benchmark nodes, each its own process, calls them, and asks the operating system what they cost.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+export type Kind = 'ours' | 'floor'
+const PROGRAMS: Readonly<Record<Kind, string>> = {
+  ours: fileURLToPath(new URL('./node.js', import.meta.url)),
+  floor: fileURLToPath(new URL('./floor/node.js', import.meta.url)),
+}
+const CALL_MS = 300_000
+
+export type Cost = { readonly cpuS: number; readonly rssMb: number }
+export type Driven = {
+  readonly call: <T = Record<string, never>>(op: string, args?: object) => Promise<T>
+  readonly cost: () => Cost
+  readonly close: () => Promise<void>
+}
+
+export async function startProgram(kind: Kind): Promise<Driven> {
+  const child = spawn(process.execPath, [PROGRAMS[kind]], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const waiting = new Map<number, { resolve: (ok: unknown) => void; reject: (error: Error) => void }>()
+  let calls = 0
+  const ready = Promise.withResolvers<void>()
+  createInterface({ input: child.stdout }).on('line', line => {
+    const said = JSON.parse(line) as { ready?: boolean; call?: number; ok?: unknown; error?: string }
+    if (said.ready) ready.resolve()
+    const one = waiting.get(said.call ?? -1)
+    waiting.delete(said.call ?? -1)
+    if (said.error === undefined) one?.resolve(said.ok)
+    else one?.reject(new Error(said.error))
+  })
+  const ended = Promise.withResolvers<void>()
+  child.once('exit', code => {
+    const error = new Error(`a node of the benchmark ended with ${code}`)
+    for (const one of waiting.values()) one.reject(error)
+    ready.reject(error)
+    ended.resolve()
+  })
+  await ready.promise
+  const call = <T>(op: string, args: object = {}): Promise<T> => {
+    calls += 1
+    const answer = Promise.withResolvers<unknown>()
+    waiting.set(calls, answer)
+    child.stdin.write(`${JSON.stringify({ call: calls, op, ...args })}\n`)
+    const limit = setTimeout(
+      () => answer.reject(new Error(`${op}: no answer within ${CALL_MS / 1000} s`)),
+      CALL_MS,
+    )
+    return answer.promise.finally(() => clearTimeout(limit)) as Promise<T>
+  }
+  return {
+    call,
+    cost: () => costOf(child),
+    close: async () => {
+      await call('close').catch(() => undefined)
+      child.kill('SIGKILL')
+      await ended.promise
+    },
+  }
+}
+
+/** Processor seconds and the most memory so far, as Linux counts them. */
+function costOf(child: ChildProcess): Cost {
+  const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const ticks = Number(fields[11]) + Number(fields[12])
+  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
+  const peakKb = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0)
+  return { cpuS: ticks / 100, rssMb: peakKb / 1024 }
+}
+
+export type Fleet = { readonly nodes: readonly Driven[]; readonly close: () => Promise<void> }
+
+/** So many nodes that all know one another, in folders of their own that are removed at the end. */
+export async function startFleet(kind: Kind, count: number): Promise<Fleet> {
+  const folder = mkdtempSync(join(tmpdir(), 'chargemesh-bench-'))
+  const nodes: Driven[] = []
+  const close = async (): Promise<void> => {
+    await Promise.all(nodes.map(node => node.close()))
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    for (let self = 0; self < count; self++) nodes.push(await startProgram(kind))
+    const infos = await Promise.all(
+      nodes.map((node, self) =>
+        node.call<{ info: unknown }>('open', { self, nodes: count, dir: join(folder, `${self}`) }),
+      ),
+    )
+    const roster = infos.map(({ info }) => info)
+    await Promise.all(nodes.map(node => node.call('connect', { roster })))
+    return { nodes, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+export function sumOf(costs: readonly Cost[]): Cost {
+  return {
+    cpuS: costs.reduce((sum, cost) => sum + cost.cpuS, 0),
+    rssMb: Math.max(...costs.map(cost => cost.rssMb)),
+  }
+}
