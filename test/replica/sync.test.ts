@@ -1,0 +1,212 @@
+// One node between its neighbours: to whom it passes news on, whom it asks, and what it says when nobody says anything.
+import { beforeEach, describe, expect, it } from 'vitest'
+import { readObject, type SignedObject, signObject } from '../../src/log/object.ts'
+import { createDigest } from '../../src/replica/digest.ts'
+import type { Send } from '../../src/replica/sends.ts'
+import type { DeviceId, EventHash } from '../../src/units.ts'
+import { SITE_OPENED_AT, type TestLog, testSite } from '../site.ts'
+import {
+  claimOf,
+  claimOfObjects,
+  type Middle,
+  middleOf,
+  type SegmentMessage,
+  toWhom,
+  wordsOf,
+} from './neighbours.ts'
+
+const site = testSite('sync')
+const device = site.device('author')
+const author = device.certificate.deviceId
+const log = site.openLog(device)
+for (let i = 0; i < 5; i++) log.append([{ name: 'diagnostics', body: { code: 'x', detail: String(i) } }])
+const words = wordsOf(log)
+const word = (i: number): SegmentMessage => words[i] as SegmentMessage
+const [a, b, c, d] = ['b1', 'b2', 'b3', 'b4'].map(byte => byte.repeat(16)) as [
+  DeviceId,
+  DeviceId,
+  DeviceId,
+  DeviceId,
+]
+const devices = [device]
+const roster = site.roster(devices)
+
+function ack(about: TestLog, seq: number): SignedObject {
+  const { cloud, signatures } = site
+  const hash = 'ab'.repeat(32) as EventHash
+  const body = { logId: about.logId, seq, hash, durability: 1, cloudEpoch: 1, issuedAt: SITE_OPENED_AT }
+  const signer = { certHash: cloud.certificate.hash, logKey: cloud.keys.logKey, signatures }
+  const verdict = readObject({ roster, signatures }, signObject(signer, { kind: 'ack', body }))
+  if (verdict.kind === 'refused') throw new Error(verdict.reason)
+  return verdict.object
+}
+
+const want = (fromSeq: number) =>
+  ({ kind: 'want', logs: [{ logId: log.logId, fromSeq, prevHash: new Uint8Array(0) }], objects: [] }) as const
+const prunes = (sends: readonly Send[]) => sends.filter(({ message }) => message.kind === 'prune')
+
+let node: Middle
+beforeEach(() => {
+  node = middleOf({ site, devices, named: [author, a, b, c, d] })
+})
+
+describe('news of its author', () => {
+  it('is passed on to everybody who is not known to hold it, as it came', () => {
+    node.hears(author, word(0))
+    expect(node.hears(b, word(0))).toMatchObject([{ to: b, message: { kind: 'prune', authors: [author] } }])
+    node.sync.heard(c, claimOf(log, 1), node.nowMs())
+    const sends = node.hears(author, word(1))
+    expect(toWhom(sends, 'segment')).toEqual([a, d])
+    for (const { message } of sends) if (message.kind === 'segment') expect(message).toBe(word(1))
+  })
+
+  it('goes on without the promise of more, which was its sender’s', () => {
+    const [first] = node.hears(author, { ...word(0), more: true })
+    expect(first).toEqual({ to: a, message: word(0) })
+  })
+
+  it('goes on from a relay as well, but neither back to it nor to the author', () => {
+    expect(toWhom(node.hears(a, word(0)), 'segment')).toEqual([b, c, d])
+  })
+})
+
+describe('a repeat', () => {
+  it('from a third party is answered with prune, and from then on neither passes on to the other', () => {
+    node.hears(author, word(0))
+    expect(prunes(node.hears(a, word(0)))).toEqual([
+      { to: a, message: { kind: 'prune', authors: [author], objects: false } },
+    ])
+    expect(toWhom(node.hears(author, word(1)), 'segment')).toEqual([b, c, d])
+    const other = middleOf({ site, devices, named: [author, a, b] })
+    other.sync.heard(a, { kind: 'prune', authors: [author], objects: false }, other.nowMs())
+    expect(toWhom(other.hears(author, word(0)), 'segment')).toEqual([b])
+  })
+
+  it('from the author is no reason, however the news came', () => {
+    node.hears(a, word(0))
+    expect(node.hears(author, word(0))).toEqual([])
+  })
+
+  it('from the same peer again is none either: the line doubled it', () => {
+    node.hears(a, word(0))
+    expect(node.hears(a, word(0))).toEqual([])
+    expect(toWhom(node.hears(author, word(1)), 'segment')).toEqual([a, b, c, d])
+  })
+
+  it('that was asked for is no reason', () => {
+    node.sync.heard(a, claimOf(log, 1), node.nowMs())
+    node.hears(author, word(0))
+    expect(prunes(node.hears(a, word(0)))).toEqual([])
+  })
+})
+
+describe('a question', () => {
+  it('takes whoever asks into the tree again', () => {
+    node.hears(author, word(0))
+    node.hears(a, word(0))
+    expect(toWhom(node.sync.heard(a, want(0), node.nowMs()), 'segment')).toEqual([a])
+    expect(toWhom(node.hears(author, word(1)), 'segment')).toEqual([a, b, c, d])
+  })
+
+  it('is asked of whoever claims more, and its answer is not passed on but announced to three within 2 s', () => {
+    node.wait(1000)
+    expect(toWhom(node.sync.heard(a, claimOf(log, 0), node.nowMs()), 'want')).toEqual([a])
+    expect(node.hears(a, word(0))).toEqual([])
+    const haves = node.wait(2000).filter(({ message }) => message.kind === 'have')
+    expect(new Set(haves.map(({ to }) => to)).size).toBe(3)
+    expect(haves).toHaveLength(3)
+    for (const { to, message } of haves) expect([to === a, message]).toEqual([false, claimOf(log, 0)])
+    expect(toWhom(node.wait(10_000), 'have')).toEqual([])
+  })
+})
+
+describe('objects', () => {
+  it('of a peer are passed on to whoever is not known to hold them, as they came', () => {
+    const [one, two] = [ack(log, 1), ack(log, 2)]
+    node.sync.learned([one])
+    node.sync.heard(b, claimOfObjects([two]), node.nowMs())
+    expect(toWhom(node.isTold(a, [two]), 'objects')).toEqual([author, c, d])
+  })
+
+  it('that two peers bring are answered with prune the second time, and go neither way from then on', () => {
+    node.isTold(a, [ack(log, 1)])
+    expect(node.isTold(a, [ack(log, 1)])).toEqual([])
+    expect(node.isTold(b, [ack(log, 1)])).toEqual([
+      { to: b, message: { kind: 'prune', authors: [], objects: true } },
+    ])
+    expect(toWhom(node.isTold(a, [ack(log, 2)]), 'objects')).toEqual([author, c, d])
+    node.sync.heard(c, { kind: 'prune', authors: [], objects: true }, node.nowMs())
+    expect(toWhom(node.isTold(a, [ack(log, 3)]), 'objects')).toEqual([author, d])
+    const again = { kind: 'want', logs: [], objects: claimOfObjects([ack(log, 3)]).objects } as const
+    expect(toWhom(node.sync.heard(c, again, node.nowMs()), 'objects')).toEqual([c])
+    expect(toWhom(node.isTold(a, [ack(log, 4)]), 'objects')).toEqual([author, c, d])
+  })
+
+  it('that were asked for are announced to three within 2 s, and not passed on', () => {
+    node.wait(1000)
+    const [one] = [ack(log, 1)]
+    expect(toWhom(node.sync.heard(a, claimOfObjects([one]), node.nowMs()), 'want')).toEqual([a])
+    expect(node.isTold(a, [one])).toEqual([])
+    const haves = node.wait(2000).filter(({ message }) => message.kind === 'have')
+    expect(haves).toHaveLength(3)
+    for (const { to, message } of haves) expect([to === a, message]).toEqual([false, claimOfObjects([one])])
+  })
+})
+
+describe('a digest', () => {
+  const strange = { kind: 'digest', digest: new Uint8Array(16) } as const
+  const heads = (sends: readonly Send[]) =>
+    sends.flatMap(({ message }) => (message.kind === 'have' ? message.heads.map(({ seq }) => seq) : []))
+
+  it('that differs is answered with what is new since, then with everything, at most every 15 s', () => {
+    const other = site.openLog(device)
+    node.has({ ...word(0) })
+    const digest = (): readonly number[] => heads(node.sync.heard(a, strange, node.nowMs()))
+    expect(digest()).toEqual([0])
+    for (const segment of other.segments()) node.has(segment)
+    node.wait(14_000)
+    // Connected 14 s ago, when everything was said.
+    expect(digest()).toEqual([0])
+    expect(digest()).toEqual([])
+    node.wait(1000)
+    expect(digest()).toEqual([0, 0])
+    node.wait(14_000)
+    expect(digest()).toEqual([])
+    node.wait(1000)
+    expect(digest()).toEqual([0, 0])
+  })
+
+  it('that is equal is answered with silence, and begins the count anew', () => {
+    node.has(word(0))
+    node.wait(60_000)
+    const same = { kind: 'digest', digest: createDigest(node.logs, node.objects)() } as const
+    expect(heads(node.sync.heard(a, strange, node.nowMs()))).toEqual([0])
+    expect(node.sync.heard(a, same, node.nowMs())).toEqual([])
+    expect(node.sync.heard(a, strange, node.nowMs())).toEqual([])
+    expect(heads(node.sync.heard(a, strange, node.nowMs()))).toEqual([0])
+  })
+
+  it('goes to one peer every 10 s, whoever waited longest, and every second for 15 s behind a repair', () => {
+    const digests = (ms: number) => node.wait(ms).filter(({ message }) => message.kind === 'digest')
+    const quiet = digests(100_000)
+    expect(quiet).toHaveLength(10)
+    expect(new Set(quiet.slice(0, 5).map(({ to }) => to)).size).toBe(5)
+    expect(quiet.slice(5).map(({ to }) => to)).toEqual(quiet.slice(0, 5).map(({ to }) => to))
+    node.sync.heard(a, claimOf(log, 0), node.nowMs())
+    node.hears(a, word(0))
+    expect(digests(14_000)).toHaveLength(14)
+    expect(digests(26_000).length).toBeLessThanOrEqual(3)
+  })
+})
+
+describe('a certified peer that lies', () => {
+  it('cannot fill the memory by naming authors in prunes, and is still told of others', () => {
+    const named = (i: number): DeviceId => (i + 1).toString(16).padStart(32, 'f') as DeviceId
+    for (let i = 0; i < 100_000; i += 50) {
+      const authors = Array.from({ length: 50 }, (_, n) => named(i + n))
+      node.sync.heard(a, { kind: 'prune', authors, objects: false }, node.nowMs())
+    }
+    node.sync.heard(a, { kind: 'prune', authors: [author], objects: false }, node.nowMs())
+    expect(toWhom(node.hears(author, word(0)), 'segment')).toEqual([a, b, c, d])
+  })
+})
