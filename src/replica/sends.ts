@@ -1,11 +1,23 @@
 // Messages in the making: pages that fit a frame, segments, and the proof of a fork.
 import type { ObjectName } from '../log/object.ts'
-import type { DeviceId } from '../units.ts'
+import { type DeviceId, sameBytes } from '../units.ts'
 import type { HeadEntry, ObjectEntry } from './frontier.ts'
 import { type CutSegment, type Fork, type Log, shortHash } from './logs.ts'
 import { MAX_HAVE_ENTRIES, MAX_OBJECTS, type Message } from './message.ts'
 
+export type SegmentMessage = Extract<Message, { kind: 'segment' }>
 export type Send = { readonly to: DeviceId; readonly message: Message }
+
+/**
+ * A segment of a peer's as we say it on. Whether there is more only its sender knows; and the hash before it is the one we hold:
+ * were it left out, whoever holds another branch would take us for a forger.
+ */
+export function saidOn(message: SegmentMessage, log: Log): SegmentMessage {
+  const before = log.hashes[message.fromSeq - 1]
+  const prevHash = before === undefined ? new Uint8Array(0) : shortHash(before)
+  const isAsItCame = !message.more && sameBytes(prevHash, message.prevHash)
+  return isAsItCame ? message : { ...message, more: false, prevHash }
+}
 
 export function sendOf(to: DeviceId, segment: CutSegment, more: boolean): Send {
   return { to, message: segmentMessage(segment, more) }

@@ -14,7 +14,15 @@ import type { Objects } from './objects.ts'
 import { isHeldBy, newPeer, type Peer } from './peer.ts'
 import { createQuestions, type Progress } from './questions.ts'
 import { createRumours } from './rumours.ts'
-import { nameOf, objectPages, pages, type Send, segmentMessage } from './sends.ts'
+import {
+  nameOf,
+  objectPages,
+  pages,
+  type SegmentMessage,
+  type Send,
+  saidOn,
+  segmentMessage,
+} from './sends.ts'
 import { createTrees } from './trees.ts'
 
 /** One digest to one peer, whoever waited longest: what silence costs a node does not grow with its neighbours. */
@@ -36,7 +44,7 @@ export type SyncDeps = {
 /** A segment that passed the gate with news, or was a duplicate, or left a gap. */
 export type Arrived = Progress & {
   readonly was: 'news' | 'duplicate' | 'gap'
-  readonly message: Extract<Message, { kind: 'segment' }>
+  readonly message: SegmentMessage
 }
 
 /** Valid objects of a peer, which of them we did not hold before, and the message in which they came. */
@@ -121,16 +129,17 @@ export function createSync(deps: SyncDeps): Sync {
 
   /** On along its author's tree, to whoever is not known to hold it. */
   const passOn = (from: DeviceId, { logId, nextSeq, message }: Arrived): readonly Send[] => {
-    const author = logs.get(logId)?.certificate.deviceId
-    if (author === undefined) return []
+    const log = logs.get(logId)
+    if (!log) return []
+    const author = log.certificate.deviceId
     trees.delivered(author, from)
-    const alone: Message = { ...message, more: false }
+    const said = saidOn(message, log)
     const sends: Send[] = []
     for (const to of trees.below(author, peers.keys())) {
       const peer = peers.get(to)
       if (!peer || to === from || (peer.knows.get(logId) ?? -1) >= nextSeq - 1) continue
       peer.knows.set(logId, nextSeq - 1)
-      sends.push({ to, message: message.more ? alone : message })
+      sends.push({ to, message: said })
     }
     return sends
   }

@@ -68,6 +68,13 @@ describe('news of its author', () => {
   it('goes on from a relay as well, but neither back to it nor to the author', () => {
     expect(toWhom(node.hears(a, word(0)), 'segment')).toEqual([b, c, d])
   })
+
+  it('goes on with the hash before it that we hold, whatever its sender left out', () => {
+    node.hears(author, word(0))
+    const sends = node.hears(author, { ...word(1), prevHash: new Uint8Array(0) })
+    expect(toWhom(sends, 'segment')).toEqual([a, b, c, d])
+    for (const { message } of sends) expect(message).toEqual(word(1))
+  })
 })
 
 describe('a repeat', () => {
