@@ -47,7 +47,10 @@ export function createTrees(): Trees {
     },
     repeated: (tree, peer) => {
       // An author pushes to all its peers whatever they say, and a line may double a message: no reason to cut a branch.
-      if (tree === peer || above.get(tree) === peer) return false
+      // Where nobody is above us any more, this may be the last branch.
+      const parent = above.get(tree)
+      if (parent === undefined) above.set(tree, peer)
+      if (tree === peer || parent === peer || parent === undefined) return false
       prune(tree, peer)
       return true
     },

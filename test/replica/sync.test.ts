@@ -105,6 +105,13 @@ describe('a repeat', () => {
     node.hears(author, word(0))
     expect(prunes(node.hears(a, word(0)))).toEqual([])
   })
+
+  it('behind the parent’s leaving makes its sender the parent, so that the last branch is not cut', () => {
+    node.hears(a, word(0))
+    node.sync.gone(a)
+    expect(node.hears(b, word(0))).toEqual([])
+    expect(prunes(node.hears(c, word(0)))).toHaveLength(1)
+  })
 })
 
 describe('a question', () => {
