@@ -36,11 +36,14 @@ export function createRumours(logs: Logs, objects: Objects, dice: (below: number
       const named = [...names].flatMap(name => objects.get(name) ?? []).map(objectEntry)
       logIds.clear()
       names.clear()
-      return pick([...peers], GOSSIP_PEERS, dice).flatMap(([to, peer]) => {
+      const lacking = [...peers].flatMap(([to, peer]) => {
         const unknown = heads.filter(head => (peer.knows.get(head.logId) ?? -1) < head.seq)
         const news = named.filter(entry => !isHeldBy(peer, nameOf(entry), entry.version))
-        return pages(unknown, news).map(message => ({ to, message }))
+        return unknown.length + news.length > 0 ? [{ to, unknown, news }] : []
       })
+      return pick(lacking, GOSSIP_PEERS, dice).flatMap(({ to, unknown, news }) =>
+        pages(unknown, news).map(message => ({ to, message })),
+      )
     },
   }
 }

@@ -132,6 +132,15 @@ describe('a question', () => {
     for (const { to, message } of haves) expect([to === a, message]).toEqual([false, claimOf(log, 0)])
     expect(toWhom(node.wait(10_000), 'have')).toEqual([])
   })
+
+  it('once answered is announced to those who lack it, however many hold it', () => {
+    const busy = middleOf({ site, devices, named: [a], strangers: 60 })
+    busy.wait(1000)
+    busy.hears(a, word(0))
+    for (const peer of busy.peers.slice(0, 59)) busy.sync.heard(peer, claimOf(log, 1), busy.nowMs())
+    busy.hears(a, word(1))
+    expect(toWhom(busy.wait(2000), 'have')).toEqual(busy.peers.slice(59))
+  })
 })
 
 describe('objects', () => {
