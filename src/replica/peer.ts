@@ -5,14 +5,17 @@ import type { LogId } from '../units.ts'
 /** Answers to one peer at once: what its queue could hold. */
 export const ANSWER_BURST_BYTES = 1024 * 1024
 
+/** Objects asked of one peer; whoever names more than this never answered, and its answers may count as unasked. */
+const MAX_ASKED = 4096
+
 export type Peer = {
   /** Up to where it surely holds a log: we pushed it, or it told us. */
   readonly knows: Map<LogId, number>
-  /** Versions of objects that it surely holds, likewise. */
+  /** Versions of objects that it surely holds, likewise; only of names that we hold too, so that it cannot fill this. */
   readonly holds: Map<string, number>
   /** When it was last sent the proof of a fork. */
   readonly provedAt: Map<LogId, number>
-  /** Objects that it was asked for. */
+  /** Objects that it was asked for; see `asks`. */
   readonly asked: Set<string>
   /** Counters of our changes that it was told up to. */
   told: { readonly logs: number; readonly objects: number }
@@ -41,4 +44,9 @@ export function newPeer(nowMs: number): Peer {
 
 export function isHeldBy(peer: Peer, name: ObjectName, version: number): boolean {
   return (peer.holds.get(name) ?? -1) >= version
+}
+
+export function asks(peer: Peer, name: ObjectName): void {
+  if (peer.asked.size >= MAX_ASKED) peer.asked.clear()
+  peer.asked.add(name)
 }

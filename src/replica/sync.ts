@@ -11,7 +11,7 @@ import { headEntry, headsSince, type ObjectEntry, objectsSince } from './frontie
 import type { CutSegment, Logs } from './logs.ts'
 import { type Have, MAX_WANT_LOGS, type Message } from './message.ts'
 import type { Objects } from './objects.ts'
-import { isHeldBy, newPeer, type Peer } from './peer.ts'
+import { asks, isHeldBy, newPeer, type Peer } from './peer.ts'
 import { createQuestions, type Progress } from './questions.ts'
 import { createRumours } from './rumours.ts'
 import {
@@ -112,8 +112,12 @@ export function createSync(deps: SyncDeps): Sync {
       if (log?.fork && entry.seq >= log.fork.seq) sends.push(...answers.proof({ id: from, peer, nowMs }, log))
       else questions.claimed(from, entry)
     }
-    for (const entry of have.objects) peer.holds.set(nameOf(entry), entry.version)
-    const missing = have.objects.filter(entry => (objects.get(nameOf(entry))?.version ?? -1) < entry.version)
+    const missing: ObjectEntry[] = []
+    for (const entry of have.objects) {
+      const ours = objects.get(nameOf(entry))
+      if (ours) peer.holds.set(ours.name, entry.version)
+      if (!ours || ours.version < entry.version) missing.push(entry)
+    }
     return [...sends, ...askForObjects(from, peer, missing), ...ask(from, nowMs)]
   }
 
@@ -121,7 +125,7 @@ export function createSync(deps: SyncDeps): Sync {
     const sends: Send[] = []
     for (let i = 0; i < missing.length; i += MAX_WANT_LOGS) {
       const entries = missing.slice(i, i + MAX_WANT_LOGS)
-      for (const entry of entries) peer.asked.add(nameOf(entry))
+      for (const entry of entries) asks(peer, nameOf(entry))
       sends.push({ to, message: { kind: 'want', logs: [], objects: entries } })
     }
     return sends

@@ -146,6 +146,7 @@ describe('a question', () => {
 describe('objects', () => {
   it('of a peer are passed on to whoever is not known to hold them, as they came', () => {
     const [one, two] = [ack(log, 1), ack(log, 2)]
+    node.objects.add(one)
     node.sync.learned([one])
     node.sync.heard(b, claimOfObjects([two]), node.nowMs())
     expect(toWhom(node.isTold(a, [two]), 'objects')).toEqual([author, c, d])
