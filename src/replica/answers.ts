@@ -1,4 +1,4 @@
-// What a question is answered with: segments of the logs that were asked for, objects, and the proof of a fork. Each log is
+// What a question is answered with: segments of the logs that were asked for, objects, and the proof of a fork. Each is
 // answered once however often it is named, and no peer gets more than its queue could hold.
 
 import { type Remember, readAnew } from '../remember.ts'
@@ -92,7 +92,13 @@ export function createAnswers({ logs, objects, remember = readAnew }: AnswersDep
           if (message.kind === 'segment') peer.answerBytes -= message.update.length
         sends.push(...answers)
       }
-      const held = want.objects.flatMap(entry => objects.get(nameOf(entry))?.encoded ?? [])
+      const held: Uint8Array[] = []
+      for (const name of new Set(want.objects.map(nameOf))) {
+        const object = objects.get(name)
+        if (!object || peer.answerBytes <= 0) continue
+        peer.answerBytes -= object.encoded.length
+        held.push(object.encoded)
+      }
       return [...sends, ...objectPages(held).map(message => ({ to: id, message }))]
     },
   }

@@ -1,7 +1,7 @@
 // A certified peer may say anything that can be read: what it says of itself harms nobody else, and fills no memory.
 import { beforeEach, expect, it, vi } from 'vitest'
 import { readObject, type SignedObject, signObject } from '../../src/log/object.ts'
-import type { Peer } from '../../src/replica/peer.ts'
+import { ANSWER_BURST_BYTES, type Peer } from '../../src/replica/peer.ts'
 import type { DeviceId, EventHash, LogId } from '../../src/units.ts'
 import { SITE_OPENED_AT, testSite } from '../site.ts'
 import { claimOfObjects, type Middle, middleOf, toWhom } from './neighbours.ts'
@@ -64,4 +64,25 @@ it('it is still asked for what it really has, and still told what it lacks', () 
   expect(toWhom(node.sync.heard(a, claimOfObjects([ack(1)]), node.nowMs()), 'want')).toEqual([a])
   expect(node.isTold(a, [ack(1)])).toEqual([])
   expect(toWhom(node.isTold(b, [ack(1, 2)]), 'objects')).toEqual([a])
+})
+
+it('a peer that asks for objects for ever gets no more at once than its queue could hold, and each once a question', () => {
+  const objects = Array.from({ length: 32 }, (_, i) => ack(i))
+  node.isTold(b, objects)
+  const { objects: entries } = claimOfObjects(objects)
+  const want = { kind: 'want', logs: [], objects: [...entries, ...entries] } as const
+  const answered = (): number => {
+    let bytes = 0
+    for (const { message } of node.sync.heard(a, want, node.nowMs()))
+      if (message.kind === 'objects') for (const object of message.objects) bytes += object.length
+    return bytes
+  }
+  const once = answered()
+  expect(once).toBe(objects.reduce((sum, object) => sum + object.encoded.length, 0))
+  let total = once
+  for (let i = 0; i < 1000; i++) total += answered()
+  expect(total).toBeGreaterThan(ANSWER_BURST_BYTES / 2)
+  expect(total).toBeLessThan(ANSWER_BURST_BYTES + once)
+  node.wait(1000)
+  expect(answered()).toBe(once)
 })
