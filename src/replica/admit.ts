@@ -71,8 +71,8 @@ export type Admission =
 export function admit(deps: GateDeps, segment: Segment, held: Held | undefined): Admission {
   const remember = deps.remember ?? readAnew
   const known = remember('elements', segment.update, () => readElements(segment))
-  // One run of bytes is good in one place only.
-  const read = typeof known === 'string' || known.fromSeq === segment.fromSeq ? known : readElements(segment)
+  // One run of bytes is good in one place only, and bad elsewhere.
+  const { read } = known.fromSeq === segment.fromSeq ? known : readElements(segment)
   if (typeof read === 'string') return invalid(read)
   const opened = held ? held.certificate : certificateOf(deps, segment, read.elements[0])
   if ('kind' in opened) return opened
@@ -89,15 +89,19 @@ export function admit(deps: GateDeps, segment: Segment, held: Held | undefined):
   return compare({ events, encoded: read.encoded, segment, certificate: opened, held })
 }
 
-type Read = {
+type Read = { readonly encoded: readonly Uint8Array[]; readonly elements: readonly Element[] }
+
+/** What the bytes are there, good or not. */
+function readElements(segment: Segment): {
   readonly fromSeq: number
-  readonly encoded: readonly Uint8Array[]
-  readonly elements: readonly Element[]
+  readonly read: Read | InvalidReason
+} {
+  return { fromSeq: segment.fromSeq, read: readAt(segment) }
 }
 
-function readElements(segment: Segment): Read | InvalidReason {
-  if (segment.update.length > MAX_SEGMENT_BYTES) return 'segment-too-long'
-  const encoded = decodeUpdate(segment.fromSeq, segment.update)
+function readAt({ fromSeq, update }: Segment): Read | InvalidReason {
+  if (update.length > MAX_SEGMENT_BYTES) return 'segment-too-long'
+  const encoded = decodeUpdate(fromSeq, update)
   if (!encoded) return 'update-malformed'
   const elements: Element[] = []
   for (const bytes of encoded) {
@@ -105,9 +109,7 @@ function readElements(segment: Segment): Read | InvalidReason {
     if (typeof element === 'string') return element
     elements.push(element)
   }
-  const { fromSeq } = segment
-  const isCanonical = sameBytes(encodeUpdate(fromSeq, encoded), segment.update)
-  return isCanonical ? { fromSeq, encoded, elements } : 'update-not-canonical'
+  return sameBytes(encodeUpdate(fromSeq, encoded), update) ? { encoded, elements } : 'update-not-canonical'
 }
 
 /** The certificate under which an unknown log writes; its first event must name it and fit it. */

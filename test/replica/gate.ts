@@ -12,6 +12,7 @@ import {
 import { hlcOf } from '../../src/log/hlc.ts'
 import { logIdOf } from '../../src/log/writer.ts'
 import type { Segment } from '../../src/ports.ts'
+import { readAnew } from '../../src/remember.ts'
 import { type Admission, admit } from '../../src/replica/admit.ts'
 import { encodeUpdate } from '../../src/replica/canonical.ts'
 import { createLogs, type Logs } from '../../src/replica/logs.ts'
@@ -21,9 +22,9 @@ import { SITE_OPENED_AT, type TestDevice, type TestSite } from '../site.ts'
 export type Gate = { readonly logs: Logs; readonly admit: (segment: Segment) => Admission }
 
 /** Keeps what the gate admits, as a node does. */
-export function gateOf(site: TestSite, devices: readonly TestDevice[]): Gate {
+export function gateOf(site: TestSite, devices: readonly TestDevice[], remember = readAnew): Gate {
   const logs = createLogs()
-  const deps = { roster: site.roster(devices), signatures: site.signatures }
+  const deps = { roster: site.roster(devices), signatures: site.signatures, remember }
   return {
     logs,
     admit: segment => {
