@@ -47,3 +47,10 @@ export function createRumours(logs: Logs, objects: Objects, dice: (below: number
     },
   }
 }
+
+/** They stand in no digest, so nothing else would say that a tree lost one; each is announced to a peer once. */
+export function signsOfLife(objects: Objects, to: DeviceId, peer: Peer): readonly Send[] {
+  const unknown = objects.ofKind('uplink').filter(({ name, version }) => !isHeldBy(peer, name, version))
+  for (const { name, version } of unknown) peer.holds.set(name, version)
+  return pages([], unknown.map(objectEntry)).map(message => ({ to, message }))
+}

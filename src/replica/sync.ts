@@ -13,7 +13,7 @@ import { type Have, MAX_WANT_LOGS, type Message } from './message.ts'
 import type { Objects } from './objects.ts'
 import { asks, isHeldBy, newPeer, type Peer } from './peer.ts'
 import { createQuestions, type Progress } from './questions.ts'
-import { createRumours } from './rumours.ts'
+import { createRumours, signsOfLife } from './rumours.ts'
 import {
   nameOf,
   objectPages,
@@ -291,7 +291,7 @@ export function createSync(deps: SyncDeps): Sync {
       if (!stalest) return sends
       stalest[1].digestAt = nowMs
       sends.push({ to: stalest[0], message: { kind: 'digest', digest: digest() } })
-      return sends
+      return [...sends, ...signsOfLife(objects, ...stalest)]
     },
   }
 }
