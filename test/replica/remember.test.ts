@@ -19,7 +19,10 @@ const whole = craft({ site, device: known }, [seal, seal, seal, seal])
 const [, second] = whole
 if (!second) throw new Error('four events')
 // A branch of the same log, a forgery, and the log of somebody whom only one of two nodes knows.
-const branch = craft({ site, device: known, fromSeq: 2, prev: second.hash }, [{ hlc: second.hlc + 9n }, seal])
+const branch = craft({ site, device: known, fromSeq: 2, prev: second.hash }, [
+  { hlc: second.hlc + 9n },
+  { hlc: second.hlc + 9n },
+])
 const forged = craft({ site, device: stranger, logId: second.logId, fromSeq: 2, prev: second.hash }, [seal])
 const foreign = craft({ site, device: stranger }, [seal, seal])
 const good = [
@@ -31,12 +34,22 @@ const moved = good.flatMap((segment): Segment[] => [
   { ...segment, fromSeq: segment.fromSeq + 1 },
   { ...segment, fromSeq: Math.max(0, segment.fromSeq - 1) },
   { ...segment, logId: '77'.repeat(16) as LogId },
+  { ...segment, logId: good[segment.logId === second.logId ? 8 : 0]?.logId ?? segment.logId },
 ])
 const offered = [...good, ...moved]
+/** One holds each branch. */
+const APART = [
+  [0, whole],
+  [1, whole.slice(0, 2)],
+  [1, branch],
+] as const
+
+type Offers = { readonly offers: readonly (readonly [number, number])[]; readonly apart: boolean }
 
 /** What two nodes, of which only one knows the stranger, say to a row of offers. */
-function verdicts(offers: readonly (readonly [number, number])[], remember: Remember): readonly string[] {
+function verdicts({ offers, apart }: Offers, remember: Remember): readonly string[] {
   const gates = [gateOf(site, [known], remember), gateOf(site, [known, stranger], remember)]
+  if (apart) for (const [who, what] of APART) expect(gates[who]?.admit(segmentOf(what)).kind).toBe('admitted')
   return offers.map(([who, what]) => {
     const segment = offered[what]
     const verdict = segment && gates[who]?.admit(segment)
@@ -50,7 +63,7 @@ it('a segment is judged alike with a memory and without, whoever was offered it 
   const offer = fc.tuple(fc.nat(1), fc.oneof(fc.nat(good.length - 1), fc.nat(offered.length - 1)))
   const seen = new Set<string>()
   fc.assert(
-    fc.property(fc.array(offer, { maxLength: 30 }), offers => {
+    fc.property(fc.record({ offers: fc.array(offer, { maxLength: 30 }), apart: fc.boolean() }), offers => {
       const alone = verdicts(offers, readAnew)
       expect(verdicts(offers, createMemory())).toEqual(alone)
       for (const verdict of alone) seen.add(verdict.startsWith('{') ? verdict.slice(0, 20) : 'admitted')

@@ -1,10 +1,10 @@
 // One node between its neighbours: to whom it passes news on, whom it asks, and what it says when nobody says anything.
 import { beforeEach, describe, expect, it } from 'vitest'
-import { readObject, type SignedObject, signObject } from '../../src/log/object.ts'
+import { readObject, type SignedObject, type Statement, signObject } from '../../src/log/object.ts'
 import { createDigest } from '../../src/replica/digest.ts'
 import type { Send } from '../../src/replica/sends.ts'
 import type { DeviceId, EventHash } from '../../src/units.ts'
-import { SITE_OPENED_AT, type TestLog, testSite } from '../site.ts'
+import { SITE_OPENED_AT, type TestDevice, type TestLog, testSite } from '../site.ts'
 import {
   claimOf,
   claimOfObjects,
@@ -31,14 +31,18 @@ const [a, b, c, d] = ['b1', 'b2', 'b3', 'b4'].map(byte => byte.repeat(16)) as [
 const devices = [device]
 const roster = site.roster(devices)
 
-function ack(about: TestLog, seq: number): SignedObject {
-  const { cloud, signatures } = site
-  const hash = 'ab'.repeat(32) as EventHash
-  const body = { logId: about.logId, seq, hash, durability: 1, cloudEpoch: 1, issuedAt: SITE_OPENED_AT }
-  const signer = { certHash: cloud.certificate.hash, logKey: cloud.keys.logKey, signatures }
-  const verdict = readObject({ roster, signatures }, signObject(signer, { kind: 'ack', body }))
+function sign({ certificate, keys }: TestDevice, statement: Statement): SignedObject {
+  const { signatures } = site
+  const signer = { certHash: certificate.hash, logKey: keys.logKey, signatures }
+  const verdict = readObject({ roster, signatures }, signObject(signer, statement))
   if (verdict.kind === 'refused') throw new Error(verdict.reason)
   return verdict.object
+}
+
+function ack(about: TestLog, seq: number): SignedObject {
+  const hash = 'ab'.repeat(32) as EventHash
+  const body = { logId: about.logId, seq, hash, durability: 1, cloudEpoch: 1, issuedAt: SITE_OPENED_AT }
+  return sign(site.cloud, { kind: 'ack', body })
 }
 
 const want = (fromSeq: number) =>
@@ -131,6 +135,12 @@ describe('a question', () => {
     expect(haves).toHaveLength(3)
     for (const { to, message } of haves) expect([to === a, message]).toEqual([false, claimOf(log, 0)])
     expect(toWhom(node.wait(10_000), 'have')).toEqual([])
+    // What comes just after a round waits for the next.
+    for (const seq of [1, 2]) {
+      node.sync.heard(a, claimOf(log, seq), node.nowMs())
+      node.hears(a, word(seq))
+      expect(toWhom(node.wait(2000), 'have')).toHaveLength(3)
+    }
   })
 
   it('once answered is announced to those who lack it, however many hold it', () => {
@@ -220,6 +230,17 @@ describe('a digest', () => {
     node.hears(a, word(0))
     expect(digests(14_000)).toHaveLength(14)
     expect(digests(26_000).length).toBeLessThanOrEqual(3)
+  })
+})
+
+describe('a sign of life', () => {
+  it('goes with the digest to whoever is not known to hold it, and once', () => {
+    const body = { deviceId: author, issuedAt: SITE_OPENED_AT, uplink: 'modem' }
+    const alive = sign(device, { kind: 'uplink', body })
+    node.sync.heard(b, { kind: 'prune', authors: [], objects: true }, node.nowMs())
+    node.isTold(a, [alive])
+    const haves = node.wait(100_000).filter(({ message }) => message.kind === 'have')
+    expect(haves).toMatchObject([{ to: b, message: claimOfObjects([alive]) }])
   })
 })
 
