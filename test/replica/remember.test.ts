@@ -68,9 +68,26 @@ it('a segment is judged alike with a memory and without, whoever was offered it 
       expect(verdicts(offers, createMemory())).toEqual(alone)
       for (const verdict of alone) seen.add(verdict.startsWith('{') ? verdict.slice(0, 20) : 'admitted')
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   )
   expect(seen.size).toBeGreaterThanOrEqual(5)
+})
+
+it('bytes behind one branch are still a forgery behind the other, whoever was offered them first', () => {
+  const behind = good.findIndex(({ fromSeq, logId }) => fromSeq === 3 && logId === second.logId)
+  for (const offers of [
+    [
+      [0, behind],
+      [1, behind],
+    ],
+    [
+      [1, behind],
+      [0, behind],
+    ],
+  ] as const) {
+    const apart = true
+    expect(verdicts({ offers, apart }, createMemory())).toEqual(verdicts({ offers, apart }, readAnew))
+  }
 })
 
 it('bytes that are bad in one place are still good in their own', () => {
