@@ -80,8 +80,9 @@ export function createAnswers({ logs, objects, remember = readAnew }: AnswersDep
       return sends
     },
     answer: ({ id, peer, nowMs }, want) => {
-      const refilled = peer.answerBytes + (nowMs - peer.answeredAtMs) * ANSWER_BYTES_PER_MS
-      peer.answerBytes = Math.min(ANSWER_BURST_BYTES, refilled)
+      const earned = (nowMs - peer.answeredAtMs) * ANSWER_BYTES_PER_MS
+      peer.answerBytes = Math.min(ANSWER_BURST_BYTES, peer.answerBytes + earned)
+      peer.objectBytes = Math.min(ANSWER_BURST_BYTES, peer.objectBytes + earned)
       peer.answeredAtMs = nowMs
       const sends: Send[] = []
       const asked = new Map<LogId, Want['logs'][number]>(want.logs.map(one => [one.logId, one]))
@@ -95,8 +96,8 @@ export function createAnswers({ logs, objects, remember = readAnew }: AnswersDep
       const held: Uint8Array[] = []
       for (const name of new Set(want.objects.map(nameOf))) {
         const object = objects.get(name)
-        if (!object || peer.answerBytes <= 0) continue
-        peer.answerBytes -= object.encoded.length
+        if (!object || peer.objectBytes <= 0) continue
+        peer.objectBytes -= object.encoded.length
         held.push(object.encoded)
       }
       return [...sends, ...objectPages(held).map(message => ({ to: id, message }))]

@@ -22,6 +22,8 @@ export type Peer = {
   /** Its last digests in a row that differed from ours. */
   differed: number
   answerBytes: number
+  /** Apart from the logs': an object that was not answered is asked for again only with the next full list. */
+  objectBytes: number
   answeredAtMs: number
   fullAt: number
   digestAt: number
@@ -36,6 +38,7 @@ export function newPeer(nowMs: number): Peer {
     told: { logs: 0, objects: 0 },
     differed: 0,
     answerBytes: ANSWER_BURST_BYTES,
+    objectBytes: ANSWER_BURST_BYTES,
     answeredAtMs: nowMs,
     fullAt: nowMs,
     digestAt: nowMs,

@@ -86,3 +86,10 @@ it('a peer that asks for objects for ever gets no more at once than its queue co
   node.wait(1000)
   expect(answered()).toBe(once)
 })
+
+it('a peer that was just given all the logs it may have at once is still given objects', () => {
+  node.isTold(b, [ack(1)])
+  for (const peer of kept) peer.answerBytes = 0
+  const want = { kind: 'want', logs: [], objects: claimOfObjects([ack(1)]).objects } as const
+  expect(toWhom(node.sync.heard(a, want, node.nowMs()), 'objects')).toEqual([a])
+})
