@@ -1,9 +1,9 @@
 // The mesh's side of a node: peers come and go, their messages meet the gate, and sync.ts says what to answer.
 // A peer that sends what no honest node can send is banned for ten minutes, doubling (PROTOCOL 1.6).
 import type { Acting } from './acting.ts'
+import type { Submission, SubmissionReport } from './input.ts'
 import type { Ledger } from './ledger.ts'
 import type { SignedObject } from './log/object.ts'
-import type { Submission, SubmissionReport } from './node.ts'
 import type { Logger, Network, Random, Segment } from './ports.ts'
 import type { Remember } from './remember.ts'
 import type { Admission } from './replica/admit.ts'
@@ -169,9 +169,8 @@ export function createMesh(deps: MeshDeps): Mesh {
           act.ledger.keepCertificates(input.peer)
           return sync.connected(input.peer, act.times.monotonicMs)
         case 'gone':
-          sync.gone(input.peer)
           unreadable.delete(input.peer)
-          return []
+          return sync.gone(input.peer)
         case 'message':
           return heard(act, input.peer, input.bytes)
         case 'tick':

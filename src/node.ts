@@ -8,6 +8,7 @@ import { assertNever, MeshError, reasonOf } from './errors.ts'
 import type { Certificate } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
+import type { Input, Submission, SubmissionReport } from './input.ts'
 import type { Ledger } from './ledger.ts'
 import type { AnyBody } from './log/body.ts'
 import { createMailbox } from './mailbox.ts'
@@ -23,7 +24,6 @@ import type {
   Logger,
   Network,
   Random,
-  Segment,
   Uplink,
 } from './ports.ts'
 import { type Remember, readAnew } from './remember.ts'
@@ -60,31 +60,6 @@ export type NodeDeps = {
   /** Lets sockets and files have their turn between two batches. */
   readonly breathe: () => Promise<void>
 }
-
-export type Submission = {
-  readonly certificates: readonly Uint8Array[]
-  readonly segments: readonly Segment[]
-  readonly objects: readonly Uint8Array[]
-}
-export type SubmissionReport = { readonly admitted: number; readonly refused: readonly string[] }
-
-type Input =
-  | {
-      readonly kind: 'charger'
-      readonly input: ChargerInput
-      readonly reply: (answer: ChargerAnswer) => void
-    }
-  | { readonly kind: 'mesh'; readonly input: MeshInput }
-  | {
-      readonly kind: 'submit'
-      readonly submission: Submission
-      readonly reply: (report: SubmissionReport) => void
-    }
-  | {
-      readonly kind: 'run'
-      readonly act: (node: Acting) => readonly Send[]
-      readonly failed?: (error: MeshError) => void
-    }
 
 /** The tick of the mesh is the node's own. */
 type PeerInput = Exclude<MeshInput, { kind: 'tick' }>

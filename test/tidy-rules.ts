@@ -44,6 +44,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/unsent.ts',
         'src/persist.ts',
         'src/mailbox.ts',
+        'src/input.ts',
         'src/opening.ts',
         'src/host/runner.ts',
         'src/host/operator.ts',
@@ -65,7 +66,7 @@ export const HEIGHT = ['vocabulary', 'decisions', 'edges', 'wiring']
 export const UPWARD_TYPES: readonly { readonly from: string; readonly to: RegExp; readonly why: string }[] = [
   {
     from: 'src/api/',
-    to: /^src\/(node|chargers)\.ts$/,
+    to: /^src\/(node|input|chargers)\.ts$/,
     why: 'the API is handed a running node and reports on it',
   },
   {
@@ -144,7 +145,7 @@ export const NAMELESS = /(^|\/)(index|utils?|common|helpers?|services?|managers?
 
 /** Tests wait for a condition with a deadline, and only where real sockets, files or processes are under them. */
 export const WAITING = /\b(setTimeout|sleep)\s*\(/
-export const MAY_WAIT = ['test/integration/', 'test/deadline.ts']
+export const MAY_WAIT = ['test/integration/', 'test/bench/', 'test/deadline.ts']
 export const MARKED = /\b(it|test|describe)\s*\.\s*(only|skip|todo|skipIf|runIf)\b/
 
 /** Folders of somebody's machine; what is published names none. */

@@ -68,6 +68,7 @@ export function createMemory(): Memory {
           return undefined
         case 'want':
         case 'prune':
+        case 'graft':
         case 'digest':
           return undefined
       }

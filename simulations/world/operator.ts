@@ -1,11 +1,12 @@
 // The operator of a simulated site: one log of certificates, cards, tariffs and revocations, written by the production
 // writer, and a beacon with each news. Who is handed the news is the plan's choice; what it says is never lost.
+
+import type { Submission } from '../../src/input.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import { encodeElement, type LogEvent } from '../../src/log/event.ts'
 import { hlcOf } from '../../src/log/hlc.ts'
 import { signObject } from '../../src/log/object.ts'
 import { headAfter, logIdOf, write } from '../../src/log/writer.ts'
-import type { Submission } from '../../src/node.ts'
 import type { Segment } from '../../src/ports.ts'
 import { encodeUpdate, MAX_SEGMENT_BYTES, MAX_SEGMENT_EVENTS } from '../../src/replica/canonical.ts'
 import { type EpochId, type EventHash, hex, type LogId, type TokenRef } from '../../src/units.ts'

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { check } from '../config.ts'
 import { MeshError } from '../errors.ts'
-import type { Submission, SubmissionReport } from '../node.ts'
+import type { Submission, SubmissionReport } from '../input.ts'
 import type { LogId } from '../units.ts'
 
 const API = z.object({ url: z.url(), token: z.string() })

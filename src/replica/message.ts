@@ -1,4 +1,4 @@
-// What nodes say to each other on `/chargemesh/sync/1`: six messages, each a CBOR record behind one byte that
+// What nodes say to each other on `/chargemesh/sync/1`: seven messages, each a CBOR record behind one byte that
 // names it, each bounded so that it fits a frame.
 import {
   bool,
@@ -21,7 +21,7 @@ import { MAX_SEGMENT_BYTES } from './canonical.ts'
 export const MAX_HAVE_ENTRIES = 1000
 export const MAX_WANT_LOGS = 64
 export const MAX_OBJECTS = 40
-export const MAX_PRUNED = 64
+export const MAX_NAMED_TREES = 64
 
 const logId = id<LogId>(16)
 const shortHash = bytes(8, 8)
@@ -51,8 +51,8 @@ const SEGMENT = record({
 const OBJECTS = record({ objects: listOf(bytes(MAX_OBJECT_BYTES), MAX_OBJECTS) })
 /** Digest over all heads and objects; who holds the same has nothing to say. */
 const DIGEST = record({ digest: bytes(16, 16) })
-/** What you pass on to me of these authors, and of objects, I get from elsewhere. */
-const PRUNE = record({ authors: listOf(id<DeviceId>(16), MAX_PRUNED), objects: bool })
+/** Of these authors, and of objects, the news: prune, I get it from elsewhere; graft, pass it on to me. */
+const TREES = record({ authors: listOf(id<DeviceId>(16), MAX_NAMED_TREES), objects: bool })
 
 export type Have = Value<typeof HAVE>
 export type Want = Value<typeof WANT>
@@ -63,9 +63,9 @@ export type Message =
   | ({ readonly kind: 'segment' } & Value<typeof SEGMENT>)
   | ({ readonly kind: 'objects' } & Value<typeof OBJECTS>)
   | ({ readonly kind: 'digest' } & Value<typeof DIGEST>)
-  | ({ readonly kind: 'prune' } & Value<typeof PRUNE>)
+  | ({ readonly kind: 'prune' | 'graft' } & Value<typeof TREES>)
 
-const KINDS = { have: 1, want: 2, segment: 3, objects: 4, digest: 5, prune: 6 } as const
+const KINDS = { have: 1, want: 2, segment: 3, objects: 4, digest: 5, prune: 6, graft: 7 } as const
 
 export function encodeMessage(message: Message): Uint8Array {
   const body = encodeBody(message)
@@ -88,7 +88,8 @@ function encodeBody(message: Message): Uint8Array {
     case 'digest':
       return toBytes(DIGEST, message)
     case 'prune':
-      return toBytes(PRUNE, message)
+    case 'graft':
+      return toBytes(TREES, message)
   }
 }
 
@@ -108,7 +109,9 @@ export function decodeMessage(encoded: Uint8Array): Message | undefined {
       case KINDS.digest:
         return { kind: 'digest', ...fromBytes(DIGEST, body) }
       case KINDS.prune:
-        return { kind: 'prune', ...fromBytes(PRUNE, body) }
+        return { kind: 'prune', ...fromBytes(TREES, body) }
+      case KINDS.graft:
+        return { kind: 'graft', ...fromBytes(TREES, body) }
       default:
         return undefined
     }

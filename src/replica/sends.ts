@@ -3,7 +3,7 @@ import type { ObjectName } from '../log/object.ts'
 import { type DeviceId, sameBytes } from '../units.ts'
 import type { HeadEntry, ObjectEntry } from './frontier.ts'
 import { type CutSegment, type Fork, type Log, shortHash } from './logs.ts'
-import { MAX_HAVE_ENTRIES, MAX_OBJECTS, type Message } from './message.ts'
+import { MAX_HAVE_ENTRIES, MAX_NAMED_TREES, MAX_OBJECTS, type Message } from './message.ts'
 
 export type SegmentMessage = Extract<Message, { kind: 'segment' }>
 export type Send = { readonly to: DeviceId; readonly message: Message }
@@ -56,6 +56,14 @@ export function objectPages(encoded: readonly Uint8Array[]): readonly Message[] 
   const messages: Message[] = []
   for (let i = 0; i < encoded.length; i += MAX_OBJECTS)
     messages.push({ kind: 'objects', objects: encoded.slice(i, i + MAX_OBJECTS) })
+  return messages
+}
+
+/** To be left out of these authors' trees, or taken in. */
+export function treePages(kind: 'prune' | 'graft', authors: readonly DeviceId[]): readonly Message[] {
+  const messages: Message[] = []
+  for (let i = 0; i < authors.length; i += MAX_NAMED_TREES)
+    messages.push({ kind, authors: authors.slice(i, i + MAX_NAMED_TREES), objects: false })
   return messages
 }
 

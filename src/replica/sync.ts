@@ -2,26 +2,29 @@
 // every connected peer; who gets them passes them on along a tree; what had to be asked for is announced to some
 // peers; whoever lacks something asks one peer for it; digests find what got lost. Nothing here trusts a peer: a
 // segment goes to the gate, and an announcement only ever leads to a question.
-import type { ObjectName, SignedObject } from '../log/object.ts'
+import type { SignedObject } from '../log/object.ts'
 import type { Remember } from '../remember.ts'
 import { type DeviceId, type LogId, sameBytes } from '../units.ts'
 import { createAnswers } from './answers.ts'
 import { createDigest } from './digest.ts'
 import { headEntry, headsSince, type ObjectEntry, objectsSince } from './frontier.ts'
 import type { CutSegment, Logs } from './logs.ts'
-import { type Have, MAX_WANT_LOGS, type Message } from './message.ts'
+import type { Have, Message } from './message.ts'
+import { createObjectNews, type Told } from './object-news.ts'
 import type { Objects } from './objects.ts'
-import { asks, isHeldBy, newPeer, type Peer } from './peer.ts'
+import { newPeer, type Peer } from './peer.ts'
 import { createQuestions, type Progress } from './questions.ts'
 import { createRumours, signsOfLife } from './rumours.ts'
 import {
   nameOf,
   objectPages,
   pages,
+  pick,
   type SegmentMessage,
   type Send,
   saidOn,
   segmentMessage,
+  treePages,
 } from './sends.ts'
 import { createTrees } from './trees.ts'
 
@@ -32,6 +35,8 @@ const REPAIR_MS = 15_000
 /** Everything is listed to one peer at most this often: what we believe it to hold may have been lost on the way. */
 const FULL_EVERY_MS = 15_000
 const TICK_MS = 1000
+/** Peers that are asked to bring what a lost one brought; all but one of them will be pruned again. */
+const GRAFT_PEERS = 3
 
 export type SyncDeps = {
   readonly logs: Logs
@@ -47,16 +52,9 @@ export type Arrived = Progress & {
   readonly message: SegmentMessage
 }
 
-/** Valid objects of a peer, which of them we did not hold before, and the message in which they came. */
-export type Told = {
-  readonly all: readonly SignedObject[]
-  readonly news: readonly SignedObject[]
-  readonly message: Extract<Message, { kind: 'objects' }>
-}
-
 export type Sync = {
   readonly connected: (peer: DeviceId, nowMs: number) => readonly Send[]
-  readonly gone: (peer: DeviceId) => void
+  readonly gone: (peer: DeviceId) => readonly Send[]
   readonly heard: (
     peer: DeviceId,
     message: Exclude<Message, { kind: 'segment' | 'objects' }>,
@@ -80,11 +78,13 @@ export function createSync(deps: SyncDeps): Sync {
   const answers = createAnswers(deps)
   const trees = createTrees()
   const digest = createDigest(logs, objects)
-  const rumours = createRumours(logs, objects, deps.dice)
-  /** Who gave us an object. */
-  const givers = new Map<ObjectName, DeviceId>()
+  const rumours = createRumours({ ...deps, trees })
   let digestedAtMs = Number.NEGATIVE_INFINITY
   let repairedAtMs = Number.NEGATIVE_INFINITY
+  const repaired = (nowMs: number): void => {
+    repairedAtMs = nowMs
+  }
+  const news = createObjectNews({ peers, trees, rumours, repaired })
 
   /** What changed since the peer was last told, or everything. */
   const tell = (to: DeviceId, peer: Peer, since: Peer['told']): readonly Send[] => {
@@ -105,9 +105,13 @@ export function createSync(deps: SyncDeps): Sync {
 
   const heardHave = (from: DeviceId, peer: Peer, have: Have, nowMs: number): readonly Send[] => {
     const sends: Send[] = []
+    const pruned = new Set<DeviceId>()
     for (const entry of have.heads) {
       const log = logs.get(entry.logId)
       if (log) peer.knows.set(entry.logId, entry.seq)
+      const author = log && log.head.seq >= entry.seq ? log.certificate.deviceId : undefined
+      if (author !== undefined && !trees.isPruned(author, from) && trees.repeated(author, from))
+        pruned.add(author)
       // A frozen log is announced up to its fork; who announces more of it does not know of the fork.
       if (log?.fork && entry.seq >= log.fork.seq) sends.push(...answers.proof({ id: from, peer, nowMs }, log))
       else questions.claimed(from, entry)
@@ -118,20 +122,11 @@ export function createSync(deps: SyncDeps): Sync {
       if (ours) peer.holds.set(ours.name, entry.version)
       if (!ours || ours.version < entry.version) missing.push(entry)
     }
-    return [...sends, ...askForObjects(from, peer, missing), ...ask(from, nowMs)]
+    for (const message of treePages('prune', [...pruned])) sends.push({ to: from, message })
+    return [...sends, ...news.ask(from, peer, missing), ...ask(from, nowMs)]
   }
 
-  const askForObjects = (to: DeviceId, peer: Peer, missing: readonly ObjectEntry[]): readonly Send[] => {
-    const sends: Send[] = []
-    for (let i = 0; i < missing.length; i += MAX_WANT_LOGS) {
-      const entries = missing.slice(i, i + MAX_WANT_LOGS)
-      for (const entry of entries) asks(peer, nameOf(entry))
-      sends.push({ to, message: { kind: 'want', logs: [], objects: entries } })
-    }
-    return sends
-  }
-
-  /** On along its author's tree, to whoever is not known to hold it. */
+  /** On along its author's tree, to whoever is not known to hold it; where the tree is not known yet, its head is announced. */
   const passOn = (from: DeviceId, { logId, nextSeq, message }: Arrived): readonly Send[] => {
     const log = logs.get(logId)
     if (!log) return []
@@ -139,29 +134,13 @@ export function createSync(deps: SyncDeps): Sync {
     trees.delivered(author, from)
     const said = saidOn(message, log)
     const sends: Send[] = []
-    for (const to of trees.below(author, peers.keys())) {
+    const below = trees.below(author, peers.keys())
+    for (const to of below.announce) if (to !== from) rumours.to(to, logId)
+    for (const to of below.passOn) {
       const peer = peers.get(to)
       if (!peer || to === from || (peer.knows.get(logId) ?? -1) >= nextSeq - 1) continue
       peer.knows.set(logId, nextSeq - 1)
       sends.push({ to, message: said })
-    }
-    return sends
-  }
-
-  const passOnObjects = (from: DeviceId, { news, message }: Told): readonly Send[] => {
-    trees.delivered('objects', from)
-    const sends: Send[] = []
-    // Mostly one message for all, the one that came: it is encoded once.
-    const isWhole = news.length === message.objects.length
-    const whole = isWhole ? [message] : objectPages(news.map(object => object.encoded))
-    for (const to of trees.below('objects', peers.keys())) {
-      const peer = peers.get(to)
-      if (!peer || to === from) continue
-      const lacking = news.filter(object => !isHeldBy(peer, object.name, object.version))
-      for (const { name, version } of lacking) peer.holds.set(name, version)
-      const all = lacking.length === news.length
-      const messages = all ? whole : objectPages(lacking.map(object => object.encoded))
-      for (const one of messages) sends.push({ to, message: one })
     }
     return sends
   }
@@ -189,7 +168,12 @@ export function createSync(deps: SyncDeps): Sync {
     gone: id => {
       peers.delete(id)
       questions.close(id)
-      trees.gone(id)
+      rumours.gone(id)
+      const messages = treePages('graft', trees.gone(id))
+      if (messages.length === 0) return []
+      return pick([...peers.keys()], GRAFT_PEERS, deps.dice).flatMap(to =>
+        messages.map(message => ({ to, message })),
+      )
     },
     heard: (from, message, nowMs) => {
       const peer = peers.get(from)
@@ -206,8 +190,9 @@ export function createSync(deps: SyncDeps): Sync {
           return answers.answer({ id: from, peer, nowMs }, message)
         }
         case 'prune':
-          for (const author of message.authors) trees.prune(author, from)
-          if (message.objects) trees.prune('objects', from)
+        case 'graft':
+          for (const author of message.authors) trees[message.kind](author, from)
+          if (message.objects) trees[message.kind]('objects', from)
           return []
         case 'digest':
           return heardDigest(from, peer, message.digest, nowMs)
@@ -232,7 +217,7 @@ export function createSync(deps: SyncDeps): Sync {
       const sends = ask(from, nowMs)
       const author = log?.certificate.deviceId
       if (wasAsked && was === 'news') {
-        repairedAtMs = nowMs
+        repaired(nowMs)
         rumours.ofLog(logId)
         if (author !== undefined) trees.delivered(author, from)
       } else if (was === 'news') return [...passOn(from, arrived), ...sends]
@@ -240,36 +225,17 @@ export function createSync(deps: SyncDeps): Sync {
         return [...sends, { to: from, message: { kind: 'prune', authors: [author], objects: false } }]
       return sends
     },
-    learned: news => {
+    learned: learned => {
       // One message for all: it is encoded once.
-      const messages = objectPages(news.map(object => object.encoded))
+      const messages = objectPages(learned.map(object => object.encoded))
       const sends: Send[] = []
       for (const [to, peer] of peers) {
-        for (const { name, version } of news) peer.holds.set(name, version)
+        for (const { name, version } of learned) peer.holds.set(name, version)
         for (const message of messages) sends.push({ to, message })
       }
       return sends
     },
-    told: (from, told, nowMs) => {
-      const { all, news } = told
-      const peer = peers.get(from)
-      if (!peer) return []
-      let wasAsked = false
-      for (const { name, version } of all) {
-        peer.holds.set(name, version)
-        if (peer.asked.delete(name)) wasAsked = true
-      }
-      const isEcho = all.some(object => givers.get(object.name) === from)
-      for (const { name } of news) givers.set(name, from)
-      if (wasAsked && news.length > 0) {
-        repairedAtMs = nowMs
-        for (const { name } of news) rumours.ofObject(name)
-        trees.delivered('objects', from)
-      } else if (news.length > 0) return passOnObjects(from, told)
-      else if (!wasAsked && !isEcho && all.length > 0 && trees.repeated('objects', from))
-        return [{ to: from, message: { kind: 'prune', authors: [], objects: true } }]
-      return []
-    },
+    told: news.told,
     urgent: (logId, from, nowMs) => {
       const log = logs.get(logId)
       if (!log) return []

@@ -89,6 +89,7 @@ const MESSAGES: { readonly [K in Message['kind']]: Message } = {
   objects: { kind: 'objects', objects: [OBJECTS.ack, OBJECTS.beacon] },
   digest: { kind: 'digest', digest: filled(16, 9) },
   prune: { kind: 'prune', authors: [node.certificate.deviceId as DeviceId], objects: true },
+  graft: { kind: 'graft', authors: [node.certificate.deviceId as DeviceId], objects: false },
 }
 
 function made(): Readonly<Record<string, string>> {

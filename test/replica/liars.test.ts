@@ -59,7 +59,7 @@ it('a peer that claims 100,000 objects that nobody has fills no memory', () => {
   expect(Math.max(...sizes)).toBeLessThanOrEqual(4096)
 })
 
-it('it is still asked for what it really has, and still told what it lacks', () => {
+it('a peer that claimed many is still asked for what it really has, and still told what it lacks', () => {
   claimMany(10_000)
   expect(toWhom(node.sync.heard(a, claimOfObjects([ack(1)]), node.nowMs()), 'want')).toEqual([a])
   expect(node.isTold(a, [ack(1)])).toEqual([])

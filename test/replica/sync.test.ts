@@ -47,11 +47,50 @@ function ack(about: TestLog, seq: number): SignedObject {
 
 const want = (fromSeq: number) =>
   ({ kind: 'want', logs: [{ logId: log.logId, fromSeq, prevHash: new Uint8Array(0) }], objects: [] }) as const
+const graft = { kind: 'graft', authors: [author], objects: false } as const
 const prunes = (sends: readonly Send[]) => sends.filter(({ message }) => message.kind === 'prune')
 
 let node: Middle
 beforeEach(() => {
   node = middleOf({ site, devices, named: [author, a, b, c, d] })
+  // All have asked for something of the author's before.
+  for (const peer of [a, b, c, d]) node.sync.heard(peer, graft, node.nowMs())
+})
+
+describe('news of an author whose tree is not known yet', () => {
+  const fresh = (): Middle => middleOf({ site, devices, named: [author, a, b, c] })
+
+  it('is announced with the next tick to whoever is not known to hold it, and passed on to whoever asks', () => {
+    const young = fresh()
+    young.hears(author, word(0))
+    young.sync.heard(c, claimOf(log, 1), young.nowMs())
+    expect(toWhom(young.hears(author, word(1)), 'segment')).toEqual([])
+    const haves = young.wait(1000).filter(({ message }) => message.kind === 'have')
+    expect(haves).toMatchObject([a, b].map(to => ({ to, message: claimOf(log, 1) })))
+    expect(toWhom(young.wait(5000), 'have')).toEqual([])
+    expect(toWhom(young.sync.heard(a, want(0), young.nowMs()), 'segment')).toEqual([a])
+    expect(toWhom(young.hears(author, word(2)), 'segment')).toEqual([a])
+  })
+
+  it('and announced to us though we hold it is answered with prune, once, and by the author never', () => {
+    const young = fresh()
+    young.hears(author, word(0))
+    const prune = { to: a, message: { kind: 'prune', authors: [author], objects: false } }
+    expect(young.sync.heard(a, claimOf(log, 0), young.nowMs())).toEqual([prune])
+    expect(young.sync.heard(a, claimOf(log, 0), young.nowMs())).toEqual([])
+    expect(young.sync.heard(author, claimOf(log, 0), young.nowMs())).toEqual([])
+    young.hears(author, word(1))
+    expect(toWhom(young.wait(1000), 'have')).toEqual([b, c])
+  })
+
+  it('is asked of three others when the peer that brought it is gone', () => {
+    const young = fresh()
+    young.hears(a, word(0))
+    expect(young.sync.gone(b)).toEqual([])
+    const sends = young.sync.gone(a)
+    expect(new Set(sends.map(({ to }) => to))).toEqual(new Set([author, c]))
+    for (const { message } of sends) expect(message).toEqual(graft)
+  })
 })
 
 describe('news of its author', () => {
@@ -89,6 +128,7 @@ describe('a repeat', () => {
     ])
     expect(toWhom(node.hears(author, word(1)), 'segment')).toEqual([b, c, d])
     const other = middleOf({ site, devices, named: [author, a, b] })
+    for (const peer of [a, b]) other.sync.heard(peer, graft, other.nowMs())
     other.sync.heard(a, { kind: 'prune', authors: [author], objects: false }, other.nowMs())
     expect(toWhom(other.hears(author, word(0)), 'segment')).toEqual([b])
   })
@@ -245,13 +285,13 @@ describe('a sign of life', () => {
 })
 
 describe('a certified peer that lies', () => {
-  it('cannot fill the memory by naming authors in prunes, and is still told of others', () => {
+  it('cannot fill the memory by naming authors in prunes, and others are told as before', () => {
     const named = (i: number): DeviceId => (i + 1).toString(16).padStart(32, 'f') as DeviceId
     for (let i = 0; i < 100_000; i += 50) {
       const authors = Array.from({ length: 50 }, (_, n) => named(i + n))
       node.sync.heard(a, { kind: 'prune', authors, objects: false }, node.nowMs())
     }
     node.sync.heard(a, { kind: 'prune', authors: [author], objects: false }, node.nowMs())
-    expect(toWhom(node.hears(author, word(0)), 'segment')).toEqual([a, b, c, d])
+    expect(toWhom(node.hears(author, word(0)), 'segment')).toEqual([b, c, d])
   })
 })
