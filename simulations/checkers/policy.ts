@@ -48,16 +48,20 @@ export function policyChecker(shown: Shown): PolicyWatch {
 
   const statements = watchStatements(shown, member => rotten.has(member.number))
   const note = (member: Member): void => {
-    statements.note(member)
     acted.set(member, headOf(member))
+  }
+  const noteAll = (member: Member): void => {
+    statements.note(member)
+    note(member)
   }
 
   return {
     name: 'policy',
     known: () => known,
-    sending: note,
+    sending: noteAll,
+    pushing: noteAll,
+    // Heard of a moment after it was given: by then an answer of the cloud may have brought receipts that are not yet durable.
     answered: note,
-    pushing: note,
     gone: (member, how) => {
       // Another disk: it begins anew.
       if (how !== 'wiped' && how !== 'restored') return
@@ -78,7 +82,7 @@ export function policyChecker(shown: Shown): PolicyWatch {
           'I16',
           `node ${member.name} acted on news ${before} of the operator, and holds ${headOf(member)} after a reboot`,
         )
-      note(member)
+      noteAll(member)
     },
     second: () => {
       const nowMs = shown.nowMs()
