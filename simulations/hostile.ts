@@ -12,6 +12,7 @@ import { branchFor, EQUIVOCATE } from './hostile/branches.ts'
 import { FAKE_LOGS, FALSE_FRONTIER, WITHHOLD } from './hostile/claims.ts'
 import { FORGE } from './hostile/forge.ts'
 import { createMemory } from './hostile/memory.ts'
+import { OVERCHARGE } from './hostile/overcharge.ts'
 import { createOwnLogs } from './hostile/own.ts'
 import { FAKE_RECEIPTS } from './hostile/receipts.ts'
 import { REPLAY } from './hostile/replay.ts'
@@ -36,6 +37,7 @@ const REPERTOIRES: Readonly<Record<HostileTrick, Repertoire>> = {
   'false-frontier': FALSE_FRONTIER,
   'fake-logs': FAKE_LOGS,
   'time-lies': TIME_LIES,
+  overcharge: OVERCHARGE,
 }
 
 export type HostileDeps = {

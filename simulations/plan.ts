@@ -125,6 +125,7 @@ export const HOSTILE_TRICKS = [
   'false-frontier', // heads of 2^47 events
   'fake-logs', // thousands of log ids that do not exist
   'time-lies', // events with a clock years ahead
+  'overcharge', // stops of others' sessions with a higher register, in its own log
 ] as const
 export type HostileTrick = (typeof HOSTILE_TRICKS)[number]
 export type HostilePlan = { readonly node: number; readonly tricks: readonly HostileTrick[] }

@@ -1,6 +1,6 @@
 // What a hostile member heard from honest ones, as far as it is of use to it: raw messages to say again, heads to lie
 // about, chains to forge behind, cards and stops to name. Bounded in everything; the oldest is forgotten first.
-import { decodeBody, type EventRef } from '../../src/log/body.ts'
+import { type BodyOf, decodeBody, type EventRef } from '../../src/log/body.ts'
 import { decodeElement, GENESIS, type LogHead, place } from '../../src/log/event.ts'
 import { headAfter } from '../../src/log/writer.ts'
 import { decodeUpdate } from '../../src/replica/canonical.ts'
@@ -17,7 +17,11 @@ const MAX_OBJECTS = 64
 const MAX_ASKED = 16
 
 type SegmentMessage = Extract<Message, { kind: 'segment' }>
-export type Stop = { readonly sessionId: SessionId; readonly end: EventRef }
+export type Stop = {
+  readonly sessionId: SessionId
+  readonly end: EventRef
+  readonly said: BodyOf<'session_end'>
+}
 
 export type Memory = {
   /** Keeps what was said; answers what it would like to know next, as an honest node would ask. */
@@ -138,5 +142,5 @@ function note(state: State, ref: EventRef, said: ReturnType<typeof decodeBody>):
     if (state.tokens.size > MAX_NAMES && oldest !== undefined) state.tokens.delete(oldest)
   }
   if (said?.name === 'session_end' && said.body.sessionId)
-    keep(state.stops, { sessionId: said.body.sessionId, end: ref }, MAX_NAMES)
+    keep(state.stops, { sessionId: said.body.sessionId, end: ref, said: said.body }, MAX_NAMES)
 }

@@ -215,6 +215,9 @@ const CARDS = read.record({
   unknown: read.share().default(exactly(0.03)),
 })
 
+/** What leaves disputes behind comes only where it is named. */
+const UNASKED_TRICKS = HOSTILE_TRICKS.filter(trick => trick !== 'overcharge')
+
 /** The schema for a site with so many nodes and chargers, and groups of these names. */
 export function scenarioForm(site: Site) {
   const oneHour = exactly(read.HOUR)
@@ -237,7 +240,7 @@ export function scenarioForm(site: Site) {
       .record({
         nodes: members(site.nodes).optional(),
         share: read.share().optional(),
-        tricks: read.listOf(HOSTILE_TRICKS).default(HOSTILE_TRICKS),
+        tricks: read.listOf(HOSTILE_TRICKS).default(UNASKED_TRICKS),
       })
       .prefault({}),
     timeline: z.array(timedFault(site), { error: 'a list of {at, and one fault}' }).default([]),
