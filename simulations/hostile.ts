@@ -8,7 +8,7 @@ import { decodeMessage, type Want } from '../src/replica/message.ts'
 import type { DeviceId } from '../src/units.ts'
 import type { Dice } from './dice.ts'
 import { BOMBS } from './hostile/bombs.ts'
-import { branchFor, EQUIVOCATE } from './hostile/branches.ts'
+import { branchFor, EQUIVOCATE, LONG_FORKS } from './hostile/branches.ts'
 import { FAKE_LOGS, FALSE_FRONTIER, WITHHOLD } from './hostile/claims.ts'
 import { FORGE } from './hostile/forge.ts'
 import { createMemory } from './hostile/memory.ts'
@@ -37,6 +37,7 @@ const REPERTOIRES: Readonly<Record<HostileTrick, Repertoire>> = {
   'false-frontier': FALSE_FRONTIER,
   'fake-logs': FAKE_LOGS,
   'time-lies': TIME_LIES,
+  'long-forks': LONG_FORKS,
   overcharge: OVERCHARGE,
 }
 

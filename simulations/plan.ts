@@ -125,8 +125,11 @@ export const HOSTILE_TRICKS = [
   'false-frontier', // heads of 2^47 events
   'fake-logs', // thousands of log ids that do not exist
   'time-lies', // events with a clock years ahead
+  'long-forks', // branches longer than a message
   'overcharge', // stops of others' sessions with a higher register, in its own log
 ] as const
+/** What a scenario gets without naming tricks. Long forks cost time, and what claims energy leaves disputes to people. */
+export const USUAL_TRICKS = HOSTILE_TRICKS.filter(trick => trick !== 'long-forks' && trick !== 'overcharge')
 export type HostileTrick = (typeof HOSTILE_TRICKS)[number]
 export type HostilePlan = { readonly node: number; readonly tricks: readonly HostileTrick[] }
 

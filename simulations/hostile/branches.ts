@@ -75,7 +75,10 @@ function giveAway(scene: Scene): readonly Sending[] {
 }
 
 /** Forks are no offence of whoever says them: relays must not be punished for a proof. */
-export const EQUIVOCATE: Repertoire = {
-  quiet: [openFork, carryOn, carryOn, giveAway, openLongFork],
+export const EQUIVOCATE: Repertoire = { quiet: [openFork, carryOn, carryOn, giveAway], loud: [] }
+
+/** The same, and once with branches that fill a quarter of what it may ever write. */
+export const LONG_FORKS: Repertoire = {
+  quiet: [openLongFork, openFork, carryOn, carryOn, giveAway],
   loud: [],
 }

@@ -1,6 +1,6 @@
 // The fields of a scenario file, with their defaults. Whatever a seed may choose is a range here; nothing is drawn yet.
 import { z } from 'zod'
-import { HOSTILE_TRICKS, QUIRKS } from '../plan.ts'
+import { HOSTILE_TRICKS, QUIRKS, USUAL_TRICKS } from '../plan.ts'
 import { type RandomWish, randomFault, type Site, timedFault } from './fault-wishes.ts'
 import { FAULT_WORDS, type FaultWord, WEATHERS } from './fault-words.ts'
 import { members, parseList } from './groups.ts'
@@ -215,9 +215,6 @@ const CARDS = read.record({
   unknown: read.share().default(exactly(0.03)),
 })
 
-/** What leaves disputes behind comes only where it is named. */
-const UNASKED_TRICKS = HOSTILE_TRICKS.filter(trick => trick !== 'overcharge')
-
 /** The schema for a site with so many nodes and chargers, and groups of these names. */
 export function scenarioForm(site: Site) {
   const oneHour = exactly(read.HOUR)
@@ -240,7 +237,7 @@ export function scenarioForm(site: Site) {
       .record({
         nodes: members(site.nodes).optional(),
         share: read.share().optional(),
-        tricks: read.listOf(HOSTILE_TRICKS).default(UNASKED_TRICKS),
+        tricks: read.listOf(HOSTILE_TRICKS).default(USUAL_TRICKS),
       })
       .prefault({}),
     timeline: z.array(timedFault(site), { error: 'a list of {at, and one fault}' }).default([]),

@@ -1,6 +1,6 @@
 // A seed draws a whole world, and every world holds together.
 import { beforeAll, describe, expect, it } from 'vitest'
-import { type FaultKind, HOSTILE_TRICKS, type Plan, QUIRKS } from '../../simulations/plan.ts'
+import { type FaultKind, type Plan, QUIRKS, USUAL_TRICKS } from '../../simulations/plan.ts'
 import { drawPlan } from '../../simulations/scenario/draw.ts'
 import {
   findScenario,
@@ -74,7 +74,7 @@ describe('what fifty seeds of smoke bring', () => {
     const quirks = new Set(plans.flatMap(plan => plan.chargers.flatMap(charger => charger.quirks)))
     expect([...quirks].sort()).toEqual([...QUIRKS].sort())
     const tricks = new Set(plans.flatMap(plan => plan.hostile.flatMap(one => one.tricks)))
-    expect([...tricks].sort()).toEqual([...HOSTILE_TRICKS].sort())
+    expect([...tricks].sort()).toEqual([...USUAL_TRICKS].sort())
   })
 
   it('uses few kinds of fault in one seed and many in another', () => {

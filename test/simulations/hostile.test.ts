@@ -12,7 +12,7 @@ import { MAX_LEAD_MS, wallOf } from '../../src/log/hlc.ts'
 import { readObject, signObject } from '../../src/log/object.ts'
 import { MAX_MESSAGE_BYTES, type Segment } from '../../src/ports.ts'
 import type { Admission } from '../../src/replica/admit.ts'
-import { decodeUpdate } from '../../src/replica/canonical.ts'
+import { decodeUpdate, MAX_SEGMENT_EVENTS } from '../../src/replica/canonical.ts'
 import { decodeMessage, encodeMessage, type Message } from '../../src/replica/message.ts'
 import { type DeviceId, hex, type LogId } from '../../src/units.ts'
 import { siteOf } from '../node/thief.ts'
@@ -148,6 +148,49 @@ describe('a trick, as the gate sees it', () => {
       if (message.kind === 'segment' && message.fromSeq === 1)
         firsts.set(message.logId, (firsts.get(message.logId) ?? new Set()).add(hex(message.update)))
     expect(Math.max(...[...firsts.values()].map(branches => branches.size))).toBe(3)
+  })
+
+  it('long forks: both branches are longer than a segment, and carried to the end on request', () => {
+    const on = stage(['long-forks'])
+    on.run(5 * MINUTE_MS)
+    const segments = messagesOf(on.said).flatMap(one => (one.kind === 'segment' ? one : []))
+    const long = segments.find(one => one.fromSeq > 180)?.logId as LogId
+    const ends = [PEERS[0], PEERS[1]].map(peer => {
+      on.said.length = 0
+      on.hear(
+        { kind: 'want', logs: [{ logId: long, fromSeq: 200, prevHash: new Uint8Array(0) }], objects: [] },
+        peer,
+      )
+      const last = messagesOf(on.said).at(-1)
+      return last?.kind === 'segment' ? last : undefined
+    })
+    for (const end of ends) expect(end?.fromSeq).toBeGreaterThan(MAX_SEGMENT_EVENTS - 64)
+    expect(hex(ends[0]?.update ?? new Uint8Array(0))).not.toBe(hex(ends[1]?.update ?? new Uint8Array(0)))
+  })
+
+  it('overcharge: stops of sessions that others recorded, with a higher register, in a log of its own', () => {
+    const on = stage(['overcharge'])
+    on.run(5 * MINUTE_MS)
+    const honest = new Map(
+      on.log.events().flatMap(event => {
+        const said = decodeBody(event.type, event.body)
+        return said?.name === 'session_end' ? [[said.body.sessionId, said.body] as const] : []
+      }),
+    )
+    const claims = verdictsOf(on.said, honestGate(on)).flatMap(one =>
+      one.kind === 'admitted' && one.certificate.deviceId === on.self.certificate.deviceId
+        ? one.events.flatMap(event => {
+            const said = decodeBody(event.type, event.body)
+            return said?.name === 'session_end' ? [said.body] : []
+          })
+        : [],
+    )
+    expect(claims.length).toBeGreaterThan(10)
+    for (const claim of claims) {
+      const told = claim.sessionId && honest.get(claim.sessionId)
+      expect(told?.chargerId).toBe(claim.chargerId)
+      expect(claim.meterStopWh).toBeGreaterThan(told?.meterStopWh ?? Number.POSITIVE_INFINITY)
+    }
   })
 
   it('withhold: announces more of a log than there is, and answers no question', () => {
