@@ -50,7 +50,12 @@ async function main(options: Options): Promise<number> {
     // Loaded only here: they patch the sources, which an installed package does not have.
     const { mutantsCommand } = await import('./mutants/command.ts')
     const only = options.mutants === true ? undefined : options.mutants.split(',')
-    return await mutantsCommand({ ...(only && { only }), ...(options.json && { json: true }) })
+    const { json, jobs } = options
+    return await mutantsCommand({
+      ...(only && { only }),
+      ...(json && { json }),
+      ...(jobs !== undefined && { jobs }),
+    })
   }
   if (options.bench) return await measureAll(options)
   if (options.shrink) return await smallest(options.shrink, options)

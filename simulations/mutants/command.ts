@@ -2,12 +2,17 @@
 import type { MutantProgress, MutantResult } from './run.ts'
 import { runMutants } from './run.ts'
 
-export type MutantsOptions = { readonly only?: readonly string[]; readonly json?: boolean }
+export type MutantsOptions = {
+  readonly only?: readonly string[]
+  readonly json?: boolean
+  readonly jobs?: number
+}
 
 /** 0 when every bug was caught by a promise that it names. */
-export async function mutantsCommand({ only, json }: MutantsOptions): Promise<number> {
+export async function mutantsCommand({ only, json, jobs }: MutantsOptions): Promise<number> {
   const results = await runMutants({
     ...(only && { only }),
+    ...(jobs !== undefined && { jobs }),
     onProgress: progress => {
       if (json && progress.kind === 'result')
         process.stdout.write(`${JSON.stringify(plain(progress.result))}\n`)

@@ -3,15 +3,13 @@
 // also when a person interrupts.
 
 import { existsSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Mutant, readMutants } from './mutant.ts'
 import { copyTree, type Tree } from './tree.ts'
 import { type Trial, type TrialEnd, tryTree } from './trial.ts'
 
-/** Copies that are worked on at once. */
-const LANES = 2
 const TRIAL_LIMIT_MS = 30 * 60 * 1000
 
 export type Glimpse = { readonly seed: number; readonly invariant: string; readonly checker: string }
@@ -42,6 +40,8 @@ export type MutantOptions = {
   /** Where the copies are made. */
   readonly scratch?: string
   readonly trialLimitMs?: number
+  /** Copies that are worked on at once, each on one core. */
+  readonly jobs?: number
   readonly signal?: AbortSignal
 }
 
@@ -58,7 +58,8 @@ export async function runMutants(options: MutantOptions): Promise<readonly Mutan
   const running = { signal: stop.signal, limitMs: options.trialLimitMs ?? TRIAL_LIMIT_MS }
   const trees: Tree[] = []
   try {
-    for (let lane = 0; lane < Math.min(LANES, mutants.length); lane++)
+    const lanes = options.jobs ?? availableParallelism()
+    for (let lane = 0; lane < Math.min(lanes, mutants.length); lane++)
       trees.push(await copyTree(root, scratch))
     const share = <I, O>(items: readonly I[], work: (tree: Tree, item: I) => Promise<O>) =>
       inLanes({ trees, stop, items, work })

@@ -29,8 +29,9 @@ type TrialOptions = { readonly folder: string; readonly signal: AbortSignal; rea
 
 export async function tryTree(trial: Trial, options: TrialOptions): Promise<TrialEnd> {
   const { scenario, firstSeed, lastSeed } = trial
-  const words = ['--scenario', scenario, '--seeds', `${firstSeed}..${lastSeed}`, '--json', '--stop-at-first']
-  const ended = await runChild(['dist/simulations/simulate.js', ...words], options)
+  const which = ['--scenario', scenario, '--seeds', `${firstSeed}..${lastSeed}`, '--jobs', '1']
+  const words = ['dist/simulations/simulate.js', ...which, '--json', '--stop-at-first']
+  const ended = await runChild(words, options)
   return judgeTrial(trial, ended)
 }
 
