@@ -1,0 +1,203 @@
+// Checkers that have never cried have not been tested: each is shown, in an ordinary world, the one thing that it is there
+// for, and stays quiet without it. What production code must do for that to happen is in simulations/mutants.
+import { describe, expect, it } from 'vitest'
+import { convergenceChecker } from '../../simulations/checkers/convergence.ts'
+import { durabilityChecker } from '../../simulations/checkers/durability.ts'
+import { livenessChecker } from '../../simulations/checkers/liveness.ts'
+import { watchLosses } from '../../simulations/checkers/losses.ts'
+import { policyChecker } from '../../simulations/checkers/policy.ts'
+import { seededRandom } from '../../simulations/dice.ts'
+import type { Plan } from '../../simulations/plan.ts'
+import type { Member, Observer, Shown } from '../../simulations/world/observer.ts'
+import { runWorld } from '../../simulations/world/world.ts'
+import type { Push } from '../../src/ports.ts'
+import type { DeviceId } from '../../src/units.ts'
+import { smallPlan } from './small-plan.ts'
+
+type Meddling = (shown: Shown, checker: Observer) => Omit<Observer, 'name'>
+type Watching = {
+  readonly check: (shown: Shown) => Observer
+  readonly meddle: Meddling
+  readonly plan?: Plan
+}
+
+/** The invariants that one checker found broken, each once, in a world where somebody meddles. */
+async function cries({ check, meddle, plan = smallPlan() }: Watching): Promise<readonly string[]> {
+  const seen = new Set<string>()
+  await runWorld(plan, {
+    observers: shown => {
+      const checker = check(shown)
+      return [{ name: 'meddler', ...meddle(shown, checker) }, checker]
+    },
+    object: (invariant, _observer, _atMs, detail) =>
+      void seen.add(invariant === 'liveness' ? (detail.split(' ')[0] ?? '') : invariant),
+    enough: () => false,
+  })
+  return [...seen]
+}
+
+const POWER_CUT: Plan = smallPlan({ faults: [{ atMs: 120_000, kind: 'power-cut', node: 2, downMs: 5000 }] })
+const LINED: Plan = smallPlan({
+  uplinks: [{ node: 1, windows: [[0, 240_000]], delayMs: [20, 80], lossRate: 0, duplicateRate: 0 }],
+})
+const NOTHING: Meddling = () => ({})
+const PUSH: Push = { segments: [], certificates: [], sinceVersion: 0 }
+
+/** Once, when the cloud has been heard of and nothing else goes on. */
+function later(shown: Shown, act: () => void): Omit<Observer, 'name'> {
+  return {
+    second: () => {
+      if (shown.nowMs() === 200_000) act()
+    },
+  }
+}
+
+function first(shown: Shown): Member {
+  const member = shown.members()[0]
+  if (!member) throw new Error('a world without nodes')
+  return member
+}
+
+/** The disk of a node that lost power comes back empty, and no fault says so. */
+const EMPTIED: Meddling = () => ({
+  gone: (member, how) => {
+    if (how === 'power-cut') member.disk.wipe()
+  },
+})
+
+describe('the checker of durability', () => {
+  it('is content with an ordinary world, and with one that loses power', async () => {
+    expect(await cries({ check: durabilityChecker, meddle: NOTHING })).toEqual([])
+    expect(await cries({ check: durabilityChecker, meddle: NOTHING, plan: POWER_CUT })).toEqual([])
+  })
+
+  it.each(['pushing', 'sending', 'answered'] as const)(
+    'cries when a node speaks, %s, of what is not flushed',
+    async way => {
+      const meddle: Meddling = (shown, checker) =>
+        later(shown, () => {
+          const member = first(shown)
+          const times = { wallMs: shown.plan.startsAt + shown.nowMs(), monotonicMs: shown.nowMs() }
+          member
+            .node()
+            ?.ledger()
+            .write([{ name: 'diagnostics', body: { code: 'unsaved', detail: '' } }], times)
+          if (way === 'pushing') checker.pushing?.(member, PUSH)
+          if (way === 'sending') checker.sending?.(member, member.deviceId, new Uint8Array(0))
+          const [station] = shown.stations
+          if (way !== 'answered' || !station) return
+          const message = { kind: 'heartbeat' } as const
+          const input = { chargerId: station.id, connectionId: 1, message, repairs: [] }
+          checker.answered?.(member, input, { kind: 'noted' })
+        })
+      expect(await cries({ check: durabilityChecker, meddle })).toEqual(['I5'])
+    },
+  )
+
+  it('cries when an honest disk does not give back what the node held', async () => {
+    expect(await cries({ check: durabilityChecker, meddle: EMPTIED, plan: POWER_CUT })).toEqual(['I2'])
+  })
+
+  it('asks nothing of a disk that was taken away, or that has rotted', async () => {
+    for (const kind of ['wipe', 'bit-flip'] as const) {
+      const fault = kind === 'wipe' ? { kind, node: 2, downMs: 5000 } : { kind, node: 2 }
+      const plan = smallPlan({ faults: [{ atMs: 100_000, ...fault }, ...POWER_CUT.faults] })
+      const meddle = kind === 'wipe' ? NOTHING : EMPTIED
+      expect(await cries({ check: durabilityChecker, meddle, plan })).toEqual([])
+    }
+  })
+})
+
+describe('the checker of policies', () => {
+  it('is content with an ordinary world, and with one that loses power', async () => {
+    expect(await cries({ check: policyChecker, meddle: NOTHING, plan: POWER_CUT })).toEqual([])
+  })
+
+  it('cries when beacons and receipts are gone after a reboot', async () => {
+    expect(await cries({ check: policyChecker, meddle: EMPTIED, plan: POWER_CUT })).toEqual(['I16'])
+  })
+
+  it('cries when an older receipt stands where a newer one stood', async () => {
+    const meddle: Meddling = (shown, checker) => {
+      let isDone = false
+      return {
+        second: () => {
+          const member = first(shown)
+          const objects = member.node()?.ledger().objects
+          const [newest] = objects?.ofKind('ack') ?? []
+          if (!objects || !newest || isDone) return
+          isDone = true
+          checker.sending?.(member, member.deviceId, new Uint8Array(0))
+          const changes = objects.changes() + 1
+          const older = { ...newest, version: newest.version - 1 }
+          Object.assign(objects, { changes: () => changes, changedSince: () => [older] })
+          checker.sending?.(member, member.deviceId, new Uint8Array(0))
+        },
+      }
+    }
+    expect(await cries({ check: policyChecker, meddle, plan: LINED })).toEqual(['I16'])
+  })
+})
+
+describe('the checker of convergence', () => {
+  const check = (shown: Shown): Observer => convergenceChecker(shown, seededRandom(1).fork('checker'))
+
+  it('cries when one honest node bans another, and not when it bans somebody else', async () => {
+    const bans =
+      (whom: (shown: Shown) => DeviceId | undefined): Meddling =>
+      (shown, checker) =>
+        later(shown, () => checker.banning?.(first(shown), whom(shown) as DeviceId, 'no reason'))
+    expect(await cries({ check, meddle: bans(shown => shown.members()[1]?.deviceId) })).toEqual(['I9'])
+    expect(await cries({ check, meddle: bans(() => 'f'.repeat(32) as DeviceId) })).toEqual([])
+  })
+
+  it('cries when the order of logs decides which of two records of a session counts', async () => {
+    const meddle: Meddling = shown => ({
+      calmed: () => {
+        const ledger = first(shown).node()?.ledger()
+        if (!ledger) return
+        const { view } = ledger
+        const mirrored = () =>
+          view()
+            .sessions()
+            .map(one => ({ ...one, start: { ...one.start, hlc: 0n } }))
+        Object.assign(ledger, { view: () => ({ ...view(), sessions: mirrored }) })
+      },
+    })
+    expect(await cries({ check, meddle })).toEqual(expect.arrayContaining(['I26', 'I7']))
+  })
+})
+
+describe('the checker of liveness', () => {
+  const check = (shown: Shown): Observer => livenessChecker(shown, watchLosses(shown))
+  const unmarked: Meddling = shown => ({
+    calmed: () => {
+      const ledger = first(shown).node()?.ledger()
+      if (!ledger) return
+      const { view } = ledger
+      const sessions = () =>
+        view()
+          .sessions()
+          .map(({ mark: _, ...one }) => one)
+      Object.assign(ledger, { view: () => ({ ...view(), sessions }) })
+    },
+  })
+
+  it('is content with an ordinary world', async () => {
+    expect(await cries({ check, meddle: NOTHING })).toEqual([])
+  })
+
+  it('cries when a session whose end the cloud has is not marked', async () => {
+    expect(await cries({ check, meddle: unmarked })).toEqual(['L3'])
+  })
+
+  it('asks no mark of nodes that were copied or lost their disk', async () => {
+    const faults: Plan['faults'] = [1, 2, 3].map(node => ({
+      atMs: 200_000,
+      kind: 'clone',
+      node,
+      forMs: 1000,
+    }))
+    expect(await cries({ check, meddle: unmarked, plan: smallPlan({ faults }) })).toEqual([])
+  })
+})
