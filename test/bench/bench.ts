@@ -1,11 +1,14 @@
 // `npm run -s bench`: every hot path beside its floor. Prints figures, judges nothing.
 import '../../src/runtime.ts'
 import { Command, InvalidArgumentError } from 'commander'
+import { authorize } from './authorize.ts'
 import { catchup } from './catchup.ts'
+import { withChargingSite } from './charging-site.ts'
 import type { Kind } from './drive.ts'
-import { type Figures, inPairs, type Paired, ratio, spread } from './figures.ts'
+import { difference, type Figures, inPairs, type Paired, ratio, spread } from './figures.ts'
 import { flood } from './flood.ts'
 import { latency } from './latency.ts'
+import { session } from './session.ts'
 
 type Common = { readonly pairs: number; readonly json?: true }
 
@@ -51,13 +54,41 @@ bench('latency', 'one event each 200 ms; from its author to the last node, durab
     run('latency', options, 'p99Ms', (kind, round) => latency(options, kind, round)),
   )
 
+bench('authorize', 'cards used before, over OCPP at a steady rate; until the charger has its answer', 'p99Ms')
+  .option('--chargers <n>', 'connected to one node', whole, 500)
+  .option('--rate <n>', 'a second, of all chargers together', whole, 200)
+  .option('--seconds <n>', 'how long', whole, 10)
+  .action(async (options: Common & { chargers: number; rate: number; seconds: number }) =>
+    withChargingSite(options.chargers, site =>
+      run('authorize', options, 'p99Ms', kind => authorize(options, kind, site)),
+    ),
+  )
+
+bench('session', 'a whole session of every charger, all at once, durable; until the last is stopped', 'ms')
+  .option('--chargers <n>', 'connected to one node', whole, 500)
+  .option('--meter-values <n>', 'of a session', whole, 10)
+  .action(async (options: Common & { chargers: number; meterValues: number }) =>
+    withChargingSite(options.chargers, site =>
+      run('session', options, 'ms', kind => session(options.meterValues, kind, site)),
+    ),
+  )
+
 type Measure = (kind: Kind, round: number) => Promise<Figures>
 
 async function run(name: string, options: Common, byName: string, measure: Measure): Promise<void> {
   const paired = await inPairs(options.pairs, measure, (kind, figures) => {
     process.stderr.write(`${name} ${kind}: ${line(figures)}\n`)
   })
-  if (options.json) console.log(JSON.stringify({ name, options, ratio: ratio(paired, byName), ...paired }))
+  if (options.json)
+    console.log(
+      JSON.stringify({
+        name,
+        options,
+        ratio: ratio(paired, byName),
+        difference: difference(paired, byName),
+        ...paired,
+      }),
+    )
   else console.log(table(name, paired, byName))
 }
 
@@ -74,7 +105,8 @@ function table(name: string, paired: Paired, byName: string): string {
       `${short(middle)} (${short(least)} to ${short(most)})`
     return `  ${figure.padEnd(14)} ours ${range(ours).padEnd(32)} floor ${range(floor)}`
   })
-  return [`${name}: ratio of ${byName} ${short(ratio(paired, byName))}`, ...rows].join('\n')
+  const [times, more] = [ratio(paired, byName), difference(paired, byName)]
+  return [`${name}: ratio of ${byName} ${short(times)}, difference ${short(more)}`, ...rows].join('\n')
 }
 
 function short(value: number): string {

@@ -7,9 +7,13 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 export type Kind = 'ours' | 'floor'
-const PROGRAMS: Readonly<Record<Kind, string>> = {
-  ours: fileURLToPath(new URL('./node.js', import.meta.url)),
-  floor: fileURLToPath(new URL('./floor/node.js', import.meta.url)),
+export type Program = Kind | 'ocpp-ours' | 'ocpp-floor' | 'chargers'
+const PROGRAMS: Readonly<Record<Program, string>> = {
+  ours: './node.js',
+  floor: './floor/node.js',
+  'ocpp-ours': './ocpp-node.js',
+  'ocpp-floor': './floor/ocpp.js',
+  chargers: './chargers.js',
 }
 const CALL_MS = 300_000
 
@@ -20,8 +24,9 @@ export type Driven = {
   readonly close: () => Promise<void>
 }
 
-export async function startProgram(kind: Kind): Promise<Driven> {
-  const child = spawn(process.execPath, [PROGRAMS[kind]], { stdio: ['pipe', 'pipe', 'inherit'] })
+export async function startProgram(program: Program): Promise<Driven> {
+  const path = fileURLToPath(new URL(PROGRAMS[program], import.meta.url))
+  const child = spawn(process.execPath, [path], { stdio: ['pipe', 'pipe', 'inherit'] })
   const waiting = new Map<number, { resolve: (ok: unknown) => void; reject: (error: Error) => void }>()
   let calls = 0
   const ready = Promise.withResolvers<void>()

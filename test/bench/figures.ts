@@ -47,3 +47,8 @@ export function spread(rounds: readonly Figures[], name: string): readonly [numb
 export function ratio({ ours, floor }: Paired, name: string): number {
   return median(ours.map((mine, i) => (mine[name] ?? Number.NaN) / (floor[i]?.[name] ?? Number.NaN)))
 }
+
+/** By how much ours is above the floor's, the median of the pairs. */
+export function difference({ ours, floor }: Paired, name: string): number {
+  return median(ours.map((mine, i) => (mine[name] ?? Number.NaN) - (floor[i]?.[name] ?? Number.NaN)))
+}

@@ -1,0 +1,163 @@
+// The load of the charging benchmarks, in a process of its own: many chargers that speak OCPP 1.6J, the same to ours and to the
+// floor. A charger has one call at a time, as OCPP wants it. Whatever is not accepted ends the benchmark. JSON lines, see
+// lines.ts.
+import '../../src/runtime.ts'
+import WebSocket from 'ws'
+import type { ChargerAccount } from './charging-site.ts'
+import { type Args, serveLines, text, uint } from './lines.ts'
+
+type Payload = Readonly<Record<string, unknown>>
+type Charger = ChargerAccount & {
+  readonly call: (action: string, payload: Payload) => Promise<Payload>
+  readonly close: () => void
+}
+
+/** Each handshake costs a node that checks passwords some milliseconds. */
+const CONNECTING_AT_ONCE = 50
+const MINUTE_MS = 60_000
+const METER_STEP_WH = 100
+const CALL = 2
+const RESULT = 3
+
+const chargers: Charger[] = []
+
+async function openCharger(url: string, account: ChargerAccount): Promise<Charger> {
+  const { identity, password } = account
+  const authorization = `Basic ${Buffer.from(`${identity}:${password}`).toString('base64')}`
+  const options = { headers: { authorization }, perMessageDeflate: false }
+  const ws = new WebSocket(`${url}/${identity}`, ['ocpp1.6'], options)
+  let calls = 0
+  let waiting: PromiseWithResolvers<Payload> | undefined
+  let last: Promise<unknown> = Promise.resolve()
+  const opened = Promise.withResolvers<void>()
+  ws.once('open', opened.resolve)
+  const lost = (reason: string): void => {
+    opened.reject(new Error(`${identity}: ${reason}`))
+    waiting?.reject(new Error(`${identity}: ${reason}`))
+  }
+  ws.on('error', error => lost(error.message))
+  ws.on('close', code => lost(`the connection ended with ${code}`))
+  ws.on('message', data => {
+    const [kind, id, payload] = JSON.parse(String(data)) as [number, string, Payload]
+    if (kind === CALL) return ws.send(JSON.stringify([4, id, 'NotImplemented', '', {}]))
+    if (kind === RESULT && id === String(calls)) waiting?.resolve(payload)
+    else waiting?.reject(new Error(`${identity}: ${String(data)}`))
+  })
+  const send = (action: string, payload: Payload): Promise<Payload> => {
+    if (ws.readyState !== WebSocket.OPEN) throw new Error(`${identity}: the connection is gone`)
+    calls += 1
+    waiting = Promise.withResolvers<Payload>()
+    ws.send(JSON.stringify([CALL, String(calls), action, payload]))
+    return waiting.promise
+  }
+  await opened.promise
+  return {
+    ...account,
+    call: (action, payload) => {
+      const answer = last.then(() => send(action, payload))
+      last = answer.catch(() => undefined)
+      return answer
+    },
+    close: () => ws.terminate(),
+  }
+}
+
+async function connect(args: Args): Promise<unknown> {
+  const url = text(args, 'url')
+  const from = performance.now()
+  const left = [...(args.accounts as readonly ChargerAccount[])]
+  const worker = async (): Promise<void> => {
+    for (let account = left.shift(); account; account = left.shift()) {
+      const charger = await openCharger(url, account)
+      await charger.call('BootNotification', { chargePointVendor: 'Bench', chargePointModel: 'B1' })
+      chargers.push(charger)
+    }
+  }
+  await Promise.all(Array.from({ length: CONNECTING_AT_ONCE }, worker))
+  return { ms: performance.now() - from }
+}
+
+/** Every card is used once, so that nobody measures the first tap of a card. */
+async function warm(): Promise<unknown> {
+  for (const charger of chargers) await tap(charger, charger.card)
+  return {}
+}
+
+/** Milliseconds until the answer, any earlier call of this charger included. */
+async function tap(charger: Charger, idTag: string): Promise<number> {
+  const from = performance.now()
+  accepted(await charger.call('Authorize', { idTag }))
+  return performance.now() - from
+}
+
+function accepted(payload: Payload): void {
+  const { status } = (payload.idTagInfo ?? {}) as { readonly status?: unknown }
+  if (status !== 'Accepted') throw new Error(`a card was answered with ${JSON.stringify(payload)}`)
+}
+
+/** So many taps a second, whether or not the earlier ones are answered; charger after charger, each round other cards. */
+async function authorize(args: Args): Promise<unknown> {
+  const [rate, seconds] = [uint(args, 'rate'), uint(args, 'seconds')]
+  const taps: Promise<number>[] = []
+  const lateMs: number[] = []
+  const from = performance.now()
+  for (let n = 0; n < rate * seconds; n++) {
+    const dueMs = from + (n * 1000) / rate
+    if (dueMs > performance.now()) await pause(dueMs - performance.now())
+    lateMs.push(performance.now() - dueMs)
+    const charger = chargers[n % chargers.length] as Charger
+    const card = chargers[(n + Math.floor(n / chargers.length)) % chargers.length] as Charger
+    const answered = tap(charger, card.card)
+    // Heard of below; until then it is no unhandled one.
+    answered.catch(() => undefined)
+    taps.push(answered)
+  }
+  return { delaysMs: await Promise.all(taps), lateMs }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms))
+}
+
+/** One session of every charger, all at once, each as fast as it is answered. */
+async function sessions(args: Args): Promise<unknown> {
+  const meterValues = uint(args, 'meterValues')
+  const from = performance.now()
+  const startsMs = await Promise.all(chargers.map(charger => session(charger, meterValues)))
+  return { ms: performance.now() - from, startsMs }
+}
+
+/** Milliseconds until the start was answered. */
+async function session(charger: Charger, meterValues: number): Promise<number> {
+  const startedAt = Date.now() - (meterValues + 1) * MINUTE_MS
+  const at = (minute: number): string => new Date(startedAt + minute * MINUTE_MS).toISOString()
+  const connectorId = 1
+  const from = performance.now()
+  const started = await charger.call('StartTransaction', {
+    ...{ connectorId, idTag: charger.card, meterStart: 0, timestamp: at(0) },
+  })
+  const startMs = performance.now() - from
+  accepted(started)
+  const { transactionId } = started
+  for (let minute = 1; minute <= meterValues; minute++) {
+    const measurand = { measurand: 'Energy.Active.Import.Register', unit: 'Wh' }
+    const sampledValue = [{ value: String(minute * METER_STEP_WH), ...measurand }]
+    const meterValue = [{ timestamp: at(minute), sampledValue }]
+    await charger.call('MeterValues', { connectorId, transactionId, meterValue })
+  }
+  const meterStop = (meterValues + 1) * METER_STEP_WH
+  const stopped = { transactionId, idTag: charger.card, meterStop, timestamp: at(meterValues + 1) }
+  await charger.call('StopTransaction', { ...stopped, reason: 'Local' })
+  return startMs
+}
+
+serveLines({
+  connect,
+  warm,
+  authorize,
+  sessions,
+  close: () => {
+    for (const charger of chargers) charger.close()
+    return {}
+  },
+})
