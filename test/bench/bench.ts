@@ -1,95 +1,82 @@
 // `npm run -s bench`: every hot path beside its floor. Prints figures, judges nothing.
 import '../../src/runtime.ts'
+import { cpus } from 'node:os'
 import { Command, InvalidArgumentError } from 'commander'
-import { authorize } from './authorize.ts'
-import { catchup } from './catchup.ts'
-import { withChargingSite } from './charging-site.ts'
-import type { Kind } from './drive.ts'
+import { BENCHES, type Bench, type Options } from './benches.ts'
 import { difference, type Figures, inPairs, type Paired, ratio, spread } from './figures.ts'
-import { flood } from './flood.ts'
-import { latency } from './latency.ts'
-import { session } from './session.ts'
 
-type Common = { readonly pairs: number; readonly json?: true }
-
-const program = new Command('bench')
-  .description(
-    'Every hot path beside its floor: the plainest program that does the same duty, in the same run, turn by turn.',
-  )
-  .enablePositionalOptions()
-program.exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2))
-
-function bench(name: string, about: string, byName: string): Command {
-  return program
-    .command(name)
-    .description(about)
-    .option('--pairs <n>', 'how often, ours and the floor by turns', whole, 5)
-    .option('--json', 'one line of JSON')
-    .addHelpText('after', `\nThe ratio is that of ${byName}, ours to the floor, the median of the pairs.`)
+type Done = {
+  readonly bench: Bench
+  readonly title: string
+  readonly options: Options
+  readonly paired: Paired
 }
 
-bench('flood', 'every node authors; until all hold all, durable', 'ms')
-  .option('--nodes <n>', 'processes', whole, 10)
-  .option('--events <n>', 'of all nodes together', whole, 2000)
-  .option('--size <bytes>', 'of a body', whole, 250)
-  .option('--chunk <n>', 'events an append, each awaited; 0 for all at once', whole, 0)
-  .action(async (options: Common & { nodes: number; events: number; size: number; chunk: number }) => {
-    const chunk = options.chunk || options.events
-    await run('flood', options, 'ms', (kind, round) => flood({ ...options, chunk }, kind, round))
+const DEFAULT_PAIRS = 5
+const program = new Command('bench')
+  .description(
+    'Every hot path beside its floor: the plainest program that does the same duty, in the same run, turn by turn.\nWithout a name all of them run, and a table is printed.',
+  )
+  .option('--json', 'one line of JSON a benchmark')
+  .enablePositionalOptions()
+  .action(async ({ json }: { json?: true }) => {
+    const done: Done[] = []
+    for (const bench of BENCHES) {
+      for (const [title, options] of Object.entries(bench.variants ?? { [bench.name]: {} })) {
+        done.push(await run(bench, title, { ...defaultsOf(bench), ...options }))
+        if (json) console.log(jsonOf(done.at(-1) as Done))
+      }
+    }
+    if (!json) console.log(markdown(done))
   })
+program.exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2))
 
-bench('catchup', 'a node that was away fetches all, verified, durable', 'ms')
-  .option('--events <n>', 'that it lacks', whole, 20_000)
-  .option('--authors <n>', 'who wrote them', whole, 10)
-  .option('--size <bytes>', 'of a body', whole, 250)
-  .action(async (options: Common & { events: number; authors: number; size: number }) =>
-    run('catchup', options, 'ms', (kind, round) => catchup(options, kind, round)),
-  )
+for (const bench of BENCHES) {
+  const command = program.command(bench.name).description(bench.about)
+  for (const [name, about, fallback] of bench.options) command.option(`--${name} <n>`, about, whole, fallback)
+  if (bench.byName !== undefined)
+    command
+      .option('--pairs <n>', 'how often, ours and the floor by turns', whole, DEFAULT_PAIRS)
+      .addHelpText(
+        'after',
+        `\nThe ratio is that of ${bench.byName}, ours to the floor, the median of the pairs.`,
+      )
+  command
+    .option('--json', 'one line of JSON')
+    .addHelpText('after', `\nTo be reached: ${bench.reach}${bench.aim && `; aim: ${bench.aim}`}.`)
+    .action(async ({ json, ...options }: { json?: true } & Record<string, number>) => {
+      const done = await run(bench, bench.name, options)
+      console.log(json ? jsonOf(done) : text(done))
+    })
+}
 
-bench('latency', 'one event each 200 ms; from its author to the last node, durable', 'p99Ms')
-  .option('--nodes <n>', 'processes', whole, 10)
-  .option('--seconds <n>', 'how long', whole, 20)
-  .option('--size <bytes>', 'of a body', whole, 250)
-  .action(async (options: Common & { nodes: number; seconds: number; size: number }) =>
-    run('latency', options, 'p99Ms', (kind, round) => latency(options, kind, round)),
-  )
+/** As commander names them. */
+function defaultsOf(bench: Bench): Options {
+  const named = bench.options.map(([name, , fallback]) => [
+    name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase()),
+    fallback,
+  ])
+  return Object.fromEntries([['pairs', DEFAULT_PAIRS], ...named])
+}
 
-bench('authorize', 'cards used before, over OCPP at a steady rate; until the charger has its answer', 'p99Ms')
-  .option('--chargers <n>', 'connected to one node', whole, 500)
-  .option('--rate <n>', 'a second, of all chargers together', whole, 200)
-  .option('--seconds <n>', 'how long', whole, 10)
-  .action(async (options: Common & { chargers: number; rate: number; seconds: number }) =>
-    withChargingSite(options.chargers, site =>
-      run('authorize', options, 'p99Ms', kind => authorize(options, kind, site)),
-    ),
-  )
-
-bench('session', 'a whole session of every charger, all at once, durable; until the last is stopped', 'ms')
-  .option('--chargers <n>', 'connected to one node', whole, 500)
-  .option('--meter-values <n>', 'of a session', whole, 10)
-  .action(async (options: Common & { chargers: number; meterValues: number }) =>
-    withChargingSite(options.chargers, site =>
-      run('session', options, 'ms', kind => session(options.meterValues, kind, site)),
-    ),
-  )
-
-type Measure = (kind: Kind, round: number) => Promise<Figures>
-
-async function run(name: string, options: Common, byName: string, measure: Measure): Promise<void> {
-  const paired = await inPairs(options.pairs, measure, (kind, figures) => {
-    process.stderr.write(`${name} ${kind}: ${line(figures)}\n`)
+async function run(bench: Bench, title: string, options: Options): Promise<Done> {
+  let paired: Paired = { ours: [], floor: [] }
+  await bench.with(options, async measure => {
+    const kinds = bench.byName === undefined ? (['ours'] as const) : (['floor', 'ours'] as const)
+    const pairs = bench.byName === undefined ? 1 : (options.pairs ?? DEFAULT_PAIRS)
+    paired = await inPairs({ pairs, kinds }, measure, (kind, figures) => {
+      process.stderr.write(`${title}, ${kind}: ${line(figures)}\n`)
+    })
   })
-  if (options.json)
-    console.log(
-      JSON.stringify({
-        name,
-        options,
-        ratio: ratio(paired, byName),
-        difference: difference(paired, byName),
-        ...paired,
-      }),
-    )
-  else console.log(table(name, paired, byName))
+  return { bench, title, options, paired }
+}
+
+function jsonOf({ bench, title, options, paired }: Done): string {
+  const compared = bench.byName !== undefined && {
+    ratio: ratio(paired, bench.byName),
+    difference: difference(paired, bench.byName),
+  }
+  return JSON.stringify({ name: bench.name, title, options, ...compared, ...paired })
 }
 
 function line(figures: Figures): string {
@@ -98,15 +85,40 @@ function line(figures: Figures): string {
     .join(', ')
 }
 
-function table(name: string, paired: Paired, byName: string): string {
+function range([middle, least, most]: readonly [number, number, number]): string {
+  return least === most ? short(middle) : `${short(middle)} (${short(least)} to ${short(most)})`
+}
+
+function text({ bench, title, paired }: Done): string {
   const rows = Object.keys(paired.ours[0] ?? {}).map(figure => {
-    const [ours, floor] = [spread(paired.ours, figure), spread(paired.floor, figure)]
-    const range = ([middle, least, most]: readonly [number, number, number]): string =>
-      `${short(middle)} (${short(least)} to ${short(most)})`
-    return `  ${figure.padEnd(14)} ours ${range(ours).padEnd(32)} floor ${range(floor)}`
+    const ours = `  ${figure.padEnd(14)} ours ${range(spread(paired.ours, figure)).padEnd(32)}`
+    return paired.floor.length === 0 ? ours : `${ours} floor ${range(spread(paired.floor, figure))}`
   })
-  const [times, more] = [ratio(paired, byName), difference(paired, byName)]
-  return [`${name}: ratio of ${byName} ${short(times)}, difference ${short(more)}`, ...rows].join('\n')
+  const by = bench.byName
+  const compared = by === undefined ? '' : `: ratio of ${by} ${short(ratio(paired, by))}`
+  return [`${title}${compared} (to be reached: ${bench.reach})`, ...rows].join('\n')
+}
+
+/** One table of all, as test/bench/README.md has it. */
+function markdown(done: readonly Done[]): string {
+  const rows = done.map(({ bench, title, paired }) => {
+    const by = bench.byName
+    const figures = Object.keys(paired.ours[0] ?? {})
+      .map(name => {
+        const floor = paired.floor.length === 0 ? '' : ` / ${range(spread(paired.floor, name))}`
+        return `${name} ${range(spread(paired.ours, name))}${floor}`
+      })
+      .join('; ')
+    const compared = by === undefined ? '' : `${short(ratio(paired, by))} (${by})`
+    return `| ${title} | ${compared} | ${bench.reach} | ${figures} |`
+  })
+  return [
+    `Node ${process.version}, ${process.platform} ${process.arch}, ${cpus().length} processors (${cpus()[0]?.model ?? '?'}), ${new Date().toISOString().slice(0, 10)}`,
+    '',
+    '| benchmark | ratio, median of the pairs | to be reached | ours / floor: median (least to most) |',
+    '|---|---|---|---|',
+    ...rows,
+  ].join('\n')
 }
 
 function short(value: number): string {

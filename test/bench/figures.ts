@@ -9,13 +9,13 @@ export type Paired = {
 
 /** Runs both, turn by turn. */
 export async function inPairs(
-  pairs: number,
+  { pairs, kinds }: { readonly pairs: number; readonly kinds: readonly Kind[] },
   measure: (kind: Kind, round: number) => Promise<Figures>,
   onDone: (kind: Kind, figures: Figures) => void,
 ): Promise<Paired> {
   const paired = { ours: [] as Figures[], floor: [] as Figures[] }
   for (let round = 0; round < pairs; round++) {
-    for (const kind of ['floor', 'ours'] as const) {
+    for (const kind of kinds) {
       const figures = await measure(kind, round)
       paired[kind].push(figures)
       onDone(kind, figures)

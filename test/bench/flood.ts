@@ -9,16 +9,17 @@ export type Flood = {
   readonly chunk: number
 }
 
-type Stats = { readonly in: number; readonly out: number }
+/** Of an Ed25519 signature, and the events that share one. */
+const [SIGNATURE_BYTES, GROUP] = [64, 64]
 
-export async function flood(
-  { nodes, events, size, chunk }: Flood,
-  kind: Kind,
-  seed: number,
-): Promise<Figures> {
+type Stats = { readonly in: number; readonly out: number; readonly loopMs?: number }
+
+export async function flood(options: Flood, kind: Kind, seed: number): Promise<Figures> {
+  const { nodes, events, size } = options
   const fleet = await startFleet(kind, nodes)
   try {
     const each = Math.ceil(events / nodes)
+    const chunk = options.chunk || each
     const total = each * nodes
     const before = sumOf(fleet.nodes.map(node => node.cost()))
     const statsBefore = await Promise.all(fleet.nodes.map(node => node.call<Stats>('stats')))
@@ -36,8 +37,9 @@ export async function flood(
       eventsPerS: (total / ms) * 1000,
       deliveredPerS: ((total * nodes) / ms) * 1000,
       bytes: received,
-      /** Received by a node, for each distinct event. */
-      bytesPerEvent: received / nodes / total,
+      /** Received by a node for each event of others, over its body and its share of a signature. */
+      wireRatio: received / nodes / (total - each) / (size + SIGNATURE_BYTES / Math.min(chunk, GROUP)),
+      loopMs: Math.max(...stats.map(one => one.loopMs ?? 0)),
       cpuS: cost.cpuS - before.cpuS,
       rssMb: cost.rssMb,
     }

@@ -2,6 +2,7 @@
 // of random bytes in place of charging. No OCPP door, no uplink, no operator.
 import '../../src/runtime.ts'
 import { createServer, type Server } from 'node:net'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { openDisk } from '../../src/host/disk.ts'
 import { openCheckedDocuments } from '../../src/host/document-check.ts'
 import { type HostNetwork, openNetwork } from '../../src/host/network.ts'
@@ -21,6 +22,9 @@ import { countSockets } from './sockets.ts'
 
 const HOST = '127.0.0.1'
 const TICK_MS = 1000
+const LOOP_RESOLUTION_MS = 1
+const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
+loop.enable()
 
 type Seen = [author: number, seq: number, t: number]
 type Info = { readonly self: number; readonly port: number }
@@ -237,7 +241,12 @@ serveLines({
     return {}
   },
   traced: () => ({ seen: trace.seen, kept: trace.kept }),
-  stats: () => ({ ...sockets(), kept }),
+  // The longest that the event loop was held up since the last call.
+  stats: () => {
+    const loopMs = Math.max(0, loop.max / 1e6 - LOOP_RESOLUTION_MS)
+    loop.reset()
+    return { ...sockets(), kept, loopMs }
+  },
   close: async () => {
     await running?.close()
     return {}

@@ -1,0 +1,131 @@
+// The benchmarks: what each measures, by which figure it is compared with its floor, what should be reached and what is aimed at.
+import { authorize } from './authorize.ts'
+import { catchup } from './catchup.ts'
+import { withChargingSite } from './charging-site.ts'
+import { coldstart } from './coldstart.ts'
+import type { Kind } from './drive.ts'
+import type { Figures } from './figures.ts'
+import { flood } from './flood.ts'
+import { growth } from './growth.ts'
+import { idle } from './idle.ts'
+import { latency } from './latency.ts'
+import { session } from './session.ts'
+
+export type Options = Readonly<Record<string, number>>
+export type Measure = (kind: Kind, round: number) => Promise<Figures>
+
+export type Bench = {
+  readonly name: string
+  readonly about: string
+  /** Name, what it is, default. */
+  readonly options: readonly (readonly [name: string, about: string, fallback: number])[]
+  /** Compared with the floor by this figure; undefined where there is no floor. */
+  readonly byName?: string
+  readonly reach: string
+  readonly aim: string
+  /** Makes what all rounds share, and takes it away again. */
+  readonly with: (options: Options, use: (measure: Measure) => Promise<void>) => Promise<void>
+  /** As `npm run -s bench` without a name runs it, where that is not the default; each with a name of its own. */
+  readonly variants?: Readonly<Record<string, Options>>
+}
+
+const NODES = ['nodes', 'processes, which all know one another', 10] as const
+const SIZE = ['size', 'bytes of a body', 250] as const
+const plain =
+  <O>(run: (options: O, kind: Kind, round: number) => Promise<Figures>): Bench['with'] =>
+  (options, use) =>
+    use((kind, round) => run(options as O, kind, round))
+
+export const BENCHES: readonly Bench[] = [
+  {
+    name: 'flood',
+    about: 'Every node authors; until all hold all, durable.',
+    options: [
+      NODES,
+      ['events', 'of all nodes together', 2000],
+      SIZE,
+      ['chunk', 'events an append, each awaited; 0 for all at once', 0],
+    ],
+    ...{ byName: 'ms', reach: 'ratio <= 5', aim: '1.5', with: plain(flood) },
+    variants: { flood: {}, 'flood, one event an append': { chunk: 1 } },
+  },
+  {
+    name: 'catchup',
+    about: 'A node that was away fetches all, verified, durable.',
+    options: [['events', 'that it lacks', 20_000], ['authors', 'who wrote them', 10], SIZE],
+    ...{ byName: 'ms', reach: 'ratio <= 3', aim: '1.5', with: plain(catchup) },
+    variants: { catchup: {}, 'catchup of 200,000': { events: 200_000, pairs: 1 } },
+  },
+  {
+    name: 'latency',
+    about: 'One event each 200 ms; from its author to the last node, durable.',
+    options: [NODES, ['seconds', 'how long', 20], SIZE],
+    ...{ byName: 'p99Ms', reach: 'p99 <= 250 ms', aim: '2x floor', with: plain(latency) },
+    variants: { latency: {}, 'latency of 50 nodes': { nodes: 50, pairs: 1 } },
+  },
+  {
+    name: 'wire',
+    about: 'Bytes that a node receives for each event of others, over its body and its share of a signature.',
+    options: [
+      NODES,
+      ['events', 'of all nodes together', 2000],
+      SIZE,
+      ['chunk', 'events an append; 0 for all', 0],
+    ],
+    ...{ byName: 'wireRatio', reach: '<= 1.6', aim: '1.15', with: plain(flood) },
+  },
+  {
+    name: 'coldstart',
+    about: 'From a full disk to a node that has checked everything and may answer a charger.',
+    options: [['events', 'on the disk', 100_000], ['authors', 'who wrote them', 50], SIZE],
+    ...{
+      byName: 'ms',
+      reach: '100k: 3 s, 200 MB; 1M: 10 s, 300 MB',
+      aim: '1M: 2 s, 150 MB',
+      with: coldstart,
+    },
+    variants: { 'coldstart of 10,000': { events: 10_000 }, 'coldstart of 100,000': { pairs: 3 } },
+  },
+  {
+    name: 'authorize',
+    about: 'Cards used before, over OCPP at a steady rate; until the charger has its answer.',
+    options: [
+      ['chargers', 'connected to one node', 500],
+      ['rate', 'a second, of all chargers together', 200],
+      ['seconds', 'how long', 10],
+    ],
+    ...{ byName: 'p99Ms', reach: 'p99 <= max(2x, +5 ms)', aim: '1.2x' },
+    with: (options, use) =>
+      withChargingSite(options.chargers ?? 1, site =>
+        use(kind => authorize(options as Parameters<typeof authorize>[0], kind, site)),
+      ),
+  },
+  {
+    name: 'session',
+    about: 'A whole session of every charger, all at once, durable; until the last is stopped.',
+    options: [
+      ['chargers', 'connected to one node', 500],
+      ['meter-values', 'of a session', 10],
+    ],
+    ...{ byName: 'ms', reach: 'ratio <= 3', aim: '1.5' },
+    with: (options, use) =>
+      withChargingSite(options.chargers ?? 1, site =>
+        use(kind => session(options.meterValues ?? 1, kind, site)),
+      ),
+  },
+  {
+    name: 'idle',
+    about: 'Nothing happens; what a node costs all the same.',
+    options: [
+      ['nodes', 'processes, which all know one another', 50],
+      ['minutes', 'how long', 2],
+    ],
+    ...{ reach: '< 1 % of a core, < 100 B/s a node', aim: '', with: plain(idle) },
+  },
+  {
+    name: 'growth',
+    about: 'What an event and an exchange cost by how much is stored and how many devices there are.',
+    options: [['most', 'stored events at the end of the curve', 100_000]],
+    ...{ reach: 'flat within 20 %', aim: '', with: plain(growth) },
+  },
+]
