@@ -175,9 +175,35 @@ export function fromBytes<T>(field: Field<T>, encoded: Uint8Array): T {
     throw new MalformedBytes('not CBOR as we write it', error)
   }
   const result = field.read(value)
-  if (!sameBytes(encode(value, rfc8949EncodeOptions), encoded))
+  // Strict reading has refused whatever is longer than need be; what is left to doubt is seldom there.
+  if (!isPlain(encoded) && !sameBytes(encode(value, rfc8949EncodeOptions), encoded))
     throw new MalformedBytes('not in canonical form')
   return result
+}
+
+/**
+ * True when well-formed CBOR holds nothing but integers, bytes, ASCII text, arrays, booleans and null. Each of these has one
+ * shortest form. Floats, maps, tags and other text have to be written again to be compared.
+ */
+function isPlain(encoded: Uint8Array): boolean {
+  for (let at = 0; at < encoded.length; ) {
+    const first = encoded[at] ?? 0
+    const major = first >> 5
+    if (major === 7 ? first < 0xf4 || first > 0xf6 : major > 4) return false
+    at += 1
+    if (major === 7) continue
+    let value = first & 31
+    if (value >= 24) {
+      const length = 1 << (value - 24)
+      if (value > 27) return false
+      value = 0
+      for (const end = at + length; at < end; at++) value = value * 256 + (encoded[at] ?? 0)
+    }
+    if (major === 3) for (let i = at; i < at + value; i++) if ((encoded[i] ?? 0x80) >= 0x80) return false
+    // What stands in an array is looked at in its turn.
+    if (major === 2 || major === 3) at += value
+  }
+  return true
 }
 
 function checkDepth(value: unknown, depth: number): void {

@@ -20,12 +20,25 @@ export type HashDomain =
   | 'chargemesh/bill/v1'
 
 export function hashOf(domain: HashDomain, ...parts: readonly Uint8Array[]): Uint8Array {
-  return sha256(concatBytes([utf8Bytes(domain), ...parts]))
+  return sha256(concatBytes([domainBytes(domain), ...parts]))
 }
 
 /** In one call: an event is hashed several times on its way, and a hash object costs more than the hash. */
 export function sha256(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(hash('sha256', bytes, 'buffer'))
+}
+
+/** The same as 64 hex digits, without bytes in between. */
+export function hexHashOf(domain: HashDomain, ...parts: readonly Uint8Array[]): string {
+  return hash('sha256', concatBytes([domainBytes(domain), ...parts]), 'hex')
+}
+
+const domains = new Map<HashDomain, Uint8Array>()
+
+function domainBytes(domain: HashDomain): Uint8Array {
+  const known = domains.get(domain) ?? utf8Bytes(domain)
+  domains.set(domain, known)
+  return known
 }
 
 /** Bytes with their length (u32, big-endian) before them, so that two neighbours cannot trade characters. */

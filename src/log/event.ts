@@ -1,8 +1,8 @@
 // An event as signed bytes: the element that is stored and sent, the header that is signed and never sent because
 // it can be recomputed, and the hash that links the next event to this one (PROTOCOL 1.3).
 import { invariant } from '../errors.ts'
-import { hashOf, sha256 } from '../identity/hash.ts'
-import { concatBytes, type EventHash, hex, type LogId, unhex } from '../units.ts'
+import { hashOf, hexHashOf, sha256 } from '../identity/hash.ts'
+import { concatBytes, type EventHash, type LogId } from '../units.ts'
 import { MAX_BODY_BYTES } from './body.ts'
 import type { Hlc } from './hlc.ts'
 
@@ -54,14 +54,17 @@ export function encodeElement(element: Element): Uint8Array {
 
 function fixedFields(element: Element): Uint8Array {
   const fixed = new Uint8Array(FIXED_BYTES)
-  const view = new DataView(fixed.buffer)
+  writeFixed(new DataView(fixed.buffer), element)
+  return fixed
+}
+
+function writeFixed(view: DataView, element: Element): void {
   view.setUint8(0, EVENT_VERSION)
   view.setUint8(1, element.type)
   view.setUint8(2, element.signature ? FLAG_SEAL : 0)
   view.setBigUint64(3, element.hlc)
   setUint48(view, 11, element.monoMs)
   view.setUint16(17, element.body.length)
-  return fixed
 }
 
 /** Reads one element; its length must be exact. */
@@ -87,11 +90,23 @@ export type Place = { readonly logId: LogId; readonly seq: number; readonly prev
 
 /** The bytes that a seal signs, before hashing. The SEAL flag is given apart, because it is signed before there is a signature. */
 function header(element: Element, place: Place, sealed: boolean): Uint8Array {
-  const fixed = fixedFields(element)
-  fixed[2] = sealed ? FLAG_SEAL : 0
-  const seq = new Uint8Array(6)
-  setUint48(new DataView(seq.buffer), 0, place.seq)
-  return concatBytes([fixed, unhex(place.logId), seq, unhex(place.prev), sha256(element.body)])
+  // One run of bytes: each event is hashed by everybody who takes it, some of them twice.
+  const bytes = Buffer.from(new ArrayBuffer(HEADER_BYTES))
+  const view = new DataView(bytes.buffer)
+  writeFixed(view, element)
+  bytes[2] = sealed ? FLAG_SEAL : 0
+  writeHex(bytes, FIXED_BYTES, place.logId)
+  setUint48(view, FIXED_BYTES + 16, place.seq)
+  writeHex(bytes, FIXED_BYTES + 22, place.prev)
+  bytes.set(sha256(element.body), FIXED_BYTES + 54)
+  return bytes
+}
+
+/** The fixed fields, logId, seq, prev, hash of the body. */
+const HEADER_BYTES = FIXED_BYTES + 16 + 6 + 32 + 32
+
+function writeHex(bytes: Buffer, at: number, id: string): void {
+  invariant(bytes.write(id, at, 'hex') * 2 === id.length, 'an id is hex digits')
 }
 
 /** What Ed25519 signs for a sealed event. */
@@ -100,10 +115,9 @@ export function digestToSign(element: Element, place: Place): Uint8Array {
 }
 
 export function eventHash(element: Element, place: Place): EventHash {
-  const signature = element.signature ?? new Uint8Array(0)
-  return hex<EventHash>(
-    hashOf('chargemesh/evh/v1', header(element, place, element.signature !== undefined), signature),
-  )
+  const { signature } = element
+  const parts = [header(element, place, signature !== undefined), ...(signature ? [signature] : [])]
+  return hexHashOf('chargemesh/evh/v1', ...parts) as EventHash
 }
 
 export function place(element: Element, at: Place): LogEvent {

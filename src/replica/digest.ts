@@ -35,28 +35,33 @@ type Rows<T> = { readonly put: (name: string, row: T) => void; readonly bytes: (
 
 /** Rows of one length, sorted by name; a name once known stays. */
 function createRows<T>(size: number, write: (view: DataView, at: number, row: T) => void): Rows<T> {
-  const rows = new Map<string, T>()
-  let places: Map<string, number> | undefined
+  const names: string[] = []
   let run = new Uint8Array(0)
-  const view = (): DataView => new DataView(run.buffer)
   return {
+    bytes: () => run,
     put: (name, row) => {
-      rows.set(name, row)
-      const place = places?.get(name)
-      if (place === undefined) places = undefined
-      else write(view(), place * size, row)
-    },
-    bytes: () => {
-      if (places) return run
-      const sorted = [...rows].sort(([a], [b]) => (a < b ? -1 : 1))
-      run = new Uint8Array(sorted.length * size)
-      places = new Map(sorted.map(([name], i) => [name, i]))
-      sorted.forEach(([, row], i) => {
-        write(view(), i * size, row)
-      })
-      return run
+      const place = placeOf(names, name)
+      if (names[place] !== name) {
+        names.splice(place, 0, name)
+        const wider = new Uint8Array(run.length + size)
+        wider.set(run.subarray(0, place * size))
+        wider.set(run.subarray(place * size), (place + 1) * size)
+        run = wider
+      }
+      write(new DataView(run.buffer), place * size, row)
     },
   }
+}
+
+/** Where the name stands, or would. */
+function placeOf(names: readonly string[], name: string): number {
+  let [low, high] = [0, names.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((names[middle] ?? '') < name) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 function writeLog(view: DataView, at: number, log: Log): void {
