@@ -21,6 +21,8 @@ export type PopulationDeps = {
   readonly trace: Trace
   readonly nowMs: () => number
   readonly schedule: (delayMs: number, task: () => void) => void
+  /** The same for what keeps a promise. */
+  readonly wake: (delayMs: number, task: () => void) => void
   readonly touched: (member: LiveMember) => void
   readonly observe: (act: (observer: Observer) => void) => void
   readonly broke: (where: string, error: unknown) => void
@@ -42,7 +44,7 @@ export type Population = {
 export function populate(deps: PopulationDeps): Population {
   const { plan, trace, nowMs, schedule, observe, dice } = deps
   const lan = createLan({
-    schedule,
+    schedule: deps.wake,
     asked: (member, input) => observe(one => one.asked?.(member, input)),
     answered: (member, input, answer) => {
       trace.line(nowMs(), `${member.name} answers ${input.chargerId} ${input.message.kind} ${answer.kind}`)

@@ -54,6 +54,8 @@ type State = {
   observers: readonly Observer[]
   /** Who looks just now. */
   looking: string
+  /** A promise was kept that nobody of the nodes waits for: a charger's, or the cloud's. */
+  isAwake: boolean
 }
 
 export async function runWorld(plan: Plan, options: WorldOptions): Promise<Ran> {
@@ -79,16 +81,23 @@ async function createWorld(plan: Plan, options: WorldOptions) {
   const background = new Set<Promise<unknown>>()
   const state: State = {
     ...{ nowMs: 0, steps: 0, calmAtMs: undefined, objections: 0, observers: [], looking: 'world' },
+    isAwake: false,
   }
   const nowMs = (): number => state.nowMs
   const isCalm = (): boolean => state.calmAtMs !== undefined
   // Whole milliseconds, so that what happens together is one step.
   const schedule = (delayMs: number, task: () => void): void =>
     heap.push(state.nowMs + Math.max(0, Math.ceil(delayMs)), task)
+  /** For ports that keep promises: whoever waits for one goes on in that very step, and not when the next node is due. */
+  const wake = (delayMs: number, task: () => void): void =>
+    schedule(delayMs, () => {
+      state.isAwake = true
+      task()
+    })
   const site = simulatedSite(plan, dice.fork('site'), options.remember)
   const operator = createOperator(plan, site, dice.fork('operator'))
   const cloud = inBackground(await openCloud(plan, options, site, nowMs), background)
-  const ways = openWays({ plan, cloud, dice: dice.fork('uplinks'), schedule, nowMs })
+  const ways = openWays({ plan, cloud, dice: dice.fork('uplinks'), schedule: wake, nowMs })
   const deviceOf = (number: number): DeviceId => {
     const device = site.devices[number - 1]
     if (!device) throw new RangeError(`there is no node ${number}`)
@@ -119,7 +128,7 @@ async function createWorld(plan: Plan, options: WorldOptions) {
   /** Nodes whose disk was taken from them after they joined: those learn from their peers. */
   const bereft = new Set<number>()
   const population = populate({
-    ...{ plan, site, network, trace, nowMs, schedule, broke },
+    ...{ plan, site, network, trace, nowMs, schedule, wake, broke },
     observe,
     joined: member => {
       if (!bereft.has(member.number) && !member.node()?.ledger().logs.get(operator.logId))
@@ -257,7 +266,8 @@ async function runUntil(world: World, options: WorldOptions, endMs: number): Pro
         world.broke('a task', error)
       }
     }
-    if (touched.size > 0) {
+    if (touched.size > 0 || state.isAwake) {
+      state.isAwake = false
       await idle()
       while (background.size > 0) await Promise.all(background).then(idle)
       for (const member of touched) if (member.node()) observe(one => one.stepped?.(member))

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Fault, Plan } from '../../simulations/plan.ts'
 import { runPlan } from '../../simulations/run.ts'
+import { runWorld } from '../../simulations/world/world.ts'
 import { readAnew } from '../../src/remember.ts'
 import goldenTraces from '../fixtures/traces.json' with { type: 'json' }
 import { smallPlan } from './small-plan.ts'
@@ -91,6 +92,25 @@ describe('a world', () => {
     const outcome = await runPlan(smallPlan({ faults: [{ atMs: 110_500, ...fault }] }))
     expect(outcome.violations).toEqual([])
     expect(outcome.faults).toEqual({ [fault.kind]: 1 })
+  })
+
+  it('lets a charger go on the moment that it is answered, and not when some node is next due', async () => {
+    const answeredMs: number[] = []
+    await runWorld(
+      smallPlan({ faults: [{ atMs: 200_000, kind: 'charger-replays', charger: 1, times: 90 }] }),
+      {
+        observers: shown => [
+          {
+            name: 'ear',
+            answered: (_, { chargerId }) => void (chargerId === 'CP-1' && answeredMs.push(shown.nowMs())),
+          },
+        ],
+        object: () => undefined,
+        enough: () => false,
+      },
+    )
+    const soon = answeredMs.filter(atMs => atMs >= 200_000 && atMs < 201_000)
+    expect(soon.length).toBeGreaterThan(50)
   })
 
   it('says so when nodes do not become whole in the quiet time', async () => {
