@@ -4,6 +4,7 @@ import type { ObjectName, SignedObject } from '../log/object.ts'
 import type { DeviceId } from '../units.ts'
 import type { ObjectEntry } from './frontier.ts'
 import { MAX_WANT_LOGS, type Message } from './message.ts'
+import type { Objects } from './objects.ts'
 import { asks, isHeldBy, type Peer } from './peer.ts'
 import type { Rumours } from './rumours.ts'
 import { nameOf, objectPages, type Send } from './sends.ts'
@@ -26,6 +27,8 @@ export type ObjectNewsDeps = {
 
 export type ObjectNews = {
   readonly ask: (to: DeviceId, peer: Peer, missing: readonly ObjectEntry[]) => readonly Send[]
+  /** What it named lately and we still do not hold. */
+  readonly askForLacking: (to: DeviceId, peer: Peer, objects: Objects) => readonly Send[]
   readonly told: (from: DeviceId, told: Told, nowMs: number) => readonly Send[]
 }
 
@@ -51,15 +54,25 @@ export function createObjectNews({ peers, trees, rumours, repaired }: ObjectNews
     return sends
   }
 
+  const ask: ObjectNews['ask'] = (to, peer, missing) => {
+    const sends: Send[] = []
+    for (let i = 0; i < missing.length; i += MAX_WANT_LOGS) {
+      const entries = missing.slice(i, i + MAX_WANT_LOGS)
+      for (const entry of entries) asks(peer, nameOf(entry))
+      sends.push({ to, message: { kind: 'want', logs: [], objects: entries } })
+    }
+    return sends
+  }
+
   return {
-    ask: (to, peer, missing) => {
-      const sends: Send[] = []
-      for (let i = 0; i < missing.length; i += MAX_WANT_LOGS) {
-        const entries = missing.slice(i, i + MAX_WANT_LOGS)
-        for (const entry of entries) asks(peer, nameOf(entry))
-        sends.push({ to, message: { kind: 'want', logs: [], objects: entries } })
-      }
-      return sends
+    ask,
+    askForLacking: (to, peer, objects) => {
+      if (peer.lacking.size === 0) return []
+      const missing = [...peer.lacking.values()].filter(
+        entry => (objects.get(nameOf(entry))?.version ?? -1) < entry.version,
+      )
+      peer.lacking.clear()
+      return ask(to, peer, missing)
     },
     told: (from, told, nowMs) => {
       const { all, news } = told

@@ -1,6 +1,8 @@
 // What sync keeps of one connected peer: what it is known to hold, when it was told what, and what it may still be answered.
 import type { ObjectName } from '../log/object.ts'
 import type { LogId } from '../units.ts'
+import type { ObjectEntry } from './frontier.ts'
+import { nameOf } from './sends.ts'
 
 /** Answers to one peer at once: what its queue could hold. */
 export const ANSWER_BURST_BYTES = 1024 * 1024
@@ -17,6 +19,8 @@ export type Peer = {
   readonly provedAt: Map<LogId, number>
   /** Objects that it was asked for; see `asks`. */
   readonly asked: Set<string>
+  /** Objects that it named and we did not hold then; asked for with the next tick. */
+  readonly lacking: Map<string, ObjectEntry>
   /** Counters of our changes that it was told up to. */
   told: { readonly logs: number; readonly objects: number }
   /** Its last digests in a row that differed from ours. */
@@ -35,6 +39,7 @@ export function newPeer(nowMs: number): Peer {
     holds: new Map(),
     provedAt: new Map(),
     asked: new Set(),
+    lacking: new Map(),
     told: { logs: 0, objects: 0 },
     differed: 0,
     answerBytes: ANSWER_BURST_BYTES,
@@ -47,6 +52,10 @@ export function newPeer(nowMs: number): Peer {
 
 export function isHeldBy(peer: Peer, name: ObjectName, version: number): boolean {
   return (peer.holds.get(name) ?? -1) >= version
+}
+
+export function lacks(peer: Peer, missing: readonly ObjectEntry[]): void {
+  for (const entry of missing) if (peer.lacking.size < MAX_ASKED) peer.lacking.set(nameOf(entry), entry)
 }
 
 export function asks(peer: Peer, name: ObjectName): void {

@@ -44,8 +44,8 @@ export type Questions = {
   readonly idle: () => boolean
   readonly open: (peer: DeviceId) => void
   readonly close: (peer: DeviceId) => void
-  /** The peer says that it holds a log up to there. */
-  readonly claimed: (peer: DeviceId, entry: HeadEntry) => void
+  /** The peer says that it holds a log up to there; true when that is more than we do. */
+  readonly claimed: (peer: DeviceId, entry: HeadEntry) => boolean
   /** A segment of the peer's passed the gate, or was a duplicate, or left a gap. */
   readonly came: (peer: DeviceId, progress: Progress) => void
   /** This log was asked of this peer, and the answer is awaited. */
@@ -122,8 +122,9 @@ export function createQuestions(logs: Logs): Questions {
     },
     claimed: (id, entry) => {
       const peer = peers.get(id)
-      if (!peer || settled(entry)) return
+      if (!peer || settled(entry)) return false
       if (peer.behind.size < MAX_BEHIND || peer.behind.has(entry.logId)) peer.behind.set(entry.logId, entry)
+      return true
     },
     came: (id, { logId, fromSeq, nextSeq, more }) => {
       const peer = peers.get(id)

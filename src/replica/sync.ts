@@ -8,11 +8,11 @@ import { type DeviceId, type LogId, sameBytes } from '../units.ts'
 import { createAnswers } from './answers.ts'
 import { createDigest } from './digest.ts'
 import { headEntry, headsSince, type ObjectEntry, objectsSince } from './frontier.ts'
-import type { CutSegment, Logs } from './logs.ts'
+import type { CutSegment, Log, Logs } from './logs.ts'
 import type { Have, Message } from './message.ts'
 import { createObjectNews, type Told } from './object-news.ts'
 import type { Objects } from './objects.ts'
-import { newPeer, type Peer } from './peer.ts'
+import { lacks, newPeer, type Peer } from './peer.ts'
 import { createQuestions, type Progress } from './questions.ts'
 import { createRumours, signsOfLife } from './rumours.ts'
 import {
@@ -34,7 +34,10 @@ const DIGEST_EVERY_MS = 10_000
 const REPAIR_MS = 15_000
 /** Everything is listed to one peer at most this often: what we believe it to hold may have been lost on the way. */
 const FULL_EVERY_MS = 15_000
+const FULL_WHILE_BUSY_MS = 120_000
 const TICK_MS = 1000
+/** News that is passed on to whoever has not said where its place in the tree is; twice so little is cheaper than a question. */
+const SMALL_BYTES = 1024
 /** Peers that are asked to bring what a lost one brought; all but one of them will be pruned again. */
 const GRAFT_PEERS = 3
 
@@ -103,18 +106,25 @@ export function createSync(deps: SyncDeps): Sync {
     return wanted.length === 0 ? [] : [{ to, message: { kind: 'want', logs: wanted, objects: [] } }]
   }
 
+  /** Nobody brings us more of it, or it is the operator's, whose news cannot wait. */
+  const isWaitedFor = ({ certificate }: Log): boolean =>
+    !certificate.roles.includes('node') || !trees.hasParent(certificate.deviceId)
+
   const heardHave = (from: DeviceId, peer: Peer, have: Have, nowMs: number): readonly Send[] => {
     const sends: Send[] = []
     const pruned = new Set<DeviceId>()
+    let isUrgent = false
     for (const entry of have.heads) {
       const log = logs.get(entry.logId)
-      if (log) peer.knows.set(entry.logId, entry.seq)
-      const author = log && log.head.seq >= entry.seq ? log.certificate.deviceId : undefined
+      // What it holds and we did not bring, it has from elsewhere, as we have: it is no child of ours, nor we of it.
+      const isOther = log && log.head.seq >= entry.seq && (peer.knows.get(entry.logId) ?? -1) < entry.seq
+      const author = isOther ? log.certificate.deviceId : undefined
       if (author !== undefined && !trees.isPruned(author, from) && trees.repeated(author, from))
         pruned.add(author)
+      if (log) peer.knows.set(entry.logId, entry.seq)
       // A frozen log is announced up to its fork; who announces more of it does not know of the fork.
       if (log?.fork && entry.seq >= log.fork.seq) sends.push(...answers.proof({ id: from, peer, nowMs }, log))
-      else questions.claimed(from, entry)
+      else if (questions.claimed(from, entry)) isUrgent ||= !log || isWaitedFor(log)
     }
     const missing: ObjectEntry[] = []
     for (const entry of have.objects) {
@@ -123,10 +133,14 @@ export function createSync(deps: SyncDeps): Sync {
       if (!ours || ours.version < entry.version) missing.push(entry)
     }
     for (const message of treePages('prune', [...pruned])) sends.push({ to: from, message })
-    return [...sends, ...news.ask(from, peer, missing), ...ask(from, nowMs)]
+    // What somebody brings us is on its way: it is asked for with the next tick, if it has not come by then.
+    if (isUrgent) sends.push(...ask(from, nowMs))
+    if (trees.hasParent('objects')) lacks(peer, missing)
+    else sends.push(...news.ask(from, peer, missing))
+    return sends
   }
 
-  /** On along its author's tree, to whoever is not known to hold it; where the tree is not known yet, its head is announced. */
+  /** On along its author's tree, to whoever is not known to hold it; where the tree is not known yet, much is only announced. */
   const passOn = (from: DeviceId, { logId, nextSeq, message }: Arrived): readonly Send[] => {
     const log = logs.get(logId)
     if (!log) return []
@@ -135,8 +149,9 @@ export function createSync(deps: SyncDeps): Sync {
     const said = saidOn(message, log)
     const sends: Send[] = []
     const below = trees.below(author, peers.keys())
-    for (const to of below.announce) if (to !== from) rumours.to(to, logId)
-    for (const to of below.passOn) {
+    const isSmall = said.update.length <= SMALL_BYTES
+    if (!isSmall) for (const to of below.announce) if (to !== from) rumours.to(to, logId)
+    for (const to of isSmall ? [...below.passOn, ...below.announce] : below.passOn) {
       const peer = peers.get(to)
       if (!peer || to === from || (peer.knows.get(logId) ?? -1) >= nextSeq - 1) continue
       peer.knows.set(logId, nextSeq - 1)
@@ -152,9 +167,13 @@ export function createSync(deps: SyncDeps): Sync {
       return []
     }
     peer.differed += 1
-    // On a busy site something is always on its way: first what is new, and everything only where that did not help.
-    if (peer.differed > 1 && nowMs - peer.fullAt >= FULL_EVERY_MS) return tellAll(from, peer, nowMs)
-    return tell(from, peer, peer.told)
+    // On a busy site something is always on its way: first what is new, and everything only where there is nothing new that
+    // could be the reason, or where that has gone on for long.
+    const isNew = peer.told.logs < logs.changes() || peer.told.objects < objects.changes()
+    const fullEveryMs = isNew ? FULL_WHILE_BUSY_MS : FULL_EVERY_MS
+    if (peer.differed > 1 && nowMs - peer.fullAt >= fullEveryMs) return tellAll(from, peer, nowMs)
+    // A fork is no news to whoever holds the beginning that both branches share: its proof goes along.
+    return [...tell(from, peer, peer.told), ...answers.proofs({ id: from, peer, nowMs })]
   }
 
   return {
@@ -217,9 +236,14 @@ export function createSync(deps: SyncDeps): Sync {
       const sends = ask(from, nowMs)
       const author = log?.certificate.deviceId
       if (wasAsked && was === 'news') {
-        repaired(nowMs)
-        rumours.ofLog(logId)
-        if (author !== undefined) trees.delivered(author, from)
+        // A young tree's first news is always asked for; where there was one, something got lost.
+        if (author !== undefined && trees.hasParent(author)) repaired(nowMs)
+        if (author !== undefined) {
+          // Whoever is below us may lack it too; much of what is asked for comes from everywhere at once, so it is only announced.
+          const { passOn: below, announce } = trees.below(author, peers.keys())
+          for (const to of [...below, ...announce]) if (to !== from) rumours.to(to, logId)
+          trees.delivered(author, from)
+        }
       } else if (was === 'news') return [...passOn(from, arrived), ...sends]
       else if (was === 'duplicate' && !wasAsked && author !== undefined && trees.repeated(author, from))
         return [...sends, { to: from, message: { kind: 'prune', authors: [author], objects: false } }]
@@ -248,6 +272,7 @@ export function createSync(deps: SyncDeps): Sync {
     tick: nowMs => {
       const sends = [...rumours.due(peers, nowMs)]
       if (!questions.idle()) for (const id of peers.keys()) sends.push(...ask(id, nowMs))
+      for (const [id, peer] of peers) sends.push(...news.askForLacking(id, peer, objects))
       const everyMs = nowMs - repairedAtMs < REPAIR_MS ? TICK_MS : DIGEST_EVERY_MS
       if (nowMs - digestedAtMs < everyMs) return sends
       digestedAtMs = nowMs

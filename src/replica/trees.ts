@@ -11,6 +11,8 @@ export type Tree = DeviceId | 'objects'
 export type Trees = {
   /** What this peer sent unasked was news: it is above us in that tree. */
   readonly delivered: (tree: Tree, peer: DeviceId) => void
+  /** Somebody brings us that tree's news. */
+  readonly hasParent: (tree: Tree) => boolean
   /** It was none; true when it shall be told to leave us out. */
   readonly repeated: (tree: Tree, peer: DeviceId) => boolean
   /** We told it so already, or it told us. */
@@ -49,6 +51,7 @@ export function createTrees(): Trees {
     prune: (tree, peer) => set(tree, peer, 'pruned'),
     graft: (tree, peer) => set(tree, peer, 'grafted'),
     isPruned: (tree, peer) => stateOf(tree, peer) === 'pruned',
+    hasParent: tree => above.has(tree),
     delivered: (tree, peer) => {
       above.set(tree, peer)
       // The edge is one: who is above us is not left out by us.
