@@ -251,6 +251,19 @@ describe('a digest', () => {
     expect(digest()).toEqual([0, 0])
   })
 
+  it('that differs brings the proof of a fork at once, and again after a minute', () => {
+    for (const i of [0, 1, 2]) node.has(word(i))
+    const hash = 'ab'.repeat(32) as EventHash
+    const { logId, fromSeq, update } = word(2)
+    node.logs.freeze(logId, { seq: 2, ours: hash, theirs: hash, evidence: { logId, fromSeq, update } })
+    const proof = (): readonly DeviceId[] => toWhom(node.sync.heard(a, strange, node.nowMs()), 'segment')
+    expect(proof()).toEqual([a, a])
+    node.wait(59_000)
+    expect(proof()).toEqual([])
+    node.wait(1000)
+    expect(proof()).toEqual([a, a])
+  })
+
   it('that is equal is answered with silence, and begins the count anew', () => {
     node.has(word(0))
     node.wait(60_000)
