@@ -1,5 +1,6 @@
 // What no software can keep: events that were only on disks which a fault then destroyed. Kept apart from what was lost by us.
 // I6 an event that a charger's answer acknowledged is in the union of the surviving stores and the cloud.
+import type { Ledger } from '../../src/ledger.ts'
 import { decodeBody } from '../../src/log/body.ts'
 import { decodeElement } from '../../src/log/event.ts'
 import type { ChargerId, LogId } from '../../src/units.ts'
@@ -23,6 +24,7 @@ export function watchLosses(shown: Shown): Losses {
   /** What a node that is down held when it went. */
   const holdings = new Map<Member, Holding>()
   const rotten = new Set<number>()
+  const ledgers = new Map<Member, Ledger>()
   const acked = new Map<LogId, number>()
   const cutAt = new Map<LogId, number>()
   const registers = new Set<string>()
@@ -101,7 +103,21 @@ export function watchLosses(shown: Shown): Losses {
       holdings.set(member, held)
       if (how === 'wiped' || how === 'restored' || how === 'disposed') lose(member, held, new Map())
     },
+    // A store that failed is read again without a boot, and what rotted meanwhile is missed only then.
+    second: () => {
+      for (const member of shown.members()) {
+        const ledger = rotten.has(member.number) ? member.node()?.ledger() : undefined
+        if (!ledger) continue
+        const before = holdings.get(member)
+        if (before && ledgers.get(member) !== undefined && ledgers.get(member) !== ledger)
+          lose(member, before, holding(member).heads)
+        ledgers.set(member, ledger)
+        holdings.set(member, holding(member))
+      }
+    },
     booted: member => {
+      const ledger = member.node()?.ledger()
+      if (ledger) ledgers.set(member, ledger)
       const before = holdings.get(member)
       const after = holding(member)
       if (before && rotten.has(member.number)) lose(member, before, after.heads)
