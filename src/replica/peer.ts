@@ -30,6 +30,10 @@ export type Peer = {
   objectBytes: number
   answeredAtMs: number
   fullAt: number
+  /** When it came. */
+  readonly cameAtMs: number
+  /** It has forgotten since what it was told: everything is owed to it. */
+  hasForgotten: boolean
   digestAt: number
 }
 
@@ -46,6 +50,8 @@ export function newPeer(nowMs: number): Peer {
     objectBytes: ANSWER_BURST_BYTES,
     answeredAtMs: nowMs,
     fullAt: nowMs,
+    cameAtMs: nowMs,
+    hasForgotten: false,
     digestAt: nowMs,
   }
 }
@@ -61,4 +67,11 @@ export function lacks(peer: Peer, missing: readonly ObjectEntry[]): void {
 export function asks(peer: Peer, name: ObjectName): void {
   if (peer.asked.size >= MAX_ASKED) peer.asked.clear()
   peer.asked.add(name)
+}
+
+/** It says that it holds nothing: whatever we believed of it is void. */
+export function forgets(peer: Peer): void {
+  peer.knows.clear()
+  peer.holds.clear()
+  peer.hasForgotten = true
 }

@@ -12,7 +12,7 @@ import type { CutSegment, Log, Logs } from './logs.ts'
 import type { Have, Message } from './message.ts'
 import { createObjectNews, type Told } from './object-news.ts'
 import type { Objects } from './objects.ts'
-import { lacks, newPeer, type Peer } from './peer.ts'
+import { forgets, lacks, newPeer, type Peer } from './peer.ts'
 import { createQuestions, type Progress } from './questions.ts'
 import { createRumours, signsOfLife } from './rumours.ts'
 import {
@@ -36,10 +36,15 @@ const REPAIR_MS = 15_000
 const FULL_EVERY_MS = 15_000
 const FULL_WHILE_BUSY_MS = 120_000
 const TICK_MS = 1000
+/** Who says that it holds nothing so soon behind its coming was told everything just now; later, this often at most. */
+const NEW_MS = 5000
 /** News that is passed on to whoever has not said where its place in the tree is; twice so little is cheaper than a question. */
 const SMALL_BYTES = 1024
 /** Peers that are asked to bring what a lost one brought; all but one of them will be pruned again. */
 const GRAFT_PEERS = 3
+
+const FORGOTTEN_EVERY_MS = 5000
+const NOTHING: Message = { kind: 'have', heads: [], objects: [] }
 
 export type SyncDeps = {
   readonly logs: Logs
@@ -98,6 +103,7 @@ export function createSync(deps: SyncDeps): Sync {
 
   const tellAll = (to: DeviceId, peer: Peer, nowMs: number): readonly Send[] => {
     peer.fullAt = nowMs
+    peer.hasForgotten = false
     return [...tell(to, peer, { logs: 0, objects: 0 }), ...answers.proofs({ id: to, peer, nowMs })]
   }
 
@@ -111,6 +117,7 @@ export function createSync(deps: SyncDeps): Sync {
     !certificate.roles.includes('node') || !trees.hasParent(certificate.deviceId)
 
   const heardHave = (from: DeviceId, peer: Peer, have: Have, nowMs: number): readonly Send[] => {
+    if (have.heads.length + have.objects.length === 0 && nowMs - peer.cameAtMs > NEW_MS) forgets(peer)
     const sends: Send[] = []
     const pruned = new Set<DeviceId>()
     let isUrgent = false
@@ -182,7 +189,8 @@ export function createSync(deps: SyncDeps): Sync {
       peers.set(id, peer)
       trees.came()
       questions.open(id)
-      return tellAll(id, peer, nowMs)
+      // A store that was read again has forgotten what it was told, and the peer does not see that.
+      return [{ to: id, message: NOTHING }, ...tellAll(id, peer, nowMs)]
     },
     gone: id => {
       peers.delete(id)
@@ -272,7 +280,11 @@ export function createSync(deps: SyncDeps): Sync {
     tick: nowMs => {
       const sends = [...rumours.due(peers, nowMs)]
       if (!questions.idle()) for (const id of peers.keys()) sends.push(...ask(id, nowMs))
-      for (const [id, peer] of peers) sends.push(...news.askForLacking(id, peer, objects))
+      for (const [id, peer] of peers) {
+        sends.push(...news.askForLacking(id, peer, objects))
+        if (peer.hasForgotten && nowMs - peer.fullAt >= FORGOTTEN_EVERY_MS)
+          sends.push(...tellAll(id, peer, nowMs))
+      }
       const everyMs = nowMs - repairedAtMs < REPAIR_MS ? TICK_MS : DIGEST_EVERY_MS
       if (nowMs - digestedAtMs < everyMs) return sends
       digestedAtMs = nowMs

@@ -289,6 +289,35 @@ describe('a digest', () => {
   })
 })
 
+describe('a peer that says it holds nothing', () => {
+  const nothing = { kind: 'have', heads: [], objects: [] } as const
+  const heads = (sends: readonly Send[]) =>
+    sends.flatMap(({ to, message }) =>
+      to === a && message.kind === 'have' ? message.heads.map(({ seq }) => seq) : [],
+    )
+
+  it('has forgotten, and is told everything with the next tick, at most every 5 s', () => {
+    node.hears(author, word(0))
+    node.wait(6000)
+    node.sync.heard(a, nothing, node.nowMs())
+    expect(heads(node.wait(1000))).toEqual([0])
+    node.sync.heard(a, nothing, node.nowMs())
+    expect(heads(node.wait(4000))).toEqual([])
+    expect(heads(node.wait(1000))).toEqual([0])
+    expect(heads(node.wait(60_000))).toEqual([])
+  })
+
+  it('has only just come, and was told everything then', () => {
+    node.hears(author, word(0))
+    node.sync.heard(a, nothing, node.nowMs())
+    expect(heads(node.wait(60_000))).toEqual([])
+  })
+
+  it('is what a node whose store is read again says first', () => {
+    expect(node.sync.connected(a, node.nowMs())[0]).toEqual({ to: a, message: nothing })
+  })
+})
+
 describe('a sign of life', () => {
   it('goes with the digest to whoever is not known to hold it, and once', () => {
     const body = { deviceId: author, issuedAt: SITE_OPENED_AT, uplink: 'modem' }
