@@ -6,7 +6,7 @@ import type { Ledger } from './ledger.ts'
 import type { SignedObject } from './log/object.ts'
 import type { Logger, Network, Random, Segment } from './ports.ts'
 import type { Remember } from './remember.ts'
-import type { Admission } from './replica/admit.ts'
+import { type Admission, AUTHORS_FAULTS } from './replica/admit.ts'
 import { countOf } from './replica/canonical.ts'
 import type { HeadEntry } from './replica/frontier.ts'
 import { type CutSegment, shortHash } from './replica/logs.ts'
@@ -113,7 +113,7 @@ export function createMesh(deps: MeshDeps): Mesh {
     const admission = admit(act, segment, peer)
     if (admission.kind === 'invalid') {
       if (NEWER_SOFTWARE.includes(admission.reason)) tolerate(peer, admission.reason)
-      else ban(peer, admission.reason)
+      else if (!AUTHORS_FAULTS.includes(admission.reason)) ban(peer, admission.reason)
       return []
     }
     const { logId, fromSeq, more } = segment

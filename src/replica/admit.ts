@@ -50,6 +50,12 @@ export type InvalidReason =
   | 'not-sealed-at-end'
   | 'too-many-unsealed'
 
+/**
+ * Faults that only the log's author can have made: an honest relay that holds another branch, or more of the log, takes the same segment
+ * for the proof of a fork, and passes it on.
+ */
+export const AUTHORS_FAULTS: readonly InvalidReason[] = ['clock-went-back', 'behind-epoch-close']
+
 export type Admission =
   /** `events` are new and in order, `elements` their bytes, `segment` the canonical segment of just these. */
   | {
@@ -158,7 +164,10 @@ type Checked = {
 function findFault({ events, certificate, held, deps }: Checked): InvalidReason | undefined {
   if (!events.at(-1)?.signature) return 'not-sealed-at-end'
   const fresh = events.filter(event => held?.hashAt(event.seq) !== event.hash)
-  return findOrderFault(fresh, held) ?? findSignatureFault(fresh, certificate, deps)
+  const fault = findOrderFault(fresh, held)
+  // What depends on the branch that we hold is nobody's fault but the author's, if it is the author's.
+  if (fault !== undefined && !AUTHORS_FAULTS.includes(fault)) return fault
+  return findSignatureFault(fresh, certificate, deps) ?? fault
 }
 
 function findOrderFault(events: readonly LogEvent[], held: Held | undefined): InvalidReason | undefined {

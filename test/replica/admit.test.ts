@@ -162,7 +162,7 @@ describe('the gate refuses', () => {
     ],
     [
       'events in the wrong order',
-      'clock-went-back',
+      'bad-signature',
       () => verdict(whole.slice(0, 4), swapped(whole.slice(4))),
     ],
     [
