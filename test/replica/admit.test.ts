@@ -160,11 +160,7 @@ describe('the gate refuses', () => {
       'bad-signature',
       () => verdict(whole, craft({ ...where, fromSeq: 5, prev: hashOf(whole, 4) }, [{ sealed: 'wrong' }])),
     ],
-    [
-      'events in the wrong order',
-      'bad-signature',
-      () => verdict(whole.slice(0, 4), swapped(whole.slice(4))),
-    ],
+    ['events in the wrong order', 'bad-signature', () => verdict(whole.slice(0, 4), swapped(whole.slice(4)))],
     [
       'events in the wrong order whose clocks do not tell',
       'bad-signature',
