@@ -26,10 +26,13 @@ export async function latency({ nodes, seconds, size }: Latency, kind: Kind, see
     const begun = await Promise.all(written)
     await Promise.all(fleet.nodes.map(node => node.call('wait', { total: rounds })))
     const traces = await Promise.all(fleet.nodes.map(node => node.call<Traced>('traced')))
+    for (const { kept } of traces)
+      if (kept.length !== rounds) throw new RangeError(`a node noted ${kept.length} of ${rounds} events`)
     const last = new Map<string, number>()
     for (const { kept } of traces)
       for (const [author, seq, t] of kept)
         last.set(`${author}/${seq}`, Math.max(t, last.get(`${author}/${seq}`) ?? 0))
+    if (last.size !== rounds) throw new RangeError(`${last.size} events were noted, of ${rounds}`)
     const delays = keys.map((key, i) => (last.get(key) ?? Number.NaN) - (begun[i]?.t ?? Number.NaN))
     return { p50Ms: quantile(delays, 0.5), p99Ms: quantile(delays, 0.99), worstMs: Math.max(...delays) }
   } finally {

@@ -26,7 +26,8 @@ const LOOP_RESOLUTION_MS = 1
 const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
 loop.enable()
 
-type Seen = [author: number, seq: number, t: number]
+/** Whose log it is may be known only when the event has passed the gate. */
+type Seen = readonly [logId: LogId, seq: number, t: number]
 type Info = { readonly self: number; readonly port: number }
 type Running = {
   readonly self: number
@@ -45,7 +46,6 @@ let authored = 0
 let waiting: { readonly total: number; readonly resolve: (at: { t: number }) => void }[] = []
 let running: Running | undefined
 const authors = new Map<DeviceId, number>()
-const authorOfLog = new Map<LogId, number>()
 
 /** What became durable, ours or a peer's. */
 function note(logId: LogId, update: Uint8Array): void {
@@ -56,7 +56,7 @@ function note(logId: LogId, update: Uint8Array): void {
     if (!trace.on) continue
     const element = decodeElement(bytes)
     const number = typeof element === 'string' ? undefined : numberOf(element.body)
-    if (number !== undefined) trace.kept.push([authorOf(logId), number, at])
+    if (number !== undefined) trace.kept.push([logId, number, at])
   }
   if (waiting.length === 0) return
   for (const one of waiting) if (kept >= one.total) one.resolve({ t: at })
@@ -78,12 +78,8 @@ function firstOf(update: Uint8Array): number {
 }
 
 function authorOf(logId: LogId): number {
-  const known = authorOfLog.get(logId)
-  if (known !== undefined) return known
   const author = running?.node.ledger().logs.get(logId)?.certificate.deviceId
-  const index = (author && authors.get(author)) ?? -1
-  authorOfLog.set(logId, index)
-  return index
+  return (author && authors.get(author)) ?? -1
 }
 
 /** Remembers nothing; where the gate asks whether a seal is good, the event is noted. */
@@ -92,7 +88,7 @@ const watch: Remember = (kind, of, read) => {
   if (kind === 'seal' && trace.on && 'logId' in of) {
     const event = of as LogEvent
     const number = event.type === EVENT_TYPE ? numberOf(event.body) : undefined
-    if (number !== undefined) trace.seen.push([authorOf(event.logId), number, now()])
+    if (number !== undefined) trace.seen.push([event.logId, number, now()])
   }
   return value
 }
@@ -240,7 +236,10 @@ serveLines({
     trace.kept.length = 0
     return {}
   },
-  traced: () => ({ seen: trace.seen, kept: trace.kept }),
+  traced: () => {
+    const named = (all: readonly Seen[]) => all.map(([logId, seq, t]) => [authorOf(logId), seq, t])
+    return { seen: named(trace.seen), kept: named(trace.kept) }
+  },
   // The longest that the event loop was held up since the last call.
   stats: () => {
     const loopMs = Math.max(0, loop.max / 1e6 - LOOP_RESOLUTION_MS)
