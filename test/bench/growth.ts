@@ -30,7 +30,7 @@ export async function growth({ most }: Growth, _kind: Kind): Promise<Figures> {
   for (const devices of DEVICES) points.push(...curveOf(devices, most))
   // Beside this file's source, when it is run from a checkout.
   const folder = existsSync('test/bench') ? 'test/bench' : '.'
-  writeFileSync(join(folder, 'growth.json'), `${JSON.stringify(points, null, 1)}\n`)
+  writeFileSync(join(folder, 'growth.json'), `${JSON.stringify(points, null, 2)}\n`)
   writeFileSync(join(folder, 'growth.svg'), svgOf(points))
   return Object.fromEntries(
     points.flatMap(({ devices, stored, eventUs, exchangeUs }) => [
@@ -118,6 +118,7 @@ function svgOf(points: readonly Point[]): string {
   )
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    '<title>What an event and an exchange cost, by stored events</title>',
     `<rect width="100%" height="100%" fill="#fff"/>`,
     ...legend,
     `<text x="${EDGE}" y="36">microseconds an event (solid) and an exchange (dashed), by stored events; top ${most.toFixed(0)}</text>`,
