@@ -61,6 +61,12 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   return bytes
 }
 
+/** Writes a whole number below 2^48, big-endian. */
+export function setUint48(view: DataView, at: number, value: number): void {
+  view.setUint16(at, Math.floor(value / 2 ** 32))
+  view.setUint32(at + 2, value % 2 ** 32)
+}
+
 const CHARGER_ID = /^[A-Za-z0-9_.-]{1,48}$/
 
 /** A charger's identity, or undefined when it is none that we accept (PROTOCOL 7.5). Dots alone name folders, so they are refused. */

@@ -2,7 +2,7 @@
 // it can be recomputed, and the hash that links the next event to this one (PROTOCOL 1.3).
 import { invariant } from '../errors.ts'
 import { hashOf, hexHashOf, sha256 } from '../identity/hash.ts'
-import { concatBytes, type EventHash, type LogId } from '../units.ts'
+import { concatBytes, type EventHash, type LogId, setUint48 } from '../units.ts'
 import { MAX_BODY_BYTES } from './body.ts'
 import type { Hlc } from './hlc.ts'
 
@@ -122,11 +122,6 @@ export function eventHash(element: Element, place: Place): EventHash {
 
 export function place(element: Element, at: Place): LogEvent {
   return { ...element, ...at, hash: eventHash(element, at) }
-}
-
-function setUint48(view: DataView, at: number, value: number): void {
-  view.setUint16(at, Math.floor(value / 2 ** 32))
-  view.setUint32(at + 2, value % 2 ** 32)
 }
 
 function getUint48(view: DataView, at: number): number {

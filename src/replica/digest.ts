@@ -3,7 +3,7 @@
 // since the last look is written anew: a site has hundreds of logs, and few change between two digests.
 import { hashOf } from '../identity/hash.ts'
 import { OBJECT_KINDS, type SignedObject } from '../log/object.ts'
-import { unhex } from '../units.ts'
+import { setUint48, unhex } from '../units.ts'
 import { headEntry } from './frontier.ts'
 import type { Log, Logs } from './logs.ts'
 import type { Objects } from './objects.ts'
@@ -80,9 +80,4 @@ function writeObject(view: DataView, at: number, { kind, name, version }: Signed
 
 function put(view: DataView, at: number, bytes: Uint8Array): void {
   new Uint8Array(view.buffer).set(bytes, at)
-}
-
-function setUint48(view: DataView, at: number, value: number): void {
-  view.setUint16(at, Math.floor(value / 2 ** 32))
-  view.setUint32(at + 2, value % 2 ** 32)
 }

@@ -13,19 +13,10 @@ import type { Have, Message } from './message.ts'
 import { createObjectNews, type Told } from './object-news.ts'
 import type { Objects } from './objects.ts'
 import { forgets, lacks, newPeer, type Peer } from './peer.ts'
-import { createQuestions, type Progress } from './questions.ts'
+import { createQuestions } from './questions.ts'
 import { createRumours, signsOfLife } from './rumours.ts'
-import {
-  nameOf,
-  objectPages,
-  pages,
-  pick,
-  type SegmentMessage,
-  type Send,
-  saidOn,
-  segmentMessage,
-  treePages,
-} from './sends.ts'
+import { type Arrived, createSegmentNews } from './segment-news.ts'
+import { nameOf, objectPages, pages, pick, type Send, segmentMessage, treePages } from './sends.ts'
 import { createTrees } from './trees.ts'
 
 /** One digest to one peer, whoever waited longest: what silence costs a node does not grow with its neighbours. */
@@ -38,8 +29,6 @@ const FULL_WHILE_BUSY_MS = 120_000
 const TICK_MS = 1000
 /** Who says that it holds nothing so soon behind its coming was told everything just now; later, this often at most. */
 const NEW_MS = 5000
-/** News that is passed on to whoever has not said where its place in the tree is; twice so little is cheaper than a question. */
-const SMALL_BYTES = 1024
 /** Peers that are asked to bring what a lost one brought; all but one of them will be pruned again. */
 const GRAFT_PEERS = 3
 
@@ -52,12 +41,6 @@ export type SyncDeps = {
   /** A whole number, 0 <= n < below. */
   readonly dice: (below: number) => number
   readonly remember?: Remember
-}
-
-/** A segment that passed the gate with news, or was a duplicate, or left a gap. */
-export type Arrived = Progress & {
-  readonly was: 'news' | 'duplicate' | 'gap'
-  readonly message: SegmentMessage
 }
 
 export type Sync = {
@@ -93,6 +76,7 @@ export function createSync(deps: SyncDeps): Sync {
     repairedAtMs = nowMs
   }
   const news = createObjectNews({ peers, trees, rumours, repaired })
+  const segments = createSegmentNews({ logs, peers, trees, rumours, repaired })
 
   /** What changed since the peer was last told, or everything. */
   const tell = (to: DeviceId, peer: Peer, since: Peer['told']): readonly Send[] => {
@@ -117,7 +101,10 @@ export function createSync(deps: SyncDeps): Sync {
     !certificate.roles.includes('node') || !trees.hasParent(certificate.deviceId)
 
   const heardHave = (from: DeviceId, peer: Peer, have: Have, nowMs: number): readonly Send[] => {
-    if (have.heads.length + have.objects.length === 0 && nowMs - peer.cameAtMs > NEW_MS) forgets(peer)
+    if (have.heads.length + have.objects.length === 0 && nowMs - peer.cameAtMs > NEW_MS) {
+      forgets(peer)
+      trees.forgot(from)
+    }
     const sends: Send[] = []
     const pruned = new Set<DeviceId>()
     let isUrgent = false
@@ -144,26 +131,6 @@ export function createSync(deps: SyncDeps): Sync {
     if (isUrgent) sends.push(...ask(from, nowMs))
     if (trees.hasParent('objects')) lacks(peer, missing)
     else sends.push(...news.ask(from, peer, missing))
-    return sends
-  }
-
-  /** On along its author's tree, to whoever is not known to hold it; where the tree is not known yet, much is only announced. */
-  const passOn = (from: DeviceId, { logId, nextSeq, message }: Arrived): readonly Send[] => {
-    const log = logs.get(logId)
-    if (!log) return []
-    const author = log.certificate.deviceId
-    trees.delivered(author, from)
-    const said = saidOn(message, log)
-    const sends: Send[] = []
-    const below = trees.below(author, peers.keys())
-    const isSmall = said.update.length <= SMALL_BYTES
-    if (!isSmall) for (const to of below.announce) if (to !== from) rumours.to(to, logId)
-    for (const to of isSmall ? [...below.passOn, ...below.announce] : below.passOn) {
-      const peer = peers.get(to)
-      if (!peer || to === from || (peer.knows.get(logId) ?? -1) >= nextSeq - 1) continue
-      peer.knows.set(logId, nextSeq - 1)
-      sends.push({ to, message: said })
-    }
     return sends
   }
 
@@ -225,37 +192,24 @@ export function createSync(deps: SyncDeps): Sync {
           return heardDigest(from, peer, message.digest, nowMs)
       }
     },
-    authored: segments => {
+    authored: authored => {
       const sends: Send[] = []
-      const messages = segments.map(segment => segmentMessage(segment, false))
+      const messages = authored.map(segment => segmentMessage(segment, false))
       for (const [to, peer] of peers) {
         for (const message of messages) sends.push({ to, message })
-        for (const { logId, nextSeq } of segments) peer.knows.set(logId, nextSeq - 1)
+        for (const { logId, nextSeq } of authored) peer.knows.set(logId, nextSeq - 1)
       }
       return sends
     },
     arrived: (from, arrived, nowMs) => {
-      const { logId, nextSeq, was } = arrived
+      const { logId, nextSeq } = arrived
       const known = peers.get(from)?.knows
       const log = logs.get(logId)
       if (log) known?.set(logId, Math.max(known.get(logId) ?? -1, nextSeq - 1))
       const wasAsked = questions.awaits(from, logId)
       questions.came(from, arrived)
       const sends = ask(from, nowMs)
-      const author = log?.certificate.deviceId
-      if (wasAsked && was === 'news') {
-        // A young tree's first news is always asked for; where there was one, something got lost.
-        if (author !== undefined && trees.hasParent(author)) repaired(nowMs)
-        if (author !== undefined) {
-          // Whoever is below us may lack it too; much of what is asked for comes from everywhere at once, so it is only announced.
-          const { passOn: below, announce } = trees.below(author, peers.keys())
-          for (const to of [...below, ...announce]) if (to !== from) rumours.to(to, logId)
-          trees.delivered(author, from)
-        }
-      } else if (was === 'news') return [...passOn(from, arrived), ...sends]
-      else if (was === 'duplicate' && !wasAsked && author !== undefined && trees.repeated(author, from))
-        return [...sends, { to: from, message: { kind: 'prune', authors: [author], objects: false } }]
-      return sends
+      return [...segments.arrived(from, { ...arrived, wasAsked }, nowMs), ...sends]
     },
     learned: learned => {
       // One message for all: it is encoded once.

@@ -24,6 +24,8 @@ export type Trees = {
   /** Of these peers, all that are connected, those to whom that tree's news is passed on, and those of whom nothing is known yet. */
   readonly below: (tree: Tree, peers: Iterable<DeviceId>) => Below
   readonly came: () => void
+  /** It has forgotten what it asked for and where it asked to be left out. */
+  readonly forgot: (peer: DeviceId) => void
   /** Gives the authors whose news it brought. */
   readonly gone: (peer: DeviceId) => readonly DeviceId[]
 }
@@ -43,6 +45,10 @@ export function createTrees(): Trees {
     if (trees.get(tree) === state || (trees.size >= MAX_TREES && !trees.has(tree))) return
     trees.set(tree, state)
     known.delete(tree)
+  }
+  const forgot = (peer: DeviceId): void => {
+    states.delete(peer)
+    known.clear()
   }
   const stateOf = (tree: Tree, peer: DeviceId): 'grafted' | 'pruned' | undefined =>
     states.get(peer)?.get(tree)
@@ -76,9 +82,9 @@ export function createTrees(): Trees {
       return below
     },
     came: () => known.clear(),
+    forgot,
     gone: peer => {
-      states.delete(peer)
-      known.clear()
+      forgot(peer)
       const orphaned: DeviceId[] = []
       for (const [tree, parent] of above) {
         if (parent !== peer) continue

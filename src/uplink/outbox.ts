@@ -76,21 +76,7 @@ export function rankOf(self: DeviceId, logId: LogId, alive: readonly DeviceId[])
   return others.filter(other => weightOf(other, logId) > mine).length
 }
 
-/** A site has few uplinks and some hundred logs, and a busy one asks again with every event. */
-const weights = new Map<string, number>()
-const MAX_WEIGHTS = 65_536
-
 function weightOf(deviceId: DeviceId, logId: LogId): number {
-  const name = deviceId + logId
-  const known = weights.get(name)
-  if (known !== undefined) return known
-  if (weights.size >= MAX_WEIGHTS) weights.clear()
-  const weight = weigh(deviceId, logId)
-  weights.set(name, weight)
-  return weight
-}
-
-function weigh(deviceId: DeviceId, logId: LogId): number {
   const digest = hashOf('chargemesh/rank/v1', unhex(deviceId), unhex(logId))
   return new DataView(digest.buffer, digest.byteOffset).getUint32(0)
 }
