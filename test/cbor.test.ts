@@ -107,6 +107,10 @@ describe('bytes that are not the one encoding', () => {
   it.each([
     ['nothing', ''],
     ['a number in more bytes than it needs', THING_HEX.replace('636162630121', '63616263180121')],
+    ['a length of a text in more bytes than it needs', THING_HEX.replace('63616263', '7803616263')],
+    ['a length of bytes in more bytes than it needs', THING_HEX.replace('4101820102', '580101820102')],
+    ['a length of a list in more bytes than it needs', THING_HEX.replace('820102', '98020102')],
+    ['a length of the record in more bytes than it needs', `9808${THING_HEX.slice(2)}`],
     ['a float where an integer is meant', THING_HEX.replace('636162630121', '63616263f93c0021')],
     ['an array of indefinite length', `9f${THING_HEX.slice(2)}ff`],
     ['a text of indefinite length', THING_HEX.replace('63616263', '7f63616263ff')],

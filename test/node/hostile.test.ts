@@ -96,6 +96,26 @@ describe('a hostile peer', () => {
     expect(after).toEqual(before)
   })
 
+  // To whoever holds another branch it proves a fork, so an honest relay may pass it on.
+  it.each([
+    ['an event whose clock went back', true as const, 0],
+    ['the same without its author’s seal', 'wrong' as const, 1],
+  ])(
+    'that passes on %s loses its connection only if the author cannot have said it',
+    async (_, sealed, bans) => {
+      const { nodes, hostile } = await attack(`clock ${sealed}`, (world, { device }) => {
+        const log = world.site.openLog(device, { epochId: '98'.repeat(16) as EpochId })
+        const head = log.events().at(-1)
+        if (!head) throw new Error('no event')
+        const where = { site: world.site, device, logId: log.logId, fromSeq: head.seq + 1, prev: head.hash }
+        const segments = [...log.segments(), segmentOf(craft(where, [{ hlc: 1n, sealed }]))]
+        return segments.map(segment => segmentMessage(segment))
+      })
+      expect(nodes[0].banned.filter(ban => ban.includes(hostile.deviceId))).toHaveLength(bans)
+      expect(nodes[0].node().counters()).toMatchObject({ 'gate.invalid': 1 })
+    },
+  )
+
   // Newer software may say what we cannot read, so one such message is no offence; a flood of them is.
   it.each<[string, Uint8Array]>([
     ['garbage', new Uint8Array(500).fill(0x81)],
