@@ -35,13 +35,20 @@ export function hex<T extends string = string>(bytes: Uint8Array): T {
 export function unhex(text: string): Uint8Array {
   if (text.length % 2 !== 0) throw new RangeError('hex text has an odd length')
   const bytes = new Uint8Array(text.length / 2)
-  // Reading ends at the first character that is no hex digit. Ids are written in lower case, and only so.
-  if (Buffer.from(bytes.buffer).write(text, 'hex') !== bytes.length || !LOWER_HEX.test(text))
-    throw new RangeError('hex text has a character that is no hex digit')
+  let all = 0
+  for (let i = 0; i < bytes.length; i++) {
+    const high = DIGITS[text.charCodeAt(2 * i)] ?? -1
+    const low = DIGITS[text.charCodeAt(2 * i + 1)] ?? -1
+    all |= high | low
+    bytes[i] = high * 16 + low
+  }
+  if (all < 0) throw new RangeError('hex text has a character that is no hex digit')
   return bytes
 }
 
-const LOWER_HEX = /^[0-9a-f]*$/
+/** What each character of hex text is worth, or -1. Ids are written in lower case, and only so. */
+const DIGITS = new Int8Array(128).fill(-1)
+for (let digit = 0; digit < 16; digit++) DIGITS[digit.toString(16).charCodeAt(0)] = digit
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false

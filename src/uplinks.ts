@@ -14,6 +14,7 @@ import {
   hurry,
   type OutboxState,
   pushed,
+  rests,
   round,
   sent,
   type Unsent,
@@ -135,11 +136,11 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
       ways = list.map(uplink => ways.find(way => way.uplink.name === uplink.name) ?? newWay(uplink, nowMs))
     },
     tick: (act, back) => {
-      const waiting = ways.length === 0 ? [] : unsent.logs(act.ledger)
       for (const way of ways) {
+        if (rests(way.outbox, act.times.monotonicMs)) continue
         const alive = aliveNodes(act)
         const next = round(way.outbox, {
-          unsent: waiting,
+          unsent: unsent.logs(act.ledger),
           self: deps.self,
           alive,
           nowMs: act.times.monotonicMs,

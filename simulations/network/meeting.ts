@@ -85,9 +85,9 @@ function isBanned(a: Member, b: Member): boolean {
   return a.banned.has(b.place.deviceId) || b.banned.has(a.place.deviceId)
 }
 
-/** The last keepalive came some time before the link broke. */
+/** The last sign of life came some time before the link broke. A line that nobody uses is given up as soon, by the kernel's probes. */
 function patienceMs({ nowMs, draw }: Meetings): number {
-  return NETWORK_LIMITS.silenceMs - (nowMs ? draw() * NETWORK_LIMITS.keepAliveMs : 0)
+  return NETWORK_LIMITS.answerMs - (nowMs ? draw() * NETWORK_LIMITS.keepAliveMs : 0)
 }
 
 /**

@@ -17,6 +17,8 @@ const MAX_STREAMS = 16
 /** Sockets in the middle of an upgrade; each has `inboundUpgradeTimeout` to finish it. */
 const MAX_PENDING_CONNECTIONS = 5
 const UPGRADE_MS = 3_000
+/** The kernel asks a quiet line after so long, and gives it up 10 s later (Node sets 10 probes, one a second). */
+const PROBES = { keepAlive: true, keepAliveInitialDelay: 5_000 }
 
 export type Libp2pOptions = {
   /** 32-byte Ed25519 seed. */
@@ -34,10 +36,12 @@ export async function prepareLibp2p(options: Libp2pOptions): Promise<Libp2p> {
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', options.peerKey),
     addresses: { listen: [multiaddrOf(options.listen).toString()] },
-    transports: [tcp()],
+    transports: [tcp({ dialOpts: PROBES, listenOpts: PROBES })],
     connectionEncrypters: [noise()],
     streamMuxers: [
       yamux({
+        // The kernel and our own empty frames say who lives (network-link.ts); a third way only costs bytes.
+        enableKeepAlive: false,
         maxInboundStreams: MAX_STREAMS,
         maxOutboundStreams: MAX_STREAMS,
         streamOptions: {

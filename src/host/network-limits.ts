@@ -8,9 +8,13 @@ export type NetworkLimits = {
   readonly helloMs: number
   /** TCP, noise and yamux together. */
   readonly dialMs: number
-  /** An empty frame leaves when nothing else did for so long. */
+  /** Who heard a message and has said nothing since says so with an empty frame after so long. */
   readonly keepAliveMs: number
-  /** A peer of whom not one byte came for so long is gone, whatever TCP says. */
+  /** A peer of whom not one byte came for so long behind a message of ours is gone, whatever TCP says. */
+  readonly answerMs: number
+  /** Where neither side has anything to say, an empty frame leaves this often; the kernel's own probes notice a dead line sooner. */
+  readonly idleMs: number
+  /** A peer of whom not one byte came for so long is gone, asked or not. */
   readonly silenceMs: number
   /** A peer that took nothing of what waits for it for so long is gone. */
   readonly stallMs: number
@@ -32,7 +36,9 @@ export const NETWORK_LIMITS: NetworkLimits = {
   helloMs: 3_000,
   dialMs: 5_000,
   keepAliveMs: 5_000,
-  silenceMs: 15_000,
+  answerMs: 15_000,
+  idleMs: 25_000,
+  silenceMs: 75_000,
   stallMs: 10_000,
   doubleMs: 10_000,
   refusalMs: 10_000,

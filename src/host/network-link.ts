@@ -50,6 +50,10 @@ export class Link {
   #hasHelloStream = false
   #outbound: Stream | undefined
   #lastSentMs = 0
+  /** When a message last came; empty frames are none. */
+  #heardMs = Number.NEGATIVE_INFINITY
+  /** Our first message behind the last byte that came. */
+  #unansweredMs = Number.POSITIVE_INFINITY
   #blockedSinceMs: number | undefined
   #resumeTimer: NodeJS.Timeout | undefined
 
@@ -86,7 +90,11 @@ export class Link {
 
   acceptSync(stream: Stream): void {
     if (!this.certificate) this.#refuseStream(stream, 'sync-before-hello')
-    else this.#listen(stream, MAX_MESSAGE_BYTES, message => this.#owner.onMessage(this, message))
+    else
+      this.#listen(stream, MAX_MESSAGE_BYTES, message => {
+        this.#heardMs = this.#owner.clock.monotonicMs()
+        this.#owner.onMessage(this, message)
+      })
   }
 
   get isWritable(): boolean {
@@ -95,11 +103,9 @@ export class Link {
 
   /** Frames, together at most MAX_WRITE_BYTES or one message. Only when `isWritable`. */
   write(frames: Uint8Array): void {
-    const stream = this.#outbound
-    if (!stream || this.#isClosed) return
     const nowMs = this.#owner.clock.monotonicMs()
-    this.#lastSentMs = nowMs
-    if (!this.#sendOn(stream, frames)) this.#blockedSinceMs ??= nowMs
+    if (this.wire.lastHeardMs >= this.#unansweredMs || this.#unansweredMs > nowMs) this.#unansweredMs = nowMs
+    this.#put(frames, nowMs)
   }
 
   tick(nowMs: number): void {
@@ -107,10 +113,31 @@ export class Link {
     if (this.#isClosed) return
     if (!this.certificate) {
       if (nowMs - this.#openedMs > limits.helloMs) this.close('hello-timeout')
-    } else if (nowMs - this.wire.lastHeardMs > limits.silenceMs) this.close('silent')
+    } else if (this.#isSilent(nowMs)) this.close('silent')
     else if (this.#blockedSinceMs !== undefined && nowMs - this.#blockedSinceMs > limits.stallMs)
       this.close('stalled')
-    else if (this.isWritable && nowMs - this.#lastSentMs >= limits.keepAliveMs) this.write(KEEPALIVE_FRAME)
+    else if (this.isWritable && this.#owesSign(nowMs)) this.#put(KEEPALIVE_FRAME, nowMs)
+  }
+
+  #isSilent(nowMs: number): boolean {
+    const { lastHeardMs } = this.wire
+    const { silenceMs, answerMs } = this.#owner.limits
+    const isUnanswered = lastHeardMs < this.#unansweredMs && nowMs - this.#unansweredMs > answerMs
+    return isUnanswered || nowMs - lastHeardMs > silenceMs
+  }
+
+  /** Whoever spoke learns soon that we live; otherwise silence may cost little, with many neighbours too. */
+  #owesSign(nowMs: number): boolean {
+    const { keepAliveMs, idleMs } = this.#owner.limits
+    const isAwaited = this.#heardMs >= this.#lastSentMs && nowMs - this.#heardMs >= keepAliveMs
+    return isAwaited || nowMs - this.#lastSentMs >= idleMs
+  }
+
+  #put(frames: Uint8Array, nowMs: number): void {
+    const stream = this.#outbound
+    if (!stream || this.#isClosed) return
+    this.#lastSentMs = nowMs
+    if (!this.#sendOn(stream, frames)) this.#blockedSinceMs ??= nowMs
   }
 
   /** Cuts the connection; what libp2p holds of our writes is lost. */
@@ -152,7 +179,7 @@ export class Link {
         this.#owner.onWritable(this)
       })
       stream.addEventListener('close', () => this.close('stream-lost'))
-      this.write(KEEPALIVE_FRAME)
+      this.#put(KEEPALIVE_FRAME, clock.monotonicMs())
       this.#owner.onWritable(this)
     })
     this.#settle(certificate)

@@ -1,6 +1,6 @@
 // Domain-separated SHA-256: every hash begins with the name of what it hashes, so no bytes signed for one
 // purpose mean anything for another (PROTOCOL 1.2).
-import { hash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { concatBytes } from '../units.ts'
 
 export type HashDomain =
@@ -21,6 +21,13 @@ export type HashDomain =
 
 export function hashOf(domain: HashDomain, ...parts: readonly Uint8Array[]): Uint8Array {
   return sha256(concatBytes([domainBytes(domain), ...parts]))
+}
+
+/** The same for parts so long that copying them together costs more than a hash object. */
+export function hashOfLong(domain: HashDomain, ...parts: readonly Uint8Array[]): Uint8Array {
+  const sum = createHash('sha256').update(domainBytes(domain))
+  for (const part of parts) sum.update(part)
+  return new Uint8Array(sum.digest())
 }
 
 /** In one call: an event is hashed several times on its way, and a hash object costs more than the hash. */

@@ -7,11 +7,9 @@ import { type Log, type Logs, shortHash } from './logs.ts'
 import type { Want } from './message.ts'
 import type { Objects } from './objects.ts'
 import { ANSWER_BURST_BYTES, type Peer } from './peer.ts'
-import { MAX_OUTSTANDING } from './questions.ts'
+import { MAX_OUTSTANDING, WINDOW_SEGMENTS } from './questions.ts'
 import { evidence, nameOf, objectPages, type Send, segmentMessage, sendOf } from './sends.ts'
 
-/** Segments a question is answered with; the last says whether there are more. */
-const WINDOW_SEGMENTS = 4
 /** How fast answers to one peer are allowed again: the rate at which a peer may talk to us. */
 const ANSWER_BYTES_PER_MS = 16 * 1024
 /** Both branches of a forked log go to one peer at most this often. */

@@ -1,7 +1,7 @@
 // 16 bytes that are equal exactly where everything held is equal, forks included; signs of life are left out, since they
 // change for ever. Each log and each object has its place in one run of bytes, sorted by name, and only what changed
 // since the last look is written anew: a site has hundreds of logs, and few change between two digests.
-import { hashOf } from '../identity/hash.ts'
+import { hashOfLong } from '../identity/hash.ts'
 import { OBJECT_KINDS, type SignedObject } from '../log/object.ts'
 import { setUint48, unhex } from '../units.ts'
 import { headEntry } from './frontier.ts'
@@ -26,7 +26,7 @@ export function createDigest(logs: Logs, objects: Objects): () => Uint8Array {
     for (const object of objects.changedSince(seen.objects))
       if (object.kind !== 'uplink') named.put(object.name, object)
     Object.assign(seen, now)
-    bytes = hashOf('chargemesh/frontier/v1', heads.bytes(), named.bytes()).subarray(0, 16)
+    bytes = hashOfLong('chargemesh/frontier/v1', heads.bytes(), named.bytes()).subarray(0, 16)
     return bytes
   }
 }

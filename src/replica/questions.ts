@@ -3,12 +3,19 @@
 // only claims, or that does not hear us, keeps nobody from an honest one. Where a peer's history differs from ours, its
 // log is asked for from the beginning until the gate sees where they part (PROTOCOL 1.6, 1.8, 8.3).
 import { type DeviceId, type LogId, sameBytes } from '../units.ts'
+import { MAX_SEGMENT_BYTES } from './canonical.ts'
 import type { HeadEntry } from './frontier.ts'
 import { type Log, type Logs, shortHash } from './logs.ts'
 import { MAX_WANT_LOGS, type Want } from './message.ts'
 
-/** Logs asked of one peer at a time. */
+/** Logs asked of one peer at a time, fewer where much is missing. */
 export const MAX_OUTSTANDING = 16
+/** Segments a question is answered with; the last says whether there are more. */
+export const WINDOW_SEGMENTS = 4
+/** What may be on its way to us in answers: the answering peer's queue drops what is more, and a lost answer costs seconds. */
+const IN_FLIGHT_BYTES = 768 * 1024
+/** What one missing event is taken to weigh, on the heavy side. */
+const EVENT_BYTES = 512
 /** A question unanswered for so long may be asked of another peer. */
 export const WANT_TIMEOUT_MS = 2000
 /** The pause doubles with each unanswered question, so many times when others claim the log, and when nobody does. */
@@ -21,6 +28,8 @@ type Question = {
   readonly atMs: number
   readonly fromSeq: number
   readonly unanswered: number
+  /** What the answer may weigh. */
+  readonly bytes: number
   /** The end of the answer overtook its beginning and was dropped: ask on as soon as there is any progress. */
   readonly overtaken: boolean
 }
@@ -98,9 +107,10 @@ export function createQuestions(logs: Logs): Questions {
     const { logId } = entry
     const fromSeq = nextFrom(peer, entry)
     const before = peer.questions.get(logId)
+    const missing = Math.max(1, entry.seq - fromSeq + 1)
+    const bytes = Math.min(missing * EVENT_BYTES, WINDOW_SEGMENTS * MAX_SEGMENT_BYTES)
     peer.questions.set(logId, {
-      atMs: nowMs,
-      fromSeq,
+      ...{ atMs: nowMs, fromSeq, bytes },
       unanswered: before ? before.unanswered + 1 : 0,
       overtaken: false,
     })
@@ -157,13 +167,19 @@ export function createQuestions(logs: Logs): Questions {
       if (!peer || peer.behind.size === 0) return []
       const wanted: Want['logs'][number][] = []
       let free = MAX_OUTSTANDING
-      for (const { atMs } of peer.questions.values()) if (nowMs - atMs < WANT_TIMEOUT_MS) free -= 1
+      let room = IN_FLIGHT_BYTES
+      for (const { atMs, bytes } of peer.questions.values()) {
+        if (nowMs - atMs >= WANT_TIMEOUT_MS) continue
+        free -= 1
+        room -= bytes
+      }
       for (const [logId, entry] of peer.behind) {
-        if (wanted.length >= MAX_WANT_LOGS || free <= 0) break
+        if (wanted.length >= MAX_WANT_LOGS || free <= 0 || room <= 0) break
         if (settled(entry)) forget(peer, logId)
         else if (!askedLately(logId, nowMs) && !rests(peer, logId, nowMs)) {
           wanted.push(ask(peer, entry, nowMs))
           free -= 1
+          room -= peer.questions.get(logId)?.bytes ?? 0
         }
       }
       return wanted

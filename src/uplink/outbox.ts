@@ -83,11 +83,11 @@ function weightOf(deviceId: DeviceId, logId: LogId): number {
 
 /** Called each tick; `send` comes at most once until `pushed` or `failed` was called. */
 export function round(state: OutboxState, input: RoundInput): Round {
+  if (rests(state, input.nowMs)) return { state }
   const isSame = input.unsent === state.drawnFor
   const dueAt = isSame ? state.dueAt : drawDue(state, input)
   const drawnFor = input.unsent
   const idle: Round = { state: isSame ? state : { ...state, dueAt, drawnFor } }
-  if (state.busy) return idle
   const due = input.unsent.filter(log => (dueAt.get(log.logId) ?? 0) <= input.nowMs)
   // A log that the cloud does not take (a fork, an unknown certificate) is not urgent for ever.
   const urgent =
@@ -97,6 +97,11 @@ export function round(state: OutboxState, input: RoundInput): Round {
     state: { ...state, dueAt, drawnFor, busy: true },
     send: due.toSorted((a, b) => inOrder(state, a, b)),
   }
+}
+
+/** Behind a failure nothing is urgent, and whose turn a log is shows when there is a way again. */
+export function rests(state: OutboxState, nowMs: number): boolean {
+  return state.busy || (state.failures > 0 && nowMs < state.nextAt)
 }
 
 /** When exactly this was last sent without getting anywhere. */

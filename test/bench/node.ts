@@ -23,8 +23,8 @@ import { countSockets } from './sockets.ts'
 const HOST = '127.0.0.1'
 const TICK_MS = 1000
 const LOOP_RESOLUTION_MS = 1
+/** Watched from the first flood on: its timer alone would cost an idle node a percent of a core. */
 const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
-loop.enable()
 
 /** Whose log it is may be known only when the event has passed the gate. */
 type Seen = readonly [logId: LogId, seq: number, t: number]
@@ -179,6 +179,7 @@ async function connect(args: Args): Promise<unknown> {
 
 async function flood(args: Args): Promise<unknown> {
   const here = opened()
+  loop.enable()
   const [count, size] = [uint(args, 'count', 1), uint(args, 'size', 250)]
   const chunk = Math.max(1, uint(args, 'chunk', count))
   const bodies = bodiesOf(authored, count, size, `${args.seed ?? 1}/${here.self}/${args.round ?? 0}`)

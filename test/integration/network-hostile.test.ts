@@ -177,7 +177,11 @@ describe('a node', () => {
   })
 
   it('holds no more than its bound for a peer that does not read, and drops that peer', async () => {
-    const a = await openNode({ site, device: alice, limits: { silenceMs: 60_000, stallMs: 1_000 } })
+    const a = await openNode({
+      site,
+      device: alice,
+      limits: { answerMs: 60_000, silenceMs: 60_000, stallMs: 1_000 },
+    })
     const connection = await dialRaw(await startRaw(bob.keys.peerKey, stream => stream.pause()), a.port)
     await greet(connection, { site, device: bob })
     await until(() => a.network.peers().length === 1, { withinMs: 2_000, what: 'the hello' })

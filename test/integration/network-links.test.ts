@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openRelay, type Relay } from '../../simulations/real/relay.ts'
+import type { NetworkLimits } from '../../src/host/network-limits.ts'
 import { until } from '../deadline.ts'
 import { testSite } from '../site.ts'
 import { closeNodes, type MeshNode, openNode, utf8 } from './network-node.ts'
@@ -16,11 +17,13 @@ afterEach(async () => {
 })
 
 /** Alice, and Bob who reaches her through a relay. */
-async function overRelay(): Promise<{ a: MeshNode; b: MeshNode; wire: Relay }> {
-  const a = await openNode({ site, device: alice })
+async function overRelay(
+  limits?: Partial<NetworkLimits>,
+): Promise<{ a: MeshNode; b: MeshNode; wire: Relay }> {
+  const a = await openNode({ site, device: alice, ...(limits && { limits }) })
   const wire = await openRelay({ targetHost: '127.0.0.1', targetPort: a.port })
   relay = wire
-  const b = await openNode({ site, device: bob, peers: [wire.port] })
+  const b = await openNode({ site, device: bob, peers: [wire.port], ...(limits && { limits }) })
   await met(a, b)
   return { a, b, wire }
 }
@@ -73,6 +76,26 @@ describe('a link', () => {
     wire.mend()
     await met(a, b)
     await talk(a, b)
+  })
+
+  it('that nobody uses is silent for long, and still says soon that it lives to whoever spoke', async () => {
+    const { a, b, wire } = await overRelay({ answerMs: 1_000, idleMs: 60_000, silenceMs: 60_000 })
+    await talk(a, b)
+    await new Promise(resolve => setTimeout(resolve, 1_000))
+    const before = wire.bytes()
+    await new Promise(resolve => setTimeout(resolve, 1_500))
+    expect(wire.bytes()).toEqual(before)
+    a.network.send(b.deviceId, utf8('are you there'))
+    await new Promise(resolve => setTimeout(resolve, 1_500))
+    expect(wire.bytes().backward).toBeGreaterThan(before.backward)
+    expect([a.comings, b.comings]).toEqual([['+bob'], ['+alice']])
+  })
+
+  it('that takes a message and brings nothing back is given up long before one that was idle', async () => {
+    const { a, wire } = await overRelay({ answerMs: 1_000, idleMs: 60_000, silenceMs: 60_000 })
+    wire.cut('blackhole')
+    a.network.send(bob.certificate.deviceId, utf8('over'))
+    await until(() => a.network.stats().closed.silent === 1, { withinMs: 5_000, what: 'it gave up' })
   })
 
   it('that is dead for less than the silence loses no peer', async () => {

@@ -12,6 +12,8 @@ import { SITE_OPENED_AT, type TestDevice, type TestSite } from '../site.ts'
 /** Ten times faster than in the field, where a time is waited for at all. */
 export const SHORT: Partial<NetworkLimits> = {
   keepAliveMs: 200,
+  answerMs: 1_000,
+  idleMs: 200,
   silenceMs: 1_000,
   stallMs: 800,
   doubleMs: 300,

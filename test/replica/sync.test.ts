@@ -307,6 +307,16 @@ describe('a peer that says it holds nothing', () => {
     expect(heads(node.wait(60_000))).toEqual([])
   })
 
+  it('is passed on to again, although it had asked to be left out', () => {
+    node.hears(author, word(0))
+    node.sync.heard(a, { kind: 'prune', authors: [author], objects: false }, node.nowMs())
+    expect(toWhom(node.hears(author, word(1)), 'segment')).not.toContain(a)
+    node.wait(6000)
+    node.sync.heard(a, nothing, node.nowMs())
+    node.wait(1000)
+    expect(toWhom(node.hears(author, word(2)), 'segment')).toContain(a)
+  })
+
   it('has only just come, and was told everything then', () => {
     node.hears(author, word(0))
     node.sync.heard(a, nothing, node.nowMs())

@@ -104,6 +104,13 @@ describe('a round', () => {
     expect(round(pushed(busy, 0, false, half), input(0, [log(OTHER, 0)])).send).toHaveLength(1)
   })
 
+  it('draws no wait behind a failure before there is another try', () => {
+    const broken = failed(round(emptyOutbox(0), input(0, [])).state, 0, half, undefined)
+    const early = round(broken, input(broken.nextAt - 1, [log(LOG, 0)]))
+    expect([early.send, early.state.dueAt.size]).toEqual([undefined, 0])
+    expect(round(early.state, input(broken.nextAt, [log(LOG, 0)])).send).toHaveLength(1)
+  })
+
   it('waits 8 s for each uplink that ranks before it, and up to 2 s more, even with the most urgent', () => {
     const alive = Array.from({ length: 3 }, (_, i) => `${i + 2}`.repeat(32) as DeviceId)
     const rank = rankOf(SELF, LOG, alive)
@@ -118,8 +125,10 @@ describe('a round', () => {
   })
 
   it('forgets the wait of a log once others have carried it', () => {
-    const state = round(emptyOutbox(0), input(0, [log(LOG, 3)])).state
-    expect(round(state, input(SECOND_MS, [])).state.dueAt.size).toBe(0)
+    const { state } = round(emptyOutbox(0), input(0, [log(LOG, 3)]))
+    expect(state.dueAt.size).toBe(1)
+    const answered = pushed(state, 0, false, () => 0)
+    expect(round(answered, input(SECOND_MS, [])).state.dueAt.size).toBe(0)
   })
 })
 
