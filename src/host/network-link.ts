@@ -97,8 +97,21 @@ export class Link {
       })
   }
 
+  /** It can be written to, now or when the peer has taken what waits. */
+  get isOpen(): boolean {
+    return !this.#isClosed && this.#outbound !== undefined
+  }
+
   get isWritable(): boolean {
-    return !this.#isClosed && this.#outbound !== undefined && this.#blockedSinceMs === undefined
+    return this.isOpen && this.#blockedSinceMs === undefined
+  }
+
+  /** A message of ours, or a full pipe, should have brought a sign of life by now. */
+  isDoubtful(nowMs: number): boolean {
+    const { keepAliveMs } = this.#owner.limits
+    const isUnanswered = this.wire.lastHeardMs < this.#unansweredMs
+    const sinceMs = Math.min(isUnanswered ? this.#unansweredMs : nowMs, this.#blockedSinceMs ?? nowMs)
+    return nowMs - sinceMs > 1.5 * keepAliveMs
   }
 
   /** Frames, together at most MAX_WRITE_BYTES or one message. Only when `isWritable`. */

@@ -15,6 +15,8 @@ export class Peer {
   readonly links: Link[] = []
   queuedBytes = 0
   #queue: Uint8Array[] = []
+  /** What was written last; messages that leave over two connections by turns arrive in any order. */
+  #used: Link | undefined
   #isPumpSet = false
   readonly #deps: PeerDeps
 
@@ -61,23 +63,27 @@ export class Peer {
 
   #pump(): void {
     while (this.#queue.length > 0) {
-      const writable = this.links.filter(link => link.isWritable)
-      const link = this.#chosen(writable, this.#deps.clock.monotonicMs())
-      if (!link) return
+      const open = this.links.filter(link => link.isOpen)
+      const link = this.#chosen(open, this.#deps.clock.monotonicMs())
+      if (!link?.isWritable) return
       const { bytes, count } = coalesce(this.#queue)
       this.#queue.splice(0, count)
       this.queuedBytes -= bytes.length
+      this.#used = link
       link.write(bytes)
     }
   }
 
-  /** The oldest that was heard within one and a half keepalives; when none was, the one heard last. */
+  /** The one in use, or the oldest, unless it leaves us waiting; when all do, the one heard last. */
   #chosen(links: readonly Link[], nowMs: number): Link | undefined {
-    const fresh = links.find(link => nowMs - link.wire.lastHeardMs < 1.5 * this.#deps.limits.keepAliveMs)
-    if (fresh) return fresh
-    return links.reduce<Link | undefined>(
-      (best, link) => (best && best.wire.lastHeardMs >= link.wire.lastHeardMs ? best : link),
-      undefined,
+    const good = links.filter(link => !link.isDoubtful(nowMs))
+    if (this.#used && good.includes(this.#used)) return this.#used
+    return (
+      good[0] ??
+      links.reduce<Link | undefined>(
+        (best, link) => (best && best.wire.lastHeardMs >= link.wire.lastHeardMs ? best : link),
+        undefined,
+      )
     )
   }
 }

@@ -92,9 +92,10 @@ describe('a link', () => {
   })
 
   it('that takes a message and brings nothing back is given up long before one that was idle', async () => {
-    const { a, wire } = await overRelay({ answerMs: 1_000, idleMs: 60_000, silenceMs: 60_000 })
+    const { a, b, wire } = await overRelay({ answerMs: 1_000, idleMs: 60_000, silenceMs: 60_000 })
+    await talk(a, b)
     wire.cut('blackhole')
-    a.network.send(bob.certificate.deviceId, utf8('over'))
+    a.network.send(b.deviceId, utf8('over again'))
     await until(() => a.network.stats().closed.silent === 1, { withinMs: 5_000, what: 'it gave up' })
   })
 
@@ -107,6 +108,21 @@ describe('a link', () => {
     wire.mend()
     await talk(a, b)
     expect([a.comings, b.comings]).toEqual([['+bob'], ['+alice']])
+  })
+
+  it('brings messages in their order, although there are two connections and one is full', async () => {
+    const limits = { doubleMs: 60_000 }
+    const a = await openNode({ site, device: alice, limits })
+    const wire = await openRelay({ targetHost: '127.0.0.1', targetPort: a.port })
+    relay = wire
+    const b = await openNode({ site, device: bob, peers: [wire.port, a.port], limits })
+    await until(() => a.network.stats().connections === 2, { withinMs: 5_000, what: 'two connections' })
+    await met(a, b)
+    await talk(a, b)
+    const numbers = Array.from({ length: 200 }, (_, i) => `${i}`.padEnd(4096, '.'))
+    for (const text of numbers) a.network.send(b.deviceId, utf8(text))
+    await until(() => b.heard.length > numbers.length, { withinMs: 5_000, what: 'all of them' })
+    expect(b.heard.slice(1).map(({ text }) => Number.parseInt(text, 10))).toEqual([...numbers.keys()])
   })
 
   it('carries on over its second connection when the first one dies', async () => {
