@@ -5,6 +5,7 @@ import { billingChecker } from './checkers/billing.ts'
 import { cardsChecker } from './checkers/cards.ts'
 import { convergenceChecker } from './checkers/convergence.ts'
 import { durabilityChecker } from './checkers/durability.ts'
+import { exclusionChecker } from './checkers/exclusion.ts'
 import { livenessChecker } from './checkers/liveness.ts'
 import { logsChecker } from './checkers/logs.ts'
 import { watchLosses } from './checkers/losses.ts'
@@ -58,6 +59,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Out
         losses,
         cardsChecker(shown),
         policy,
+        exclusionChecker(shown),
         convergence,
         livenessChecker(shown, losses),
         billing,

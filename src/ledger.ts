@@ -2,6 +2,7 @@
 // writes itself. Everything enters through `admit` or `write`; whatever entered waits in `takePending` for
 // node.ts to make it durable before anybody hears of it.
 import { invariant } from './errors.ts'
+import { createFolds } from './folds.ts'
 import type { Certificate, CertificateVerdict } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
@@ -18,12 +19,10 @@ import { createObjects, type Objects } from './replica/objects.ts'
 import { ackedSeq, policyAgeMs } from './replica/receipts.ts'
 import { type LedgerRecord, RECORD, recoverRecord, segmentRecord } from './store/records.ts'
 import { type CertHash, type DeviceId, type EpochId, hex, type LogId } from './units.ts'
-import { createView, type View, viewOf } from './view.ts'
+import type { View } from './view.ts'
 
 /** Forks of one log that are kept; whoever holds its key could make thousands, and each is journalled and spread. */
 const MAX_FORKS = 16
-/** The first fork of a log is out of the folds at once; lower ones of the same log may wait so long. */
-const REFOLD_EVERY_MS = 30_000
 /** Events written without looking whether the log is full; an operator's import is longer than a log may be. */
 const MAX_TOGETHER = 1024
 
@@ -50,6 +49,8 @@ export type Ledger = {
   readonly enrol: (encoded: Uint8Array) => CertificateVerdict
   /** A peer proved itself with these: its logs can be read after a reboot only if they are kept. */
   readonly keepCertificates: (peer: DeviceId) => void
+  /** By the newest certificate of the device that this node has seen (PROTOCOL 2.6). */
+  readonly isRevoked: (deviceId: DeviceId) => boolean
   /** A certificate and the one that issued it, issuer first. */
   readonly chainOf: (certificate: Certificate) => readonly Uint8Array[]
   /** Writes events of our own; opens an epoch when none is open, and a new one when it is full. */
@@ -81,7 +82,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
   const remember = deps.remember ?? readAnew
   const logs = createLogs(remember)
   const objects = createObjects()
-  let view = createView(roster, remember)
+  const folds = createFolds(roster, logs, remember)
   let hlc: Hlc = hlcOf(0)
   let epoch: Epoch | undefined
   let opening: Pick<BodyOf<'epoch_open'>, 'storeState' | 'bootReason'> = {
@@ -89,17 +90,13 @@ export function createLedger(deps: LedgerDeps): Ledger {
     bootReason: 'start',
   }
   let rejected = 0
-  /** Folds cannot forget: after a fork they are built again, when somebody looks, without what lies behind it. */
-  let stale: 'no' | 'now' | 'soon' = 'no'
-  let refoldedAtMs = Number.NEGATIVE_INFINITY
   const forks = new Map<LogId, number>()
   const records: LedgerRecord[] = []
   const kept = new Set<CertHash>()
   const authored = new Map<LogId, number>()
 
   const take = (events: readonly LogEvent[], elements: readonly Uint8Array[], author: Certificate): void => {
-    const log = logs.append(author, events, elements)
-    for (const event of events) if (!log.fork || event.seq < log.fork.seq) view.apply(event, author)
+    folds.take(logs.append(author, events, elements), events)
   }
 
   /** True when that was news: a fork, or one further down than the one that is known. */
@@ -113,7 +110,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
     logs.freeze(logId, { seq, ours, theirs, evidence: { logId, fromSeq, update } })
     // Nothing that we wrote behind the fork of our own log would count: the next event opens a new one.
     if (epoch?.writer.logId === logId) epoch = undefined
-    stale = known && stale !== 'now' ? 'soon' : 'now'
+    folds.forked(known !== undefined)
     return true
   }
 
@@ -129,14 +126,6 @@ export function createLedger(deps: LedgerDeps): Ledger {
     }
     return admission
   }
-
-  const build = (): View => {
-    stale = 'no'
-    view = viewOf(roster, logs, remember)
-    return view
-  }
-
-  const current = (): View => (stale === 'now' ? build() : view)
 
   const openEpoch = (times: Times): AnyBody => {
     const epochId = hex<EpochId>(deps.random.bytes(16))
@@ -157,7 +146,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
       ...(prev && { prev }),
       ...opening,
       swVersion: deps.swVersion,
-      policyHead: current().policyHeads(),
+      policyHead: folds.current().policyHeads(),
     }
     opening = { storeState: 'intact', bootReason: 'rotate' }
     return { name: 'epoch_open', body }
@@ -208,7 +197,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
   return {
     logs,
     objects,
-    view: current,
+    view: folds.current,
     admit: (segment, times) => {
       const admission = admitSegment(segment)
       if (admission.kind === 'admitted') {
@@ -238,6 +227,10 @@ export function createLedger(deps: LedgerDeps): Ledger {
       const proven = roster.byDevice(peer)
       if (proven) for (const one of chain(proven)) keepCertificate(one)
     },
+    isRevoked: deviceId => {
+      const newest = roster.byDevice(deviceId)
+      return newest !== undefined && folds.isRevoked(newest)
+    },
     chainOf: author => chain(author).map(one => one.encoded),
     write: (bodies, times) => {
       const events: LogEvent[] = []
@@ -245,11 +238,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
         events.push(...writeTogether(bodies.slice(i, i + MAX_TOGETHER), times))
       return events
     },
-    refold: nowMs => {
-      if (stale !== 'soon' || nowMs - refoldedAtMs < REFOLD_EVERY_MS) return
-      refoldedAtMs = nowMs
-      build()
-    },
+    refold: folds.refold,
     recover: held => {
       if (held.kind === RECORD.certificate) {
         const verdict = roster.enrol(held.payload)
@@ -266,7 +255,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
         if (own && log.head.hlc > hlc) hlc = log.head.hlc
         if (!own) hlc = merge(hlc, log.head.hlc, wallMs)
       }
-      if (stale !== 'no') build()
+      folds.settle()
     },
     resume: () => {
       const newest = newestOf(logs, certificate.deviceId)

@@ -14,6 +14,7 @@ import { decodeMessage, type Message } from './replica/message.ts'
 import type { Send } from './replica/sends.ts'
 import { createSync } from './replica/sync.ts'
 import { type DeviceId, sameBytes } from './units.ts'
+import { isOperators } from './view.ts'
 
 const BAN_MS = 10 * 60 * 1000
 const MAX_BAN_MS = 24 * 3600 * 1000
@@ -48,6 +49,8 @@ export type Mesh = {
   readonly learned: (news: readonly SignedObject[]) => readonly Send[]
   /** What passed the gate since the last call, for the documents. */
   readonly takeAdmitted: () => readonly Segment[]
+  /** Leaves connected peers that were revoked; called when the news of it is durable (PROTOCOL 2.6). */
+  readonly cutOff: () => void
 }
 
 export function createMesh(deps: MeshDeps): Mesh {
@@ -60,6 +63,8 @@ export function createMesh(deps: MeshDeps): Mesh {
   const offences = new Map<DeviceId, number>()
   const admitted: Segment[] = []
   const unreadable = new Map<DeviceId, number>()
+  /** The operator has spoken, or somebody came, since revocations were last looked at. */
+  let isToLook = false
 
   const ban = (peer: DeviceId, reason: string): void => {
     const times = (offences.get(peer) ?? 0) + 1
@@ -84,6 +89,7 @@ export function createMesh(deps: MeshDeps): Mesh {
     if (admission.kind === 'admitted') {
       count('gate.events', admission.events.length)
       admitted.push(admission.segment)
+      isToLook ||= isOperators(admission.certificate)
     }
     if (admission.kind === 'invalid') {
       deps.logger.warn('segment refused', { log: segment.logId, reason: admission.reason, peer })
@@ -167,12 +173,16 @@ export function createMesh(deps: MeshDeps): Mesh {
       switch (input.kind) {
         case 'peer':
           act.ledger.keepCertificates(input.peer)
+          isToLook = true
+          if (ledger.isRevoked(input.peer)) return []
           return sync.connected(input.peer, act.times.monotonicMs)
         case 'gone':
           unreadable.delete(input.peer)
           return sync.gone(input.peer)
         case 'message':
-          return heard(act, input.peer, input.bytes)
+          if (!ledger.isRevoked(input.peer)) return heard(act, input.peer, input.bytes)
+          count('mesh.revoked')
+          return []
         case 'tick':
           act.ledger.refold(act.times.monotonicMs)
           return sync.tick(act.times.monotonicMs)
@@ -207,6 +217,16 @@ export function createMesh(deps: MeshDeps): Mesh {
     authored: segments => sync.authored(segments),
     learned: news => sync.learned(news),
     takeAdmitted: () => admitted.splice(0),
+    cutOff: () => {
+      if (!isToLook) return
+      isToLook = false
+      for (const peer of deps.network.peers().filter(ledger.isRevoked)) {
+        count('mesh.cut-off')
+        deps.logger.warn('peer cut off: it was revoked', { peer })
+        // Afterwards the hello refuses it (host/hello.ts), unless it was certified anew.
+        deps.network.ban(peer, MAX_BAN_MS, 'revoked')
+      }
+    },
   }
 }
 

@@ -169,6 +169,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
         encoded.set(message, bytes)
         deps.network.send(to, bytes)
       }
+      open.mesh.cutOff()
     } catch (error) {
       if (!(error instanceof MeshError)) throw error
       fail(batch, error)

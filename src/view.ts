@@ -1,5 +1,7 @@
 // What a node knows: every fold, fed by the events that passed the gate, and the questions that are asked of them.
-// The decision folders meet here and in node.ts, nowhere else. Rebuilt from the logs whenever a log forks.
+// The decision folders meet here and in node.ts, nowhere else. Rebuilt from the logs whenever something that counted no
+// longer does (folds.ts).
+import { createDevices, type Devices } from './authorization/devices.ts'
 import { createPolicy, type Policy } from './authorization/policy.ts'
 import type { Certificate } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
@@ -7,7 +9,7 @@ import { type AnyBody, decodeBody, type EventRef } from './log/body.ts'
 import { eventsOf, type LogEvent } from './log/event.ts'
 import type { Hlc } from './log/hlc.ts'
 import { type Remember, readAnew } from './remember.ts'
-import type { Logs } from './replica/logs.ts'
+import type { Log, Logs } from './replica/logs.ts'
 import { byTime, type Fact } from './session/facts.ts'
 import type { ChargerSessions, Session } from './session/fold.ts'
 import { createSessions } from './session/sessions.ts'
@@ -19,6 +21,9 @@ export type Refusal = Fact<'diagnostics'>
 export type View = {
   readonly policy: Policy
   readonly tariffs: Tariffs
+  readonly devices: Devices
+  /** Something was fed that a revocation fed later voids, or that one fed earlier should have let through. */
+  readonly outdated: () => 'no' | 'now' | 'soon'
   /** Feeds one event of a log that `certificate` wrote. Each event once. */
   readonly apply: (event: LogEvent, certificate: Certificate) => void
   readonly ofCharger: (chargerId: ChargerId) => ChargerSessions
@@ -42,6 +47,9 @@ export const MAX_DIAGNOSTICS = 10_000
 export function createView(roster: Roster, remember: Remember = readAnew): View {
   const policy = createPolicy()
   const tariffs = createTariffs()
+  const devices = createDevices()
+  const heard = new Set<DeviceId>()
+  let outdated: 'no' | 'now' | 'soon' = 'no'
   const sessions = createSessions()
   let diagnostics: Fact<'diagnostics'>[] = []
   const policyHeads = new Map<LogId, { readonly ref: EventRef; readonly hlc: Hlc }>()
@@ -62,18 +70,33 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     } else sessions.add(event, said, deviceId)
   }
 
+  const applyNode = (event: LogEvent, said: AnyBody | undefined, certificate: Certificate): void => {
+    const { deviceId, serial } = certificate
+    if (said?.name === 'epoch_open') {
+      const isNews = devices.addEpoch(deviceId, { logId: event.logId, serial, prev: said.body.prev?.logId })
+      // It may say that another log came before the cut-off; but a thief's epochs must not keep us busy.
+      if (isNews && devices.isRevoked(certificate) && outdated === 'no') outdated = 'soon'
+    }
+    if (event.seq >= devices.limitOf(deviceId, event.logId)) return
+    heard.add(deviceId)
+    if (said) applySaid(event, said, deviceId)
+  }
+
   return {
     policy,
     tariffs,
+    devices,
+    outdated: () => outdated,
     apply: (event, certificate) => {
       changes += 1
       const said = remember('body', event, () => decodeBody(event.type, event.body))
       if (!said) unreadable += 1
-      if (certificate.roles.includes('issuer') || certificate.roles.includes('revoker')) {
+      if (isOperators(certificate)) {
         const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
         policyHeads.set(event.logId, { ref, hlc: event.hlc })
-        if (said) applyPolicy({ policy, tariffs, roster }, event, said, certificate)
-      } else if (said && certificate.roles.includes('node')) applySaid(event, said, certificate.deviceId)
+        if (said) applyPolicy({ policy, tariffs, devices, roster }, event, said, certificate)
+        if (said?.name === 'device_revoke' && heard.has(said.body.deviceId)) outdated = 'now'
+      } else if (certificate.roles.includes('node')) applyNode(event, said, certificate)
     },
     ofCharger: sessions.ofCharger,
     ofToken: sessions.ofToken,
@@ -90,22 +113,40 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
   }
 }
 
-/** The view of everything that counts: what lies at and behind a fork does not. */
+/** The view of everything that counts: what lies at and behind a fork, or a revoked device's cut-off, does not. */
 export function viewOf(roster: Roster, logs: Logs, remember: Remember = readAnew): View {
   const view = createView(roster, remember)
-  for (const log of logs.all()) {
-    const elements = log.fork ? log.elements.slice(0, log.fork.seq) : log.elements
-    for (const event of eventsOf(log.logId, elements)) view.apply(event, log.certificate)
+  const feed = ({ logId, elements, fork, certificate }: Log): void => {
+    for (const event of eventsOf(logId, fork ? elements.slice(0, fork.seq) : elements))
+      view.apply(event, certificate)
   }
+  const all = [...logs.all()]
+  // Who is revoked, and in which order their logs stand, decides what is let through.
+  for (const log of all) if (isOperators(log.certificate)) feed(log)
+  const others = all.filter(log => !isOperators(log.certificate))
+  for (const log of others) if (view.devices.isRevoked(log.certificate)) foresee(view, log)
+  for (const log of others) feed(log)
   return view
 }
 
-type PolicyFolds = { readonly policy: Policy; readonly tariffs: Tariffs; readonly roster: Roster }
+function foresee({ devices }: View, { logId, elements, fork, certificate }: Log): void {
+  const [first] = fork?.seq === 0 ? [] : eventsOf(logId, elements.slice(0, 1))
+  const said = first && decodeBody(first.type, first.body)
+  const prev = said?.name === 'epoch_open' ? said.body.prev?.logId : undefined
+  devices.addEpoch(certificate.deviceId, { logId, serial: certificate.serial, prev })
+}
+
+export function isOperators({ roles }: Certificate): boolean {
+  return roles.includes('issuer') || roles.includes('revoker')
+}
+
+type PolicyFolds = Pick<View, 'policy' | 'tariffs' | 'devices'> & { readonly roster: Roster }
 
 /** A revoker may only revoke; everything else is the issuer's (PROTOCOL 2.6). */
 function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certificate: Certificate): void {
   const placed = { ref: { logId: event.logId, seq: event.seq, hash: event.hash }, hlc: event.hlc }
   if (said.name === 'revoke') folds.policy.addRevocation({ ...placed, body: said.body })
+  if (said.name === 'device_revoke') folds.devices.addRevocation(said.body)
   if (!certificate.roles.includes('issuer')) return
   if (said.name === 'grant') folds.policy.addGrant({ ...placed, body: said.body })
   if (said.name === 'charge_point') folds.policy.addChargePoint({ ...placed, body: said.body })

@@ -38,7 +38,8 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/chargers.ts',
         'src/ledger.ts',
       ],
-      ...['src/mesh.ts', 'src/marks.ts', 'src/serve.ts', 'src/recordable.ts', 'src/card.ts', 'src/view.ts'],
+      ...['src/mesh.ts', 'src/marks.ts', 'src/serve.ts', 'src/recordable.ts', 'src/card.ts'],
+      ...['src/view.ts', 'src/folds.ts'],
       ...[
         'src/uplinks.ts',
         'src/unsent.ts',

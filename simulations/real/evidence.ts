@@ -50,6 +50,7 @@ export async function gather(played: Played, closers: Closers): Promise<Evidence
       all: () => refused('write'),
       act: () => refused('write'),
       revocations: () => [],
+      revokedDevices: () => [],
       events: () => [],
     },
     network: createSimulatedNetwork({ dice: () => 0, schedule: () => refused('send'), links: [] }),

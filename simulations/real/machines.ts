@@ -13,6 +13,7 @@ export type Machines = {
   /** Runs, and is not stalled. */
   readonly isUp: (node: number) => boolean
   readonly dirOf: (node: number) => string
+  readonly nameOf: (node: number) => string
   /** Those that are up, and how to ask them. */
   readonly up: () => readonly Machine[]
   readonly numbers: readonly number[]
@@ -90,6 +91,7 @@ export function runMachines(nodes: readonly RealNode[], closers: Closers): Machi
     },
     isUp: number => isUp(seatOf(number)),
     dirOf: number => seatOf(number).node.dir,
+    nameOf: number => seatOf(number).node.name,
     up: () =>
       [...seats].flatMap(([number, seat]) =>
         isUp(seat) && seat.node.client ? [{ number, life: seat.life, client: seat.node.client }] : [],

@@ -114,6 +114,13 @@ export function drawOperator(
     if (wanted.chance(again) && grantedAtMs < durationMs)
       steps.push({ kind: 'grant', atMs: grantedAtMs, node: at.pick(nodes), card })
   }
+  const found = dice.fork('devices')
+  for (const { node: device } of found
+    .shuffled([...ground.hostile])
+    .slice(0, drawnWhole(operator.revokedNodes, found))) {
+    const atMs = Math.floor(found.between(durationMs * 0.1, durationMs * 0.8))
+    steps.push({ kind: 'revoke-device', atMs, node: found.pick(nodes), device })
+  }
   const beacons = dice.fork('beacons')
   let atMs = Math.floor(beacons.between(0, drawnWhole(operator.beaconEvery, beacons)))
   for (; atMs < durationMs; atMs += drawnWhole(operator.beaconEvery, beacons))

@@ -71,6 +71,7 @@ const operatorStep = { atMs: ms, ...node }
 const OPERATOR_STEP = z.discriminatedUnion('kind', [
   record({ ...operatorStep, kind: z.literal('revoke'), card: count }),
   record({ ...operatorStep, kind: z.literal('grant'), card: count }),
+  record({ ...operatorStep, kind: z.literal('revoke-device'), device: number }),
   record({ ...operatorStep, kind: z.literal('tariff'), pricePerKwh: z.string(), fromMs: signed }),
   record({ ...operatorStep, kind: z.literal('beacon') }),
 ])
@@ -134,6 +135,7 @@ function misfits(plan: Plan): readonly Misfit[] {
   for (const list of ['operator', 'uplinks', 'hostile'] as const)
     plan[list].forEach((one, i) => {
       upTo([list, i, 'node'], one.node, plan.nodes)
+      if ('device' in one) upTo([list, i, 'device'], one.device, plan.nodes)
       if ('card' in one) upTo([list, i, 'card'], one.card, plan.cards.length - 1)
     })
   plan.faults.forEach((step, i) => {

@@ -153,6 +153,8 @@ function operator(site: Site) {
     revocations: read.often().default({ kind: 'rate', times: exactly(1), per: 'day' }),
     /** So many of the revoked cards are found again and granted once more. */
     grantedAgain: read.share().default(exactly(0.25)),
+    /** So many of the hostile nodes are found out and revoked. */
+    revokedNodes: read.whole(0, MAX_NODES).default(exactly(0)),
     beaconEvery: read.duration(10 * read.SECOND, 30 * read.DAY).default(exactly(15 * read.MINUTE)),
     /** Who hears the news first; without it the nodes that have an uplink. */
     nodes: members(site.nodes).optional(),

@@ -2,14 +2,22 @@
 // writer, and a beacon with each news. Who is handed the news is the plan's choice; what it says is never lost.
 
 import type { Submission } from '../../src/input.ts'
-import type { AnyBody } from '../../src/log/body.ts'
+import type { AnyBody, EventRef } from '../../src/log/body.ts'
 import { encodeElement, type LogEvent } from '../../src/log/event.ts'
 import { hlcOf } from '../../src/log/hlc.ts'
 import { signObject } from '../../src/log/object.ts'
 import { headAfter, logIdOf, write } from '../../src/log/writer.ts'
+import type { Node } from '../../src/node.ts'
 import type { Segment } from '../../src/ports.ts'
 import { encodeUpdate, MAX_SEGMENT_BYTES, MAX_SEGMENT_EVENTS } from '../../src/replica/canonical.ts'
-import { type EpochId, type EventHash, hex, type LogId, type TokenRef } from '../../src/units.ts'
+import {
+  type DeviceId,
+  type EpochId,
+  type EventHash,
+  hex,
+  type LogId,
+  type TokenRef,
+} from '../../src/units.ts'
 import type { Dice } from '../dice.ts'
 import type { CardPlan, OperatorStep, Plan } from '../plan.ts'
 import type { SimulatedSite } from './site.ts'
@@ -17,6 +25,8 @@ import type { SimulatedSite } from './site.ts'
 const DAY_MS = 24 * 3600 * 1000
 const YEAR_MS = 365 * DAY_MS
 const BEACON_EVERY_MS = DAY_MS
+/** A cut-off holds no more. */
+const MAX_HEADS = 64
 /** Older than any run, so that a card is never refused because its operator was silent before the start. */
 const GRANTED_BEFORE_MS = 3600_000
 /** A site lets its cards charge through weeks without the operator. */
@@ -27,6 +37,12 @@ export function offlineMaxAgeMs(plan: Plan): number {
   return (plan.offlineMaxAgeS ?? OFFLINE_DAYS * 24 * 3600) * 1000
 }
 
+export type RevokedDevice = {
+  readonly deviceId: DeviceId
+  readonly cutoff: readonly EventRef[]
+  readonly seq: number
+}
+
 export type Revoked = { readonly tokenRef: TokenRef; readonly seq: number; readonly atMs: number }
 
 export type Operator = {
@@ -34,8 +50,9 @@ export type Operator = {
   /** Everything so far, with a new beacon. */
   readonly all: (wallMs: number) => Submission
   /** Writes what the step says; what a node needs to know of it is the answer of `all`. */
-  readonly act: (step: OperatorStep, nowMs: number) => void
+  readonly act: (step: OperatorStep, nowMs: number, told: Node | undefined) => void
   readonly revocations: () => readonly Revoked[]
+  readonly revokedDevices: () => readonly RevokedDevice[]
   readonly events: () => readonly LogEvent[]
 }
 
@@ -46,6 +63,7 @@ export function createOperator(plan: Plan, site: SimulatedSite, dice: Dice): Ope
   const events: LogEvent[] = []
   const segments: Segment[] = []
   const revoked: Revoked[] = []
+  const revokedDevices: RevokedDevice[] = []
   const revocationOf = new Map<TokenRef, EventHash[]>()
 
   const append = (bodies: readonly AnyBody[], wallMs: number): void => {
@@ -91,6 +109,21 @@ export function createOperator(plan: Plan, site: SimulatedSite, dice: Dice): Ope
     revoked.push({ tokenRef, seq: event.seq, atMs: nowMs })
   }
 
+  /** What the told node holds of it counts; where nobody is there to ask, nothing of it does. */
+  const revokeDevice = (number: number, nowMs: number, told: Node | undefined): void => {
+    const certificate = site.devices[number - 1]?.certificate
+    if (!certificate) throw new RangeError(`there is no node ${number}`)
+    const { deviceId, serial } = certificate
+    const cutoff = [...(told?.ledger().logs.all() ?? [])]
+      .filter(log => log.certificate.deviceId === deviceId)
+      .toSorted((a, b) => (a.head.hlc > b.head.hlc ? -1 : 1))
+      .slice(0, MAX_HEADS)
+      .map(({ logId: its, head }) => ({ logId: its, seq: head.seq, hash: head.hash }))
+    const body = { deviceId, serial, reason: 'found out', cutoff }
+    append([{ name: 'device_revoke', body }], plan.startsAt + nowMs)
+    revokedDevices.push({ deviceId, cutoff, seq: events.at(-1)?.seq ?? 0 })
+  }
+
   const body = {
     ...{ epochId, certHash: issuer.certificate.hash, siteId: site.siteId },
     ...{ bootReason: 'start' as const, storeState: 'fresh' as const, swVersion: 'operator', policyHead: [] },
@@ -105,6 +138,7 @@ export function createOperator(plan: Plan, site: SimulatedSite, dice: Dice): Ope
   return {
     logId,
     revocations: () => revoked,
+    revokedDevices: () => revokedDevices,
     events: () => events,
     all: wallMs => {
       const newest = events.at(-1)
@@ -117,11 +151,12 @@ export function createOperator(plan: Plan, site: SimulatedSite, dice: Dice): Ope
         objects: [signObject(signer, { kind: 'beacon', body: beacon })],
       }
     },
-    act: (step, nowMs) => {
+    act: (step, nowMs, told) => {
       const wallMs = plan.startsAt + nowMs
       const card = 'card' in step ? plan.cards[step.card] : undefined
       if (step.kind === 'tariff') append([tariff(step.pricePerKwh, plan.startsAt + step.fromMs)], wallMs)
       if (step.kind === 'revoke' && card) revoke(card, nowMs)
+      if (step.kind === 'revoke-device') revokeDevice(step.device, nowMs, told)
       if (step.kind === 'grant' && card) append([grant(card)], wallMs)
     },
   }

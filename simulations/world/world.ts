@@ -233,7 +233,9 @@ function begin(world: World, options: WorldOptions): void {
 }
 
 function tell(world: World, step: OperatorStep): void {
-  world.operator.act(step, world.nowMs())
+  const { population } = world
+  const told = population.member(step.node) ?? population.members().find(member => member.node())
+  world.operator.act(step, world.nowMs(), told?.node())
   const to = (): void => {
     const member = world.population.member(step.node) ?? world.population.members()[0]
     if (member?.node()) void member.submit(world.operator.all(world.plan.startsAt + world.nowMs()))

@@ -10,6 +10,7 @@ import type { Submission } from '../input.ts'
 import type { Node } from '../node.ts'
 import type { Allowed, ChargePoints, ChargerCommand, Clock, Logger, Network } from '../ports.ts'
 import { type ChargerId, chargerId, type LogId, type TokenRef } from '../units.ts'
+import { reportDevices, UNTIL } from './devices.ts'
 import {
   type ReportDeps,
   reportChargers,
@@ -125,6 +126,9 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   server.get('/v1/status', async () => ({ ...reportStatus(deps), ...deps.extraStatus() }))
   server.get('/v1/sessions', async () => reportSessions(report))
   server.get('/v1/logs', async () => reportLogs(report))
+  server.get<{ Querystring: { until?: string } }>('/v1/devices', async request =>
+    reportDevices(report, check('query', UNTIL, request.query).until),
+  )
   server.get('/v1/chargers', async () => reportChargers(report))
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))

@@ -6,6 +6,7 @@ import { writeNodeConfig } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import { API_FILE, NODE_FILE } from '../host/node-files.ts'
 import { createNode } from '../host/site-birth.ts'
+import { addNodeRevoke } from './node-revoke.ts'
 import { asOperator, collect, say } from './operator.ts'
 import { print, untilStopped } from './output.ts'
 
@@ -47,6 +48,7 @@ export function addNodeCommands(program: Command): void {
       '\nExample:\n  chargemesh node join --site ./stadium --name pole-07 --dir ./pole-07 --peer 192.168.7.21:4001',
     )
     .action(join_)
+  addNodeRevoke(node)
   node
     .command('run')
     .description('run the node in a folder until it is stopped')

@@ -1,5 +1,6 @@
 // What is kept but moves no session and no bill: a log from the point where its key was misused (PROTOCOL 1.8), and
 // what a revoked device wrote beyond its cut-off (PROTOCOL 1.7, 2.6).
+import { limitsOf } from '../authorization/devices.ts'
 import { fromBytes, listOf, toBytes } from '../cbor.ts'
 import type { Certificate } from '../identity/certificate.ts'
 import { type BodyOf, EVENT_REF, TYPE_NUMBERS } from '../log/body.ts'
@@ -96,10 +97,7 @@ export async function noteRevocation(
   return applyCutoffs(sql, siteId, body.deviceId)
 }
 
-/**
- * A log named in the cut-off counts up to there, the epochs before it wholly, and every other log not at all. Computed
- * anew at each epoch and revocation, because the epoch that names its predecessor may come last.
- */
+/** Computed anew at each epoch and revocation, because the epoch that names its predecessor may come last. */
 async function applyCutoffs(sql: Sql, siteId: SiteId, deviceId: DeviceId): Promise<Touched> {
   const of = [siteId, deviceId]
   const revoked = await sql(
@@ -111,40 +109,24 @@ async function applyCutoffs(sql: Sql, siteId: SiteId, deviceId: DeviceId): Promi
     'SELECT log_id, serial, prev_log FROM device_epochs WHERE site_id = $1 AND device_id = $2',
     of,
   )
-  const before = new Map(
-    epochs.rows.map(row => [textIn<LogId>(row, 'log_id'), optionalTextIn<LogId>(row, 'prev_log')]),
+  const limits = limitsOf(
+    epochs.rows.map(row => ({
+      ...{ logId: textIn<LogId>(row, 'log_id'), serial: intIn(row, 'serial') },
+      prev: optionalTextIn<LogId>(row, 'prev_log'),
+    })),
+    revoked.rows.map(row => ({
+      serial: intIn(row, 'serial'),
+      cutoff: fromBytes(CUTOFF, unhex(textIn(row, 'cutoff'))),
+    })),
   )
-  const limits = revoked.rows.map(row => ({
-    serial: intIn(row, 'serial'),
-    bySeq: limitsOf(fromBytes(CUTOFF, unhex(textIn(row, 'cutoff'))), before),
-  }))
   const sessions = new Set<SessionId>()
   const chargers = new Set<ChargerId>()
-  for (const row of epochs.rows) {
-    const logId = textIn<LogId>(row, 'log_id')
-    // A certificate that was issued after the revocation speaks for itself.
-    const meant = limits.filter(limit => intIn(row, 'serial') <= limit.serial)
-    const fromSeq = Math.min(...meant.map(limit => limit.bySeq.get(logId) ?? 0))
+  for (const [logId, fromSeq] of limits) {
     const touched = await exclude(sql, siteId, { logId, fromSeq, reason: 'revoked' })
     for (const sessionId of touched.sessions) sessions.add(sessionId)
     for (const chargerId of touched.chargers) chargers.add(chargerId)
   }
   return { sessions, chargers }
-}
-
-function limitsOf(
-  cutoff: readonly { readonly logId: LogId; readonly seq: number }[],
-  before: ReadonlyMap<LogId, LogId | undefined>,
-): ReadonlyMap<LogId, number> {
-  const limits = new Map<LogId, number>(cutoff.map(ref => [ref.logId, ref.seq + 1]))
-  for (const { logId } of cutoff) {
-    let earlier = before.get(logId)
-    while (earlier !== undefined && !limits.has(earlier)) {
-      limits.set(earlier, Number.POSITIVE_INFINITY)
-      earlier = before.get(earlier)
-    }
-  }
-  return limits
 }
 
 type Exclusion = { readonly logId: LogId; readonly fromSeq: number; readonly reason: 'fork' | 'revoked' }

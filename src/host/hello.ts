@@ -63,6 +63,7 @@ export type HelloRefusal =
   | 'not-a-node'
   | 'out-of-force'
   | 'banned'
+  | 'revoked'
   | 'bad-proof'
   | 'refused-by-peer'
 
@@ -90,6 +91,7 @@ export type HelloOptions = {
   readonly roster: Roster
   readonly signatures: Signatures
   readonly isBanned: (deviceId: DeviceId) => boolean
+  readonly isRevoked?: (certificate: Certificate) => boolean
 }
 
 export type Hello = {
@@ -206,6 +208,7 @@ function meet(options: HelloOptions, introduction: Introduction, nowAt: number):
   if (!certificate.roles.includes('node')) return 'not-a-node'
   if (!inForce(certificate, nowAt)) return 'out-of-force'
   if (options.isBanned(certificate.deviceId)) return 'banned'
+  if (options.isRevoked?.(certificate)) return 'revoked'
   return { nonce: introduction.nonce, certificate }
 }
 

@@ -58,8 +58,7 @@ export class Mesh {
     const connectionsOf = (peerId: PeerId): number =>
       [...this.#links.values()].filter(link => link.connection.remotePeer.equals(peerId)).length
     this.#gate = createGate({
-      ...{ roster, clock, connectionsOf },
-      limits: this.#limits,
+      ...{ roster, clock, connectionsOf, limits: this.#limits },
       refusals: this.#refusals,
       isOpen: () => this.#isOpen,
     })
@@ -200,7 +199,7 @@ export class Mesh {
       connection.abort(new Error('network is closed'))
       return
     }
-    const { keys, certificates, roster, signatures, random, software } = this.#options
+    const { keys, certificates, roster, signatures, random, software, isRevoked } = this.#options
     const hello = createHello({
       role: connection.direction === 'outbound' ? 'initiator' : 'responder',
       ownDevice: this.#own.deviceId,
@@ -211,6 +210,7 @@ export class Mesh {
       software: software ?? 'chargemesh',
       nonce: random.bytes(NONCE_BYTES),
       isBanned: this.#gate.isBanned,
+      ...(isRevoked && { isRevoked }),
     })
     const link = new Link({ connection, wire, hello, owner: this.#linkOwner })
     this.#links.set(connection.id, link)

@@ -25,6 +25,8 @@ export type NetworkOptions = {
   readonly limits?: Partial<NetworkLimits>
   /** Told to peers for the operator's eyes; nothing depends on it. At most 48 characters. */
   readonly software?: string
+  /** Consulted in each hello, so that nobody revoked comes in, after a reboot either. */
+  readonly isRevoked?: (certificate: Certificate) => boolean
   /** Once per device, when the first connection to it is verified. */
   readonly onPeer: (deviceId: DeviceId, certificate: Certificate) => void
   /** When the last connection to it is gone. */

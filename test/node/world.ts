@@ -31,6 +31,7 @@ export type Member = {
   readonly crash: () => void
   readonly boot: () => Promise<void>
   readonly tell: (message: ChargerMessage, chargerId?: string) => Promise<ChargerAnswer>
+  readonly peers: () => readonly DeviceId[]
   readonly disconnected: string[]
   readonly banned: string[]
   readonly logged: string[]
@@ -141,6 +142,7 @@ export function createWorld(seed: string): World {
     }
     const made: Member = {
       ...{ device, deviceId, disk, boot, disconnected: [], banned: [], logged: [], wallOffsetMs: 0 },
+      peers: () => slot.port?.peers() ?? [],
       node: () => {
         if (!slot.node) throw new Error(`${name} is down`)
         return slot.node

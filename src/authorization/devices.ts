@@ -1,0 +1,85 @@
+// Which devices were revoked, and what of theirs still counts (PROTOCOL 1.7, 2.6). A log named in a cut-off counts up to
+// there, the epochs before it wholly, and every other log of that device not at all; what a certificate wrote that was issued
+// behind the revocation speaks for itself. Nothing of it depends on the order in which logs arrive.
+import type { BodyOf } from '../log/body.ts'
+import type { DeviceId, LogId } from '../units.ts'
+
+/** One log of a device: the certificate's serial that wrote it, and the log that it follows. */
+export type Epoch = { readonly logId: LogId; readonly serial: number; readonly prev: LogId | undefined }
+
+/** Certificates of the device up to this serial are void beyond these heads. */
+export type Revoked = Pick<BodyOf<'device_revoke'>, 'serial' | 'cutoff'>
+
+export type Devices = {
+  readonly addRevocation: (body: BodyOf<'device_revoke'>) => void
+  /** True when that was news. */
+  readonly addEpoch: (deviceId: DeviceId, epoch: Epoch) => boolean
+  readonly isRevoked: (device: { readonly deviceId: DeviceId; readonly serial: number }) => boolean
+  readonly revoked: () => readonly DeviceId[]
+  /** The number of the log's first event that does not count; infinite where all do. */
+  readonly limitOf: (deviceId: DeviceId, logId: LogId) => number
+}
+
+type Held = {
+  readonly revocations: Revoked[]
+  readonly epochs: Map<LogId, Epoch>
+  limits: ReadonlyMap<LogId, number> | undefined
+}
+
+export function createDevices(): Devices {
+  const devices = new Map<DeviceId, Held>()
+  const heldOf = (deviceId: DeviceId): Held => {
+    const held = devices.get(deviceId) ?? { revocations: [], epochs: new Map(), limits: undefined }
+    devices.set(deviceId, held)
+    return held
+  }
+  return {
+    addRevocation: ({ deviceId, serial, cutoff }) => {
+      const held = heldOf(deviceId)
+      held.revocations.push({ serial, cutoff })
+      held.limits = undefined
+    },
+    addEpoch: (deviceId, epoch) => {
+      const held = heldOf(deviceId)
+      if (held.epochs.has(epoch.logId)) return false
+      held.epochs.set(epoch.logId, epoch)
+      held.limits = undefined
+      return true
+    },
+    isRevoked: ({ deviceId, serial }) =>
+      devices.get(deviceId)?.revocations.some(revocation => serial <= revocation.serial) ?? false,
+    revoked: () => [...devices].filter(([, held]) => held.revocations.length > 0).map(([id]) => id),
+    limitOf: (deviceId, logId) => {
+      const held = devices.get(deviceId)
+      if (!held || held.revocations.length === 0) return Number.POSITIVE_INFINITY
+      held.limits ??= limitsOf([...held.epochs.values()], held.revocations)
+      return held.limits.get(logId) ?? 0
+    },
+  }
+}
+
+/** For each of a device's epochs, the number of its first event that does not count. */
+export function limitsOf(epochs: readonly Epoch[], revoked: readonly Revoked[]): ReadonlyMap<LogId, number> {
+  const before = new Map(epochs.map(({ logId, prev }) => [logId, prev]))
+  const cuts = revoked.map(({ serial, cutoff }) => ({ serial, reach: reachOf(cutoff, before) }))
+  return new Map(
+    epochs.map(({ logId, serial }) => {
+      const meant = cuts.filter(cut => serial <= cut.serial)
+      return [logId, Math.min(...meant.map(cut => cut.reach.get(logId) ?? 0))]
+    }),
+  )
+}
+
+function reachOf(
+  cutoff: Revoked['cutoff'],
+  before: ReadonlyMap<LogId, LogId | undefined>,
+): ReadonlyMap<LogId, number> {
+  const reach = new Map<LogId, number>(cutoff.map(ref => [ref.logId, ref.seq + 1]))
+  for (const { logId } of cutoff) {
+    for (let earlier = before.get(logId); earlier !== undefined && !reach.has(earlier); ) {
+      reach.set(earlier, Number.POSITIVE_INFINITY)
+      earlier = before.get(earlier)
+    }
+  }
+  return reach
+}
