@@ -41,10 +41,12 @@ export function createSegmentNews({ logs, peers, trees, rumours, repaired }: Seg
     trees.delivered(certificate.deviceId, from)
     const said = saidOn(message, log)
     const below = trees.below(certificate.deviceId, peers.keys())
-    const isSmall = said.update.length <= SMALL_BYTES
-    if (!isSmall) announce(from, logId, below.announce)
+    // Whoever hears the author has neighbours that mostly do so too: fifty nodes that all know one another would say its first
+    // word to each of them fifty times.
+    const isEager = said.update.length <= SMALL_BYTES && from !== certificate.deviceId
+    if (!isEager) announce(from, logId, below.announce)
     const sends: Send[] = []
-    for (const to of isSmall ? [...below.passOn, ...below.announce] : below.passOn) {
+    for (const to of isEager ? [...below.passOn, ...below.announce] : below.passOn) {
       const peer = peers.get(to)
       if (!peer || to === from || (peer.knows.get(logId) ?? -1) >= nextSeq - 1) continue
       peer.knows.set(logId, nextSeq - 1)

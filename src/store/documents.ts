@@ -3,14 +3,14 @@
 // turns doubtful for good, writes nothing more and answers nothing, and the caller rebuilds it from the journal. Power loss
 // takes the newest updates without any sign; whoever opens it compares with the journal. The only home of y-leveldb.
 import { LeveldbPersistence, type LevelOptions } from 'y-leveldb'
-import { type Doc, encodeStateAsUpdate } from 'yjs'
+import { type Doc, encodeStateAsUpdate, mergeUpdates } from 'yjs'
 import { reasonOf } from '../errors.ts'
 import { claimFolder } from './claim.ts'
 import { levelError } from './level-error.ts'
 import { wrappedEncoding } from './value.ts'
 
 export type Documents = {
-  /** Write-behind, in order. A queue over its limits makes the store doubtful instead of growing. */
+  /** Write-behind, in the order of each document. A queue over its limits makes the store doubtful instead of growing. */
   readonly put: (name: string, update: Uint8Array) => void
   /** The whole document as one Yjs v1 update, after all puts before; undefined when absent or doubtful. */
   readonly read: (name: string) => Promise<Uint8Array | undefined>
@@ -96,16 +96,27 @@ class Trust {
 
 type StoreUpdate = (name: string, update: Uint8Array) => Promise<number | null>
 
+/** Updates of one document that come within so long are written as one: y-leveldb looks for its place at each write. */
+const GATHER_MS = 250
+
 class WriteBehind {
   readonly #trust: Trust
   readonly #storeUpdate: StoreUpdate
+  #waiting = new Map<string, Uint8Array[]>()
   #puts = 0
   #bytes = 0
-  settled: Promise<void> = Promise.resolve()
+  #running: Promise<void> | undefined
+  #hurry: () => void = () => undefined
 
   constructor(trust: Trust, storeUpdate: StoreUpdate) {
     this.#trust = trust
     this.#storeUpdate = storeUpdate
+  }
+
+  /** Whoever waits is not kept waiting for more to gather. */
+  get settled(): Promise<void> {
+    this.#hurry()
+    return this.#running ?? Promise.resolve()
   }
 
   put(name: string, update: Uint8Array): void {
@@ -116,15 +127,42 @@ class WriteBehind {
     }
     this.#puts++
     this.#bytes += update.length
-    this.settled = this.settled.then(() => this.#store(name, update))
+    const gathered = this.#waiting.get(name)
+    if (gathered) gathered.push(update)
+    else this.#waiting.set(name, [update])
+    this.#running ??= this.#run()
   }
 
-  async #store(name: string, update: Uint8Array): Promise<void> {
+  async #run(): Promise<void> {
+    while (this.#waiting.size > 0) {
+      await this.#gather()
+      const all = this.#waiting
+      this.#waiting = new Map()
+      for (const [name, updates] of all) await this.#store(name, updates)
+    }
+    this.#running = undefined
+  }
+
+  #gather(): Promise<void> {
+    return new Promise(resolve => {
+      const timer = setTimeout(resolve, GATHER_MS)
+      this.#hurry = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  async #store(name: string, updates: readonly Uint8Array[]): Promise<void> {
     // A put behind one that was lost would leave a hole.
-    if (this.#trust.doubt === undefined)
-      await this.#trust.ask(`writing ${name}`, this.#storeUpdate(name, update))
-    this.#puts--
-    this.#bytes -= update.length
+    if (this.#trust.doubt === undefined) await this.#trust.ask(`writing ${name}`, this.#write(name, updates))
+    this.#puts -= updates.length
+    for (const { length } of updates) this.#bytes -= length
+  }
+
+  async #write(name: string, updates: readonly Uint8Array[]): Promise<number | null> {
+    const [first] = updates
+    return await this.#storeUpdate(name, first && updates.length === 1 ? first : mergeUpdates([...updates]))
   }
 }
 

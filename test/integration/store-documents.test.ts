@@ -25,7 +25,11 @@ async function fill(): Promise<void> {
   for (const name of ['log-a', 'log-b']) {
     const doc = new Y.Doc()
     doc.on('update', (update: Uint8Array) => documents.put(name, update))
-    for (let i = 0; i < COUNT; i++) doc.getArray('log').push([`${name} ${i}`])
+    for (let i = 0; i < COUNT; i++) {
+      doc.getArray('log').push([`${name} ${i}`])
+      // Each a value of its own on the disk.
+      await documents.settled()
+    }
   }
   await documents.settled()
   expect(documents.state()).toBe('trusted')

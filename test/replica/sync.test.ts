@@ -63,8 +63,16 @@ describe('news of an author whose tree is not known yet', () => {
   const much = (i: number): SegmentMessage => wordsOf(large)[i + 1] as SegmentMessage
   const fresh = (): Middle => middleOf({ site, devices, named: [author, a, b, c] })
 
-  it('is passed on while it is little', () => {
-    expect(toWhom(fresh().hears(author, word(0)), 'segment')).toEqual([a, b, c])
+  it('is passed on while it is little, and was not heard from the author', () => {
+    expect(toWhom(fresh().hears(a, word(0)), 'segment')).toEqual([b, c])
+  })
+
+  it('is only announced when the author said it, to whom the others are most likely connected as well', () => {
+    const young = fresh()
+    expect(toWhom(young.hears(author, word(0)), 'segment')).toEqual([])
+    expect(toWhom(young.wait(1000), 'have')).toEqual([a, b, c])
+    young.sync.heard(b, want(0), young.nowMs())
+    expect(toWhom(young.hears(author, word(1)), 'segment')).toEqual([b])
   })
 
   it('is only announced where it is much, with the next tick, to whoever is not known to hold it, and passed on to whoever asks', () => {
@@ -312,9 +320,11 @@ describe('a peer that says it holds nothing', () => {
     node.sync.heard(a, { kind: 'prune', authors: [author], objects: false }, node.nowMs())
     expect(toWhom(node.hears(author, word(1)), 'segment')).not.toContain(a)
     node.wait(6000)
+    expect(toWhom(node.wait(1000), 'have')).not.toContain(a)
     node.sync.heard(a, nothing, node.nowMs())
     node.wait(1000)
-    expect(toWhom(node.hears(author, word(2)), 'segment')).toContain(a)
+    node.hears(author, word(2))
+    expect(toWhom(node.wait(1000), 'have')).toContain(a)
   })
 
   it('has only just come, and was told everything then', () => {

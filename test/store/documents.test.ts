@@ -81,7 +81,7 @@ describe('documents over a store that fails', () => {
       async (): Promise<number | null> => (storeUpdate.mock.calls.length === 2 ? null : 0),
     )
     const documents = documentsOver({ ...working, storeUpdate })
-    for (const update of updatesOf(5)) documents.put('log', update)
+    for (const [i, update] of updatesOf(5).entries()) documents.put(`log-${i}`, update)
     await documents.settled()
     expect(documents.state()).toBe('doubtful')
     expect(storeUpdate).toHaveBeenCalledTimes(2)
@@ -107,6 +107,28 @@ describe('documents over a store that fails', () => {
     }
   })
 
+  it('write as one what came for a document together, in its order, and wait for no more when somebody asks', async () => {
+    const written: [string, Uint8Array][] = []
+    const storeUpdate = async (name: string, update: Uint8Array) => written.push([name, update])
+    const documents = documentsOver({ ...working, storeUpdate })
+    const updates = updatesOf(6)
+    for (const [i, update] of updates.entries()) documents.put(i === 3 ? 'other' : 'log', update)
+    await documents.settled()
+    expect(written.map(([name]) => name)).toEqual(['log', 'other'])
+    const doc = new Y.Doc()
+    for (const [, update] of written) Y.applyUpdate(doc, update)
+    const whole = new Y.Doc()
+    for (const update of updates) Y.applyUpdate(whole, update)
+    expect(Y.encodeStateAsUpdate(doc)).toEqual(Y.encodeStateAsUpdate(whole))
+  })
+
+  it('turn doubtful when what came together cannot be read', async () => {
+    const documents = documentsOver(working)
+    for (let i = 0; i < 2; i++) documents.put('log', new Uint8Array(1))
+    await documents.settled()
+    expect(documents.doubt()).toContain('writing log failed')
+  })
+
   it('turn doubtful instead of queueing more puts or bytes than their limits', async () => {
     for (const [count, length] of [
       [MAX_PENDING_PUTS, 1],
@@ -124,7 +146,7 @@ describe('documents over a store that fails', () => {
   it('have room again when the writes are done', async () => {
     const documents = documentsOver(working)
     for (let round = 0; round < 3; round++) {
-      for (let i = 0; i < MAX_PENDING_PUTS; i++) documents.put('log', new Uint8Array(1))
+      for (let i = 0; i < MAX_PENDING_PUTS; i++) documents.put(`log-${i}`, new Uint8Array(1))
       await documents.settled()
     }
     expect(documents.state()).toBe('trusted')
