@@ -3,13 +3,12 @@
 // I9 whoever saw two branches of one log has told everybody, and no honest node is ever banned by another. I26 the fold does not depend on the order of delivery.
 
 import { sha256, utf8Bytes } from '../../src/identity/hash.ts'
-import { eventsOf } from '../../src/log/event.ts'
 import { encodeUpdate } from '../../src/replica/canonical.ts'
 import { documentOf, elementsOf, stateOf } from '../../src/replica/document.ts'
 import type { Log } from '../../src/replica/logs.ts'
 import type { Session } from '../../src/session/fold.ts'
 import { hex, sameBytes } from '../../src/units.ts'
-import { createView } from '../../src/view.ts'
+import { viewOf } from '../../src/view.ts'
 import type { Dice } from '../dice.ts'
 import type { Member, Observer, Shown } from '../world/observer.ts'
 
@@ -104,11 +103,8 @@ function checkFolds(shown: Shown, dice: Dice): void {
   const node = shown.members()[0]?.node()
   if (!node) return
   const ledger = node.ledger()
-  const view = createView(shown.site.roster())
-  for (const log of dice.shuffled([...ledger.logs.all()])) {
-    const elements = log.fork ? log.elements.slice(0, log.fork.seq) : log.elements
-    for (const event of eventsOf(log.logId, elements)) view.apply(event, log.certificate)
-  }
+  const shuffled = dice.shuffled([...ledger.logs.all()])
+  const view = viewOf(shown.site.roster(), { ...ledger.logs, all: () => shuffled.values() })
   const ours = told(ledger.view().sessions())
   const other = told(view.sessions()).find((session, i) => session !== ours[i])
   if (other !== undefined || view.sessions().length !== ours.length)
