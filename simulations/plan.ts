@@ -100,8 +100,8 @@ export type OperatorStep = {
 } & (
   | { readonly kind: 'revoke'; readonly card: number }
   | { readonly kind: 'grant'; readonly card: number }
-  /** A device was stolen, or is not to be trusted: what this node holds of it counts, and nothing more. */
-  | { readonly kind: 'revoke-device'; readonly device: number }
+  /** A device was stolen, or is not to be trusted: what this node holds of it from before then counts, and nothing more. */
+  | { readonly kind: 'revoke-device'; readonly device: number; readonly sinceMs: number }
   | { readonly kind: 'tariff'; readonly pricePerKwh: string; readonly fromMs: number }
   | { readonly kind: 'beacon' }
 )

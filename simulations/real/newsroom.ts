@@ -34,8 +34,10 @@ export function openNewsroom({ stage, timeline, machines }: NewsroomDeps): Newsr
       const from = new Date(timeline.originAt + step.fromMs).toISOString()
       await run(['tariff', 'set', step.pricePerKwh, '--from', from, ...where])
     }
-    if (step.kind === 'revoke-device')
-      await run(['node', 'revoke', machines.nameOf(step.device), '--stolen', ...where])
+    if (step.kind === 'revoke-device') {
+      const since = new Date(timeline.originAt + step.sinceMs).toISOString()
+      await run(['node', 'revoke', machines.nameOf(step.device), '--stolen', '--since', since, ...where])
+    }
     // No command says nothing but "I am here": what every command does besides its own news is all of it.
     if (step.kind === 'beacon')
       await asOperator({ site: siteDir, via: [dir], json: true }, operator => operator.record([]))

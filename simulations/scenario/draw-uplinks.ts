@@ -5,8 +5,11 @@ import type { CardPlan, OperatorStep, UplinkPlan } from '../plan.ts'
 import type { Ground } from './draw-site.ts'
 import { chosen } from './groups.ts'
 import { drawn, drawnCount, drawnWhole } from './range.ts'
-import { DAY, HOUR, type Often, SECOND } from './reading.ts'
+import { DAY, HOUR, MINUTE, type Often, SECOND } from './reading.ts'
 import type { ScenarioForm, When } from './scenario-form.ts'
+
+/** A theft is noticed at most so long behind it. */
+const FOUND_OUT_WITHIN = 30 * MINUTE
 
 type Open = readonly [fromMs: number, untilMs: number]
 type Span = { readonly ground: Ground; readonly durationMs: number }
@@ -119,7 +122,8 @@ export function drawOperator(
     .shuffled([...ground.hostile])
     .slice(0, drawnWhole(operator.revokedNodes, found))) {
     const atMs = Math.floor(found.between(durationMs * 0.1, durationMs * 0.8))
-    steps.push({ kind: 'revoke-device', atMs, node: found.pick(nodes), device })
+    const sinceMs = atMs - Math.floor(found.between(0, FOUND_OUT_WITHIN))
+    steps.push({ kind: 'revoke-device', atMs, node: found.pick(nodes), device, sinceMs })
   }
   const beacons = dice.fork('beacons')
   let atMs = Math.floor(beacons.between(0, drawnWhole(operator.beaconEvery, beacons)))

@@ -71,7 +71,7 @@ const operatorStep = { atMs: ms, ...node }
 const OPERATOR_STEP = z.discriminatedUnion('kind', [
   record({ ...operatorStep, kind: z.literal('revoke'), card: count }),
   record({ ...operatorStep, kind: z.literal('grant'), card: count }),
-  record({ ...operatorStep, kind: z.literal('revoke-device'), device: number }),
+  record({ ...operatorStep, kind: z.literal('revoke-device'), device: number, sinceMs: signed }),
   record({ ...operatorStep, kind: z.literal('tariff'), pricePerKwh: z.string(), fromMs: signed }),
   record({ ...operatorStep, kind: z.literal('beacon') }),
 ])

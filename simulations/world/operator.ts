@@ -3,13 +3,14 @@
 
 import type { Submission } from '../../src/input.ts'
 import type { AnyBody, EventRef } from '../../src/log/body.ts'
-import { encodeElement, type LogEvent } from '../../src/log/event.ts'
-import { hlcOf } from '../../src/log/hlc.ts'
+import { encodeElement, eventsOf, type LogEvent } from '../../src/log/event.ts'
+import { hlcOf, wallOf } from '../../src/log/hlc.ts'
 import { signObject } from '../../src/log/object.ts'
 import { headAfter, logIdOf, write } from '../../src/log/writer.ts'
 import type { Node } from '../../src/node.ts'
 import type { Segment } from '../../src/ports.ts'
 import { encodeUpdate, MAX_SEGMENT_BYTES, MAX_SEGMENT_EVENTS } from '../../src/replica/canonical.ts'
+import type { Log } from '../../src/replica/logs.ts'
 import {
   type DeviceId,
   type EpochId,
@@ -110,15 +111,15 @@ export function createOperator(plan: Plan, site: SimulatedSite, dice: Dice): Ope
   }
 
   /** What the told node holds of it counts; where nobody is there to ask, nothing of it does. */
-  const revokeDevice = (number: number, nowMs: number, told: Node | undefined): void => {
-    const certificate = site.devices[number - 1]?.certificate
-    if (!certificate) throw new RangeError(`there is no node ${number}`)
+  const revokeDevice = (step: RevokeDevice, nowMs: number, told: Node | undefined): void => {
+    const certificate = site.devices[step.device - 1]?.certificate
+    if (!certificate) throw new RangeError(`there is no node ${step.device}`)
     const { deviceId, serial } = certificate
     const cutoff = [...(told?.ledger().logs.all() ?? [])]
       .filter(log => log.certificate.deviceId === deviceId)
       .toSorted((a, b) => (a.head.hlc > b.head.hlc ? -1 : 1))
+      .flatMap(log => headAt(log, plan.startsAt + step.sinceMs) ?? [])
       .slice(0, MAX_HEADS)
-      .map(({ logId: its, head }) => ({ logId: its, seq: head.seq, hash: head.hash }))
     const body = { deviceId, serial, reason: 'found out', cutoff }
     append([{ name: 'device_revoke', body }], plan.startsAt + nowMs)
     revokedDevices.push({ deviceId, cutoff, seq: events.at(-1)?.seq ?? 0 })
@@ -156,10 +157,21 @@ export function createOperator(plan: Plan, site: SimulatedSite, dice: Dice): Ope
       const card = 'card' in step ? plan.cards[step.card] : undefined
       if (step.kind === 'tariff') append([tariff(step.pricePerKwh, plan.startsAt + step.fromMs)], wallMs)
       if (step.kind === 'revoke' && card) revoke(card, nowMs)
-      if (step.kind === 'revoke-device') revokeDevice(step.device, nowMs, told)
+      if (step.kind === 'revoke-device') revokeDevice(step, nowMs, told)
       if (step.kind === 'grant' && card) append([grant(card)], wallMs)
     },
   }
+}
+
+type RevokeDevice = Extract<OperatorStep, { readonly kind: 'revoke-device' }>
+
+/** The last event before that time, by the log's own clock. */
+function headAt({ logId, elements, fork }: Log, untilAt: number): EventRef | undefined {
+  const before = eventsOf(logId, fork ? elements.slice(0, fork.seq) : elements).filter(
+    event => wallOf(event.hlc) <= untilAt,
+  )
+  const newest = before.at(-1)
+  return newest && { logId, seq: newest.seq, hash: newest.hash }
 }
 
 /** Segments of whole sealed groups, as large as the gate takes. */
