@@ -4,16 +4,19 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { writeNodeConfig } from '../config.ts'
 import { MeshError } from '../errors.ts'
+import { invitationIn } from '../host/invitation.ts'
+import { joinByInvitation } from '../host/join.ts'
 import { API_FILE, NODE_FILE } from '../host/node-files.ts'
 import { createNode } from '../host/site-birth.ts'
+import { addNodeInvite } from './node-invite.ts'
 import { addNodeRevoke } from './node-revoke.ts'
 import { asOperator, collect, say } from './operator.ts'
 import { print, untilStopped } from './output.ts'
 
 type JoinOptions = {
-  readonly site: string
+  readonly site?: string
   readonly dir: string
-  readonly name: string
+  readonly name?: string
   readonly mesh: string
   readonly ocpp: string
   readonly api: string
@@ -28,11 +31,14 @@ export function addNodeCommands(program: Command): void {
     .command('node')
     .description('make and run nodes: one beside each charger, or beside a few')
   node
-    .command('join')
+    .command('join [code]')
     .description('make a node: its keys, its certificate, its settings, and all cards known so far')
-    .requiredOption('--site <dir>', "the site's folder")
-    .requiredOption('--dir <dir>', 'the new node’s folder; copy it to the machine that will run it')
-    .requiredOption('--name <name>', 'name of the node, for people')
+    .requiredOption('--dir <dir>', 'the new node’s folder')
+    .option(
+      '--site <dir>',
+      "without a code: the site's folder; copy the node's folder to the machine that will run it",
+    )
+    .option('--name <name>', 'without a code: name of the node, for people')
     .option('--mesh <host:port>', 'where other nodes reach it', '0.0.0.0:4001')
     .option('--ocpp <host:port>', 'where chargers reach it', '127.0.0.1:8887')
     .option('--api <host:port>', 'operator plane', '127.0.0.1:0')
@@ -45,9 +51,15 @@ export function addNodeCommands(program: Command): void {
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\nExample:\n  chargemesh node join --site ./stadium --name pole-07 --dir ./pole-07 --peer 192.168.7.21:4001',
+      `
+With a code from \`chargemesh node invite\` the keys are made here and never leave this machine.
+
+Examples:
+  chargemesh node join 04G00-TSC0A-... --dir ./pole-07
+  chargemesh node join --site ./stadium --name pole-07 --dir ./pole-07 --peer 192.168.7.21:4001`,
     )
     .action(join_)
+  addNodeInvite(node)
   addNodeRevoke(node)
   node
     .command('run')
@@ -71,26 +83,74 @@ export function addNodeCommands(program: Command): void {
     })
 }
 
-async function join_(options: JoinOptions): Promise<void> {
-  // Settings are checked before anything is written.
-  const config = writeNodeConfig({
-    name: options.name,
-    mesh: { listen: options.mesh, peers: [...options.peer] },
-    ocpp: { listen: options.ocpp, allowInsecure: options.insecureOcpp ?? false },
-    api: { listen: options.api },
-  })
+async function join_(code: string | undefined, options: JoinOptions): Promise<void> {
   const file = join(options.dir, NODE_FILE)
   if (await exists(file))
     throw new MeshError('CONFIG_INVALID', `${file} exists: this folder holds a node already`)
-  await asOperator({ ...options, json: true }, async operator => {
-    const certificate = await createNode(operator, options.dir, { name: options.name, nowAt: Date.now() })
-    await writeFile(file, config)
-    say(
-      options,
-      { name: options.name, deviceId: certificate.deviceId, dir: options.dir },
-      `node ${options.name} is ready in ${options.dir}; its settings are in ${file}\n  start it: chargemesh node run --dir ${options.dir}`,
+  if (code === undefined) await joinHere(options, file)
+  else await joinByCode(code, options, file)
+}
+
+/** The operator's machine makes the whole node. */
+async function joinHere(options: JoinOptions, file: string): Promise<void> {
+  const { site, name } = options
+  if (site === undefined || name === undefined)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      'give the code that `chargemesh node invite` printed, or --site and --name on the operator’s machine',
     )
+  // Settings are checked before anything is written.
+  const config = configOf(options, { name, peers: options.peer })
+  await asOperator({ ...options, site, json: true }, async operator => {
+    const certificate = await createNode(operator, options.dir, { name, nowAt: Date.now() })
+    await writeFile(file, config)
+    tellReady(options, { name, deviceId: certificate.deviceId, file })
   })
+}
+
+async function joinByCode(code: string, options: JoinOptions, file: string): Promise<void> {
+  const invitation = invitationIn(code)
+  if (!invitation)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      'that is no invitation: a character is wrong or missing, compare it once more',
+    )
+  if (options.site !== undefined || options.name !== undefined)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      'with a code, --site and --name are what the operator says: leave them out',
+    )
+  configOf(options, { name: 'to come', peers: options.peer })
+  const { certificate, name, peers, clockOffMs } = await joinByInvitation(options.dir, invitation, Date.now)
+  await writeFile(file, configOf(options, { name, peers: [...new Set([...peers, ...options.peer])] }))
+  if (clockOffMs !== undefined)
+    process.stderr.write(
+      `the clock of this machine is ${Math.round(Math.abs(clockOffMs) / 3_600_000)} hours ${clockOffMs > 0 ? 'ahead of' : 'behind'} the operator’s: set it before you start the node, or others may refuse it\n`,
+    )
+  tellReady(options, { name, deviceId: certificate.deviceId, file })
+}
+
+function configOf(
+  options: JoinOptions,
+  { name, peers }: { readonly name: string; readonly peers: readonly string[] },
+): string {
+  return writeNodeConfig({
+    name,
+    mesh: { listen: options.mesh, peers: [...peers] },
+    ocpp: { listen: options.ocpp, allowInsecure: options.insecureOcpp ?? false },
+    api: { listen: options.api },
+  })
+}
+
+function tellReady(
+  options: JoinOptions,
+  { name, deviceId, file }: { readonly name: string; readonly deviceId: string; readonly file: string },
+): void {
+  say(
+    options,
+    { name, deviceId, dir: options.dir },
+    `node ${name} is ready in ${options.dir}; its settings are in ${file}\n  start it: chargemesh node run --dir ${options.dir}`,
+  )
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -8,14 +8,14 @@ import { check } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
 import type { SiteId } from '../units.ts'
 
-const hexOf = (length: number) =>
+export const hexOf = (length: number) =>
   z.string().regex(new RegExp(`^[0-9a-f]{${2 * length}}$`), `${2 * length} hex digits`)
-const hexText = z
+export const hexText = z
   .string()
   .regex(/^([0-9a-f]{2})*$/, 'hex digits')
   .max(4000)
 
-const SITE = z.object({
+export const SITE = z.object({
   version: z.literal(1),
   siteId: hexOf(16),
   name: z.string().min(1).max(80),

@@ -10,13 +10,14 @@ import {
   type Role,
   siteIdOf,
 } from '../identity/certificate.ts'
-import { drawKeys, publicKeys } from '../identity/keys.ts'
-import { createRoster } from '../identity/roster.ts'
+import { type DeviceKeys, drawKeys, type PublicKeys, publicKeys } from '../identity/keys.ts'
+import { createRoster, type Roster } from '../identity/roster.ts'
 import { ed25519, publicKeyOf } from '../identity/signature.ts'
+import type { Submission } from '../input.ts'
 import { createLedger } from '../ledger.ts'
 import { persistAll } from '../persist.ts'
 import { openJournal } from '../store/journal.ts'
-import { hex, unhex } from '../units.ts'
+import { hex, sameBytes, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import { openDisk } from './disk.ts'
 import {
@@ -101,65 +102,111 @@ export async function announceCloud(operator: Operator, cloud: IdentityFile): Pr
 
 export type NewNode = { readonly name: string; readonly nowAt: number }
 
-/** Makes a node's identity, enters its certificate in the operator's log, and lays that log into the node's journal. */
-export async function createNode(
-  operator: Operator,
-  dir: string,
-  { name, nowAt }: NewNode,
-): Promise<Certificate> {
-  if (await exists(join(dir, IDENTITY_FILE))) {
-    throw new MeshError('CONFIG_INVALID', `${dir} already holds an identity; choose an empty folder`)
-  }
+/** Makes a node's identity here, enters its certificate in the operator's log, and lays that log into the node's journal. */
+export async function createNode(operator: Operator, dir: string, node: NewNode): Promise<Certificate> {
+  await requireVacant(dir)
   const keys = drawKeys(systemRandom().bytes)
+  const encoded = await certifyNode(operator, publicKeys(keys), node)
+  return await installNode(dir, { ...admissionOf(operator, encoded), name: node.name, keys })
+}
+
+/** Refuses a folder that holds an identity: keys are never overwritten. */
+export async function requireVacant(dir: string): Promise<void> {
+  if (await exists(join(dir, IDENTITY_FILE)))
+    throw new MeshError('CONFIG_INVALID', `${dir} already holds an identity; choose an empty folder`)
+}
+
+/** Signs a certificate for these keys and enters it in the operator's log. Refuses keys that prove nothing (small order). */
+export async function certifyNode(
+  operator: Operator,
+  keys: PublicKeys,
+  { name, nowAt }: NewNode,
+): Promise<Uint8Array> {
+  const signatures = ed25519()
+  if (signatures.refuseKey(keys.logKey) || signatures.refuseKey(keys.peerKey))
+    throw new MeshError('CERTIFICATE_INVALID', 'a key of the new node proves nothing: it is of small order')
   const encoded = operator.certify({
     serial: nowAt,
     name,
     roles: ['node'],
-    ...publicKeys(keys),
+    ...keys,
     notBeforeAt: nowAt - LEEWAY_MS,
     notAfterAt: nowAt + NODE_DAYS * DAY_MS,
   })
   await operator.record([{ name: 'device_cert', body: { certificate: encoded } }])
-  const { site, identity } = operator
+  return encoded
+}
+
+/** What a node needs of its site from the first boot on; the site key among it is a secret. */
+export type AdmissionFile = {
+  readonly site: SiteFile
+  /** Own chain, hex: issuers first, own last. */
+  readonly certificates: readonly string[]
+  readonly siteKey: string
+  readonly submission: Submission
+}
+
+export function admissionOf({ site, identity, submission }: Operator, encoded: Uint8Array): AdmissionFile {
   const { siteKey } = identity
   if (siteKey === undefined) throw new MeshError('CONFIG_INVALID', 'the issuer folder has lost its siteKey')
   const certificates = [...identity.certificates, hex(encoded)]
-  await writeIdentity(dir, { version: 1, name, site, keys: hexKeys(keys), certificates, siteKey })
-  return await seedJournal(operator, dir, { encoded, logKey: keys.logKey })
+  return { site, certificates, siteKey, submission: submission() }
 }
 
-/** A node that has never met another one knows the site's policy from its first boot. */
-async function seedJournal(
-  operator: Operator,
-  dir: string,
-  own: { readonly encoded: Uint8Array; readonly logKey: Uint8Array },
-): Promise<Certificate> {
-  const { site } = operator
+type Installing = AdmissionFile & { readonly name: string; readonly keys: DeviceKeys }
+
+/** Writes a node's folder: it knows the site's policy from its first boot, before it has met another one. */
+export async function installNode(dir: string, node: Installing): Promise<Certificate> {
+  const { name, site, keys, certificates, siteKey } = node
+  const own = ownIn(node)
+  await writeIdentity(dir, {
+    ...{ version: 1, name, site, keys: hexKeys(keys), certificates: [...certificates], siteKey },
+  })
+  await seedJournal(dir, node, own)
+  return own.certificate
+}
+
+type Own = { readonly roster: Roster; readonly certificate: Certificate }
+
+/** Checks the chain against the site's root before anything is written. */
+function ownIn({ site, certificates, keys }: Installing): Own {
   const signatures = ed25519()
+  if (siteIdOf(unhex(site.rootKey)) !== site.siteId)
+    throw new MeshError('CERTIFICATE_INVALID', 'the site is not the one that its root key names')
   const roster = createRoster({ signatures }, siteIdIn(site), unhex(site.rootKey))
-  for (const encoded of operator.ledger.chainOf(operator.certificate)) roster.enrol(encoded)
-  const verdict = roster.enrol(own.encoded)
-  if (verdict.kind === 'refused')
-    throw new MeshError('CERTIFICATE_INVALID', `the new certificate: ${verdict.reason}`)
-  const { certificate } = verdict
+  let certificate: Certificate | undefined
+  for (const encoded of certificates) {
+    const verdict = roster.enrol(unhex(encoded))
+    if (verdict.kind === 'refused')
+      throw new MeshError('CERTIFICATE_INVALID', `the new certificate: ${verdict.reason}`)
+    certificate = verdict.certificate
+  }
+  if (!certificate || !sameBytes(certificate.logKey, publicKeys(keys).logKey))
+    throw new MeshError('CERTIFICATE_INVALID', 'the new certificate is not for the keys of this node')
+  return { roster, certificate }
+}
+
+async function seedJournal(
+  dir: string,
+  { keys, submission }: Installing,
+  { roster, certificate }: Own,
+): Promise<void> {
   const ledger = createLedger({
     roster,
-    signatures,
+    signatures: ed25519(),
     certificate,
-    logKey: own.logKey,
+    logKey: keys.logKey,
     random: systemRandom(),
     swVersion: SW_VERSION,
   })
   const disk = openDisk(dir)
   const { journal } = await openJournal(disk, held => ledger.recover(held))
-  const { certificates, segments, objects } = operator.submission()
-  for (const one of certificates) ledger.enrol(one)
-  for (const segment of segments) ledger.admit(segment, { wallMs: 0, monotonicMs: 0 })
-  for (const object of objects) ledger.admitObject(object)
+  for (const one of submission.certificates) ledger.enrol(one)
+  for (const segment of submission.segments) ledger.admit(segment, { wallMs: 0, monotonicMs: 0 })
+  for (const object of submission.objects) ledger.admitObject(object)
   await persistAll(journal, ledger.takePending().records)
   await journal.close()
   await disk.close()
-  return certificate
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -14,6 +14,7 @@ export type HashDomain =
   | 'chargemesh/root-manifest/v1'
   | 'chargemesh/object/v1'
   | 'chargemesh/hello/v1'
+  | 'chargemesh/join/v1'
   | 'chargemesh/request/v1'
   | 'chargemesh/frontier/v1'
   | 'chargemesh/rank/v1'

@@ -1,0 +1,114 @@
+// `chargemesh node invite`: a code for one new node, good once and for minutes; this command waits until it was used.
+import { networkInterfaces } from 'node:os'
+import type { Command } from 'commander'
+import { MeshError } from '../errors.ts'
+import { codeOf } from '../host/invitation.ts'
+import { type OpenInvitation, openInvitation } from '../host/invite.ts'
+import { admissionOf, certifyNode } from '../host/site-birth.ts'
+import { asOperator, collect, type OperatorOptions, operatorOptions, say } from './operator.ts'
+import { print, printJson, untilStopped } from './output.ts'
+import { drawQr } from './qr.ts'
+
+type InviteOptions = OperatorOptions & {
+  readonly name: string
+  readonly minutes: string
+  readonly host?: string
+  readonly port: string
+  readonly peer: readonly string[]
+}
+
+const MAX_MINUTES = 24 * 60
+const MAX_NAME = 48
+const MINUTE_MS = 60_000
+
+export function addNodeInvite(node: Command): void {
+  operatorOptions(node.command('invite'))
+    .description('let one new node join: prints a code and waits until it was used')
+    .requiredOption('--name <name>', 'name of the node, for people')
+    .option('--minutes <n>', 'the code is void then', '15')
+    .option('--host <address>', 'this machine, as the new node reaches it (default: its first address)')
+    .option('--port <n>', 'where to wait for it; 0 for any', '0')
+    .option('--peer <host:port>', 'a node that the new one may dial; repeat for more', collect, [])
+    .addHelpText(
+      'after',
+      `
+The new node makes its keys itself; they never leave it. Whoever has the code may join in its place, so hand it over like a key.
+
+Example:
+  chargemesh node invite --site ./stadium --name pole-07 --peer 192.168.7.21:4001 --via ./pole-01
+  chargemesh node join 04G00-... --dir ./pole-07            # on the new machine`,
+    )
+    .action(invite)
+}
+
+async function invite(options: InviteOptions): Promise<void> {
+  const minutes = wholeIn('--minutes', options.minutes, { least: 1, most: MAX_MINUTES })
+  const port = wholeIn('--port', options.port, { least: 0, most: 65_535 })
+  const host = options.host ?? ownAddress()
+  if (options.name.length === 0 || options.name.length > MAX_NAME)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `--name: ${options.name.length} characters, wanted 1 to ${MAX_NAME}`,
+    )
+  const invitation = await openInvitation({
+    listen: { host: '0.0.0.0', port },
+    forMs: minutes * MINUTE_MS,
+    nowAt: Date.now,
+    peers: options.peer,
+    admit: async keys => {
+      const { name } = options
+      const admission = await asOperator({ ...options, json: true }, async operator =>
+        admissionOf(operator, await certifyNode(operator, keys, { name, nowAt: Date.now() })),
+      )
+      return { name, admission }
+    },
+  })
+  try {
+    const code = codeOf({ host, port: invitation.port, secret: invitation.secret })
+    tell(options, { code, minutes })
+    await used(invitation)
+    say(
+      options,
+      { joined: options.name },
+      `${options.name} has joined; start it there with \`chargemesh node run\``,
+    )
+  } finally {
+    await invitation.close()
+  }
+}
+
+async function used({ joined }: OpenInvitation): Promise<void> {
+  const stopped = untilStopped().then(signal => {
+    throw new MeshError('NETWORK_FAILED', `${signal}: the code is void, nobody has used it`)
+  })
+  await Promise.race([joined, stopped])
+}
+
+function tell(
+  options: InviteOptions,
+  { code, minutes }: { readonly code: string; readonly minutes: number },
+): void {
+  if (options.json) printJson({ code, name: options.name, minutes })
+  else
+    print(
+      `${drawQr(code)}\n${options.name} may join for ${minutes} minutes with\n\n  ${code}\n\n  chargemesh node join ${code} --dir ./${options.name}\n\nwaiting ...`,
+    )
+}
+
+function wholeIn(
+  option: string,
+  text: string,
+  range: { readonly least: number; readonly most: number },
+): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= range.least && value <= range.most) return value
+  throw new MeshError(
+    'CONFIG_INVALID',
+    `${option} ${text}: wanted a whole number from ${range.least} to ${range.most}`,
+  )
+}
+
+function ownAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? [])
+  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1'
+}

@@ -1,0 +1,128 @@
+// A node that joins by code: its keys are made where it will run, and it knows the site's cards from its first boot.
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { codeOf, invitationIn } from '../../src/host/invitation.ts'
+import { type OpenInvitation, openInvitation } from '../../src/host/invite.ts'
+import { joinByInvitation } from '../../src/host/join.ts'
+import { openOperator } from '../../src/host/operator.ts'
+import { type RunningNode, runNode } from '../../src/host/runner.ts'
+import { admissionOf, certifyNode } from '../../src/host/site-birth.ts'
+import { until } from '../deadline.ts'
+import { asked, mustRun, run, startSite, tempFolder } from './operator-site.ts'
+
+const NAME = 'pole-7'
+let folder: Awaited<ReturnType<typeof tempFolder>>
+let [site, nodeDir, dir] = ['', '', '']
+let running: RunningNode[] = []
+let invitation: OpenInvitation | undefined
+
+beforeEach(async () => {
+  folder = await tempFolder()
+  const started = await startSite(folder.dir)
+  site = started.site
+  nodeDir = started.nodeDir
+  running = [started.node]
+  dir = join(folder.dir, NAME)
+  await mustRun('token', 'add', 'AAAA', '--label', 'a', '--site', site, '--via', nodeDir)
+})
+
+afterEach(async () => {
+  await invitation?.close()
+  invitation = undefined
+  for (const node of running) await node.close()
+  await folder.remove()
+})
+
+async function invite(forMs = 60_000): Promise<string> {
+  invitation = await openInvitation({
+    ...{ listen: { host: '127.0.0.1', port: 0 }, forMs, nowAt: Date.now },
+    peers: [running[0]?.meshAddresses[0] ?? ''],
+    admit: async keys => {
+      const operator = await openOperator(site)
+      try {
+        const encoded = await certifyNode(operator, keys, { name: NAME, nowAt: Date.now() })
+        return { name: NAME, admission: admissionOf(operator, encoded) }
+      } finally {
+        await operator.close()
+      }
+    },
+  })
+  // Whether it is awaited or not: a time that ran out is no unhandled fault.
+  invitation.joined.catch(() => undefined)
+  return codeOf({ host: '127.0.0.1', port: invitation.port, secret: invitation.secret })
+}
+
+const ports = ['--mesh', '127.0.0.1:0', '--ocpp', '127.0.0.1:0']
+
+describe('a code', () => {
+  it('makes a node of the site, whose keys nobody else has seen', async () => {
+    const code = await invite()
+    const said = await mustRun('node', 'join', code, '--dir', dir, ...ports)
+    expect(said.out).toContain(`node ${NAME} is ready`)
+    expect(await invitation?.joined).toBe(NAME)
+    const { keys } = JSON.parse(await readFile(join(dir, 'identity.json'), 'utf8')) as { keys: object }
+    const operator = await readFile(join(site, 'issuer', 'identity.json'), 'utf8')
+    for (const secret of Object.values(keys)) expect(operator).not.toContain(secret)
+    running.push(await runNode(dir))
+    const cards = await asked<readonly { card: string; state: string }[]>(dir, '/v1/tokens')
+    expect(cards).toMatchObject([{ card: 'a', state: 'granted' }])
+    const met = async (): Promise<boolean> =>
+      (await asked<{ peers: readonly string[] }>(dir, '/v1/status')).peers.join() === 'pole-1'
+    await until(met, { withinMs: 10_000, what: 'it meets the node that the invitation named' })
+  })
+
+  it('lets one node in, and tells the next one why not', async () => {
+    const code = await invite()
+    await mustRun('node', 'join', code, '--dir', dir, ...ports)
+    const said = await run('node', 'join', code, '--dir', join(folder.dir, 'second'), ...ports)
+    expect(said).toMatchObject({ code: 1, error: expect.stringContaining('another node used it') })
+    await invitation?.close()
+    const late = await run('node', 'join', code, '--dir', join(folder.dir, 'third'), ...ports)
+    expect(late).toMatchObject({ code: 1, error: expect.stringContaining('its minutes are over') })
+  })
+
+  it('of another invitation opens nothing, and is not heard for ever', async () => {
+    const code = await invite()
+    const read = invitationIn(code)
+    if (!read) throw new Error(code)
+    const wrong = { ...read, secret: read.secret.toReversed() }
+    for (let i = 0; i < 20; i++)
+      await expect(joinByInvitation(dir, wrong, Date.now)).rejects.toThrow('does not know this code')
+    await expect(invitation?.joined).rejects.toThrow('20 asked who do not know the code')
+  })
+
+  it('is void when its minutes are over', async () => {
+    await invite(50)
+    await expect(invitation?.joined).rejects.toThrow('nobody came in time')
+  })
+
+  it('is told apart from a mistyped one, and needs an empty folder', async () => {
+    const code = await invite()
+    const typo = code.replace(/.$/, last => (last === '0' ? '1' : '0'))
+    const said = await run('node', 'join', typo, '--dir', dir)
+    expect(said).toMatchObject({ code: 1, error: expect.stringContaining('a character is wrong or missing') })
+    const full = await run('node', 'join', code, '--dir', nodeDir)
+    expect(full).toMatchObject({ code: 1, error: expect.stringContaining('holds a node already') })
+    const both = await run('node', 'join', code, '--dir', dir, '--name', 'x')
+    expect(both).toMatchObject({ code: 1, error: expect.stringContaining('leave them out') })
+  })
+
+  it('warns a machine whose clock is off by a year, and joins it', async () => {
+    const read = invitationIn(await invite())
+    if (!read) throw new Error('no code')
+    const yearMs = 365 * 24 * 3600 * 1000
+    const { clockOffMs } = await joinByInvitation(dir, read, () => Date.now() - yearMs)
+    expect(Math.round((clockOffMs ?? 0) / yearMs)).toBe(-1)
+  })
+})
+
+it('node invite says what is wrong with its options', async () => {
+  for (const [words, complaint] of [
+    [['--minutes', '0'], '--minutes 0: wanted a whole number from 1 to 1440'],
+    [['--port', '70000'], '--port 70000'],
+  ] as const) {
+    const said = await run('node', 'invite', '--site', site, '--name', 'x', ...words)
+    expect(said).toMatchObject({ code: 1, error: expect.stringContaining(complaint) })
+  }
+})
