@@ -103,14 +103,17 @@ describe('a hostile peer', () => {
   ])(
     'that passes on %s loses its connection only if the author cannot have said it',
     async (_, sealed, bans) => {
-      const { nodes, hostile } = await attack(`clock ${sealed}`, (world, { device }) => {
-        const log = world.site.openLog(device, { epochId: '98'.repeat(16) as EpochId })
-        const head = log.events().at(-1)
-        if (!head) throw new Error('no event')
-        const where = { site: world.site, device, logId: log.logId, fromSeq: head.seq + 1, prev: head.hash }
-        const segments = [...log.segments(), segmentOf(craft(where, [{ hlc: 1n, sealed }]))]
-        return segments.map(segment => segmentMessage(segment))
+      let log: TestLog | undefined
+      const { world, nodes, hostile } = await attack(`clock ${sealed}`, (world, { device }) => {
+        log = world.site.openLog(device, { epochId: '98'.repeat(16) as EpochId })
+        return log.segments().map(segment => segmentMessage(segment))
       })
+      const { device } = hostile
+      const head = log?.events().at(-1)
+      if (!log || !head) throw new Error('no event')
+      const where = { site: world.site, device, logId: log.logId, fromSeq: head.seq + 1, prev: head.hash }
+      hostile.say(nodes[0], segmentMessage(segmentOf(craft(where, [{ hlc: 1n, sealed }]))))
+      await world.run(3000)
       expect(nodes[0].banned.filter(ban => ban.includes(hostile.deviceId))).toHaveLength(bans)
       expect(nodes[0].node().counters()).toMatchObject({ 'gate.invalid': 1 })
     },
