@@ -1,6 +1,7 @@
 // The load of the charging benchmarks, in a process of its own: many chargers that speak OCPP 1.6J, the same to ours and to the
 // floor. A charger has one call at a time, as OCPP wants it. Whatever is not accepted ends the benchmark. JSON lines, see
 // lines.ts.
+import { setTimeout as sleep } from 'node:timers/promises'
 import '../../src/runtime.ts'
 import WebSocket from 'ws'
 import type { ChargerAccount } from './charging-site.ts'
@@ -103,7 +104,7 @@ async function authorize(args: Args): Promise<unknown> {
   const from = performance.now()
   for (let n = 0; n < rate * seconds; n++) {
     const dueMs = from + (n * 1000) / rate
-    if (dueMs > performance.now()) await pause(dueMs - performance.now())
+    if (dueMs > performance.now()) await sleep(dueMs - performance.now())
     lateMs.push(performance.now() - dueMs)
     const charger = chargers[n % chargers.length] as Charger
     const card = chargers[(n + Math.floor(n / chargers.length)) % chargers.length] as Charger
@@ -113,10 +114,6 @@ async function authorize(args: Args): Promise<unknown> {
     taps.push(answered)
   }
   return { delaysMs: await Promise.all(taps), lateMs }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms))
 }
 
 /** One session of every charger, all at once, each as fast as it is answered. */

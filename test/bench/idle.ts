@@ -1,4 +1,5 @@
 // idle: nothing happens; processor time and bytes of a node all the same.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Kind, startFleet } from './drive.ts'
 import type { Figures } from './figures.ts'
 
@@ -10,7 +11,7 @@ const SETTLE_MS = 30_000
 export async function idle({ nodes, minutes }: Idle, kind: Kind): Promise<Figures> {
   const fleet = await startFleet(kind, nodes)
   try {
-    await pause(SETTLE_MS)
+    await sleep(SETTLE_MS)
     const look = async (): Promise<{ readonly cpuS: number; readonly bytes: number }> => {
       const stats = await Promise.all(
         fleet.nodes.map(node => node.call<{ in: number; out: number }>('stats')),
@@ -21,7 +22,7 @@ export async function idle({ nodes, minutes }: Idle, kind: Kind): Promise<Figure
       }
     }
     const before = await look()
-    await pause(minutes * 60_000)
+    await sleep(minutes * 60_000)
     const after = await look()
     const seconds = minutes * 60
     return {
@@ -33,8 +34,4 @@ export async function idle({ nodes, minutes }: Idle, kind: Kind): Promise<Figure
   } finally {
     await fleet.close()
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms))
 }

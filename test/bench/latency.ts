@@ -1,4 +1,5 @@
 // latency: one event each 200 ms, by turns; from its author's hand to the last node that holds it durable.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Kind, startFleet } from './drive.ts'
 import { type Figures, quantile } from './figures.ts'
 
@@ -21,7 +22,7 @@ export async function latency({ nodes, seconds, size }: Latency, kind: Kind, see
       authored.set(author, number + 1)
       keys.push(`${author}/${number}`)
       written.push((fleet.nodes[author] as (typeof fleet.nodes)[number]).call('one', { size, seed, round }))
-      await new Promise(resolve => setTimeout(resolve, EVERY_MS))
+      await sleep(EVERY_MS)
     }
     const begun = await Promise.all(written)
     await Promise.all(fleet.nodes.map(node => node.call('wait', { total: rounds })))

@@ -1,5 +1,6 @@
 // One mesh node for benchmarks, driven by JSON lines (see lines.ts): the production node, store and network, with meter values
 // of random bytes in place of charging. No OCPP door, no uplink, no operator.
+import { setTimeout as sleep } from 'node:timers/promises'
 import '../../src/runtime.ts'
 import { createServer, type Server } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
@@ -173,7 +174,7 @@ async function connect(args: Args): Promise<unknown> {
     onMessage: (peer, bytes) => here.node.mesh({ kind: 'message', peer, bytes }),
   })
   here.doors.network = network
-  while (network.peers().length < others.length) await pause(20)
+  while (network.peers().length < others.length) await sleep(20)
   return {}
 }
 
@@ -214,10 +215,6 @@ async function fill(args: Args): Promise<unknown> {
     }
   }
   return {}
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms))
 }
 
 serveLines({
