@@ -51,6 +51,7 @@ export type Ledger = {
   readonly keepCertificates: (peer: DeviceId) => void
   /** By the newest certificate of the device that this node has seen (PROTOCOL 2.6). */
   readonly isRevoked: (deviceId: DeviceId) => boolean
+  readonly isVoid: (certificate: Certificate) => boolean
   /** A certificate and the one that issued it, issuer first. */
   readonly chainOf: (certificate: Certificate) => readonly Uint8Array[]
   /** Writes events of our own; opens an epoch when none is open, and a new one when it is full. */
@@ -227,6 +228,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
       const proven = roster.byDevice(peer)
       if (proven) for (const one of chain(proven)) keepCertificate(one)
     },
+    isVoid: folds.isRevoked,
     isRevoked: deviceId => {
       const newest = roster.byDevice(deviceId)
       return newest !== undefined && folds.isRevoked(newest)

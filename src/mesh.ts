@@ -224,7 +224,7 @@ export function createMesh(deps: MeshDeps): Mesh {
         count('mesh.cut-off')
         deps.logger.warn('peer cut off: it was revoked', { peer })
         // Afterwards the hello refuses it (host/hello.ts), unless it was certified anew.
-        deps.network.ban(peer, MAX_BAN_MS, 'revoked')
+        deps.network.ban(peer, BAN_MS, 'revoked')
       }
     },
   }

@@ -209,7 +209,8 @@ function newWay(uplink: Uplink, nowMs: number): Way {
 function aliveNodes(act: Acting): readonly DeviceId[] {
   const fresh = act.ledger.objects
     .ofKind('uplink')
-    .filter(object => Math.abs(act.times.wallMs - object.body.issuedAt) < ALIVE_FOR_MS)
+    .filter(({ body }) => Math.abs(act.times.wallMs - body.issuedAt) < ALIVE_FOR_MS)
+    .filter(({ body }) => !act.ledger.isRevoked(body.deviceId))
   return fresh.map(object => object.body.deviceId)
 }
 

@@ -2,17 +2,17 @@
 // revocation leaves standing is cut from this.
 import { z } from 'zod'
 import type { Certificate } from '../identity/certificate.ts'
-import type { EventRef } from '../log/body.ts'
+import { decodeBody, type EventRef } from '../log/body.ts'
 import { eventsOf } from '../log/event.ts'
 import { wallOf } from '../log/hlc.ts'
 import type { Log } from '../replica/logs.ts'
-import type { DeviceId } from '../units.ts'
+import type { DeviceId, LogId } from '../units.ts'
 import type { ReportDeps } from './report.ts'
 
 export const UNTIL = z.object({ until: z.coerce.number().int().min(0).optional() })
 
-/** Cut-offs hold no more; the epochs before a named one count wholly. */
-const MAX_HEADS = 64
+/** The last event of a log, and the log that it follows. */
+export type Head = EventRef & { readonly prev?: LogId }
 
 export type DeviceReport = {
   readonly deviceId: DeviceId
@@ -20,8 +20,8 @@ export type DeviceReport = {
   readonly serial: number
   readonly notAfterAt: number
   readonly revoked: boolean
-  /** The last event of each log, no later than asked for; the newest logs first. */
-  readonly heads: readonly EventRef[]
+  /** The last event of each log, no later than asked for. */
+  readonly heads: readonly Head[]
 }
 
 /** `until`: UTC ms by the clock of who wrote; undefined for all. */
@@ -37,21 +37,17 @@ export function reportDevices({ node, roster }: ReportDeps, until?: number): rea
     const heads = all
       .filter(log => log.certificate.deviceId === deviceId)
       .flatMap(log => headAt(log, until) ?? [])
-      .toSorted((a, b) => b.at - a.at)
-      .slice(0, MAX_HEADS)
-      .map(({ ref }) => ref)
     return { deviceId, name, serial, notAfterAt, revoked: devices.isRevoked({ deviceId, serial }), heads }
   })
 }
 
-function headAt(log: Log, until?: number): { readonly ref: EventRef; readonly at: number } | undefined {
+function headAt(log: Log, until = Number.POSITIVE_INFINITY): Head | undefined {
   const events = eventsOf(log.logId, log.fork ? log.elements.slice(0, log.fork.seq) : log.elements)
-  let newest: { readonly ref: EventRef; readonly at: number } | undefined
-  for (const { logId, seq, hash, hlc } of events) {
-    const at = wallOf(hlc)
-    // The clock of a log never falls.
-    if (until !== undefined && at > until) break
-    newest = { ref: { logId, seq, hash }, at }
-  }
-  return newest
+  // The clock of a log never falls.
+  const newest = events.filter(event => wallOf(event.hlc) <= until).at(-1)
+  const [first] = events
+  if (!newest || !first) return undefined
+  const said = decodeBody(first.type, first.body)
+  const prev = said?.name === 'epoch_open' ? said.body.prev?.logId : undefined
+  return { logId: newest.logId, seq: newest.seq, hash: newest.hash, ...(prev && { prev }) }
 }

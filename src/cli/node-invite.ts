@@ -1,10 +1,11 @@
 // `chargemesh node invite`: a code for one new node, good once and for minutes; this command waits until it was used.
 import { networkInterfaces } from 'node:os'
 import type { Command } from 'commander'
-import { MeshError } from '../errors.ts'
+import { parseHostPort } from '../config.ts'
+import { InvariantBroken, MeshError } from '../errors.ts'
 import { codeOf } from '../host/invitation.ts'
-import { type OpenInvitation, openInvitation } from '../host/invite.ts'
-import { admissionOf, certifyNode } from '../host/site-birth.ts'
+import { type NodeKeys, type OpenInvitation, openInvitation } from '../host/invite.ts'
+import { type AdmissionFile, admissionOf, certifyNode } from '../host/site-birth.ts'
 import { asOperator, collect, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { print, printJson, untilStopped } from './output.ts'
 import { drawQr } from './qr.ts'
@@ -50,18 +51,21 @@ async function invite(options: InviteOptions): Promise<void> {
       'CONFIG_INVALID',
       `--name: ${options.name.length} characters, wanted 1 to ${MAX_NAME}`,
     )
+  if (!/^[A-Za-z0-9.-]{1,64}$/.test(host))
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `--host ${host}: wanted a name or an IPv4 address of at most 64 characters`,
+    )
+  for (const peer of options.peer)
+    if (!parseHostPort(peer))
+      throw new MeshError('CONFIG_INVALID', `--peer ${peer}: wanted host:port, such as 192.168.7.21:4001`)
   const invitation = await openInvitation({
     listen: { host: '0.0.0.0', port },
     forMs: minutes * MINUTE_MS,
     nowAt: Date.now,
     peers: options.peer,
-    admit: async keys => {
-      const { name } = options
-      const admission = await asOperator({ ...options, json: true }, async operator =>
-        admissionOf(operator, await certifyNode(operator, keys, { name, nowAt: Date.now() })),
-      )
-      return { name, admission }
-    },
+    onFault: reason => void process.stderr.write(`a node asked in vain: ${reason}\n`),
+    admit: async keys => await admit(options, keys),
   })
   try {
     const code = codeOf({ host, port: invitation.port, secret: invitation.secret })
@@ -75,6 +79,25 @@ async function invite(options: InviteOptions): Promise<void> {
   } finally {
     await invitation.close()
   }
+}
+
+async function admit(
+  options: InviteOptions,
+  keys: NodeKeys,
+): Promise<{ readonly name: string; readonly admission: AdmissionFile }> {
+  const { name } = options
+  let admission: AdmissionFile | undefined
+  try {
+    await asOperator({ ...options, json: true }, async operator => {
+      admission = admissionOf(operator, await certifyNode(operator, keys, { name, nowAt: Date.now() }))
+    })
+  } catch (error) {
+    // It is certified all the same, and brings its certificate to whoever did not take it now.
+    if (!admission || !(error instanceof MeshError)) throw error
+    process.stderr.write(`${error.message}\n`)
+  }
+  if (!admission) throw new InvariantBroken('an operator that did nothing')
+  return { name, admission }
 }
 
 async function used({ joined }: OpenInvitation): Promise<void> {

@@ -1,7 +1,7 @@
 // `chargemesh node revoke`: a node is out of the mesh for good, and what it writes from now on counts nowhere.
 import type { Command } from 'commander'
 import { z } from 'zod'
-import type { DeviceReport } from '../api/devices.ts'
+import type { DeviceReport, Head } from '../api/devices.ts'
 import { check } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import type { EventRef } from '../log/body.ts'
@@ -24,7 +24,9 @@ const DEVICES = z.array(
     serial: z.int(),
     notAfterAt: z.number(),
     revoked: z.boolean(),
-    heads: z.array(z.object({ logId: z.string(), seq: z.int(), hash: z.string() })),
+    heads: z.array(
+      z.object({ logId: z.string(), seq: z.int(), hash: z.string(), prev: z.string().optional() }),
+    ),
   }),
 )
 
@@ -64,21 +66,31 @@ async function revoke(name: string, options: RevokeOptions): Promise<void> {
     options.via.map(async dir => devicesIn(await (await clientIn(dir)).get(`/v1/devices${query}`))),
   )
   const device = chosen(reports.flat(), name)
-  if (device.revoked)
-    throw new MeshError('CONFIG_INVALID', `${device.name} (${device.deviceId}) is revoked already`)
-  const cutoff = furthest(
+  // The strictest of several counts, so an earlier time may be said later.
+  if (device.revoked && until === undefined)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `${device.name} (${device.deviceId}) is revoked already; say --since when it was gone earlier than that`,
+    )
+  const { cutoff, leftOut } = cutoffOf(
     reports.flatMap(report =>
       report.filter(one => one.deviceId === device.deviceId).flatMap(one => one.heads),
     ),
   )
+  if (leftOut > 0)
+    process.stderr.write(
+      `${device.name} wrote ${leftOut} more logs that follow nothing: what stands there counts no more. No honest node does that\n`,
+    )
   await asOperator(options, async operator => {
     const { deviceId, serial } = device
     await operator.record([{ name: 'device_revoke', body: { deviceId, serial, reason, cutoff } }])
-    const events = cutoff.reduce((sum, { seq }) => sum + seq + 1, 0)
+    const upTo = cutoff.map(
+      ({ logId, seq }) => `\n  log ${logId} counts up to event ${seq}, with all before it`,
+    )
     say(
       options,
       { deviceId, name: device.name, reason, cutoff },
-      `${device.name} is revoked (${reason}): ${events} events of it count, nothing that it writes from now on does`,
+      `${device.name} is revoked (${reason}); nothing that it writes from now on counts${upTo.join('')}`,
     )
   })
 }
@@ -87,14 +99,18 @@ function devicesIn(answer: unknown): readonly DeviceReport[] {
   return check('devices', DEVICES, answer).map(device => ({
     ...device,
     deviceId: device.deviceId as DeviceId,
-    heads: device.heads.map(({ logId, seq, hash }) => ({
+    heads: device.heads.map(({ logId, seq, hash, prev }) => ({
       ...{ logId: logId as LogId, seq, hash: hash as EventHash },
+      ...(prev !== undefined && { prev: prev as LogId }),
     })),
   }))
 }
 
 function chosen(devices: readonly DeviceReport[], name: string): DeviceReport {
-  const byId = new Map(devices.map(device => [device.deviceId, device]))
+  // Of several nodes that were asked, the one that knows the newest certificate.
+  const byId = new Map(
+    devices.toSorted((a, b) => a.serial - b.serial).map(device => [device.deviceId, device]),
+  )
   const found = [...byId.values()].filter(device => device.name === name || device.deviceId === name)
   const [one] = found
   if (!one) {
@@ -114,9 +130,30 @@ function chosen(devices: readonly DeviceReport[], name: string): DeviceReport {
   return one
 }
 
-/** Several nodes were asked: of each log the furthest head that any of them holds. */
-function furthest(heads: readonly EventRef[]): readonly EventRef[] {
-  const byLog = new Map<LogId, EventRef>()
+/**
+ * What still counts: the furthest head that anybody holds of each log that no other one follows; those before it count wholly.
+ * Where a thief has opened more logs than a cut-off holds, those with the longest history are kept.
+ */
+export function cutoffOf(heads: readonly Head[]): {
+  readonly cutoff: readonly EventRef[]
+  readonly leftOut: number
+} {
+  const byLog = new Map<LogId, Head>()
   for (const head of heads) if ((byLog.get(head.logId)?.seq ?? -1) < head.seq) byLog.set(head.logId, head)
-  return [...byLog.values()].slice(0, MAX_HEADS)
+  const followed = new Set([...byLog.values()].flatMap(({ prev }) => prev ?? []))
+  const history = (head: Head): number => {
+    const seen = new Set<LogId>()
+    let events = 0
+    for (let at: Head | undefined = head; at && !seen.has(at.logId); at = at.prev && byLog.get(at.prev)) {
+      seen.add(at.logId)
+      events += at.seq + 1
+    }
+    return events
+  }
+  const tips = [...byLog.values()].filter(({ logId }) => !followed.has(logId))
+  const kept = tips.toSorted((a, b) => history(b) - history(a)).slice(0, MAX_HEADS)
+  return {
+    cutoff: kept.map(({ logId, seq, hash }) => ({ logId, seq, hash })),
+    leftOut: tips.length - kept.length,
+  }
 }

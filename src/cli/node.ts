@@ -1,9 +1,10 @@
 // `chargemesh node`: make one, run one.
-import { access, writeFile } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { writeNodeConfig } from '../config.ts'
 import { MeshError } from '../errors.ts'
+import { IDENTITY_FILE } from '../host/identity-files.ts'
 import { invitationIn } from '../host/invitation.ts'
 import { joinByInvitation } from '../host/join.ts'
 import { API_FILE, NODE_FILE } from '../host/node-files.ts'
@@ -85,8 +86,13 @@ Examples:
 
 async function join_(code: string | undefined, options: JoinOptions): Promise<void> {
   const file = join(options.dir, NODE_FILE)
+  if (await exists(join(options.dir, IDENTITY_FILE)))
+    throw new MeshError('CONFIG_INVALID', `${options.dir} holds a node already; choose an empty folder`)
   if (await exists(file))
-    throw new MeshError('CONFIG_INVALID', `${file} exists: this folder holds a node already`)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `${file} exists, and there is no identity beside it: an earlier join did not finish. Remove the folder and join again`,
+    )
   if (code === undefined) await joinHere(options, file)
   else await joinByCode(code, options, file)
 }
@@ -100,10 +106,9 @@ async function joinHere(options: JoinOptions, file: string): Promise<void> {
       'give the code that `chargemesh node invite` printed, or --site and --name on the operator’s machine',
     )
   // Settings are checked before anything is written.
-  const config = configOf(options, { name, peers: options.peer })
+  const settings = configOf(options, { name, peers: options.peer })
   await asOperator({ ...options, site, json: true }, async operator => {
-    const certificate = await createNode(operator, options.dir, { name, nowAt: Date.now() })
-    await writeFile(file, config)
+    const certificate = await createNode(operator, options.dir, { name, nowAt: Date.now(), settings })
     tellReady(options, { name, deviceId: certificate.deviceId, file })
   })
 }
@@ -121,8 +126,15 @@ async function joinByCode(code: string, options: JoinOptions, file: string): Pro
       'with a code, --site and --name are what the operator says: leave them out',
     )
   configOf(options, { name: 'to come', peers: options.peer })
-  const { certificate, name, peers, clockOffMs } = await joinByInvitation(options.dir, invitation, Date.now)
-  await writeFile(file, configOf(options, { name, peers: [...new Set([...peers, ...options.peer])] }))
+  const { certificate, name, isUnheard, clockOffMs } = await joinByInvitation(options.dir, invitation, {
+    nowAt: Date.now,
+    settings: (called, peers) =>
+      configOf(options, { name: called, peers: [...new Set([...peers, ...options.peer])] }),
+  })
+  if (isUnheard)
+    process.stderr.write(
+      'the operator’s machine did not hear that this node is ready; `node invite` may be stopped there\n',
+    )
   if (clockOffMs !== undefined)
     process.stderr.write(
       `the clock of this machine is ${Math.round(Math.abs(clockOffMs) / 3_600_000)} hours ${clockOffMs > 0 ? 'ahead of' : 'behind'} the operator’s: set it before you start the node, or others may refuse it\n`,

@@ -1,5 +1,5 @@
 // The operator's side of an invitation: it waits for one node that knows the secret, certifies the keys that the node made for
-// itself, and hands it what it needs of the site. Whoever does not know the secret learns nothing, and is heard 20 times.
+// itself, and hands it what it needs of the site. Whoever does not know the secret learns nothing.
 import Fastify from 'fastify'
 import { MeshError, reasonOf } from '../errors.ts'
 import { sealTo } from '../identity/seal.ts'
@@ -10,14 +10,16 @@ import { type Admission, ASK, type Ask, askDigest, JOIN_PATH, MAX_ASK_BYTES } fr
 import type { AdmissionFile, certifyNode } from './site-birth.ts'
 import { systemRandom } from './system.ts'
 
-/** Somebody who guesses would need 2^127 tries; this is for whoever has an old code. */
-const MAX_STRANGERS = 20
+/** A body that comes more slowly keeps nobody waiting. */
+const REQUEST_MS = 10_000
 
 export type Inviting = {
   readonly listen: { readonly host: string; readonly port: number }
   readonly forMs: number
   /** Signs for these keys, and gives what the node needs; called once for each node that asks. */
   readonly admit: (keys: NodeKeys) => Promise<{ readonly name: string; readonly admission: AdmissionFile }>
+  /** Somebody asked in vain; said to the operator, and to nobody else. */
+  readonly onFault: (reason: string) => void
   readonly nowAt: () => number
   /** Nodes that the new one may dial. */
   readonly peers: readonly string[]
@@ -28,7 +30,7 @@ export type NodeKeys = Parameters<typeof certifyNode>[1]
 export type OpenInvitation = {
   readonly port: number
   readonly secret: Uint8Array
-  /** The name of who joined. Rejects when time is over, or when too many strangers came. */
+  /** The name of who joined. Rejects when time is over. */
   readonly joined: Promise<string>
   readonly close: () => Promise<void>
 }
@@ -36,20 +38,16 @@ export type OpenInvitation = {
 export async function openInvitation(inviting: Inviting): Promise<OpenInvitation> {
   const secret = systemRandom().bytes(SECRET_BYTES)
   const { promise: joined, resolve, reject } = Promise.withResolvers<string>()
-  const server = Fastify({ bodyLimit: MAX_ASK_BYTES, logger: false })
-  let strangers = 0
+  const server = Fastify({ bodyLimit: MAX_ASK_BYTES, requestTimeout: REQUEST_MS, logger: false })
+  server.removeAllContentTypeParsers()
   /** A node whose answer got lost asks again with the same keys, and gets the same. */
   let admitted: { readonly keys: string; readonly name: string; readonly answer: Uint8Array } | undefined
   let working: Promise<Uint8Array | undefined> = Promise.resolve(undefined)
 
   const answer = async (body: Uint8Array): Promise<Uint8Array | undefined> => {
     const ask = readAsk(secret, body)
-    if (!ask) {
-      strangers += 1
-      if (strangers >= MAX_STRANGERS)
-        reject(new MeshError('NETWORK_FAILED', `${strangers} asked who do not know the code: make another`))
-      return undefined
-    }
+    // Who guesses would need 2^127 tries.
+    if (!ask) return undefined
     const keys = `${ask.peerKey}${ask.logKey}${ask.sealKey}`
     if (admitted) return admitted.keys === keys ? admitted.answer : undefined
     const { name, admission } = await inviting.admit({
@@ -63,20 +61,23 @@ export async function openInvitation(inviting: Inviting): Promise<OpenInvitation
     done(null, body),
   )
   server.post(JOIN_PATH, async (request, reply) => {
-    const body = new Uint8Array(request.body as Buffer)
+    if (!Buffer.isBuffer(request.body)) return await reply.code(400).send()
+    const body = new Uint8Array(request.body)
     if (admitted && openBox(secret, 'done', body)) {
       resolve(admitted.name)
       return await reply.code(204).send()
     }
     // One at a time: the first node that knows the secret is the one that is meant.
-    working = working.then(() => answer(body))
+    const made = working.then(() => answer(body))
+    working = made.catch(() => undefined)
     try {
-      const made = await working
-      if (made) return await reply.type('application/octet-stream').send(Buffer.from(made))
+      const answered = await made
+      if (answered) return await reply.type('application/octet-stream').send(Buffer.from(answered))
       return await reply.code(403).send()
     } catch (error) {
-      reject(error)
-      return await reply.code(500).send({ error: reasonOf(error) })
+      // The next one may find the folder free: the invitation stands.
+      inviting.onFault(reasonOf(error))
+      return await reply.code(500).send()
     }
   })
   await server.listen(inviting.listen)

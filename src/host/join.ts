@@ -63,15 +63,23 @@ export type JoinedNode = {
   readonly certificate: Certificate
   readonly name: string
   readonly peers: readonly string[]
+  /** The operator's machine has not heard that we are done; its invitation ends with its time. */
+  readonly isUnheard: boolean
   /** Our clock minus the operator's, in ms, when that is more than half a day. */
   readonly clockOffMs?: number
+}
+
+export type Joining = {
+  /** The text of the node's settings file; refuses what cannot be set before anything is written. */
+  readonly settings: (name: string, peers: readonly string[]) => string
+  readonly nowAt: () => number
 }
 
 /** Joins by invitation and writes the node's folder; nothing is written unless everything fits. */
 export async function joinByInvitation(
   dir: string,
   invitation: Invitation,
-  nowAt: () => number,
+  { settings, nowAt }: Joining,
 ): Promise<JoinedNode> {
   await requireVacant(dir)
   const { bytes } = systemRandom()
@@ -98,6 +106,7 @@ export async function joinByInvitation(
   if (!siteKey) throw refusal('the site key is not for this node')
   const certificate = await installNode(dir, {
     ...{ name: said.name, site: said.site, keys, certificates: said.certificates, siteKey: hex(siteKey) },
+    settings: settings(said.name, said.peers),
     submission: {
       certificates: said.submission.certificates.map(fromBase64),
       segments: said.submission.segments.map(({ logId, fromSeq, update }) => ({
@@ -106,11 +115,15 @@ export async function joinByInvitation(
       objects: said.submission.objects.map(fromBase64),
     },
   })
-  // Only now: an answer that was not kept is given again to the same keys.
-  await post(invitation, boxWith(secret, 'done', { nonce: bytes(12), plain: new Uint8Array() }))
+  // Only now: an answer that was not kept is given again to the same keys. The node is whole, whether that is heard or not.
+  const done = boxWith(secret, 'done', { nonce: bytes(12), plain: new Uint8Array() })
+  const isUnheard = await insist(invitation, done).then(
+    () => false,
+    () => true,
+  )
   const offMs = nowAt() - said.nowAt
   return {
-    ...{ certificate, name: said.name, peers: said.peers },
+    ...{ certificate, name: said.name, peers: said.peers, isUnheard },
     ...(Math.abs(offMs) > CLOCK_TOLERANCE_MS && { clockOffMs: offMs }),
   }
 }
@@ -137,6 +150,7 @@ async function post({ host, port }: Invitation, body: Uint8Array): Promise<Uint8
     })
     answer = await bounded(response)
   } catch (error) {
+    if (error instanceof MeshError) throw error
     throw new MeshError(
       'NODE_UNREACHABLE',
       `nobody answers at ${where}: the code was used, or its minutes are over, or this machine cannot reach the operator’s; make another with \`chargemesh node invite\``,

@@ -90,11 +90,13 @@ export class Link {
 
   acceptSync(stream: Stream): void {
     if (!this.certificate) this.#refuseStream(stream, 'sync-before-hello')
-    else
-      this.#listen(stream, MAX_MESSAGE_BYTES, message => {
-        this.#heardMs = this.#owner.clock.monotonicMs()
-        this.#owner.onMessage(this, message)
+    else {
+      // A large message on a slow line: its sender waits for a sign of life as well.
+      stream.addEventListener('message', ({ data }) => {
+        if (data.byteLength > FRAME_HEADER_BYTES) this.#heardMs = this.#owner.clock.monotonicMs()
       })
+      this.#listen(stream, MAX_MESSAGE_BYTES, message => this.#owner.onMessage(this, message))
+    }
   }
 
   /** It can be written to, now or when the peer has taken what waits. */

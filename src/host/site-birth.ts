@@ -30,6 +30,7 @@ import {
   writeIdentity,
   writeSecret,
 } from './identity-files.ts'
+import { NODE_FILE } from './node-files.ts'
 import { ISSUER_FOLDER, type Operator } from './operator.ts'
 import { systemRandom } from './system.ts'
 
@@ -103,11 +104,15 @@ export async function announceCloud(operator: Operator, cloud: IdentityFile): Pr
 export type NewNode = { readonly name: string; readonly nowAt: number }
 
 /** Makes a node's identity here, enters its certificate in the operator's log, and lays that log into the node's journal. */
-export async function createNode(operator: Operator, dir: string, node: NewNode): Promise<Certificate> {
+export async function createNode(
+  operator: Operator,
+  dir: string,
+  node: NewNode & { readonly settings: string },
+): Promise<Certificate> {
   await requireVacant(dir)
   const keys = drawKeys(systemRandom().bytes)
   const encoded = await certifyNode(operator, publicKeys(keys), node)
-  return await installNode(dir, { ...admissionOf(operator, encoded), name: node.name, keys })
+  return await installNode(dir, { ...admissionOf(operator, encoded), ...node, keys })
 }
 
 /** Refuses a folder that holds an identity: keys are never overwritten. */
@@ -153,16 +158,24 @@ export function admissionOf({ site, identity, submission }: Operator, encoded: U
   return { site, certificates, siteKey, submission: submission() }
 }
 
-type Installing = AdmissionFile & { readonly name: string; readonly keys: DeviceKeys }
+type Installing = AdmissionFile & {
+  readonly name: string
+  readonly keys: DeviceKeys
+  /** The text of its settings file. */
+  readonly settings: string
+}
 
 /** Writes a node's folder: it knows the site's policy from its first boot, before it has met another one. */
 export async function installNode(dir: string, node: Installing): Promise<Certificate> {
   const { name, site, keys, certificates, siteKey } = node
   const own = ownIn(node)
+  await mkdir(dir, { recursive: true })
+  await seedJournal(dir, node, own)
+  await writeSecret(join(dir, NODE_FILE), node.settings)
+  // Last: a folder with an identity is a whole node.
   await writeIdentity(dir, {
     ...{ version: 1, name, site, keys: hexKeys(keys), certificates: [...certificates], siteKey },
   })
-  await seedJournal(dir, node, own)
   return own.certificate
 }
 

@@ -99,13 +99,24 @@ type StoreUpdate = (name: string, update: Uint8Array) => Promise<number | null>
 /** Updates of one document that come within so long are written as one: y-leveldb looks for its place at each write. */
 const GATHER_MS = 250
 
+type Batch = {
+  readonly updates: Map<string, readonly Uint8Array[]>
+  readonly done: { readonly promise: Promise<void>; readonly resolve: () => void }
+}
+
+function newBatch(): Batch {
+  return { updates: new Map(), done: Promise.withResolvers<void>() }
+}
+
 class WriteBehind {
   readonly #trust: Trust
   readonly #storeUpdate: StoreUpdate
-  #waiting = new Map<string, Uint8Array[]>()
+  #gathered = newBatch()
   #puts = 0
   #bytes = 0
-  #running: Promise<void> | undefined
+  #isRunning = false
+  /** What was taken to be written, up to the last of it. */
+  #written: Promise<void> = Promise.resolve()
   #hurry: () => void = () => undefined
 
   constructor(trust: Trust, storeUpdate: StoreUpdate) {
@@ -113,10 +124,10 @@ class WriteBehind {
     this.#storeUpdate = storeUpdate
   }
 
-  /** Whoever waits is not kept waiting for more to gather. */
+  /** Of what was put so far; whoever waits is not kept waiting for more to gather, and not for what comes later. */
   get settled(): Promise<void> {
     this.#hurry()
-    return this.#running ?? Promise.resolve()
+    return this.#gathered.updates.size > 0 ? this.#gathered.done.promise : this.#written
   }
 
   put(name: string, update: Uint8Array): void {
@@ -127,20 +138,22 @@ class WriteBehind {
     }
     this.#puts++
     this.#bytes += update.length
-    const gathered = this.#waiting.get(name)
-    if (gathered) gathered.push(update)
-    else this.#waiting.set(name, [update])
-    this.#running ??= this.#run()
+    const { updates } = this.#gathered
+    updates.set(name, [...(updates.get(name) ?? []), update])
+    if (!this.#isRunning) void this.#run()
   }
 
   async #run(): Promise<void> {
-    while (this.#waiting.size > 0) {
+    this.#isRunning = true
+    while (this.#gathered.updates.size > 0) {
       await this.#gather()
-      const all = this.#waiting
-      this.#waiting = new Map()
-      for (const [name, updates] of all) await this.#store(name, updates)
+      const { updates, done } = this.#gathered
+      this.#gathered = newBatch()
+      this.#written = done.promise
+      for (const [name, all] of updates) await this.#store(name, all)
+      done.resolve()
     }
-    this.#running = undefined
+    this.#isRunning = false
   }
 
   #gather(): Promise<void> {

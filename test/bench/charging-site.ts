@@ -44,7 +44,7 @@ export async function withChargingSite<T>(
       const newNode = async (): Promise<string> => {
         nodes += 1
         const [dir, name] = [join(folder, `node-${nodes}`), `node-${nodes}`]
-        await createNode(operator, dir, { name, nowAt: Date.now() })
+        await createNode(operator, dir, { name, nowAt: Date.now(), settings: '' })
         const doors = { mesh: { listen: ANY_PORT }, ocpp: { listen: ANY_PORT }, api: { listen: ANY_PORT } }
         writeFileSync(join(dir, NODE_FILE), writeNodeConfig({ name, ...doors, log: { level: 'error' } }))
         return dir

@@ -16,6 +16,8 @@ let folder: Awaited<ReturnType<typeof tempFolder>>
 let [site, nodeDir, dir] = ['', '', '']
 let running: RunningNode[] = []
 let invitation: OpenInvitation | undefined
+let faults: string[] = []
+const plainly = { settings: () => 'name: pole-7\n', nowAt: Date.now }
 
 beforeEach(async () => {
   folder = await tempFolder()
@@ -23,6 +25,7 @@ beforeEach(async () => {
   site = started.site
   nodeDir = started.nodeDir
   running = [started.node]
+  faults = []
   dir = join(folder.dir, NAME)
   await mustRun('token', 'add', 'AAAA', '--label', 'a', '--site', site, '--via', nodeDir)
 })
@@ -38,6 +41,7 @@ async function invite(forMs = 60_000): Promise<string> {
   invitation = await openInvitation({
     ...{ listen: { host: '127.0.0.1', port: 0 }, forMs, nowAt: Date.now },
     peers: [running[0]?.meshAddresses[0] ?? ''],
+    onFault: reason => void faults.push(reason),
     admit: async keys => {
       const operator = await openOperator(site)
       try {
@@ -82,14 +86,63 @@ describe('a code', () => {
     expect(late).toMatchObject({ code: 1, error: expect.stringContaining('its minutes are over') })
   })
 
-  it('of another invitation opens nothing, and is not heard for ever', async () => {
+  it('of another invitation opens nothing, and leaves this one as it was', async () => {
     const code = await invite()
     const read = invitationIn(code)
     if (!read) throw new Error(code)
     const wrong = { ...read, secret: read.secret.toReversed() }
-    for (let i = 0; i < 20; i++)
-      await expect(joinByInvitation(dir, wrong, Date.now)).rejects.toThrow('does not know this code')
-    await expect(invitation?.joined).rejects.toThrow('20 asked who do not know the code')
+    for (let i = 0; i < 30; i++)
+      await expect(joinByInvitation(dir, wrong, plainly)).rejects.toThrow('does not know this code')
+    await mustRun('node', 'join', code, '--dir', dir, ...ports)
+    expect(await invitation?.joined).toBe(NAME)
+  })
+
+  it.each([
+    ['application/json', '1900000000'],
+    ['text/plain', '1900000000'],
+    ['application/octet-stream', 'x'.repeat(5000)],
+  ])('says nothing to a stranger who sends %s', async (type, body) => {
+    const read = invitationIn(await invite())
+    const answer = await fetch(`http://127.0.0.1:${read?.port}/join`, {
+      ...{ method: 'POST', headers: { 'content-type': type }, body },
+    })
+    expect([400, 403, 413, 415]).toContain(answer.status)
+  })
+
+  it('stands while the operator’s folder is busy, and is used when it is free', async () => {
+    const code = await invite()
+    const operator = await openOperator(site)
+    const said = await run('node', 'join', code, '--dir', dir, ...ports)
+    expect(said).toMatchObject({ code: 1, error: expect.stringContaining('see what') })
+    expect(faults.join()).toContain('is used by')
+    await operator.close()
+    await mustRun('node', 'join', code, '--dir', dir, ...ports)
+  })
+
+  it('makes a whole node although nobody hears that it is done', async () => {
+    const read = invitationIn(await invite())
+    if (!read) throw new Error('no code')
+    const settings = (): string => {
+      // The operator stops waiting between the answer and the end.
+      void invitation?.close()
+      return 'name: pole-7\n'
+    }
+    const joined = await joinByInvitation(dir, read, { ...plainly, settings })
+    expect(joined.isUnheard).toBe(true)
+    expect((await readFile(join(dir, 'identity.json'), 'utf8')).length).toBeGreaterThan(0)
+  })
+
+  it('writes nothing where the settings cannot be', async () => {
+    const read = invitationIn(await invite())
+    if (!read) throw new Error('no code')
+    const settings = (): string => {
+      throw new Error('no such port')
+    }
+    await expect(joinByInvitation(dir, read, { ...plainly, settings })).rejects.toThrow('no such port')
+    await expect(readFile(join(dir, 'identity.json'))).rejects.toThrow('ENOENT')
+    await joinByInvitation(dir, read, plainly).catch(error =>
+      expect(String(error)).toContain('another node used it'),
+    )
   })
 
   it('is void when its minutes are over', async () => {
@@ -112,7 +165,9 @@ describe('a code', () => {
     const read = invitationIn(await invite())
     if (!read) throw new Error('no code')
     const yearMs = 365 * 24 * 3600 * 1000
-    const { clockOffMs } = await joinByInvitation(dir, read, () => Date.now() - yearMs)
+    const { clockOffMs } = await joinByInvitation(dir, read, {
+      ...{ ...plainly, nowAt: () => Date.now() - yearMs },
+    })
     expect(Math.round((clockOffMs ?? 0) / yearMs)).toBe(-1)
   })
 })
@@ -121,6 +176,8 @@ it('node invite says what is wrong with its options', async () => {
   for (const [words, complaint] of [
     [['--minutes', '0'], '--minutes 0: wanted a whole number from 1 to 1440'],
     [['--port', '70000'], '--port 70000'],
+    [['--peer', 'pole-01'], '--peer pole-01: wanted host:port'],
+    [['--host', '::1'], '--host ::1: wanted a name or an IPv4 address'],
   ] as const) {
     const said = await run('node', 'invite', '--site', site, '--name', 'x', ...words)
     expect(said).toMatchObject({ code: 1, error: expect.stringContaining(complaint) })
