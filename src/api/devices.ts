@@ -1,9 +1,9 @@
 // The nodes of a site as one of them knows them: certificates, who was revoked, and how far each one's logs reach. What a
 // revocation leaves standing is cut from this.
 import { z } from 'zod'
-import type { Certificate } from '../identity/certificate.ts'
+import { invariant } from '../errors.ts'
 import { decodeBody, type EventRef } from '../log/body.ts'
-import { eventsOf } from '../log/event.ts'
+import { decodeElement, type Element } from '../log/event.ts'
 import { wallOf } from '../log/hlc.ts'
 import type { Log } from '../replica/logs.ts'
 import type { DeviceId, LogId } from '../units.ts'
@@ -32,22 +32,32 @@ export function reportDevices({ node, roster }: ReportDeps, until?: number): rea
   const known = new Set(
     roster.all().flatMap(({ roles, deviceId }) => (roles.includes('node') ? [deviceId] : [])),
   )
-  return [...known].map(deviceId => {
-    const { name, serial, notAfterAt } = roster.byDevice(deviceId) as Certificate
+  return [...known].flatMap(deviceId => {
+    const newest = roster.byDevice(deviceId)
+    if (!newest) return []
+    const { name, serial, notAfterAt } = newest
     const heads = all
       .filter(log => log.certificate.deviceId === deviceId)
       .flatMap(log => headAt(log, until) ?? [])
-    return { deviceId, name, serial, notAfterAt, revoked: devices.isRevoked({ deviceId, serial }), heads }
+    return [{ deviceId, name, serial, notAfterAt, revoked: devices.isRevoked(newest), heads }]
   })
 }
 
 function headAt(log: Log, until = Number.POSITIVE_INFINITY): Head | undefined {
-  const events = eventsOf(log.logId, log.fork ? log.elements.slice(0, log.fork.seq) : log.elements)
-  // The clock of a log never falls.
-  const newest = events.filter(event => wallOf(event.hlc) <= until).at(-1)
-  const [first] = events
-  if (!newest || !first) return undefined
+  const { logId, elements, hashes, fork } = log
+  let seq = (fork?.seq ?? elements.length) - 1
+  // The clock of a log never falls, so what is looked for is not far from its end.
+  while (seq >= 0 && wallOf(elementAt(log, seq).hlc) > until) seq -= 1
+  const hash = hashes[seq]
+  if (hash === undefined) return undefined
+  const first = elementAt(log, 0)
   const said = decodeBody(first.type, first.body)
   const prev = said?.name === 'epoch_open' ? said.body.prev?.logId : undefined
-  return { logId: newest.logId, seq: newest.seq, hash: newest.hash, ...(prev && { prev }) }
+  return { logId, seq, hash, ...(prev && { prev }) }
+}
+
+function elementAt({ elements }: Log, seq: number): Element {
+  const element = decodeElement(elements[seq] ?? new Uint8Array())
+  invariant(typeof element !== 'string', 'an element that passed the gate can be read again')
+  return element
 }

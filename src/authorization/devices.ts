@@ -15,7 +15,6 @@ export type Devices = {
   /** True when that was news. */
   readonly addEpoch: (deviceId: DeviceId, epoch: Epoch) => boolean
   readonly isRevoked: (device: { readonly deviceId: DeviceId; readonly serial: number }) => boolean
-  readonly revoked: () => readonly DeviceId[]
   /** The number of the log's first event that does not count; infinite where all do. */
   readonly limitOf: (deviceId: DeviceId, logId: LogId) => number
 }
@@ -48,7 +47,6 @@ export function createDevices(): Devices {
     },
     isRevoked: ({ deviceId, serial }) =>
       devices.get(deviceId)?.revocations.some(revocation => serial <= revocation.serial) ?? false,
-    revoked: () => [...devices].filter(([, held]) => held.revocations.length > 0).map(([id]) => id),
     limitOf: (deviceId, logId) => {
       const held = devices.get(deviceId)
       if (!held || held.revocations.length === 0) return Number.POSITIVE_INFINITY
