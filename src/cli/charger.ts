@@ -6,10 +6,10 @@ import { systemRandom } from '../host/system.ts'
 import type { AnyBody } from '../log/body.ts'
 import { makeCredential } from '../ocpp/credential.ts'
 import { type ChargerId, chargerId } from '../units.ts'
+import { wholeNumber } from './number.ts'
 import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
 import { DASH_HELP, secretOf } from './secret.ts'
-import { wholeNumber } from './token.ts'
 
 type AddOptions = OperatorOptions & {
   readonly connectors: string

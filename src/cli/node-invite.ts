@@ -6,6 +6,7 @@ import { InvariantBroken, MeshError } from '../errors.ts'
 import { codeOf } from '../host/invitation.ts'
 import { type NodeKeys, type OpenInvitation, openInvitation } from '../host/invite.ts'
 import { type AdmissionFile, admissionOf, certifyNode } from '../host/site-birth.ts'
+import { wholeNumber } from './number.ts'
 import { asOperator, collect, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { print, printJson, untilStopped } from './output.ts'
 import { drawQr } from './qr.ts'
@@ -43,8 +44,8 @@ Example:
 }
 
 async function invite(options: InviteOptions): Promise<void> {
-  const minutes = wholeIn('--minutes', options.minutes, { least: 1, most: MAX_MINUTES })
-  const port = wholeIn('--port', options.port, { least: 0, most: 65_535 })
+  const minutes = wholeNumber('--minutes', options.minutes, { least: 1, most: MAX_MINUTES })
+  const port = wholeNumber('--port', options.port, { least: 0, most: 65_535 })
   const host = options.host ?? ownAddress()
   if (options.name.length === 0 || options.name.length > MAX_NAME)
     throw new MeshError(
@@ -116,19 +117,6 @@ function tell(
     print(
       `${drawQr(code)}\n${options.name} may join for ${minutes} minutes with\n\n  ${code}\n\n  chargemesh node join ${code} --dir ./${options.name}\n\nwaiting ...`,
     )
-}
-
-function wholeIn(
-  option: string,
-  text: string,
-  range: { readonly least: number; readonly most: number },
-): number {
-  const value = Number(text)
-  if (/^\d+$/.test(text) && value >= range.least && value <= range.most) return value
-  throw new MeshError(
-    'CONFIG_INVALID',
-    `${option} ${text}: wanted a whole number from ${range.least} to ${range.most}`,
-  )
 }
 
 function ownAddress(): string {

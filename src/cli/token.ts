@@ -8,6 +8,7 @@ import { rememberingTokens, tokenSecretIn } from '../host/tokens.ts'
 import { normalTag } from '../identity/token.ts'
 import { type AnyBody, type BodyOf, MAX_SUPERSEDED } from '../log/body.ts'
 import type { TokenRef } from '../units.ts'
+import { wholeNumber } from './number.ts'
 import { asOperator, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
 import { startProgress } from './progress.ts'
@@ -164,12 +165,6 @@ function grantOf(operator: Operator, tokenRef: TokenRef, options: GrantOptions):
     ...(options.label !== undefined && { visualNumber: options.label.slice(0, 48) }),
   }
   return { name: 'grant', body }
-}
-
-export function wholeNumber(option: string, text: string): number {
-  if (!/^\d{1,10}$/.test(text))
-    throw new MeshError('CONFIG_INVALID', `${option} ${text}: wanted a whole number`)
-  return Number(text)
 }
 
 async function listTokens(options: { site: string; json?: boolean }): Promise<void> {
