@@ -3,6 +3,7 @@
 // longer does (folds.ts).
 import { createDevices, type Devices } from './authorization/devices.ts'
 import { createPolicy, type Policy } from './authorization/policy.ts'
+import { createSiteKeys, type SiteKeys } from './authorization/site-keys.ts'
 import { createSitePolicy, type SitePolicy } from './authorization/site-policy.ts'
 import type { Certificate } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
@@ -22,6 +23,7 @@ export type Refusal = Fact<'diagnostics'>
 export type View = {
   readonly policy: Policy
   readonly sitePolicy: SitePolicy
+  readonly siteKeys: SiteKeys
   readonly tariffs: Tariffs
   readonly devices: Devices
   /** Something was fed that a revocation fed later voids, or that one fed earlier should have let through. */
@@ -49,6 +51,7 @@ export const MAX_DIAGNOSTICS = 10_000
 export function createView(roster: Roster, remember: Remember = readAnew): View {
   const policy = createPolicy()
   const sitePolicy = createSitePolicy()
+  const siteKeys = createSiteKeys()
   const tariffs = createTariffs()
   const devices = createDevices()
   const heard = new Set<DeviceId>()
@@ -88,6 +91,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
   return {
     policy,
     sitePolicy,
+    siteKeys,
     tariffs,
     devices,
     outdated: () => outdated,
@@ -98,7 +102,8 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
       if (isOperators(certificate)) {
         const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
         policyHeads.set(event.logId, { ref, hlc: event.hlc })
-        if (said) applyPolicy({ policy, sitePolicy, tariffs, devices, roster }, event, said, certificate)
+        if (said)
+          applyPolicy({ policy, sitePolicy, siteKeys, tariffs, devices, roster }, event, said, certificate)
         if (said?.name === 'device_revoke' && heard.has(said.body.deviceId)) outdated = 'now'
       } else if (certificate.roles.includes('node')) applyNode(event, said, certificate)
     },
@@ -144,7 +149,9 @@ export function isOperators({ roles }: Certificate): boolean {
   return roles.includes('issuer') || roles.includes('revoker')
 }
 
-type PolicyFolds = Pick<View, 'policy' | 'sitePolicy' | 'tariffs' | 'devices'> & { readonly roster: Roster }
+type PolicyFolds = Pick<View, 'policy' | 'sitePolicy' | 'siteKeys' | 'tariffs' | 'devices'> & {
+  readonly roster: Roster
+}
 
 /** A revoker may only revoke; everything else is the issuer's (PROTOCOL 2.6). */
 function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certificate: Certificate): void {
@@ -154,6 +161,7 @@ function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certifi
   if (!certificate.roles.includes('issuer')) return
   if (said.name === 'grant') folds.policy.addGrant({ ...placed, body: said.body })
   if (said.name === 'charge_point') folds.policy.addChargePoint({ ...placed, body: said.body })
+  if (said.name === 'site_key') folds.siteKeys.add({ hlc: event.hlc, body: said.body })
   if (said.name === 'policy') folds.sitePolicy.add({ ...placed, body: said.body })
   if (said.name === 'tariff') folds.tariffs.add({ ...said.body, ...placed })
   if (said.name === 'device_cert') folds.roster.enrol(said.body.certificate)

@@ -22,7 +22,7 @@ import { openNetwork } from './network.ts'
 import { API_FILE, NODE_FILE } from './node-files.ts'
 import { knownAddresses, type UplinkBook, uplinkBook } from './node-memory.ts'
 import { breathe, systemClock, systemLogger, systemRandom } from './system.ts'
-import { rememberingTokens, tokenSecretIn } from './tokens.ts'
+import { createKeyRing, createTokens, stretchingOf, type Tokens } from './tokens.ts'
 
 const TICK_MS = 1000
 
@@ -77,13 +77,20 @@ async function open(setting: Setting): Promise<RunningNode> {
     logger,
     swVersion: SW_VERSION,
     heartbeatS: config.ocpp.heartbeatS,
+    aliases: tokenRef => doors.tokens?.aliases(tokenRef) ?? [tokenRef],
     breathe,
   })
   closers.push('node', () => node.stop())
   const network = await openMesh(setting, self, node)
   doors.network = network
   closers.push('mesh', () => network.close())
-  const tokenReference = rememberingTokens(tokenSecretIn(identity))
+  const view = () => node.ledger().view()
+  const ring = createKeyRing(identity, self.certificate.deviceId, view)
+  const tokens = createTokens({
+    ...{ stretching: stretchingOf(identity), keys: ring.keys, policy: () => view().policy },
+  })
+  doors.tokens = tokens
+  const tokenReference = tokens.reference
   const central = await openChargers(setting, self, { node, tokenReference })
   doors.central = central
   closers.push('ocpp', () => central.close())
@@ -97,8 +104,9 @@ async function open(setting: Setting): Promise<RunningNode> {
     documents: documents.state(),
     ocpp: { chargers: central.status(), refused: central.refusals() },
     network: network.stats(),
+    siteKeys: { held: ring.keys().length, missing: ring.missing() },
   })
-  const plane = { node, network, chargePoints: central, tokenReference, extraStatus }
+  const plane = { node, network, chargePoints: central, tokens, tokenReference, extraStatus }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
   const ticking = setInterval(() => node.tick(), TICK_MS)
   closers.push('ticks', () => clearInterval(ticking))
@@ -184,10 +192,15 @@ async function openChargers(setting: Setting, self: Self, { node, tokenReference
 
 type Plane = Pick<ApiDeps, 'node' | 'network' | 'chargePoints' | 'tokenReference' | 'extraStatus'> & {
   readonly uplinks: UplinkBook
+  readonly tokens: Tokens
 }
 
 /** Opens the operator's plane and lays its address and a new token into the folder. */
-async function openPlane(setting: Setting, self: Self, { uplinks, ...plane }: Plane): Promise<string> {
+async function openPlane(
+  setting: Setting,
+  self: Self,
+  { uplinks, tokens, ...plane }: Plane,
+): Promise<string> {
   const { dir, config, identity, logger, closers } = setting
   const { node } = plane
   const token = hex(self.random.bytes(24))
@@ -202,6 +215,7 @@ async function openPlane(setting: Setting, self: Self, { uplinks, ...plane }: Pl
       statusOf: () => undefined,
       heartbeatS: config.ocpp.heartbeatS,
       seal: () => undefined,
+      aliases: tokens.aliases,
     }
     return decideFor(context, chargerId, tokenRef)
   }
@@ -262,7 +276,7 @@ async function tlsOf(config: NodeConfig): Promise<{ tls?: { key: string; cert: s
   }
 }
 
-type Doors = { network?: Network; central?: Central }
+type Doors = { network?: Network; central?: Central; tokens?: Tokens }
 
 function lateNetwork(doors: Doors): Network {
   return {
