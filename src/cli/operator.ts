@@ -5,7 +5,10 @@ import { apiFileIn, type Client, clientOf, logsOf, submitTo } from '../api/clien
 import { MeshError } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
 import { type Operator, openOperator } from '../host/operator.ts'
+import { DAY_MS, upkeepOf } from '../host/upkeep.ts'
 import { print, printJson } from './output.ts'
+
+const ISSUER_WARNING_DAYS = 30
 
 export type OperatorOptions = {
   readonly site: string
@@ -77,6 +80,7 @@ export async function asOperator<T>(
   try {
     const { nodes, faults } = await meetNodes(operator, options.via)
     const result = await act(operator)
+    if (operator.written() !== undefined) await keepUp(operator)
     const { hashAt } = operator
     const handover = { ...operator.submission(), written: operator.written(), hashAt }
     for (const { dir, client } of nodes) {
@@ -105,6 +109,19 @@ export async function asOperator<T>(
   } finally {
     await operator.close()
   }
+}
+
+/** Certificates that end soon are renewed on the way: nobody has to think of it. */
+async function keepUp(operator: Operator): Promise<void> {
+  const nowAt = Date.now()
+  const { bodies, renewed } = upkeepOf(operator, nowAt)
+  await operator.record(bodies)
+  if (renewed.length > 0) process.stderr.write(`renewed the certificates of ${renewed.join(', ')}\n`)
+  const left = Math.floor((operator.certificate.notAfterAt - nowAt) / DAY_MS)
+  if (left < ISSUER_WARNING_DAYS)
+    process.stderr.write(
+      `the operator's own certificate ends in ${left} days: \`chargemesh keys rotate issuer\` makes a new one\n`,
+    )
 }
 
 export function say(options: { readonly json?: boolean }, value: unknown, text: string): void {

@@ -34,6 +34,8 @@ export type Operator = {
   /** Compares the newest log of this folder with what a node holds; call it before the first `record`. Unless both
    * agree, the next entry opens a new log: `older` says that this folder is a backup, `frozen` that the log is lost. */
   readonly meet: (held: readonly HeldLog[]) => 'agrees' | 'older' | 'frozen'
+  /** Every certificate of the site that this folder has seen. */
+  readonly certificates: () => readonly Certificate[]
   /** Writes entries and a beacon over them; durable when resolved. */
   readonly record: (bodies: readonly AnyBody[]) => Promise<void>
   /** Signs a device's certificate under this issuer. */
@@ -109,7 +111,9 @@ async function openLocked({ dir, site, identity, release }: Locked): Promise<Ope
       if (verdict !== 'agrees') startAfresh()
       return verdict
     },
+    certificates: roster.all,
     record: async bodies => {
+      if (bodies.length === 0) return
       if (mayResume) ledger.resume()
       mayResume = false
       ledger.write(bodies, times())

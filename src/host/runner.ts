@@ -95,7 +95,8 @@ async function open(setting: Setting): Promise<RunningNode> {
   doors.central = central
   closers.push('ocpp', () => central.close())
   const uplinks = uplinkBook({
-    ...{ dir, logger, siteId: self.roster.siteId, certificate: self.certificate.encoded },
+    ...{ dir, logger, siteId: self.roster.siteId },
+    certificate: () => node.ledger().ownCertificate().encoded,
     ...{ logKey: self.logKey, signatures: self.signatures, clock: self.clock },
   })
   closers.push('uplinks', () => uplinks.close())
@@ -104,7 +105,7 @@ async function open(setting: Setting): Promise<RunningNode> {
     documents: documents.state(),
     ocpp: { chargers: central.status(), refused: central.refusals() },
     network: network.stats(),
-    siteKeys: { held: ring.keys().length, missing: ring.missing() },
+    siteKeys: { held: ring.keys().length, missing: ring.later().filter(({ key }) => !key).length },
   })
   const plane = { node, network, chargePoints: central, tokens, tokenReference, extraStatus }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
@@ -157,7 +158,7 @@ async function openMesh({ dir, config, identity, logger }: Setting, self: Self, 
   const { roster, signatures, clock, random, logKey } = self
   return await openNetwork({
     keys: { peerKey: unhex(peerKey), logKey, sealKey: unhex(sealKey) },
-    certificates: identity.certificates.map(unhex),
+    certificates: () => node.ledger().chainOf(node.ledger().ownCertificate()),
     ...{ roster, signatures, clock, random, logger },
     listen: address(config.mesh.listen),
     staticPeers: config.mesh.peers.map(address),

@@ -33,12 +33,9 @@ import {
 import { NODE_FILE } from './node-files.ts'
 import { ISSUER_FOLDER, type Operator } from './operator.ts'
 import { systemRandom } from './system.ts'
+import { DAY_MS, LEEWAY_MS, NODE_DAYS, upkeepOf } from './upkeep.ts'
 
-const DAY_MS = 24 * 3600 * 1000
-/** Certificates are made valid a little before now, for clocks that run behind. */
-const LEEWAY_MS = DAY_MS
 const ISSUER_DAYS = 365
-const NODE_DAYS = 365
 const TOKEN_COST = 4096
 export const CLOUD_FOLDER = 'cloud'
 
@@ -139,6 +136,8 @@ export async function certifyNode(
     notAfterAt: nowAt + NODE_DAYS * DAY_MS,
   })
   await operator.record([{ name: 'device_cert', body: { certificate: encoded } }])
+  // Later keys of the site lie in the log that the node is given; this one seals them to it.
+  await operator.record(upkeepOf(operator, nowAt).bodies)
   return encoded
 }
 

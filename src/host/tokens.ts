@@ -74,8 +74,8 @@ export function firstKeyOf({ name, siteKey }: IdentityFile): Uint8Array {
 export type KeyRing = {
   /** The site's first key, and all later ones that this device was given, oldest first. */
   readonly keys: () => readonly Uint8Array[]
-  /** How many later keys the site has that this device was not given. */
-  readonly missing: () => number
+  /** The later ones by name; undefined where this device was not given the key. */
+  readonly later: () => readonly { readonly keyId: string; readonly key: Uint8Array | undefined }[]
 }
 
 /** Opens what the operator's log has sealed to this device; nothing of it is written down. */
@@ -83,21 +83,21 @@ export function createKeyRing(identity: IdentityFile, deviceId: DeviceId, view: 
   const first = firstKeyOf(identity)
   const self = { deviceId, sealKey: unhex(identity.keys.sealKey) }
   let seen: { readonly of: View['siteKeys']; readonly changes: number } | undefined
-  let later: readonly (Uint8Array | undefined)[] = []
+  let later: ReturnType<KeyRing['later']> = []
   const read = (): void => {
     const { siteKeys } = view()
     if (seen?.of === siteKeys && seen.changes === siteKeys.changes()) return
     seen = { of: siteKeys, changes: siteKeys.changes() }
-    later = siteKeys.of(deviceId).map(({ keyId, boxes }) => openSiteKey(self, keyId, boxes))
+    later = siteKeys.of(deviceId).map(({ keyId, boxes }) => ({ keyId, key: openSiteKey(self, keyId, boxes) }))
   }
   return {
     keys: () => {
       read()
-      return [first, ...later.filter(key => key !== undefined)]
+      return [first, ...later.flatMap(({ key }) => key ?? [])]
     },
-    missing: () => {
+    later: () => {
       read()
-      return later.filter(key => key === undefined).length
+      return later
     },
   }
 }

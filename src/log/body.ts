@@ -50,6 +50,7 @@ export const PAUSE_STATES = ['charging', 'paused', 'suspendedEv', 'suspendedEvse
 export const MAX_SUPERSEDED = 16
 /** Devices that one event can give a key of the site; more stand in the next. */
 export const MAX_KEY_BOXES = 64
+const KEY_BOX = record({ deviceId, box: bytes(128) })
 
 export const BODIES = {
   epoch_open: record({
@@ -208,10 +209,7 @@ export const BODIES = {
     withdrawn: bool,
   }),
   /** Another key for card references, for each device that may hold it: sealed to its sealKey. */
-  site_key: record({
-    keyId: bytes(8, 8),
-    boxes: listOf(record({ deviceId, box: bytes(128) }), MAX_KEY_BOXES),
-  }),
+  site_key: record({ keyId: bytes(8, 8), boxes: listOf(KEY_BOX, MAX_KEY_BOXES) }),
 
   escrow_hold: record({ holdId: bytes(16, 16), accountRef: id<string>(16), sessionId, amount: decimal }),
   escrow_settle: record({ holdId: bytes(16, 16), amount: decimal }),
