@@ -291,6 +291,6 @@ export function createLedger(deps: LedgerDeps): Ledger {
     ownLog: () => epoch?.writer.logId,
     rejectedOnRecovery: () => rejected,
     ackedSeq: logId => ackedSeq({ logs, objects }, logId),
-    policyAgeMs: wallMs => policyAgeMs({ logs, objects }, wallMs),
+    policyAgeMs: wallMs => policyAgeMs({ logs, objects }, wallMs, folds.isRevoked),
   }
 }
