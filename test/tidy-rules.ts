@@ -55,6 +55,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/host/tokens.ts',
         'src/host/cards.ts',
         'src/host/upkeep.ts',
+        'src/host/reissue.ts',
       ],
     ],
   },

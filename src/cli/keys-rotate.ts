@@ -1,7 +1,13 @@
 // `chargemesh keys rotate`, `keys renew`: new keys for a site, without losing a node that is away.
+import { join } from 'node:path'
 import type { Command } from 'commander'
+import { logsOf } from '../api/client.ts'
+import { ROOT_FILE, readIdentity } from '../host/identity-files.ts'
+import { ISSUER_FOLDER } from '../host/operator.ts'
+import { readRoot, reissue, restate } from '../host/reissue.ts'
 import { newSiteKey, upkeepOf } from '../host/upkeep.ts'
-import { asOperator, type OperatorOptions, operatorOptions, say } from './operator.ts'
+import type { EventHash, LogId } from '../units.ts'
+import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
 
 export function addKeysRotate(keys: Command): void {
   const rotate = keys.command('rotate').description('make a new key in the place of one that may be known')
@@ -19,6 +25,22 @@ Example:
   chargemesh keys rotate site --site ./stadium --via ./pole-01`,
     )
     .action(rotateSite)
+  operatorOptions(rotate.command('issuer'))
+    .description(
+      'new keys for the operator, and an end of the old ones: every 90 days, or when a copy was stolen',
+    )
+    .option('--root-key <file>', "the site's root key (default: root.key in the site's folder)")
+    .option('--stolen', 'somebody has the old keys: all that counts is said again by the new ones')
+    .addHelpText(
+      'after',
+      `
+What the old issuer wrote until now stays: cards, prices, nodes. What anybody writes with its keys from now on counts nowhere.
+
+Examples:
+  chargemesh keys rotate issuer --site ./stadium --root-key /media/safe/root.key --via ./pole-01
+  chargemesh keys rotate issuer --stolen --site ./stadium --root-key /media/safe/root.key --via ./pole-01`,
+    )
+    .action(rotateIssuer)
   operatorOptions(keys.command('renew'))
     .description(
       'renew the certificates of all nodes now; each command of the operator renews what ends within 30 days',
@@ -36,6 +58,33 @@ async function rotateSite(options: OperatorOptions): Promise<void> {
       0,
     )
     say(options, { rotated: 'site', devices }, `the site has a new key, sealed to ${devices} devices`)
+  })
+}
+
+type IssuerOptions = OperatorOptions & { readonly rootKey?: string; readonly stolen?: boolean }
+
+async function rotateIssuer(options: IssuerOptions): Promise<void> {
+  const { site } = await readIdentity(join(options.site, ISSUER_FOLDER))
+  const rootSeed = await readRoot(options.rootKey ?? join(options.site, ROOT_FILE), site.rootKey)
+  const held = await Promise.all(options.via.map(async dir => await logsOf(await clientIn(dir))))
+  await asOperator({ ...options, json: true, mayBeWithdrawn: true }, async operator => {
+    const { deviceId } = operator.certificate
+    const alsoHeld = held
+      .flat()
+      .filter(log => log.deviceId === deviceId && operator.hashAt(log.logId as LogId, 0) === undefined)
+      .map(({ logId, seq, hash }) => ({ logId: logId as LogId, seq, hash: hash as EventHash }))
+    await reissue(operator, { siteDir: options.site, rootSeed, nowAt: Date.now(), alsoHeld })
+  })
+  await asOperator(options, async operator => {
+    if (options.stolen) await restate(operator)
+    const { bodies, renewed } = upkeepOf(operator, Date.now(), true)
+    await operator.record(bodies)
+    const until = new Date(operator.certificate.notAfterAt).toISOString()
+    say(
+      options,
+      { rotated: 'issuer', deviceId: operator.certificate.deviceId, until, renewed },
+      `the operator has new keys, until ${until}; the old ones speak for the site no more. Renewed the certificates of ${renewed.length} nodes. Lock the root key away again`,
+    )
   })
 }
 

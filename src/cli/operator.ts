@@ -14,6 +14,8 @@ export type OperatorOptions = {
   readonly site: string
   readonly via: readonly string[]
   readonly json?: boolean
+  /** The command mends just that. */
+  readonly mayBeWithdrawn?: boolean
 }
 
 /** --site, --via and --json on a command that writes into the operator's log. */
@@ -78,6 +80,7 @@ export async function asOperator<T>(
 ): Promise<T> {
   const operator = await openOperator(options.site)
   try {
+    if (!options.mayBeWithdrawn) refuseWithdrawn(operator, options.site)
     const { nodes, faults } = await meetNodes(operator, options.via)
     const result = await act(operator)
     if (operator.written() !== undefined) await keepUp(operator)
@@ -111,9 +114,18 @@ export async function asOperator<T>(
   }
 }
 
+function refuseWithdrawn({ ledger, certificate }: Operator, site: string): void {
+  if (!ledger.isVoid(certificate)) return
+  throw new MeshError(
+    'CERTIFICATE_INVALID',
+    `the root has withdrawn the keys in ${site}: use the folder in which \`keys rotate issuer\` was run, or run it here to its end`,
+  )
+}
+
 /** Certificates that end soon are renewed on the way: nobody has to think of it. */
 async function keepUp(operator: Operator): Promise<void> {
   const nowAt = Date.now()
+  if (!operator.certificate.roles.includes('issuer')) return
   const { bodies, renewed } = upkeepOf(operator, nowAt)
   await operator.record(bodies)
   if (renewed.length > 0) process.stderr.write(`renewed the certificates of ${renewed.join(', ')}\n`)

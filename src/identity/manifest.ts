@@ -7,12 +7,18 @@ import { hashOf } from './hash.ts'
 import type { Signatures } from './signature.ts'
 
 const HEAD = record({ logId: id<LogId>(16), seq: uint, hash: id<EventHash>(32) })
+/** Rotations of an issuer that one manifest can name; a certificate that it leaves out would be valid again. */
+export const MAX_WITHDRAWN = 32
+export const MAX_HEADS = 16
 const MANIFEST = record({
   version: uint,
   siteId: id<SiteId>(16),
   issuedAt: uint,
   /** Certificates of the device up to this serial are void, and what it wrote beyond these heads counts nowhere. */
-  withdrawn: listOf(record({ deviceId: id<DeviceId>(16), serial: uint, cutoff: listOf(HEAD, 16) }), 32),
+  withdrawn: listOf(
+    record({ deviceId: id<DeviceId>(16), serial: uint, cutoff: listOf(HEAD, MAX_HEADS) }),
+    MAX_WITHDRAWN,
+  ),
 })
 export type RootManifest = Value<typeof MANIFEST>
 

@@ -1,4 +1,5 @@
 // Keys and certificates of a site on a real mesh: a new key for card references, and renewals.
+import { cp } from 'node:fs/promises'
 
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -122,4 +123,91 @@ it('certificates are renewed with the next command before they end, and the node
   expect(out).toContain('pole-1')
   const isRenewed = async (): Promise<boolean> => ((await devices())[0]?.notAfterAt ?? 0) > before.notAfterAt
   await until(isRenewed, { withinMs: 5000, what: 'a certificate that ends later' })
+})
+
+describe('a new issuer', () => {
+  it('ends the old one: what a thief of its folder says counts nowhere, what it said before stays', async () => {
+    await operator('charger', 'add', 'CP01')
+    await operator('token', 'add', 'BEFORE1')
+    await operator('token', 'add', 'LOST1')
+    await operator('token', 'revoke', 'LOST1')
+    await operator('token', 'add', 'FOUND1')
+    await operator('token', 'revoke', 'FOUND1')
+    await operator('token', 'add', 'FOUND1', '--again')
+    await operator('keys', 'rotate', 'site')
+    await operator('token', 'add', 'SECOND1')
+    const stolen = join(folder.dir, 'stolen')
+    await cp(site, stolen, { recursive: true })
+    const { out } = await operator('keys', 'rotate', 'issuer', '--stolen')
+    expect(out).toContain('the operator has new keys')
+    await operator('token', 'add', 'AFTER1')
+    const thief = (...words: readonly string[]) => run(...words, '--site', stolen, '--via', nodeDir)
+    await thief('token', 'add', 'EVIL1')
+    await thief('token', 'revoke', 'BEFORE1')
+    const evilDir = join(folder.dir, 'evil')
+    const peer = [...running][0]?.meshAddresses[0] ?? ''
+    await thief('node', 'join', '--dir', evilDir, '--name', 'evil', '--peer', peer, ...ports)
+    await start(evilDir)
+    const answers = async (): Promise<string> => {
+      const said_: string[] = []
+      for (const card of ['BEFORE1', 'LOST1', 'FOUND1', 'SECOND1', 'AFTER1', 'EVIL1'])
+        said_.push(await said(nodeDir, card))
+      return said_.join(' / ')
+    }
+    const wanted =
+      'CHARGER_ABSENT / CHARGER_REFUSED revoked / CHARGER_ABSENT / CHARGER_ABSENT / CHARGER_ABSENT / CHARGER_REFUSED unknown card'
+    expect(await answers()).toBe(wanted)
+    // Whichever of the two dials first, and is refused for a while then.
+    const refusals = async (dir: string): Promise<number> =>
+      Object.keys((await asked<{ network: { refused: object } }>(dir, '/v1/status')).network.refused).length
+    await until(async () => (await refusals(nodeDir)) + (await refusals(evilDir)) > 0, {
+      ...{ withinMs: 10_000, what: 'the thief is refused' },
+    })
+    expect((await asked<Status>(nodeDir, '/v1/status')).peers).toEqual([])
+  })
+
+  it('goes on after each further rotation, and a node that slept through them comes back', async () => {
+    const slept = await joined('sleeper')
+    await operator('charger', 'add', 'CP01')
+    await operator('token', 'add', 'BEFORE1')
+    for (let i = 0; i < 3; i++) await operator('keys', 'rotate', 'issuer')
+    await operator('token', 'add', 'AFTER1')
+    await start(slept)
+    await until(async () => (await said(slept, 'AFTER1')) === 'CHARGER_ABSENT', {
+      ...{ withinMs: 10_000, what: 'the sleeper believes the newest issuer' },
+    })
+    expect(await said(slept, 'BEFORE1')).toBe('CHARGER_ABSENT')
+  })
+
+  it('needs the root key of this very site', async () => {
+    const other = join(folder.dir, 'other')
+    await mustRun('site', 'init', other, '--name', 'elsewhere')
+    const { code, error } = await run(
+      'keys',
+      'rotate',
+      'issuer',
+      '--site',
+      site,
+      '--root-key',
+      join(other, 'root.key'),
+    )
+    expect({ code, error }).toEqual({
+      code: 1,
+      error: expect.stringContaining('is not the root key of this site'),
+    })
+  })
+})
+
+describe('a revoker', () => {
+  it('revokes cards, and can do nothing else', async () => {
+    await operator('charger', 'add', 'CP01')
+    await operator('token', 'add', 'CARD1')
+    const revoker = (...words: readonly string[]) =>
+      run(...words, '--site', join(site, 'revoker'), '--via', nodeDir)
+    const granted = await revoker('token', 'add', 'CARD2')
+    expect(granted).toMatchObject({ code: 1, error: expect.stringContaining("revoker's keys") })
+    expect(await revoker('token', 'revoke', 'CARD1', '--reason', 'lost')).toMatchObject({ code: 0 })
+    expect(await said(nodeDir, 'CARD1')).toBe('CHARGER_REFUSED revoked')
+    expect(await said(nodeDir, 'CARD2')).toBe('CHARGER_REFUSED unknown card')
+  })
 })
