@@ -56,6 +56,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/host/cards.ts',
         'src/host/upkeep.ts',
         'src/host/reissue.ts',
+        'src/host/salvage.ts',
       ],
     ],
   },
