@@ -126,6 +126,16 @@ describe('an issuer that was withdrawn', () => {
     ])
   })
 
+  it('may be stood in for: another issuer names the node, and what it wrote counts from then on', () => {
+    const held = ledger()
+    for (const log of [carrier, honest]) give(held, log.segments())
+    expect(known(held).chargers).toEqual([])
+    const named_ = site.openLog(fresh)
+    named_.append([certOf(named)])
+    give(held, named_.segments())
+    expect(known(held).chargers).toEqual(['CP-1'])
+  })
+
   it('may have certified a node that a certificate of the new issuer takes over', () => {
     const held = ledger()
     const { hash: _, deviceId: __, encoded: ___, ...body } = unnamed.certificate
