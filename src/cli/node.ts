@@ -13,6 +13,7 @@ import { addNodeInvite } from './node-invite.ts'
 import { addNodeRevoke } from './node-revoke.ts'
 import { asOperator, collect, say } from './operator.ts'
 import { print, untilStopped } from './output.ts'
+import { sealOf, sealOptions, type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
 
 type JoinOptions = {
   readonly site?: string
@@ -25,14 +26,13 @@ type JoinOptions = {
   readonly insecureOcpp?: boolean
   readonly via: readonly string[]
   readonly json?: boolean
-}
+} & UnlockOptions
 
 export function addNodeCommands(program: Command): void {
   const node = program
     .command('node')
     .description('make and run nodes: one beside each charger, or beside a few')
-  node
-    .command('join [code]')
+  sealOptions(node.command('join [code]'))
     .description('make a node: its keys, its certificate, its settings, and all cards known so far')
     .requiredOption('--dir <dir>', 'the new node’s folder')
     .option(
@@ -62,16 +62,15 @@ Examples:
     .action(join_)
   addNodeInvite(node)
   addNodeRevoke(node)
-  node
-    .command('run')
+  unlockOptions(node.command('run'))
     .description('run the node in a folder until it is stopped')
     .requiredOption('--dir <dir>', 'the node’s folder')
     .option('--json', 'print its addresses as JSON when it is ready')
     .addHelpText('after', '\nExample:\n  chargemesh node run --dir ./pole-07')
-    .action(async (options: { dir: string; json?: boolean }) => {
+    .action(async (options: UnlockOptions & { dir: string; json?: boolean }) => {
       // Loaded only here: libp2p and the OCPP server would slow down every other command.
       const { runNode } = await import('../host/runner.ts')
-      const running = await runNode(options.dir)
+      const running = await runNode(options.dir, unlockOf(options))
       const { name, apiUrl, ocppUrl, meshAddresses } = running
       if (options.json) print(JSON.stringify({ ready: true, name, apiUrl, ocppUrl, meshAddresses }))
       else
@@ -107,8 +106,11 @@ async function joinHere(options: JoinOptions, file: string): Promise<void> {
     )
   // Settings are checked before anything is written.
   const settings = configOf(options, { name, peers: options.peer })
-  await asOperator({ ...options, site, json: true }, async operator => {
-    const certificate = await createNode(operator, options.dir, { name, nowAt: Date.now(), settings })
+  const unlock = await sealOf(options, options.dir)
+  // The options say how the new folder is encrypted; the site's may have another secret.
+  await asOperator({ site, via: options.via, json: true, unlock: unlockOf({}) }, async operator => {
+    const node = { name, nowAt: Date.now(), settings, unlock }
+    const certificate = await createNode(operator, options.dir, node)
     tellReady(options, { name, deviceId: certificate.deviceId, file })
   })
 }
@@ -128,6 +130,7 @@ async function joinByCode(code: string, options: JoinOptions, file: string): Pro
   configOf(options, { name: 'to come', peers: options.peer })
   const { certificate, name, isUnheard, clockOffMs } = await joinByInvitation(options.dir, invitation, {
     nowAt: Date.now,
+    unlock: await sealOf(options, options.dir),
     settings: (called, peers) =>
       configOf(options, { name: called, peers: [...new Set([...peers, ...options.peer])] }),
   })

@@ -5,17 +5,21 @@ import { apiFileIn, type Client, clientOf, logsOf, submitTo } from '../api/clien
 import { MeshError } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
 import { type Operator, openOperator } from '../host/operator.ts'
+import type { Unlock } from '../host/unlock.ts'
 import { print, printJson } from './output.ts'
+import { type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
 
-export type OperatorOptions = {
+export type OperatorOptions = UnlockOptions & {
   readonly site: string
   readonly via: readonly string[]
   readonly json?: boolean
+  /** Instead of what the options name. */
+  readonly unlock?: Unlock
 }
 
 /** --site, --via and --json on a command that writes into the operator's log. */
 export function operatorOptions(command: Command): Command {
-  return command
+  return unlockOptions(command)
     .requiredOption('--site <dir>', "the site's folder (from `chargemesh site init`)")
     .option(
       '--via <dir>',
@@ -73,7 +77,7 @@ export async function asOperator<T>(
   options: OperatorOptions,
   act: (operator: Operator) => Promise<T>,
 ): Promise<T> {
-  const operator = await openOperator(options.site)
+  const operator = await openOperator(options.site, options.unlock ?? unlockOf(options))
   try {
     const { nodes, faults } = await meetNodes(operator, options.via)
     const result = await act(operator)

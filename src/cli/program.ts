@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { MeshError } from '../errors.ts'
 import { SW_VERSION } from '../version.ts'
+import { addAtRestCommands } from './at-rest.ts'
 import { addChargerCommands } from './charger.ts'
 import { addCloudCommands } from './cloud.ts'
 import { addNodeCommands } from './node.ts'
@@ -36,6 +37,7 @@ export function buildProgram(): Command {
   addTariffCommands(program)
   addChargerCommands(program)
   addUplinkCommands(program)
+  addAtRestCommands(program.command('keys').description('keys: what lies on the disk, and for whom'))
   addStatusCommands(program)
   for (const command of allCommands(program)) command.exitOverride()
   return program

@@ -6,33 +6,45 @@ import { readIdentity } from '../host/identity-files.ts'
 import { announceCloud, CLOUD_FOLDER, createSite } from '../host/site-birth.ts'
 import { isCurrency } from '../tariff/price.ts'
 import { asOperator, say } from './operator.ts'
+import { sealOf, sealOptions, type UnlockOptions } from './unlock.ts'
+
+type InitOptions = UnlockOptions & {
+  readonly name: string
+  readonly currency: string
+  readonly json?: boolean
+}
+
+const SEALED =
+  'all keys are encrypted: without that passphrase or key nobody opens them again, so keep a copy elsewhere'
+const PLAIN =
+  'all keys lie in the clear: who copies this folder is the operator of the site. `chargemesh keys encrypt --dir` with this folder changes that'
 
 export function addSiteCommands(program: Command): void {
   const site = program.command('site').description('make a site: its trust root and its operator')
-  site
-    .command('init <dir>')
+  sealOptions(site.command('init <dir>'))
     .description('make the root key, the issuer and the cloud credentials of a new site')
     .requiredOption('--name <name>', 'name of the site, for people')
     .option('--currency <code>', 'ISO 4217', 'EUR')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  chargemesh site init ./stadium --name "North Stand" --currency EUR')
-    .action(async (dir: string, options: { name: string; currency: string; json?: boolean }) => {
+    .action(async (dir: string, options: InitOptions) => {
       if (!isCurrency(options.currency)) {
         throw new MeshError(
           'CONFIG_INVALID',
           `--currency ${options.currency}: wanted three capital letters, such as EUR`,
         )
       }
-      const made = await createSite(dir, { ...options, nowAt: Date.now() })
-      const cloud = await readIdentity(join(dir, CLOUD_FOLDER))
-      await asOperator({ site: dir, via: [], json: true }, operator => announceCloud(operator, cloud))
+      const unlock = await sealOf(options, dir)
+      const made = await createSite(dir, { ...options, nowAt: Date.now(), unlock })
+      const cloud = await readIdentity(join(dir, CLOUD_FOLDER), unlock)
+      await asOperator({ site: dir, via: [], json: true, unlock }, operator => announceCloud(operator, cloud))
       say(
         options,
         { siteId: made.siteId, dir },
         `site ${made.name} (${made.siteId}) is born in ${dir}\n` +
           `  ${dir}/root.key  lock it away: it is needed only to certify another issuer\n` +
           `  ${dir}/issuer    the operator's own log: cards, tariffs, nodes\n` +
-          `  ${dir}/cloud     hand this folder to whoever runs \`chargemesh cloud run\``,
+          `  ${dir}/cloud     hand this folder to whoever runs \`chargemesh cloud run\`\n${unlock.isChosen ? SEALED : PLAIN}`,
       )
     })
 }

@@ -14,6 +14,7 @@ import { print, printJson, tableOf } from './output.ts'
 import { startProgress } from './progress.ts'
 import { DASH_HELP, secretOf } from './secret.ts'
 import { instantOf } from './time.ts'
+import { type UnlockOptions, unlockOptions } from './unlock.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 const MAX_TAG_CHARS = 20
@@ -70,8 +71,7 @@ export function addTokenCommands(program: Command): void {
         )
       })
     })
-  token
-    .command('list')
+  unlockOptions(token.command('list'))
     .description('all cards of the site, as the operator’s log has them')
     .requiredOption('--site <dir>', "the site's folder")
     .option('--json', 'print JSON')
@@ -167,7 +167,7 @@ function grantOf(operator: Operator, tokenRef: TokenRef, options: GrantOptions):
   return { name: 'grant', body }
 }
 
-async function listTokens(options: { site: string; json?: boolean }): Promise<void> {
+async function listTokens(options: UnlockOptions & { site: string; json?: boolean }): Promise<void> {
   await asOperator({ ...options, via: [], json: true }, async operator => {
     const { policy } = operator.ledger.view()
     const rows = policy.tokens().map(tokenRef => {

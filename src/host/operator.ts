@@ -15,12 +15,21 @@ import { signObject } from '../log/object.ts'
 import { persistAll } from '../persist.ts'
 import { openJournal } from '../store/journal.ts'
 import { lockDirectory } from '../store/lock.ts'
+import { requireKeys } from '../store/rekey.ts'
 import { type DeviceId, type LogId, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import { openDisk } from './disk.ts'
-import { type IdentityFile, readIdentity, readSite, type SiteFile, siteIdIn } from './identity-files.ts'
+import {
+  type IdentityFile,
+  readIdentity,
+  readSite,
+  type SiteFile,
+  siteIdIn,
+  storeKeysIn,
+} from './identity-files.ts'
 import { isSamePlace, rememberPlace } from './place.ts'
 import { systemClock, systemRandom } from './system.ts'
+import type { Unlock } from './unlock.ts'
 
 /** The issuer's next beacon is promised by then. */
 const NEXT_BEACON_MS = 24 * 3600 * 1000
@@ -49,10 +58,10 @@ export type Operator = {
   readonly close: () => Promise<void>
 }
 
-/** Refuses with STORE_LOCKED while another command has the folder open. */
-export async function openOperator(siteDir: string): Promise<Operator> {
+/** Refuses with STORE_LOCKED while another command has the folder open, with KEY_REFUSED while it is encrypted. */
+export async function openOperator(siteDir: string, unlock?: Unlock): Promise<Operator> {
   const dir = join(siteDir, ISSUER_FOLDER)
-  const [site, identity] = [await readSite(siteDir), await readIdentity(dir)]
+  const [site, identity] = [await readSite(siteDir), await readIdentity(dir, unlock)]
   const lock = await lockDirectory(dir)
   try {
     return await openLocked({ dir, site, identity, release: lock.release })
@@ -87,7 +96,8 @@ async function openLocked({ dir, site, identity, release }: Locked): Promise<Ope
     random: systemRandom(),
     swVersion: SW_VERSION,
   })
-  const { journal, scan } = await openJournal(disk, held => ledger.recover(held))
+  const { journal, scan } = await openJournal(disk, held => ledger.recover(held), storeKeysIn(identity))
+  requireKeys(scan)
   const intact = scan.state !== 'damaged' && ledger.rejectedOnRecovery() === 0
   ledger.recovered(scan.state === 'fresh' ? 'fresh' : intact ? 'intact' : 'lossy', 'start', clock.wallMs())
   const settled = await isSamePlace(dir)

@@ -21,18 +21,22 @@ import { hex, sameBytes, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import { openDisk } from './disk.ts'
 import {
+  drawStoreKeys,
   IDENTITY_FILE,
   type IdentityFile,
   ROOT_FILE,
   SITE_FILE,
   type SiteFile,
   siteIdIn,
+  storeKeysIn,
   writeIdentity,
+  writeRoot,
   writeSecret,
 } from './identity-files.ts'
 import { NODE_FILE } from './node-files.ts'
 import { ISSUER_FOLDER, type Operator } from './operator.ts'
 import { systemRandom } from './system.ts'
+import type { Unlock } from './unlock.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 /** Certificates are made valid a little before now, for clocks that run behind. */
@@ -42,10 +46,16 @@ const NODE_DAYS = 365
 const TOKEN_COST = 4096
 export const CLOUD_FOLDER = 'cloud'
 
-export type NewSite = { readonly name: string; readonly currency: string; readonly nowAt: number }
+export type NewSite = {
+  readonly name: string
+  readonly currency: string
+  readonly nowAt: number
+  /** Encrypts all secrets of the new site. */
+  readonly unlock?: Unlock
+}
 
 /** Makes a site folder. Refuses one that exists: a root key is never overwritten. */
-export async function createSite(dir: string, { name, currency, nowAt }: NewSite): Promise<SiteFile> {
+export async function createSite(dir: string, { name, currency, nowAt, unlock }: NewSite): Promise<SiteFile> {
   if (await exists(join(dir, ROOT_FILE))) {
     throw new MeshError('CONFIG_INVALID', `${dir} already holds a site; a root key is never overwritten`)
   }
@@ -65,10 +75,11 @@ export async function createSite(dir: string, { name, currency, nowAt }: NewSite
   await writeSecret(join(dir, SITE_FILE), `${JSON.stringify(site, null, 2)}\n`)
   const siteKey = hex(random.bytes(32))
   const born = { dir, site, rootSeed, nowAt }
-  await writeIdentity(join(dir, ISSUER_FOLDER), { ...certifyByRoot(born, 'issuer', 'issuer'), siteKey })
-  await writeIdentity(join(dir, CLOUD_FOLDER), certifyByRoot(born, 'cloud', 'cloud'))
+  const issuer = { ...certifyByRoot(born, 'issuer', 'issuer'), siteKey, ...drawStoreKeys(unlock) }
+  await writeIdentity(join(dir, ISSUER_FOLDER), issuer, unlock)
+  await writeIdentity(join(dir, CLOUD_FOLDER), certifyByRoot(born, 'cloud', 'cloud'), unlock)
   // Last: a folder with a root key is a whole site.
-  await writeSecret(join(dir, ROOT_FILE), `${hex(rootSeed)}\n`)
+  await writeRoot(dir, rootSeed, unlock)
   return site
 }
 
@@ -107,7 +118,7 @@ export type NewNode = { readonly name: string; readonly nowAt: number }
 export async function createNode(
   operator: Operator,
   dir: string,
-  node: NewNode & { readonly settings: string },
+  node: NewNode & { readonly settings: string; readonly unlock?: Unlock },
 ): Promise<Certificate> {
   await requireVacant(dir)
   const keys = drawKeys(systemRandom().bytes)
@@ -163,19 +174,21 @@ type Installing = AdmissionFile & {
   readonly keys: DeviceKeys
   /** The text of its settings file. */
   readonly settings: string
+  /** Encrypts its secrets and its store. */
+  readonly unlock?: Unlock
 }
 
 /** Writes a node's folder: it knows the site's policy from its first boot, before it has met another one. */
 export async function installNode(dir: string, node: Installing): Promise<Certificate> {
-  const { name, site, keys, certificates, siteKey } = node
+  const { name, site, keys, certificates, siteKey, unlock } = node
   const own = ownIn(node)
+  const store = drawStoreKeys(unlock)
   await mkdir(dir, { recursive: true })
-  await seedJournal(dir, node, own)
+  await seedJournal(dir, { ...node, ...store }, own)
   await writeSecret(join(dir, NODE_FILE), node.settings)
   // Last: a folder with an identity is a whole node.
-  await writeIdentity(dir, {
-    ...{ version: 1, name, site, keys: hexKeys(keys), certificates: [...certificates], siteKey },
-  })
+  const identity = { name, site, keys: hexKeys(keys), certificates: [...certificates], siteKey, ...store }
+  await writeIdentity(dir, { version: 1, ...identity }, unlock)
   return own.certificate
 }
 
@@ -201,7 +214,7 @@ function ownIn({ site, certificates, keys }: Installing): Own {
 
 async function seedJournal(
   dir: string,
-  { keys, submission }: Installing,
+  { keys, submission, storeKeys }: Installing & Pick<IdentityFile, 'storeKeys'>,
   { roster, certificate }: Own,
 ): Promise<void> {
   const ledger = createLedger({
@@ -213,7 +226,7 @@ async function seedJournal(
     swVersion: SW_VERSION,
   })
   const disk = openDisk(dir)
-  const { journal } = await openJournal(disk, held => ledger.recover(held))
+  const { journal } = await openJournal(disk, held => ledger.recover(held), storeKeysIn({ storeKeys }))
   for (const one of submission.certificates) ledger.enrol(one)
   for (const segment of submission.segments) ledger.admit(segment, { wallMs: 0, monotonicMs: 0 })
   for (const object of submission.objects) ledger.admitObject(object)
