@@ -21,11 +21,12 @@ export function addAtRestCommands(keys: Command): void {
     .addHelpText(
       'after',
       `
-Without an option a passphrase is asked for. When it was interrupted, the same command goes on.
+Without an option a passphrase is asked for. A key file of 64 characters is made by \`openssl rand -hex 32\`.
+When it was interrupted, the same command goes on.
 
 Examples:
   chargemesh keys encrypt --dir ./stadium
-  chargemesh keys encrypt --dir ./pole-07 --key-file /media/stick/pole-07.key     # made with: openssl rand -hex 32
+  chargemesh keys encrypt --dir ./pole-07 --key-file /media/stick/pole-07.key
   chargemesh keys encrypt --dir ./pole-07 --key-command "pkcs11-tool --login --pin env:PIN --id 01 --decrypt --mechanism RSA-PKCS-OAEP --input-file pole-07.wrapped"`,
     )
     .action(async (options: Options) => {
@@ -89,6 +90,9 @@ function tell(options: Options, done: AtRest, text: string): void {
 }
 
 function wordsOf({ files, journalFiles }: AtRest): string {
-  const parts = [...files, ...(journalFiles > 0 ? [`${journalFiles} files of the journal`] : [])]
+  const parts = [
+    ...files,
+    ...(journalFiles > 0 ? [`journal (${journalFiles} ${journalFiles === 1 ? 'file' : 'files'})`] : []),
+  ]
   return parts.length > 0 ? parts.join(', ') : 'nothing, it was so already'
 }

@@ -25,7 +25,9 @@ async function readAll(dir: string, keys: StoreKeys): Promise<void> {
     let before: UpdateKey | undefined
     for await (const [key] of db.iterator({ fillCache: false })) before = follow(before, key)
   } catch (error) {
-    throw error instanceof MeshError ? error : levelError(error, dir)
+    // What our encoding threw comes as the cause of the library's own error.
+    const cause = error instanceof Error && error.cause instanceof MeshError ? error.cause : error
+    throw cause instanceof MeshError ? cause : levelError(error, dir)
   } finally {
     await db.close()
   }

@@ -78,7 +78,8 @@ function opened(key: KeyObject, sealed: Uint8Array): Uint8Array | 'forged' {
   } catch {
     return 'forged'
   }
-  return plain
+  // No Buffer: whose `slice` would be a view.
+  return new Uint8Array(plain.buffer, plain.byteOffset, plain.byteLength)
 }
 
 function nonces(): () => Uint8Array {
