@@ -111,7 +111,7 @@ async function joinHere(options: JoinOptions, file: string): Promise<void> {
   await asOperator({ site, via: options.via, json: true, unlock: unlockOf({}) }, async operator => {
     const node = { name, nowAt: Date.now(), settings, unlock }
     const certificate = await createNode(operator, options.dir, node)
-    tellReady(options, { name, deviceId: certificate.deviceId, file })
+    tellReady(options, { name, deviceId: certificate.deviceId, file, isSealed: unlock.isChosen })
   })
 }
 
@@ -128,9 +128,10 @@ async function joinByCode(code: string, options: JoinOptions, file: string): Pro
       'with a code, --site and --name are what the operator says: leave them out',
     )
   configOf(options, { name: 'to come', peers: options.peer })
+  const unlock = await sealOf(options, options.dir)
   const { certificate, name, isUnheard, clockOffMs } = await joinByInvitation(options.dir, invitation, {
     nowAt: Date.now,
-    unlock: await sealOf(options, options.dir),
+    unlock,
     settings: (called, peers) =>
       configOf(options, { name: called, peers: [...new Set([...peers, ...options.peer])] }),
   })
@@ -142,7 +143,7 @@ async function joinByCode(code: string, options: JoinOptions, file: string): Pro
     process.stderr.write(
       `the clock of this machine is ${Math.round(Math.abs(clockOffMs) / 3_600_000)} hours ${clockOffMs > 0 ? 'ahead of' : 'behind'} the operator’s: set it before you start the node, or others may refuse it\n`,
     )
-  tellReady(options, { name, deviceId: certificate.deviceId, file })
+  tellReady(options, { name, deviceId: certificate.deviceId, file, isSealed: unlock.isChosen })
 }
 
 function configOf(
@@ -157,14 +158,23 @@ function configOf(
   })
 }
 
-function tellReady(
-  options: JoinOptions,
-  { name, deviceId, file }: { readonly name: string; readonly deviceId: string; readonly file: string },
-): void {
+type Ready = {
+  readonly name: string
+  readonly deviceId: string
+  readonly file: string
+  readonly isSealed: boolean
+}
+
+const SEALED =
+  '  its keys are encrypted: it starts only with that passphrase or key, so keep a copy elsewhere'
+const PLAIN =
+  '  its keys lie in the clear: who takes the box has them. `chargemesh keys encrypt` changes that'
+
+function tellReady(options: JoinOptions, { name, deviceId, file, isSealed }: Ready): void {
   say(
     options,
     { name, deviceId, dir: options.dir },
-    `node ${name} is ready in ${options.dir}; its settings are in ${file}\n  start it: chargemesh node run --dir ${options.dir}`,
+    `node ${name} is ready in ${options.dir}; its settings are in ${file}\n  start it: chargemesh node run --dir ${options.dir}\n${isSealed ? SEALED : PLAIN}`,
   )
 }
 
