@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { type SimulatedDisk, simulatedDisk } from '../../simulations/disk/disk.ts'
 import type { Disk } from '../../src/ports.ts'
 import { crc32c, encodeFrame, MAX_RECORD_BYTES, readFrame } from '../../src/store/frame.ts'
+import { SEGMENT_BYTES } from '../../src/store/journal.ts'
 import { requireKeys, rewriteJournal } from '../../src/store/rekey.ts'
 import { SEALING_BYTES, type Sealer, sealerOf } from '../../src/store/sealing.ts'
 import { unwrapValue, valueSealerOf, wrapValue } from '../../src/store/value.ts'
@@ -136,6 +137,19 @@ describe('a sealed journal', () => {
     await disk.replace(FIRST, await contentOf(disk, SECOND))
     const moved = await openAndRead(disk, KEYS)
     expect(moved.scan.damaged.map(hole => [hole.file, hole.cause])).toContainEqual([FIRST, 'forged'])
+  })
+
+  it('counts what sealing adds when it looks whether a file is full', async () => {
+    const disk = simulatedDisk()
+    const { journal } = await openAndRead(disk, KEYS)
+    const sealedBytes = (length: number): number => 12 + length + SEALING_BYTES
+    for (const n of numbers(7)) await journal.append([numbered(n, MAX_RECORD_BYTES - 1)])
+    const left = SEGMENT_BYTES - journal.sizeBytes()
+    // What is left then would take a small record in the clear, and not a sealed one.
+    await journal.append([numbered(7, left - sealedBytes(0) - sealedBytes(4) + 1)])
+    await journal.append([numbered(8, 4)])
+    expect(SEGMENT_BYTES - (await contentOf(disk)).length).toBe(sealedBytes(4) - 1)
+    expect(await contentOf(disk, SECOND)).toHaveLength(4 + sealedBytes(4))
   })
 
   it('never yields a wrong record, nor calls itself intact, for any single flipped bit', async () => {
