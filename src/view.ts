@@ -2,6 +2,7 @@
 // The decision folders meet here and in node.ts, nowhere else. Rebuilt from the logs whenever something that counted no
 // longer does (folds.ts).
 import { createDevices, type Devices } from './authorization/devices.ts'
+import { createKnowledge, type Knowledge } from './authorization/knowledge.ts'
 import { createPolicy, type Policy } from './authorization/policy.ts'
 import { createSitePolicy, type SitePolicy } from './authorization/site-policy.ts'
 import type { Certificate } from './identity/certificate.ts'
@@ -24,6 +25,7 @@ export type View = {
   readonly sitePolicy: SitePolicy
   readonly tariffs: Tariffs
   readonly devices: Devices
+  readonly knowledge: Knowledge
   /** Something was fed that a revocation fed later voids, or that one fed earlier should have let through. */
   readonly outdated: () => 'no' | 'now' | 'soon'
   /** Feeds one event of a log that `certificate` wrote. Each event once. */
@@ -51,6 +53,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
   const sitePolicy = createSitePolicy()
   const tariffs = createTariffs()
   const devices = createDevices()
+  const knowledge = createKnowledge()
   const heard = new Set<DeviceId>()
   let outdated: 'no' | 'now' | 'soon' = 'no'
   const sessions = createSessions()
@@ -83,6 +86,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     if (event.seq >= devices.limitOf(deviceId, event.logId)) return
     heard.add(deviceId)
     if (said) applySaid(event, said, deviceId)
+    if (said) applyKnowledge(knowledge, event, said, deviceId)
   }
 
   return {
@@ -90,6 +94,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     sitePolicy,
     tariffs,
     devices,
+    knowledge,
     outdated: () => outdated,
     apply: (event, certificate) => {
       changes += 1
@@ -98,7 +103,8 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
       if (isOperators(certificate)) {
         const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
         policyHeads.set(event.logId, { ref, hlc: event.hlc })
-        if (said) applyPolicy({ policy, sitePolicy, tariffs, devices, roster }, event, said, certificate)
+        if (said)
+          applyPolicy({ policy, sitePolicy, tariffs, devices, knowledge, roster }, event, said, certificate)
         if (said?.name === 'device_revoke' && heard.has(said.body.deviceId)) outdated = 'now'
       } else if (certificate.roles.includes('node')) applyNode(event, said, certificate)
     },
@@ -144,13 +150,24 @@ export function isOperators({ roles }: Certificate): boolean {
   return roles.includes('issuer') || roles.includes('revoker')
 }
 
-type PolicyFolds = Pick<View, 'policy' | 'sitePolicy' | 'tariffs' | 'devices'> & { readonly roster: Roster }
+/** Each event once, in the order of its log. */
+function applyKnowledge(knowledge: Knowledge, event: LogEvent, said: AnyBody, deviceId: DeviceId): void {
+  if (said.name === 'epoch_open') knowledge.opened(deviceId, event, said.body)
+  if (said.name === 'epoch_open' || said.name === 'session_start')
+    knowledge.said(deviceId, event, said.body.policyHead)
+  if (said.name === 'checkpoint') knowledge.said(deviceId, event, said.body.heads)
+}
+
+type PolicyFolds = Pick<View, 'policy' | 'sitePolicy' | 'tariffs' | 'devices' | 'knowledge'> & {
+  readonly roster: Roster
+}
 
 /** A revoker may only revoke; everything else is the issuer's (PROTOCOL 2.6). */
 function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certificate: Certificate): void {
   const placed = { ref: { logId: event.logId, seq: event.seq, hash: event.hash }, hlc: event.hlc }
   if (said.name === 'revoke') folds.policy.addRevocation({ ...placed, body: said.body })
   if (said.name === 'device_revoke') folds.devices.addRevocation(said.body)
+  if (said.name === 'revoke' || said.name === 'device_revoke') folds.knowledge.revoked(placed.ref)
   if (!certificate.roles.includes('issuer')) return
   if (said.name === 'grant') folds.policy.addGrant({ ...placed, body: said.body })
   if (said.name === 'charge_point') folds.policy.addChargePoint({ ...placed, body: said.body })

@@ -9,7 +9,8 @@ import type { Roster } from '../identity/roster.ts'
 import type { Submission } from '../input.ts'
 import type { Node } from '../node.ts'
 import type { Allowed, ChargePoints, ChargerCommand, Clock, Logger, Network } from '../ports.ts'
-import { type ChargerId, chargerId, type LogId, type TokenRef } from '../units.ts'
+import { type ChargerId, chargerId, type DeviceId, type LogId, type TokenRef } from '../units.ts'
+import { addCards } from './cards.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import {
   type ReportDeps,
@@ -33,6 +34,7 @@ export type UplinkSetting = {
 export type ApiDeps = {
   readonly node: Node
   readonly roster: Roster
+  readonly self: DeviceId
   readonly name: string
   readonly network: Network
   readonly chargePoints: ChargePoints
@@ -107,6 +109,7 @@ export async function openApi(deps: ApiDeps): Promise<Api> {
   })
   addReads(server, deps)
   addWrites(server, deps)
+  addCards(server, deps)
   let url: string
   try {
     url = await server.listen({ host: deps.listen.host, port: deps.listen.port })

@@ -209,6 +209,7 @@ async function openPlane(setting: Setting, self: Self, { uplinks, ...plane }: Pl
     openApi({
       ...plane,
       roster: self.roster,
+      self: self.certificate.deviceId,
       clock: self.clock,
       name: identity.name,
       mayCharge,

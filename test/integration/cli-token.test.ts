@@ -57,7 +57,7 @@ describe('an import of cards', () => {
   it('lets each card charge, with its own label and times or those of the command', async () => {
     const csv = 'card,label,until\n04A2B3C4,Van 12,\n04A2B3C5,,2026-12-31\n'
     expect(await imported(csv, '--until', '2027-01-01', '--from', '2026-01-01')).toBe(0)
-    expect(JSON.parse(said.out)).toEqual({ imported: 2 })
+    expect(JSON.parse(said.out)).toEqual({ imported: 2, unchanged: 0, refused: 0 })
     const held = await cards()
     expect(held.map(({ card, until }) => [card.length === 8 ? 'reference' : card, until])).toEqual([
       ['Van 12', '2027-01-01T00:00:00.000Z'],
