@@ -12,6 +12,7 @@ import { startProgress } from './progress.ts'
 const MAX_CARDS = 1_000_000
 /** A quote that never ends swallows the rest of the file. */
 const MAX_RECORD_CHARS = 16 * 1024
+const ENDLESS: readonly string[] = ['CSV_QUOTE_NOT_CLOSED', 'CSV_MAX_RECORD_SIZE']
 const COLUMNS = ['card', 'label', 'from', 'until'] as const
 
 export type CardLine = {
@@ -60,11 +61,13 @@ async function readInto(
   csv: string,
   { fault, checkLine, progress }: ReadOptions & { readonly progress: Progress },
 ): Promise<void> {
+  let endless: CsvError | undefined
   const parser = parse({
     ...{ info: true, trim: true, bom: true, skip_empty_lines: true, relax_column_count: true },
     ...{ max_record_size: MAX_RECORD_CHARS, skip_records_with_error: true },
     on_skip: error => {
-      fault(linesOf(error), error ? withoutText(error) : 'cannot be read')
+      if (ENDLESS.includes(error?.code ?? '')) endless ??= error
+      else fault(linesOf(error), error ? withoutText(error) : 'cannot be read')
       return undefined
     },
   })
@@ -84,6 +87,8 @@ async function readInto(
     const reason = takeRow(cards, { columns, record, number: info.lines, checkLine })
     if (reason !== undefined) fault(info.lines, reason)
   }
+  // Lines that may have been good are in it: nobody knows how many were left out.
+  if (endless) throw new MeshError('CONFIG_INVALID', `${csv}: ${withoutText(endless)}`, endless)
   if (rows === 0) throw new MeshError('CONFIG_INVALID', `${csv} names no card`)
 }
 
