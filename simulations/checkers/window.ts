@@ -34,7 +34,7 @@ export function windowChecker(shown: Shown): Observer {
       if (!node || !member.isHonest || member.isClone) continue
       const nowAt = plan.startsAt + shown.nowMs()
       const facts = { ledger: node.ledger(), roster, self: member.deviceId }
-      const stated = statedWindow(facts, { tokenRef, nowAt, sessionWh })
+      const stated = statedWindow(facts, { tokenRefs: [tokenRef], nowAt, sessionWh })
       if (stated?.worstWh === undefined || wh <= stated.worstWh) continue
       shown.object(
         'I15',

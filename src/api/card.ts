@@ -46,15 +46,15 @@ export type RevocationReport = {
 
 export function reportCard(
   ledger: Ledger,
-  tokenRef: TokenRef,
+  tokenRefs: readonly TokenRef[],
   decision?: CardReport['decision'],
 ): CardReport {
   const { policy } = ledger.view()
-  const state = policy.token(tokenRef)
+  const state = policy.tokenOf(tokenRefs)
   const grant = state.kind === 'unknown' ? undefined : state.grant
-  const revocations = policy.revocations(tokenRef).toSorted((a, b) => (a.hlc < b.hlc ? -1 : 1))
+  const revocations = tokenRefs.flatMap(policy.revocations).toSorted((a, b) => (a.hlc < b.hlc ? -1 : 1))
   return {
-    card: grant?.body.visualNumber ?? `card ${tokenRef.slice(0, 8)}`,
+    card: grant?.body.visualNumber ?? `card ${policy.namedBy(tokenRefs).slice(0, 8)}`,
     state: state.kind,
     ...(grant && { grant: grantReport(ledger, grant) }),
     revocations: revocations.map(one => ({

@@ -22,16 +22,17 @@ export function addCards(server: FastifyInstance, deps: ApiDeps): void {
     const { card, charger } = check('card', SHOW, request.body)
     const tokenRef = await deps.tokenReference(card)
     const ledger = deps.node.ledger()
-    if (charger === undefined) return reportCard(ledger, tokenRef)
+    const tokenRefs = deps.aliases(tokenRef)
+    if (charger === undefined) return reportCard(ledger, tokenRefs)
     const at = knownCharger(deps, charger)
     const { allowed, reason } = deps.mayCharge(at, tokenRef)
-    return reportCard(ledger, tokenRef, { charger: at, allowed, reason })
+    return reportCard(ledger, tokenRefs, { charger: at, allowed, reason })
   })
   server.post('/v1/tokens/window', async request => {
     const { card, ...rest } = check('card', WINDOW, request.body)
     const tokenRef = await deps.tokenReference(card)
     const facts = { ledger: deps.node.ledger(), roster: deps.roster, self: deps.self }
-    return reportWindow(facts, { ...rest, tokenRef, nowAt: deps.clock.wallMs() })
+    return reportWindow(facts, { ...rest, tokenRefs: deps.aliases(tokenRef), nowAt: deps.clock.wallMs() })
   })
 }
 

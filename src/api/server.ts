@@ -40,6 +40,8 @@ export type ApiDeps = {
   readonly chargePoints: ChargePoints
   readonly clock: Clock
   readonly tokenReference: (idTag: string) => Promise<TokenRef>
+  /** Every reference of a card, where the site has had several keys. */
+  readonly aliases: (tokenRef: TokenRef) => readonly TokenRef[]
   readonly mayCharge: (
     chargerId: ChargerId,
     tokenRef: TokenRef,

@@ -23,7 +23,8 @@ export type WindowDeps = {
 }
 
 export type WindowQuestion = {
-  readonly tokenRef: TokenRef
+  /** Of one card, under each key of the site. */
+  readonly tokenRefs: readonly TokenRef[]
   readonly nowAt: number
   readonly sessionWh?: number | undefined
   readonly maxPowerW?: number | undefined
@@ -40,18 +41,18 @@ export type StatedWindow = RiskWindow & {
 export function statedWindow(deps: WindowDeps, question: WindowQuestion): StatedWindow | undefined {
   const { ledger } = deps
   const { policy } = ledger.view()
-  const { tokenRef, nowAt, sessionWh = SESSION_WH, maxPowerW, islands } = question
-  const grants = policy.grants(tokenRef)
-  const standing = standingOf(policy.revocations(tokenRef), grants)
+  const { tokenRefs, nowAt, sessionWh = SESSION_WH, maxPowerW, islands } = question
+  const grants = tokenRefs.flatMap(policy.grants)
+  const standing = standingOf(tokenRefs.flatMap(policy.revocations), grants)
   const [first] = standing.refs
-  const state = policy.token(tokenRef)
+  const state = policy.tokenOf(tokenRefs)
   if (!first || state.kind !== 'revoked') return undefined
   const revokedAt = wallOf(first.hlc)
   const known = nodesOf(deps, standing, grants)
   const silent = new Set(known.filter(({ node }) => node.knowsSinceAt === undefined).map(one => one.deviceId))
   const window = riskWindow({
     ...{ nowAt, revokedAt, sessionWh, nodes: known.map(({ node }) => node) },
-    ...drawnOf(ledger, { tokenRef, revokedAt, silent }),
+    ...drawnOf(ledger, { tokenRefs, revokedAt, silent }),
     ...(maxPowerW !== undefined && { maxPowerW }),
     ...(islands !== undefined && { islands }),
   })
@@ -76,11 +77,11 @@ function nodesOf(
   standing: Standing,
   grants: readonly Grant[],
 ): readonly KnownNode[] {
-  const { devices, knowledge } = ledger.view()
+  const { standing: words, knowledge } = ledger.view()
   const ids = new Set(roster.all().flatMap(one => (one.roles.includes('node') ? [one.deviceId] : [])))
   return [...ids].flatMap((deviceId): readonly KnownNode[] => {
     const certificate = roster.byDevice(deviceId)
-    if (!certificate || devices.isRevoked(certificate)) return []
+    if (!certificate || words.isVoid(certificate)) return []
     const since = deviceId === self ? standing.refs[0]?.hlc : sinceOf(knowledge, deviceId, standing)
     const held = grants.filter(grant => knowledge.heldSince(deviceId, grant.ref) !== undefined)
     const newestHeld = held.find(grant => held.every(other => other === grant || newer(grant, other)))
@@ -101,16 +102,15 @@ function sinceOf(knowledge: Knowledge, deviceId: DeviceId, { refs, isOneEnough }
 }
 
 type Asked = {
-  readonly tokenRef: TokenRef
+  readonly tokenRefs: readonly TokenRef[]
   readonly revokedAt: number
   readonly silent: ReadonlySet<DeviceId>
 }
 
 /** What sessions drew that ran behind the revocation; those of silent nodes are in their islands. */
-function drawnOf(ledger: Ledger, { tokenRef, revokedAt, silent }: Asked): { drawnWh: number; open: number } {
-  const told = ledger
-    .view()
-    .ofToken(tokenRef)
+function drawnOf(ledger: Ledger, { tokenRefs, revokedAt, silent }: Asked): { drawnWh: number; open: number } {
+  const told = tokenRefs
+    .flatMap(ledger.view().ofToken)
     .filter(({ start, end }) => !silent.has(start.deviceId) && !(end && wallOf(end.hlc) < revokedAt))
   const ended = told.flatMap(({ energyWh }) => energyWh ?? [])
   return { drawnWh: ended.reduce((sum, wh) => sum + wh, 0), open: told.length - ended.length }
@@ -119,7 +119,7 @@ function drawnOf(ledger: Ledger, { tokenRef, revokedAt, silent }: Asked): { draw
 /** Names, times and money, as JSON. */
 export function reportWindow(deps: WindowDeps, question: WindowQuestion): Readonly<Record<string, unknown>> {
   const stated = statedWindow(deps, question)
-  const state = deps.ledger.view().policy.token(question.tokenRef)
+  const state = deps.ledger.view().policy.tokenOf(question.tokenRefs)
   if (!stated) return { state: state.kind }
   const tariff = deps.ledger.view().tariffs.inForce(question.nowAt)
   const { worstWh, capWhPerDay } = stated

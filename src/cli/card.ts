@@ -1,9 +1,6 @@
-// A card as it is named on the command line or in a CSV: what is on it, made normal, and the reference that is written.
+// A card's id as it is named on the command line or in a CSV, made normal before it goes anywhere.
 import { MeshError } from '../errors.ts'
-import type { Operator } from '../host/operator.ts'
-import { rememberingTokens, tokenSecretIn } from '../host/tokens.ts'
 import { normalTag } from '../identity/token.ts'
-import type { TokenRef } from '../units.ts'
 
 const MAX_TAG_CHARS = 20
 
@@ -18,9 +15,4 @@ export function tagOf(card: string): string {
   const fault = tagFault(tag)
   if (fault !== undefined) throw new MeshError('CONFIG_INVALID', fault)
   return tag
-}
-
-export function referencesOf(operator: Operator): (card: string) => Promise<TokenRef> {
-  const reference = rememberingTokens(tokenSecretIn(operator.identity))
-  return async card => await reference(tagOf(card))
 }

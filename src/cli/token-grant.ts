@@ -1,9 +1,9 @@
 // What a card is given: validity, cap, zone and label from the command line, as the body of a grant.
 import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
+import type { Card } from '../host/cards.ts'
 import type { Operator } from '../host/operator.ts'
 import { type AnyBody, type BodyOf, MAX_SUPERSEDED } from '../log/body.ts'
-import type { TokenRef } from '../units.ts'
 import { wholeNumber } from './number.ts'
 import { instantOf } from './time.ts'
 
@@ -82,11 +82,11 @@ function intervalOf({ valid = '', from, until }: GrantOptions): Pick<GrantOption
 
 export function grantOf(
   operator: Operator,
-  tokenRef: TokenRef,
+  { tokenRef, tokenRefs }: Card,
   { terms, again = false }: { readonly terms: Terms; readonly again?: boolean },
 ): AnyBody {
   const { policy } = operator.ledger.view()
-  const token = policy.token(tokenRef)
+  const token = policy.tokenOf(tokenRefs)
   if (token.kind === 'revoked' && !again) {
     const { reason } = token.revocation.body
     throw new MeshError(
@@ -95,7 +95,7 @@ export function grantOf(
     )
   }
   // A renewal of a card that was revoked once and granted again cites that revocation too, or it would count nothing.
-  const supersedes = policy.revocations(tokenRef).map(one => one.ref.hash)
+  const supersedes = tokenRefs.flatMap(policy.revocations).map(one => one.ref.hash)
   if (supersedes.length > MAX_SUPERSEDED) {
     throw new MeshError(
       'CONFIG_INVALID',
@@ -123,7 +123,7 @@ export function grantOf(
 
 /**
  * True when the card's grant in force says the same already, so that a command which was interrupted can be given again.
- * Where it is valid from now, or for days from now, a day more or less is no other grant.
+ * A grant under an older key of the site is another one. Where it is valid from now, or for days from now, a day more or less is no other grant.
  */
 export function isUnchanged(operator: Operator, given: AnyBody, terms: Terms): boolean {
   if (given.name !== 'grant') return false

@@ -2,10 +2,9 @@
 // what is in force already is left out: after a power cut in the middle the same command goes on where it stopped.
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { MeshError, reasonOf } from '../errors.ts'
+import { type Card, cardsOf } from '../host/cards.ts'
 import type { Operator } from '../host/operator.ts'
 import type { AnyBody } from '../log/body.ts'
-import type { TokenRef } from '../units.ts'
-import { referencesOf } from './card.ts'
 import { type CardLine, readCards } from './card-list.ts'
 import { asOperator, type OperatorOptions, say } from './operator.ts'
 import { startProgress } from './progress.ts'
@@ -35,7 +34,7 @@ export async function importTokens(csv: string, options: ImportOptions): Promise
       const wanted = await askEach(operator, cards, { options, nowAt, faults })
       if (!options.partial) refuseAll(csv, faults)
       const imported = await writeAll(operator, wanted, { options, nowAt })
-      const said = { imported, unchanged: wanted.size - imported, refused: faults.count() }
+      const said = { imported, unchanged: wanted.length - imported, refused: faults.count() }
       if (faults.count() > 0) process.stderr.write(`${faults.text()}\n`)
       const others = [
         ...(said.unchanged > 0 ? [`${said.unchanged} could already, unchanged`] : []),
@@ -48,6 +47,8 @@ export async function importTokens(csv: string, options: ImportOptions): Promise
   }
 }
 
+type Wanted = { readonly card: Card; readonly line: CardLine }
+
 type Asking = {
   readonly options: ImportOptions
   readonly nowAt: number
@@ -59,13 +60,14 @@ async function askEach(
   operator: Operator,
   cards: ReadonlyMap<string, CardLine>,
   { options, nowAt, faults }: Asking,
-): Promise<ReadonlyMap<TokenRef, CardLine>> {
-  const wanted = new Map<TokenRef, CardLine>()
+): Promise<readonly Wanted[]> {
+  const wanted: Wanted[] = []
   const progress = startProgress('cards', cards.size, options.json !== true)
-  for await (const [tokenRef, line] of stretched(operator, cards)) {
+  for await (const one of stretched(operator, cards)) {
+    const { card, line } = one
     try {
-      grantOf(operator, tokenRef, { terms: termsOf(options, nowAt, line) })
-      wanted.set(tokenRef, line)
+      grantOf(operator, card, { terms: termsOf(options, nowAt, line) })
+      wanted.push(one)
     } catch (error) {
       if (!(error instanceof MeshError)) throw error
       faults.add(line.number, reasonOf(error))
@@ -77,27 +79,24 @@ async function askEach(
 }
 
 /** References in the order of the lines, made a few lines ahead: the stretch runs on threads of its own. */
-async function* stretched(
-  operator: Operator,
-  cards: ReadonlyMap<string, CardLine>,
-): AsyncGenerator<readonly [TokenRef, CardLine]> {
-  const reference = referencesOf(operator)
-  const ahead: { readonly line: CardLine; readonly made: Promise<TokenRef> }[] = []
+async function* stretched(operator: Operator, cards: ReadonlyMap<string, CardLine>): AsyncGenerator<Wanted> {
+  const reference = cardsOf(operator)
+  const ahead: { readonly line: CardLine; readonly made: Promise<Card> }[] = []
   for (const [tag, line] of cards) {
     const made = reference(tag)
     // Whoever asks for this line hears of its fault; until then it is no unhandled one.
     made.catch(() => undefined)
     ahead.push({ line, made })
     const first = ahead.length < STRETCHED_TOGETHER ? undefined : ahead.shift()
-    if (first) yield [await first.made, first.line]
+    if (first) yield { card: await first.made, line: first.line }
   }
-  for (const { line, made } of ahead) yield [await made, line]
+  for (const { line, made } of ahead) yield { card: await made, line }
 }
 
 /** Gives how many were written; each part is durable before the next is made. */
 async function writeAll(
   operator: Operator,
-  wanted: ReadonlyMap<TokenRef, CardLine>,
+  wanted: readonly Wanted[],
   { options, nowAt }: Pick<Asking, 'options' | 'nowAt'>,
 ): Promise<number> {
   let written = 0
@@ -107,9 +106,9 @@ async function writeAll(
     written += bodies.length
     bodies = []
   }
-  for (const [tokenRef, line] of wanted) {
+  for (const { card, line } of wanted) {
     const terms = termsOf(options, nowAt, line)
-    const body = grantOf(operator, tokenRef, { terms })
+    const body = grantOf(operator, card, { terms })
     if (!isUnchanged(operator, body, terms)) bodies.push(body)
     if (bodies.length >= WRITTEN_TOGETHER) await flush()
   }

@@ -3,9 +3,10 @@ import type { Command } from 'commander'
 import { type CardReport, reportCard } from '../api/card.ts'
 import { decideFor } from '../card.ts'
 import { MeshError } from '../errors.ts'
+import { type Card, cardsOf } from '../host/cards.ts'
 import type { Operator } from '../host/operator.ts'
-import { chargerId, type TokenRef } from '../units.ts'
-import { referencesOf, tagOf } from './card.ts'
+import { chargerId } from '../units.ts'
+import { tagOf } from './card.ts'
 import { asOperator, clientIn } from './operator.ts'
 import { print, printJson } from './output.ts'
 import { DASH_HELP, secretOf } from './secret.ts'
@@ -43,24 +44,29 @@ async function reportOf(card: string, { site, dir, at }: ShowOptions): Promise<C
     return (await (await clientIn(dir)).post('/v1/tokens/show', question)) as CardReport
   }
   return await asOperator({ site: site ?? '', via: [], json: true }, async operator => {
-    const tokenRef = await referencesOf(operator)(card)
+    const found = await cardsOf(operator)(card)
     return reportCard(
       operator.ledger,
-      tokenRef,
-      at === undefined ? undefined : decided(operator, tokenRef, at),
+      found.tokenRefs,
+      at === undefined ? undefined : decided(operator, found, at),
     )
   })
 }
 
 /** As a node would that knows what the operator knows, and nothing of what the card has drawn. */
-function decided(operator: Operator, tokenRef: TokenRef, at: string): CardReport['decision'] {
+function decided(operator: Operator, card: Card, at: string): CardReport['decision'] {
   const { ledger } = operator
   const nowAt = Date.now()
   const id = chargerId(at)
   if (id === undefined || !ledger.view().policy.chargePoint(id))
     throw new MeshError('CONFIG_INVALID', `${at}: this site has no such charger; \`charger list\` names them`)
-  const context = { view: ledger.view(), nowAt, policyAgeMs: ledger.policyAgeMs(nowAt) }
-  const { allowed, reason } = decideFor(context, id, tokenRef)
+  const context = {
+    view: ledger.view(),
+    nowAt,
+    policyAgeMs: ledger.policyAgeMs(nowAt),
+    aliases: () => card.tokenRefs,
+  }
+  const { allowed, reason } = decideFor(context, id, card.tokenRef)
   return { charger: id, allowed, reason }
 }
 

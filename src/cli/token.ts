@@ -1,9 +1,8 @@
 // `chargemesh token`: cards. What is written is a reference, never the id on the card.
 import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
+import { type Card, cardsOf } from '../host/cards.ts'
 import type { Operator } from '../host/operator.ts'
-import type { TokenRef } from '../units.ts'
-import { referencesOf } from './card.ts'
 import { asOperator, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
 import { DASH_HELP, secretOf } from './secret.ts'
@@ -24,11 +23,11 @@ export function addTokenCommands(program: Command): void {
     .action(async (card: string, options: OperatorOptions & GrantOptions) => {
       const id = await secretOf(card)
       await asOperator(options, async operator => {
-        const tokenRef = await referencesOf(operator)(id)
+        const found = await cardsOf(operator)(id)
         const terms = termsOf(options, Date.now())
         const { again = false } = options
-        await operator.record([grantOf(operator, tokenRef, { terms, again })])
-        sayState(operator, tokenRef, options)
+        await operator.record([grantOf(operator, found, { terms, again })])
+        sayState(operator, found, options)
       })
     })
   operatorOptions(token.command('revoke <card>'))
@@ -41,9 +40,9 @@ export function addTokenCommands(program: Command): void {
     .action(async (card: string, options: OperatorOptions & { reason: string }) => {
       const id = await secretOf(card)
       await asOperator(options, async operator => {
-        const tokenRef = await referencesOf(operator)(id)
-        const body = { tokenRef, reason: options.reason.slice(0, 128), effectiveAt: Date.now() }
-        await operator.record([{ name: 'revoke', body }])
+        const { tokenRefs } = await cardsOf(operator)(id)
+        const said = { reason: options.reason.slice(0, 128), effectiveAt: Date.now() }
+        await operator.record(tokenRefs.map(tokenRef => ({ name: 'revoke', body: { tokenRef, ...said } })))
         say(
           options,
           { revoked: true },
@@ -71,8 +70,9 @@ export function addTokenCommands(program: Command): void {
 }
 
 /** Says what the log says now, not what was meant. */
-function sayState(operator: Operator, tokenRef: TokenRef, options: OperatorOptions & GrantOptions): void {
-  const state = operator.ledger.view().policy.token(tokenRef)
+function sayState(operator: Operator, card: Card, options: OperatorOptions & GrantOptions): void {
+  const { tokenRef, tokenRefs } = card
+  const state = operator.ledger.view().policy.tokenOf(tokenRefs)
   if (state.kind !== 'granted')
     throw new MeshError('CONFIG_INVALID', `the grant is written, and yet the card is ${state.kind}`)
   const { notBeforeAt, notAfterAt } = state.grant.body

@@ -22,7 +22,7 @@ import { openNetwork } from './network.ts'
 import { API_FILE, NODE_FILE } from './node-files.ts'
 import { knownAddresses, type UplinkBook, uplinkBook } from './node-memory.ts'
 import { breathe, systemClock, systemLogger, systemRandom } from './system.ts'
-import { rememberingTokens, tokenSecretIn } from './tokens.ts'
+import { createKeyRing, createTokens, stretchingOf, type Tokens } from './tokens.ts'
 
 const TICK_MS = 1000
 
@@ -77,18 +77,26 @@ async function open(setting: Setting): Promise<RunningNode> {
     logger,
     swVersion: SW_VERSION,
     heartbeatS: config.ocpp.heartbeatS,
+    aliases: tokenRef => doors.tokens?.aliases(tokenRef) ?? [tokenRef],
     breathe,
   })
   closers.push('node', () => node.stop())
   const network = await openMesh(setting, self, node)
   doors.network = network
   closers.push('mesh', () => network.close())
-  const tokenReference = rememberingTokens(tokenSecretIn(identity))
+  const view = () => node.ledger().view()
+  const ring = createKeyRing(identity, self.certificate.deviceId, view)
+  const tokens = createTokens({
+    ...{ stretching: stretchingOf(identity), keys: ring.keys, policy: () => view().policy },
+  })
+  doors.tokens = tokens
+  const tokenReference = tokens.reference
   const central = await openChargers(setting, self, { node, tokenReference })
   doors.central = central
   closers.push('ocpp', () => central.close())
   const uplinks = uplinkBook({
-    ...{ dir, logger, siteId: self.roster.siteId, certificate: self.certificate.encoded },
+    ...{ dir, logger, siteId: self.roster.siteId },
+    certificate: () => node.ledger().ownCertificate().encoded,
     ...{ logKey: self.logKey, signatures: self.signatures, clock: self.clock },
   })
   closers.push('uplinks', () => uplinks.close())
@@ -97,8 +105,9 @@ async function open(setting: Setting): Promise<RunningNode> {
     documents: documents.state(),
     ocpp: { chargers: central.status(), refused: central.refusals() },
     network: network.stats(),
+    siteKeys: { held: ring.keys().length, missing: ring.later().filter(({ key }) => !key).length },
   })
-  const plane = { node, network, chargePoints: central, tokenReference, extraStatus }
+  const plane = { node, network, chargePoints: central, tokens, tokenReference, extraStatus }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
   const ticking = setInterval(() => node.tick(), TICK_MS)
   closers.push('ticks', () => clearInterval(ticking))
@@ -149,7 +158,7 @@ async function openMesh({ dir, config, identity, logger }: Setting, self: Self, 
   const { roster, signatures, clock, random, logKey } = self
   return await openNetwork({
     keys: { peerKey: unhex(peerKey), logKey, sealKey: unhex(sealKey) },
-    certificates: identity.certificates.map(unhex),
+    certificates: () => node.ledger().chainOf(node.ledger().ownCertificate()),
     ...{ roster, signatures, clock, random, logger },
     listen: address(config.mesh.listen),
     staticPeers: config.mesh.peers.map(address),
@@ -184,10 +193,15 @@ async function openChargers(setting: Setting, self: Self, { node, tokenReference
 
 type Plane = Pick<ApiDeps, 'node' | 'network' | 'chargePoints' | 'tokenReference' | 'extraStatus'> & {
   readonly uplinks: UplinkBook
+  readonly tokens: Tokens
 }
 
 /** Opens the operator's plane and lays its address and a new token into the folder. */
-async function openPlane(setting: Setting, self: Self, { uplinks, ...plane }: Plane): Promise<string> {
+async function openPlane(
+  setting: Setting,
+  self: Self,
+  { uplinks, tokens, ...plane }: Plane,
+): Promise<string> {
   const { dir, config, identity, logger, closers } = setting
   const { node } = plane
   const token = hex(self.random.bytes(24))
@@ -202,6 +216,7 @@ async function openPlane(setting: Setting, self: Self, { uplinks, ...plane }: Pl
       statusOf: () => undefined,
       heartbeatS: config.ocpp.heartbeatS,
       seal: () => undefined,
+      aliases: tokens.aliases,
     }
     return decideFor(context, chargerId, tokenRef)
   }
@@ -213,6 +228,7 @@ async function openPlane(setting: Setting, self: Self, { uplinks, ...plane }: Pl
       clock: self.clock,
       name: identity.name,
       mayCharge,
+      aliases: tokens.aliases,
       addUplink: async one => node.setUplinks(await uplinks.add(one)),
       listen,
       token,
@@ -263,7 +279,7 @@ async function tlsOf(config: NodeConfig): Promise<{ tls?: { key: string; cert: s
   }
 }
 
-type Doors = { network?: Network; central?: Central }
+type Doors = { network?: Network; central?: Central; tokens?: Tokens }
 
 function lateNetwork(doors: Doors): Network {
   return {

@@ -24,7 +24,7 @@ function checkpoints(member: Member): number {
 function windowAt(world: World, member: Member, members: readonly Member[]) {
   const roster = world.site.roster(members.map(one => one.device))
   const facts = { ledger: member.node().ledger(), roster, self: member.deviceId }
-  return statedWindow(facts, { tokenRef: TOKEN, nowAt: world.wallMs() })
+  return statedWindow(facts, { tokenRefs: [TOKEN], nowAt: world.wallMs() })
 }
 
 const namesOf = (nodes: readonly { readonly name: string }[] | undefined): readonly string[] =>
