@@ -33,6 +33,7 @@ import { encodeMessage, type Message } from './replica/message.ts'
 import type { Send } from './replica/sends.ts'
 import type { StoreKeys } from './store/sealing.ts'
 import { createUplinks, type Uplinks } from './uplinks.ts'
+import { createWitness } from './witness.ts'
 
 /** Inputs decided together, and made durable by one flush. */
 const MAX_BATCH = 256
@@ -107,6 +108,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
   let open = await openStore(deps, 'start', count)
   let failure: { reason: string; retryAtMs: number; waitMs: number } | undefined
   const remember = deps.remember ?? readAnew
+  const witness = createWitness(deps.certificate.deviceId)
   const mailbox = createMailbox<Input>()
   let ticking = false
   let running: Promise<void> | undefined
@@ -245,6 +247,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     ticking = false
     const sends = open.mesh.handle(act, { kind: 'tick' })
     act.record(open.marks.due(act.ledger))
+    act.record(witness.due(act.ledger, act.times.monotonicMs))
     return [...sends, ...uplinks.tick(act, result => post({ kind: 'run', act: result }))]
   }
 

@@ -1,6 +1,7 @@
 // What a node knows: every fold, fed by the events that passed the gate, and the questions that are asked of them.
 // The decision folders meet here and in node.ts, nowhere else. Rebuilt from the logs whenever something that counted no
 // longer does (folds.ts).
+import { createKnowledge, type Knowledge } from './authorization/knowledge.ts'
 import { createPolicy, type Policy } from './authorization/policy.ts'
 import { createSiteKeys, type SiteKeys } from './authorization/site-keys.ts'
 import { createSitePolicy, type SitePolicy } from './authorization/site-policy.ts'
@@ -26,6 +27,7 @@ export type View = {
   readonly siteKeys: SiteKeys
   readonly tariffs: Tariffs
   readonly standing: Standing
+  readonly knowledge: Knowledge
   /** Something was fed that a revocation fed later voids, or that one fed earlier should have let through. */
   readonly outdated: () => 'no' | 'now' | 'soon'
   /** Feeds one event of a log that `certificate` wrote. Each event once. */
@@ -54,6 +56,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
   const siteKeys = createSiteKeys()
   const tariffs = createTariffs()
   const standing = createStanding(roster.manifest()?.withdrawn ?? [], roster.certificate)
+  const knowledge = createKnowledge()
   const heard = new Set<DeviceId>()
   let outdated: 'no' | 'now' | 'soon' = 'no'
   const sessions = createSessions()
@@ -97,7 +100,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
     policyHeads.set(event.logId, { ref, hlc: event.hlc })
     if (!said) return
-    applyPolicy({ policy, sitePolicy, siteKeys, tariffs, standing }, event, said, author)
+    applyPolicy({ policy, sitePolicy, siteKeys, tariffs, standing, knowledge }, event, said, author)
     if (said.name === 'device_revoke' && heard.has(said.body.deviceId)) outdated = 'now'
     if (said.name !== 'device_cert' || !author.roles.includes('issuer')) return
     const verdict = roster.enrol(said.body.certificate)
@@ -110,6 +113,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     siteKeys,
     tariffs,
     standing,
+    knowledge,
     outdated: () => outdated,
     apply: (event, certificate) => {
       changes += 1
@@ -121,6 +125,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
       else if (certificate.roles.includes('node')) {
         heard.add(certificate.deviceId)
         if (said) applySaid(event, said, certificate.deviceId)
+        if (said) applyKnowledge(knowledge, event, said, certificate.deviceId)
       }
     },
     ofCharger: sessions.ofCharger,
@@ -167,13 +172,22 @@ export function isOperators({ roles }: Certificate): boolean {
   return roles.includes('issuer') || roles.includes('revoker')
 }
 
-type PolicyFolds = Pick<View, 'policy' | 'sitePolicy' | 'siteKeys' | 'tariffs' | 'standing'>
+/** Each event once, in the order of its log. */
+function applyKnowledge(knowledge: Knowledge, event: LogEvent, said: AnyBody, deviceId: DeviceId): void {
+  if (said.name === 'epoch_open') knowledge.opened(deviceId, event, said.body)
+  if (said.name === 'epoch_open' || said.name === 'session_start')
+    knowledge.said(deviceId, event, said.body.policyHead)
+  if (said.name === 'checkpoint') knowledge.said(deviceId, event, said.body.heads)
+}
+
+type PolicyFolds = Pick<View, 'policy' | 'sitePolicy' | 'siteKeys' | 'tariffs' | 'standing' | 'knowledge'>
 
 /** A revoker may only revoke; everything else is the issuer's (PROTOCOL 2.6). */
 function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certificate: Certificate): void {
   const placed = { ref: { logId: event.logId, seq: event.seq, hash: event.hash }, hlc: event.hlc }
   if (said.name === 'revoke') folds.policy.addRevocation({ ...placed, body: said.body })
   if (said.name === 'device_revoke') folds.standing.revoke(said.body)
+  if (said.name === 'revoke' || said.name === 'device_revoke') folds.knowledge.revoked(placed.ref)
   if (!certificate.roles.includes('issuer')) return
   if (said.name === 'grant') folds.policy.addGrant({ ...placed, body: said.body })
   if (said.name === 'charge_point') folds.policy.addChargePoint({ ...placed, body: said.body })

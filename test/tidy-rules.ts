@@ -38,7 +38,14 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/chargers.ts',
         'src/ledger.ts',
       ],
-      ...['src/mesh.ts', 'src/marks.ts', 'src/serve.ts', 'src/recordable.ts', 'src/card.ts'],
+      ...[
+        'src/mesh.ts',
+        'src/marks.ts',
+        'src/witness.ts',
+        'src/serve.ts',
+        'src/recordable.ts',
+        'src/card.ts',
+      ],
       ...['src/view.ts', 'src/folds.ts'],
       ...[
         'src/uplinks.ts',
@@ -128,6 +135,7 @@ export const VIRTUAL_WIRING = [
     'ledger',
     'mesh',
     'marks',
+    'witness',
     'serve',
     'recordable',
     'card',

@@ -26,6 +26,8 @@ export type Policy = {
   readonly tokens: () => readonly TokenRef[]
   /** Every revocation of a card that is held; a grant that is to count must cite them all. */
   readonly revocations: (tokenRef: TokenRef) => readonly Revocation[]
+  /** Every grant of a card that is held, in no order. */
+  readonly grants: (tokenRef: TokenRef) => readonly Grant[]
   /** A charger that may connect; undefined when it was never added, or withdrawn. */
   readonly chargePoint: (chargerId: ChargerId) => BodyOf<'charge_point'> | undefined
   readonly chargePoints: () => readonly BodyOf<'charge_point'>[]
@@ -81,6 +83,7 @@ export function createPolicy(): Policy {
     },
     tokens: () => [...tokens.keys()],
     revocations: tokenRef => tokens.get(tokenRef)?.revocations ?? [],
+    grants: tokenRef => tokens.get(tokenRef)?.grants ?? [],
     chargePoint: current,
     chargePoints: () => [...chargePoints.keys()].sort().flatMap(chargerId => current(chargerId) ?? []),
   }
@@ -109,7 +112,7 @@ function newest<P extends Placed>(entries: readonly P[]): P | undefined {
   )
 }
 
-function newer(a: Placed, b: Placed): boolean {
+export function newer(a: Placed, b: Placed): boolean {
   if (a.hlc !== b.hlc) return a.hlc > b.hlc
   if (a.ref.logId !== b.ref.logId) return a.ref.logId > b.ref.logId
   return a.ref.seq > b.ref.seq

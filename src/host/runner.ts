@@ -238,9 +238,11 @@ async function openPlane(
     openApi({
       ...plane,
       roster: self.roster,
+      self: self.certificate.deviceId,
       clock: self.clock,
       name: identity.name,
       mayCharge,
+      aliases: tokens.aliases,
       addUplink: async one => node.setUplinks(await uplinks.add(one)),
       listen,
       token,
