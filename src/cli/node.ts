@@ -22,6 +22,7 @@ type JoinOptions = {
   readonly ocpp: string
   readonly api: string
   readonly peer: readonly string[]
+  readonly discovery: boolean
   readonly insecureOcpp?: boolean
   readonly via: readonly string[]
   readonly json?: boolean
@@ -44,6 +45,10 @@ export function addNodeCommands(program: Command): void {
     .option('--ocpp <host:port>', 'where chargers reach it', '127.0.0.1:8887')
     .option('--api <host:port>', 'operator plane', '127.0.0.1:0')
     .option('--peer <host:port>', 'address of another node; repeat for more', collect, [])
+    .option(
+      '--no-discovery',
+      'find other nodes only by --peer and by addresses that worked before, not by multicast DNS or from peers',
+    )
     .option(
       '--insecure-ocpp',
       'let chargers connect without TLS from other machines (isolated charger VLAN only)',
@@ -148,7 +153,7 @@ function configOf(
 ): string {
   return writeNodeConfig({
     name,
-    mesh: { listen: options.mesh, peers: [...peers] },
+    mesh: { listen: options.mesh, peers: [...peers], discovery: options.discovery ? 'on' : 'off' },
     ocpp: { listen: options.ocpp, allowInsecure: options.insecureOcpp ?? false },
     api: { listen: options.api },
   })

@@ -146,6 +146,7 @@ function ownIdentity({ dir, identity }: Setting): Self {
 
 async function openMesh({ dir, config, identity, logger }: Setting, self: Self, node: Node) {
   const { peerKey, sealKey } = identity.keys
+  const { siteKey } = identity
   const { roster, signatures, clock, random, logKey } = self
   return await openNetwork({
     keys: { peerKey: unhex(peerKey), logKey, sealKey: unhex(sealKey) },
@@ -155,6 +156,7 @@ async function openMesh({ dir, config, identity, logger }: Setting, self: Self, 
     staticPeers: config.mesh.peers.map(address),
     lastKnown: knownAddresses(dir, logger),
     maxPeers: config.mesh.maxPeers,
+    ...(config.mesh.discovery === 'on' && { finding: { siteKeys: siteKey ? [unhex(siteKey)] : [] } }),
     isRevoked: certificate => node.ledger().isVoid(certificate),
     onPeer: peer => node.mesh({ kind: 'peer', peer }),
     onPeerGone: peer => node.mesh({ kind: 'gone', peer }),

@@ -20,6 +20,8 @@ export const SHORT: Partial<NetworkLimits> = {
   refusalMs: 500,
   redialFirstMs: 50,
   redialMaxMs: 400,
+  hintDialMs: 100,
+  exchangeMs: 50,
   dialMs: 1_000,
 }
 
@@ -38,7 +40,7 @@ export type MeshNode = {
 export type MeshNodeOptions = Partial<
   Pick<
     NetworkOptions,
-    'certificates' | 'maxPeers' | 'limits' | 'keys' | 'clock' | 'onPeer' | 'onMessage' | 'listen'
+    'certificates' | 'maxPeers' | 'limits' | 'keys' | 'clock' | 'onPeer' | 'onMessage' | 'listen' | 'finding'
   >
 > & {
   readonly site: TestSite
@@ -90,6 +92,7 @@ export async function openNode(options: MeshNodeOptions): Promise<MeshNode> {
       },
     },
     limits: { ...SHORT, ...options.limits },
+    ...(options.finding && { finding: options.finding }),
     ...(options.maxPeers !== undefined && { maxPeers: options.maxPeers }),
     onPeer: (deviceId, certificate) => {
       comings.push(`+${certificate.name}`)
