@@ -77,7 +77,8 @@ Examples:
       // Loaded only here: libp2p and the OCPP server would slow down every other command.
       const { runNode } = await import('../host/runner.ts')
       const running = await runNode(options.dir)
-      const { name, apiUrl, ocppUrl, meshAddresses } = running
+      const { name, apiUrl, ocppUrl, meshAddresses, warnings } = running
+      for (const says of warnings) process.stderr.write(`warning: ${says}\n`)
       if (options.json) print(JSON.stringify({ ready: true, name, apiUrl, ocppUrl, meshAddresses }))
       else
         print(

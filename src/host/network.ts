@@ -43,12 +43,15 @@ function ownIdentity({ certificates, keys, roster }: NetworkOptions): Own {
   if (own?.kind !== 'valid')
     throw new MeshError(
       'CERTIFICATE_INVALID',
-      `our own certificate is refused: ${own?.reason ?? 'there is none'}`,
+      `our own certificate is refused: ${own?.reason ?? 'there is none'}; \`chargemesh doctor\` says what to do`,
     )
   const ownKeys = publicKeys(keys)
   const { peerKey, logKey, deviceId } = own.certificate
   if (!sameBytes(peerKey, ownKeys.peerKey) || !sameBytes(logKey, ownKeys.logKey))
-    throw new MeshError('CERTIFICATE_INVALID', 'our own certificate names other keys than ours')
+    throw new MeshError(
+      'CERTIFICATE_INVALID',
+      'our own certificate names other keys than ours; `chargemesh doctor` says what to do',
+    )
   return { deviceId, keys: ownKeys }
 }
 

@@ -23,6 +23,7 @@ import { API_FILE, NODE_FILE } from './node-files.ts'
 import { knownAddresses, type UplinkBook, uplinkBook } from './node-memory.ts'
 import { breathe, systemClock, systemLogger, systemRandom } from './system.ts'
 import { rememberingTokens, tokenSecretIn } from './tokens.ts'
+import { clockTrouble, validityTrouble } from './validity.ts'
 
 const TICK_MS = 1000
 
@@ -31,6 +32,8 @@ export type RunningNode = {
   readonly apiUrl: string
   readonly ocppUrl: string
   readonly meshAddresses: readonly string[]
+  /** What is wrong with clock or certificate; the node runs all the same, and its chargers are served. */
+  readonly warnings: readonly string[]
   readonly close: () => Promise<void>
 }
 
@@ -103,6 +106,10 @@ async function open(setting: Setting): Promise<RunningNode> {
   const ticking = setInterval(() => node.tick(), TICK_MS)
   closers.push('ticks', () => clearInterval(ticking))
   startMending(setting, documents, node)
+  const nowAt = self.clock.wallMs()
+  const troubles = [clockTrouble(self.certificate, nowAt), validityTrouble(self.certificate, nowAt)]
+  const warnings = troubles.flatMap(trouble => trouble?.says ?? [])
+  for (const says of warnings) logger.warn('node runs, with a warning', { says })
   const scheme = config.ocpp.tlsKeyFile === undefined ? 'ws' : 'wss'
   logger.info('node runs', { recovered: node.health().recovered, ocppPort: central.port, api: apiUrl })
   return {
@@ -110,6 +117,7 @@ async function open(setting: Setting): Promise<RunningNode> {
     apiUrl,
     ocppUrl: `${scheme}://${address(config.ocpp.listen).host}:${central.port}/ocpp`,
     meshAddresses: network.addresses(),
+    warnings,
     close: closers.unwind,
   }
 }
@@ -140,7 +148,10 @@ function ownIdentity({ dir, identity }: Setting): Self {
   for (const encoded of identity.certificates) roster.enrol(unhex(encoded))
   const certificate = roster.all().at(-1)
   if (!certificate)
-    throw new MeshError('CERTIFICATE_INVALID', `${dir}: the certificate is not one of this site`)
+    throw new MeshError(
+      'CERTIFICATE_INVALID',
+      `${dir}: the certificate is not one of this site; \`chargemesh doctor\` says what to do`,
+    )
   return { roster, signatures, certificate, logKey: unhex(identity.keys.logKey), clock, random }
 }
 
