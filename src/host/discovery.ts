@@ -9,9 +9,10 @@ import { networkInterfaces } from 'node:os'
 import { reasonOf } from '../errors.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import type { DeviceId } from '../units.ts'
-import { type Hint, isLoopback, toldAddresses } from './hints.ts'
+import { type Hint, isLoopback, usefulAddresses } from './hints.ts'
 import { answer, type Day, daysOf, hear, openAnswer, question } from './mdns.ts'
 import { createBucket } from './network-bucket.ts'
+import type { NetworkLimits } from './network-limits.ts'
 import type { Address } from './peers.ts'
 
 /** Where multicast DNS is spoken (RFC 6762). */
@@ -26,8 +27,6 @@ const ANSWER_WAIT_MS = 100
 const ASK_FIRST_MS = 1_000
 const ASK_MAX_MS = 60_000
 const ASK_CONTENT_MS = 300_000
-/** Interfaces come and go. */
-const REFRESH_MS = 60_000
 
 export type DiscoveryDeps = {
   /** Newest first. */
@@ -36,6 +35,7 @@ export type DiscoveryDeps = {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  readonly limits: NetworkLimits
   /** Where we listen. */
   readonly listening: () => readonly Address[]
   /** False when everybody we know of is connected, or there is no room for more. */
@@ -101,7 +101,7 @@ class Multicast implements Discovery {
 
   tick(nowMs: number): void {
     if (this.#isClosed) return
-    if (nowMs - this.#refreshMs >= REFRESH_MS) this.#refresh(nowMs)
+    if (nowMs - this.#refreshMs >= this.#deps.limits.multicastMs) this.#refresh(nowMs)
     if (this.#state !== 'open') return
     if (this.#answerMs && this.#answerMs.dueMs <= nowMs) this.#answerNow(this.#answerMs.day, nowMs)
     if (nowMs >= this.#askMs) this.#ask(nowMs)
@@ -116,7 +116,7 @@ class Multicast implements Discovery {
   #ask(nowMs: number): void {
     const isFirst = this.#askMs === Number.NEGATIVE_INFINITY
     const [today] = this.#daysNow()
-    if (today) this.#send(question(today))
+    if (today) this.#send(() => question(today))
     // Whoever has just come is heard by those who look for him without being asked.
     if (isFirst && today) this.#answerNow(today, nowMs)
     this.#askLater(nowMs)
@@ -131,8 +131,13 @@ class Multicast implements Discovery {
     this.#answerMs = undefined
     this.#answeredMs = nowMs
     const { deviceId, random, listening } = this.#deps
-    const addresses = toldAddresses(listening())
-    if (addresses.length > 0) this.#send(answer(day, random.bytes(12), { deviceId, addresses }))
+    const addresses = usefulAddresses(listening())
+    if (addresses.length === 0) return
+    this.#send(host => {
+      // Whoever hears it on this network is best served by our address in it.
+      const sorted = addresses.toSorted((a, b) => Number(b.host === host) - Number(a.host === host))
+      return answer(day, random.bytes(12), { deviceId, addresses: sorted })
+    })
   }
 
   #hear(packet: Uint8Array): void {
@@ -171,17 +176,18 @@ class Multicast implements Discovery {
   #refresh(nowMs: number): void {
     this.#refreshMs = nowMs
     if (this.#socket) {
-      if (this.#state === 'open') this.#join(this.#socket)
+      if (this.#state !== 'starting') this.#join(this.#socket)
       return
     }
     const socket = createSocket({ type: 'udp4', reuseAddr: true })
     this.#socket = socket
+    this.#state = 'starting'
     socket.on('message', packet => this.#hear(packet))
     socket.on('error', error => {
-      this.#fail(error)
       if (this.#socket !== socket) return
       this.#socket = undefined
       this.#joined = []
+      this.#fail(error)
       socket.close()
     })
     socket.bind(this.#group.port, () => {
@@ -208,13 +214,17 @@ class Multicast implements Discovery {
       }
     }
     this.#joined = joined
-    if (joined.length === 0) this.#fail(trouble)
-    else this.#recover()
+    if (joined.length === 0) {
+      this.#fail(trouble)
+      return
+    }
+    this.#state = 'open'
+    this.#recover()
   }
 
-  #send(packet: Uint8Array): void {
+  #send(packetFor: (host: string | undefined) => Uint8Array): void {
     const hosts = isMulticast(this.#group.host) ? this.#joined : [undefined]
-    for (const host of hosts) this.#sending = this.#sending.then(() => this.#sendBy(packet, host))
+    for (const host of hosts) this.#sending = this.#sending.then(() => this.#sendBy(packetFor(host), host))
   }
 
   #sendBy(packet: Uint8Array, host: string | undefined): Promise<void> {
@@ -262,7 +272,7 @@ function isMulticast(host: string): boolean {
 
 /** Own IPv4 addresses whose networks are asked: that at which we listen, or all; loopback only where there is nothing else. */
 export function interfacesFor(listening: readonly Address[]): readonly string[] {
-  const heard = toldAddresses(listening).flatMap(({ host }) => (isIPv4(host) ? [host] : []))
+  const heard = usefulAddresses(listening).flatMap(({ host }) => (isIPv4(host) ? [host] : []))
   if (heard.length > 0) return [...new Set(heard)]
   const all = Object.values(networkInterfaces()).flatMap(list =>
     (list ?? []).flatMap(one => (isIPv4(one.address) ? [one.address] : [])),

@@ -2,7 +2,7 @@
 import { connect, createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { type HostPort, type NodeConfig, parseHostPort } from '../config.ts'
-import { type Finding, NOT_CHECKED, type Patient, trouble } from './doctor-patient.ts'
+import { type Finding, NOT_CHECKED, type Patient, type RunningStatus, trouble } from './doctor-patient.ts'
 import { type Address, addressName } from './peers.ts'
 import type { Trouble } from './validity.ts'
 
@@ -27,10 +27,7 @@ export async function examineAddress({ config, running, remembered }: Patient): 
   const peers = running?.status.peers ?? []
   if (running && peers.length === 0 && tried.length > faults.length)
     troubles.push(
-      trouble(
-        'warn',
-        'a peer’s address answers, but no peer is connected: see `network.hello-refused` in the log',
-      ),
+      trouble('warn', `no peer is connected, although an address answers${refusalIn(running.status)}`),
     )
   const mesh = running ? `connected to ${peers.join(', ') || 'nobody'}` : 'nothing else listens there'
   const answering =
@@ -41,6 +38,10 @@ export async function examineAddress({ config, running, remembered }: Patient): 
     fine: `${doors.map(one => `${one.field} ${one.text}`).join(', ')}: ${mesh}; ${answering}`,
     troubles,
   }
+}
+
+function refusalIn({ network }: RunningStatus): string {
+  return network?.lastRefusal === undefined ? '' : `; the last to be refused, ${network.lastRefusal}`
 }
 
 type Door = { readonly field: string; readonly text: string; readonly at: HostPort }

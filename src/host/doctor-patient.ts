@@ -33,6 +33,7 @@ export type RunningStatus = {
   readonly peers: readonly string[]
   readonly store: { readonly store: string; readonly storeReason?: string; readonly recovered: string }
   readonly documents?: string
+  readonly network?: { readonly lastRefusal?: string }
 }
 
 /** How a request to the cloud ended. `dateAt`: by the cloud's clock, UTC ms. */

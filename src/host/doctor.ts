@@ -19,7 +19,7 @@ import { rememberedAddresses } from './node-memory.ts'
 
 const EXAMINATIONS: readonly (readonly [Layer, Examination])[] = [
   ['address', examineAddress],
-  ['multicast', examineMulticast],
+  ['multicast', patient => examineMulticast(patient)],
   ['clock', examineClock],
   ['key', examineKey],
   ['certificate', examineCertificate],

@@ -24,6 +24,8 @@ export type Acquaintance = {
   readonly deviceId: DeviceId
   readonly connection: Connection
   readonly reached: readonly Address[]
+  /** IP addresses from which it dialled us; where it listens, it says. */
+  readonly seenAt: readonly string[]
 }
 
 export type ExchangeDeps = {
@@ -72,14 +74,18 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     return fresh
   }
 
+  /** Where we reached it, then where it seems to be, then what it says: a machine with many networks names those that lead nowhere. */
+  function bestOf({ deviceId, reached, seenAt }: Acquaintance): readonly Address[] {
+    const own = said.get(deviceId)?.own ?? []
+    const seen = own.slice(0, 1).flatMap(({ port }) => seenAt.map(host => ({ host, port })))
+    return distinct([...reached, ...seen, ...own])
+  }
+
   /** What this device has not been told on this connection. */
   function newsFor(to: DeviceId, { addresses: before }: Told, all: readonly Acquaintance[]): readonly Hint[] {
     const known: readonly Hint[] = [
       { deviceId: deps.deviceId, addresses: deps.own() },
-      ...all.map(({ deviceId, reached }) => ({
-        deviceId,
-        addresses: distinct([...reached, ...(said.get(deviceId)?.own ?? [])]).slice(0, MAX_PASSED_ON),
-      })),
+      ...all.map(one => ({ deviceId: one.deviceId, addresses: bestOf(one).slice(0, MAX_PASSED_ON) })),
     ]
     const news: Hint[] = []
     for (const { deviceId, addresses } of known) {

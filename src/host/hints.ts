@@ -64,10 +64,10 @@ function isUseless(host: string): boolean {
 }
 
 /** Of the addresses at which we listen, those of use to others: loopback only when we listen nowhere else. */
-export function toldAddresses(listening: readonly Address[]): readonly Address[] {
+export function usefulAddresses(listening: readonly Address[]): readonly Address[] {
   const told = listening.filter(isDialable)
   const outside = told.filter(({ host }) => !isLoopback(host))
-  return (outside.length > 0 ? outside : told).slice(0, MAX_HINT_ADDRESSES)
+  return outside.length > 0 ? outside : told
 }
 
 export function isLoopback(host: string): boolean {

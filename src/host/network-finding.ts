@@ -1,12 +1,12 @@
 // How nodes find one another beyond what their settings say: multicast and what peers tell (PROTOCOL 7.4). Both end in
 // hints for the dialler.
-import type { Stream } from '@libp2p/interface'
+import type { Connection, Stream } from '@libp2p/interface'
 import type { Roster } from '../identity/roster.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import type { DeviceId } from '../units.ts'
 import { createDiscovery, type DiscoveryState } from './discovery.ts'
 import { type Acquaintance, createExchange } from './exchange.ts'
-import { type Hint, toldAddresses } from './hints.ts'
+import { type Hint, MAX_HINT_ADDRESSES, usefulAddresses } from './hints.ts'
 import { addressesIn } from './network-libp2p.ts'
 import type { NetworkLimits } from './network-limits.ts'
 import type { Peer } from './network-peer.ts'
@@ -42,13 +42,16 @@ export type Finding = {
 }
 
 export function createFinding(deps: FindingDeps): Finding {
-  const exchange = createExchange({ ...deps, own: () => toldAddresses(deps.listening()) })
+  const exchange = createExchange({
+    ...deps,
+    own: () => usefulAddresses(deps.listening()).slice(0, MAX_HINT_ADDRESSES),
+  })
   const { siteKeys, multicast } = deps
   const discovery =
     siteKeys.length > 0
       ? createDiscovery({
           ...{ siteKeys, deviceId: deps.deviceId, clock: deps.clock, random: deps.random },
-          ...{ logger: deps.logger, listening: deps.listening },
+          ...{ logger: deps.logger, listening: deps.listening, limits: deps.limits },
           isLooking: () => isSomebodyMissing(deps),
           onHint: hint => deps.onHints([hint]),
           ...(multicast && { multicast }),
@@ -73,8 +76,11 @@ function isSomebodyMissing({ roster, isMissing }: Pick<FindingDeps, 'roster' | '
 export function acquaintancesAmong(peers: ReadonlyMap<DeviceId, Peer>): readonly Acquaintance[] {
   return [...peers].flatMap(([deviceId, { links }]) => {
     const connection = links.find(link => link.isOpen)?.connection
-    const outbound = links.filter(link => link.connection.direction === 'outbound')
-    const reached = outbound.flatMap(link => addressesIn(link.connection.remoteAddr))
-    return connection ? [{ deviceId, connection, reached }] : []
+    const addressesOf = (direction: Connection['direction']): readonly Address[] =>
+      links.flatMap(link =>
+        link.connection.direction === direction ? addressesIn(link.connection.remoteAddr) : [],
+      )
+    const seenAt = addressesOf('inbound').map(({ host }) => host)
+    return connection ? [{ deviceId, connection, reached: addressesOf('outbound'), seenAt }] : []
   })
 }

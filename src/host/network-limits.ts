@@ -32,6 +32,8 @@ export type NetworkLimits = {
   readonly exchangeMs: number
   /** All of it again after so long, for who had no room. */
   readonly retellMs: number
+  /** Networks come and go, and so does what hinders multicast: looked at again after so long. */
+  readonly multicastMs: number
   /** Bytes waiting for one peer; what does not fit is dropped, and the layer above repairs. */
   readonly queueBytes: number
   /** Bytes per second, and the burst, of one connection before its hello; above it the connection is dropped. */
@@ -55,6 +57,7 @@ export const NETWORK_LIMITS: NetworkLimits = {
   hintDialMs: 1_000,
   exchangeMs: 5_000,
   retellMs: 600_000,
+  multicastMs: 60_000,
   queueBytes: 1 << 20,
   strangerBytesPerS: 256 << 10,
   peerBytesPerS: 16 << 20,
@@ -104,6 +107,8 @@ export type NetworkStats = {
   readonly queuedBytes: number
   /** Of multicast; missing where it is not used. */
   readonly multicast?: DiscoveryState
+  /** From where the last refused hello came, and what it means. */
+  readonly lastRefusal?: string
 }
 
 export type Counter<Reason extends string> = {

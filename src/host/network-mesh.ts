@@ -27,6 +27,7 @@ import { Link, type LinkOwner, SYNC_PROTOCOL } from './network-link.ts'
 import type { NetworkOptions } from './network-options.ts'
 import { Peer } from './network-peer.ts'
 import { addressName } from './peers.ts'
+import { refusalFields } from './refusal.ts'
 
 const MAX_TICK_MS = 250
 /** Of all connections, those that hints may lead to; the rest is for static addresses and for those who dial us. */
@@ -44,6 +45,7 @@ export class Mesh {
   readonly #peers = new Map<DeviceId, Peer>()
   readonly #refusals = counter<string>()
   readonly #closings = counter<CloseReason | 'lost'>()
+  #lastRefusal: string | undefined
   #droppedMessages = 0
   #isOpen = false
   #isClosed = false
@@ -148,7 +150,7 @@ export class Mesh {
 
   stats(): NetworkStats {
     let queuedBytes = 0
-    const multicast = this.#finding?.status()
+    const [multicast, lastRefusal] = [this.#finding?.status(), this.#lastRefusal]
     for (const peer of this.#peers.values()) queuedBytes += peer.queuedBytes
     return {
       connections: this.#links.size,
@@ -159,6 +161,7 @@ export class Mesh {
       droppedMessages: this.#droppedMessages,
       queuedBytes,
       ...(multicast && { multicast }),
+      ...(lastRefusal !== undefined && { lastRefusal }),
     }
   }
 
@@ -216,13 +219,12 @@ export class Mesh {
   }
 
   #onRefused(link: Link, step: Extract<HelloStep, { kind: 'refused' }>): void {
-    const { remotePeer, remoteAddr } = link.connection
-    const { reason, saidByPeer } = step
-    this.#refusals.add(reason)
-    const fields = { reason, saidByPeer, peerId: remotePeer.toString(), address: remoteAddr.toString() }
+    this.#refusals.add(step.reason)
+    const fields = refusalFields(link.connection, step)
+    this.#lastRefusal = `${fields.from}: ${fields.says}`
     this.#options.logger.warn('network.hello-refused', fields)
-    const peerKey = ed25519KeyOf(remotePeer)
-    if (peerKey && reason !== 'refused-by-peer') this.#gate.refuseForAWhile(peerKey)
+    const peerKey = ed25519KeyOf(link.connection.remotePeer)
+    if (peerKey && step.reason !== 'refused-by-peer') this.#gate.refuseForAWhile(peerKey)
   }
 
   #onReady(link: Link, certificate: Certificate): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { decodeHint, decodeHints, encodeHint, encodeHints, toldAddresses } from '../../src/host/hints.ts'
+import { decodeHint, decodeHints, encodeHint, encodeHints, usefulAddresses } from '../../src/host/hints.ts'
 import { answer, daysOf, hear, openAnswer, question } from '../../src/host/mdns.ts'
 import { type DeviceId, hex } from '../../src/units.ts'
 
@@ -119,7 +119,7 @@ describe('hints', () => {
       { host: '127.0.0.1', port: 1 },
       { host: '192.168.7.21', port: 1 },
     ]
-    expect(toldAddresses([local, lan])).toEqual([lan])
-    expect(toldAddresses([local])).toEqual([local])
+    expect(usefulAddresses([local, lan])).toEqual([lan])
+    expect(usefulAddresses([local])).toEqual([local])
   })
 })

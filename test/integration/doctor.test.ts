@@ -1,5 +1,6 @@
 // The doctor on real folders: each layer is made to fail, is named, and gets a cure.
 
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer as createWeb } from 'node:http'
@@ -7,10 +8,12 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parse, stringify } from 'yaml'
+import { parseNodeConfig } from '../../src/config.ts'
 import { openDisk } from '../../src/host/disk.ts'
 import { examine } from '../../src/host/doctor.ts'
 import { chainOf } from '../../src/host/doctor-key.ts'
-import type { Diagnosis, Layer } from '../../src/host/doctor-patient.ts'
+import { examineMulticast } from '../../src/host/doctor-multicast.ts'
+import type { Diagnosis, Layer, Patient } from '../../src/host/doctor-patient.ts'
 import { readStore } from '../../src/host/doctor-store.ts'
 import { type IdentityFile, readIdentity, writeIdentity } from '../../src/host/identity-files.ts'
 import { type RunningNode, runNode } from '../../src/host/runner.ts'
@@ -19,6 +22,7 @@ import { ed25519 } from '../../src/identity/signature.ts'
 import { persistAll } from '../../src/persist.ts'
 import { openJournal } from '../../src/store/journal.ts'
 import { hex, unhex } from '../../src/units.ts'
+import { until } from '../deadline.ts'
 import { foundSite, mustRun, run, tempFolder } from './operator-site.ts'
 
 const DAY_MS = 86_400_000
@@ -194,6 +198,23 @@ describe('a layer that fails is named, with its cure', () => {
     })
   })
 
+  it('address: a node of another site', async () => {
+    const other = await foundSite(join(folder.dir, 'other'))
+    const stranger = await runNode(other.nodeDir)
+    await configure('mesh', { peers: [stranger.meshAddresses[0]] })
+    node = await runNode(dir)
+    const says =
+      'no peer is connected, although an address answers; the last to be refused, 127.0.0.1: a node of another site is there: correct mesh.peers'
+    try {
+      await until(async () => (await diagnosed('address'))?.says.includes(says) === true, {
+        withinMs: 10_000,
+        what: 'it is said',
+      })
+    } finally {
+      await stranger.close()
+    }
+  })
+
   it.each([
     [0, 'which is long ago'],
     [Date.now() - 700 * DAY_MS, 'which is long ago'],
@@ -307,13 +328,15 @@ describe('a layer that fails is named, with its cure', () => {
     expect(await contents()).toEqual(before)
   })
 
-  it('store: an end that a power loss cut is a warning, and a lost file is not', async () => {
+  it('store: an end that a power loss cut is a warning, and is left for the start to mend', async () => {
     const file = join(dir, 'journal', '00000001.cmj')
     await writeFile(file, Buffer.concat([await readFile(file), Buffer.from('CM junk')]))
+    const before = await contents()
     expect(await diagnosed('store')).toMatchObject({
       verdict: 'warn',
       says: expect.stringContaining('power loss'),
     })
+    expect(await contents()).toEqual(before)
   })
 
   it('store: a folder that another process holds and does not answer for', async () => {
@@ -346,6 +369,23 @@ describe('a layer that fails is named, with its cure', () => {
       verdict: 'warn',
       says: expect.stringContaining('uplinks.json'),
     })
+  })
+
+  it('multicast: a port that another program keeps; worse where no address is known either', async () => {
+    const socket = createSocket('udp4')
+    socket.bind(0)
+    await once(socket, 'listening')
+    const config = parseNodeConfig('node.yaml', await readFile(join(dir, 'node.yaml'), 'utf8'))
+    const patient: Patient = {
+      ...{ dir, nowAt: Date.now(), config, identity: await readIdentity(dir) },
+      ...{ running: undefined, store: undefined, uplinks: [], remembered: [] },
+    }
+    const group = { host: '224.0.0.251', port: socket.address().port }
+    const alone = await examineMulticast(patient, group)
+    expect(alone.troubles).toMatchObject([{ verdict: 'fail', says: expect.stringContaining('EADDRINUSE') }])
+    const told = { ...patient, remembered: [{ host: '10.0.0.1', port: 1 }] }
+    expect((await examineMulticast(told, group)).troubles).toMatchObject([{ verdict: 'warn' }])
+    socket.close()
   })
 
   it('multicast: not looked for where it is off', async () => {

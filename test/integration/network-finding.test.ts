@@ -134,5 +134,9 @@ describe('by multicast', () => {
     })
     taken.close()
     expect(a.warnings.filter(one => one.event === 'network.multicast')).toHaveLength(1)
+    await until(() => a.network.stats().multicast?.state === 'open', {
+      withinMs: 5_000,
+      what: 'it comes back',
+    })
   })
 })

@@ -22,6 +22,7 @@ export const SHORT: Partial<NetworkLimits> = {
   redialMaxMs: 400,
   hintDialMs: 100,
   exchangeMs: 50,
+  multicastMs: 200,
   dialMs: 1_000,
 }
 
