@@ -3,6 +3,7 @@
 // hears of it before. When the disk refuses, the whole memory is dropped and read again from what is durable,
 // and chargers hear silence, so that they keep their queues. This very file runs in the simulator.
 import { type Acting, createActing } from './acting.ts'
+import type { Aliases } from './card.ts'
 import { type ConnectorStatus, createChargers } from './chargers.ts'
 import { assertNever, MeshError, reasonOf } from './errors.ts'
 import type { Certificate } from './identity/certificate.ts'
@@ -57,6 +58,7 @@ export type NodeDeps = {
   readonly swVersion: string
   readonly heartbeatS: number
   readonly remember?: Remember
+  readonly aliases?: Aliases | undefined
   /** Lets sockets and files have their turn between two batches. */
   readonly breathe: () => Promise<void>
 }

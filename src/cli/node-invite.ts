@@ -11,7 +11,7 @@ import { asOperator, collect, type OperatorOptions, operatorOptions, say } from 
 import { print, printJson, untilStopped } from './output.ts'
 import { drawQr } from './qr.ts'
 
-type InviteOptions = OperatorOptions & {
+export type InviteOptions = OperatorOptions & {
   readonly name: string
   readonly minutes: string
   readonly host?: string
@@ -24,13 +24,9 @@ const MAX_NAME = 48
 const MINUTE_MS = 60_000
 
 export function addNodeInvite(node: Command): void {
-  operatorOptions(node.command('invite'))
+  addInviteOptions(operatorOptions(node.command('invite')))
     .description('let one new node join: prints a code and waits until it was used')
     .requiredOption('--name <name>', 'name of the node, for people')
-    .option('--minutes <n>', 'the code is void then', '15')
-    .option('--host <address>', 'this machine, as the new node reaches it (default: its first address)')
-    .option('--port <n>', 'where to wait for it; 0 for any', '0')
-    .option('--peer <host:port>', 'a node that the new one may dial; repeat for more', collect, [])
     .addHelpText(
       'after',
       `
@@ -43,7 +39,15 @@ Example:
     .action(invite)
 }
 
-async function invite(options: InviteOptions): Promise<void> {
+export function addInviteOptions(command: Command): Command {
+  return command
+    .option('--minutes <n>', 'the code is void then', '15')
+    .option('--host <address>', 'this machine, as the new node reaches it (default: its first address)')
+    .option('--port <n>', 'where to wait for it; 0 for any', '0')
+    .option('--peer <host:port>', 'a node that the new one may dial; repeat for more', collect, [])
+}
+
+export async function invite(options: InviteOptions): Promise<void> {
   const minutes = wholeNumber('--minutes', options.minutes, { least: 1, most: MAX_MINUTES })
   const port = wholeNumber('--port', options.port, { least: 0, most: 65_535 })
   const host = options.host ?? ownAddress()

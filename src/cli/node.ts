@@ -10,6 +10,7 @@ import { joinByInvitation } from '../host/join.ts'
 import { API_FILE, NODE_FILE } from '../host/node-files.ts'
 import { createNode } from '../host/site-birth.ts'
 import { addNodeInvite } from './node-invite.ts'
+import { addNodeReplace } from './node-replace.ts'
 import { addNodeRevoke } from './node-revoke.ts'
 import { asOperator, collect, say } from './operator.ts'
 import { print, untilStopped } from './output.ts'
@@ -67,6 +68,7 @@ Examples:
     .action(join_)
   addNodeInvite(node)
   addNodeRevoke(node)
+  addNodeReplace(node)
   node
     .command('run')
     .description('run the node in a folder until it is stopped')

@@ -5,6 +5,7 @@ import { SW_VERSION } from '../version.ts'
 import { addChargerCommands } from './charger.ts'
 import { addCloudCommands } from './cloud.ts'
 import { addDoctorCommand } from './doctor.ts'
+import { addKeysCommands } from './keys.ts'
 import { addNodeCommands } from './node.ts'
 import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
@@ -37,6 +38,7 @@ export function buildProgram(): Command {
   addTariffCommands(program)
   addChargerCommands(program)
   addUplinkCommands(program)
+  addKeysCommands(program)
   addStatusCommands(program)
   addDoctorCommand(program)
   for (const command of allCommands(program)) command.exitOverride()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
 import { readIdentity } from '../host/identity-files.ts'
-import { announceCloud, CLOUD_FOLDER, createSite } from '../host/site-birth.ts'
+import { announce, CLOUD_FOLDER, createSite, REVOKER_FOLDER } from '../host/site-birth.ts'
 import { isCurrency } from '../tariff/price.ts'
 import { asOperator, say } from './operator.ts'
 
@@ -24,13 +24,18 @@ export function addSiteCommands(program: Command): void {
         )
       }
       const made = await createSite(dir, { ...options, nowAt: Date.now() })
-      const cloud = await readIdentity(join(dir, CLOUD_FOLDER))
-      await asOperator({ site: dir, via: [], json: true }, operator => announceCloud(operator, cloud))
+      const others = await Promise.all(
+        [CLOUD_FOLDER, REVOKER_FOLDER].map(one => readIdentity(join(dir, one))),
+      )
+      await asOperator({ site: dir, via: [], json: true }, async operator => {
+        for (const identity of others) await announce(operator, identity)
+      })
       say(
         options,
         { siteId: made.siteId, dir },
         `site ${made.name} (${made.siteId}) is born in ${dir}\n` +
-          `  ${dir}/root.key  lock it away: it is needed only to certify another issuer\n` +
+          `  ${dir}/root.key  lock it away: it is needed only for \`keys rotate issuer\`\n` +
+          `  ${dir}/revoker   lock it away elsewhere: it can revoke cards and nodes, and do nothing else (--site ${dir}/revoker)\n` +
           `  ${dir}/issuer    the operator's own log: cards, tariffs, nodes\n` +
           `  ${dir}/cloud     hand this folder to whoever runs \`chargemesh cloud run\``,
       )

@@ -29,8 +29,8 @@ const ASK_MAX_MS = 60_000
 const ASK_CONTENT_MS = 300_000
 
 export type DiscoveryDeps = {
-  /** Newest first. */
-  readonly siteKeys: readonly Uint8Array[]
+  /** Newest first; a new one is heard of while the node runs. */
+  readonly siteKeys: () => readonly Uint8Array[]
   readonly deviceId: DeviceId
   readonly clock: Clock
   readonly random: Random
@@ -161,13 +161,13 @@ class Multicast implements Discovery {
     this.#deps.onHint(hint)
   }
 
-  /** Names change with the date; between two looks at the clock at most a minute passes. */
+  /** Names change with the date and with the site's keys; between two looks at most a minute passes. */
   #daysNow(): readonly Day[] {
     const nowAt = this.#deps.clock.wallMs()
     const minute = Math.floor(nowAt / 60_000)
     if (minute !== this.#daysOfDate) {
       this.#daysOfDate = minute
-      this.#days = daysOf(this.#deps.siteKeys, nowAt)
+      this.#days = daysOf(this.#deps.siteKeys(), nowAt)
     }
     return this.#days
   }

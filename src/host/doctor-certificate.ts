@@ -19,7 +19,7 @@ const REFUSALS: Readonly<Record<CertificateRefusal, string>> = {
   'bad-key': `the certificate names a key that proves nothing: ${ANEW}`,
 }
 
-const DEVICES = z.array(z.object({ deviceId: z.string(), revoked: z.boolean() }))
+const DEVICES = z.array(z.object({ deviceId: z.string(), notAfterAt: z.number(), revoked: z.boolean() }))
 
 export async function examineCertificate(patient: Patient): Promise<Finding> {
   const { identity, nowAt } = patient
@@ -35,22 +35,29 @@ export async function examineCertificate(patient: Patient): Promise<Finding> {
     troubles.push(
       trouble('fail', `the certificate is one of ${certificate.roles.join(', ')}, not of a node: ${ANEW}`),
     )
-  const validity = validityTrouble(certificate, nowAt)
+  const newest = await newestOf(patient, certificate)
+  const validity = validityTrouble(newest, nowAt)
   if (validity) troubles.push(validity)
-  if (await isRevoked(patient, certificate))
+  if (newest.isRevoked)
     troubles.push(
       trouble('fail', `this node was revoked, and others refuse it: ${ANEW}, in a folder of its own`),
     )
   return {
-    fine: `${certificate.name} of ${site.name}, signed down from the site’s root, until ${dayOf(certificate.notAfterAt)}`,
+    fine: `${certificate.name} of ${site.name}, signed down from the site’s root, until ${dayOf(newest.notAfterAt)}`,
     troubles,
   }
 }
 
-/** As far as this node itself has heard. */
-async function isRevoked({ running, store }: Patient, certificate: Certificate): Promise<boolean> {
-  if (store?.value) return store.value.ledger.isVoid(certificate)
-  if (!running) return false
-  const devices = check('devices', DEVICES, await running.client.get('/v1/devices'))
-  return devices.some(one => one.deviceId === certificate.deviceId && one.revoked)
+/** The operator renews certificates unasked, and the log has them; as far as this node itself has heard. */
+async function newestOf(
+  { running, store }: Patient,
+  certificate: Certificate,
+): Promise<{ readonly notAfterAt: number; readonly isRevoked: boolean }> {
+  if (store?.value) {
+    const own = store.value.ledger.ownCertificate()
+    return { notAfterAt: own.notAfterAt, isRevoked: store.value.ledger.isVoid(own) }
+  }
+  const devices = running ? check('devices', DEVICES, await running.client.get('/v1/devices')) : []
+  const own = devices.find(one => one.deviceId === certificate.deviceId)
+  return { notAfterAt: own?.notAfterAt ?? certificate.notAfterAt, isRevoked: own?.revoked ?? false }
 }

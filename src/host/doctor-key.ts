@@ -1,6 +1,7 @@
 // Layer key: can the identity be read, by its owner only, and do its keys belong to its certificate.
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { logsOf } from '../api/client.ts'
 import type { Certificate, CertificateRefusal } from '../identity/certificate.ts'
 import { publicKeys } from '../identity/keys.ts'
 import { createRoster } from '../identity/roster.ts'
@@ -64,8 +65,9 @@ async function forkTroubles(
     return own.some(log => log.fork) ? [said] : []
   }
   if (!running) return []
-  const logs = (await running.client.get('/v1/logs')) as readonly { author: string; forkedAt?: number }[]
-  return logs.some(log => log.author === certificate.name && log.forkedAt !== undefined) ? [said] : []
+  const logs = await logsOf(running.client)
+  const own = logs.filter(log => log.deviceId === certificate.deviceId)
+  return own.some(log => log.forkedAt !== undefined) ? [said] : []
 }
 
 export type Chain = {

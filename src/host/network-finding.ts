@@ -14,8 +14,8 @@ import type { Address } from './peers.ts'
 
 /** How a node is found and finds others. */
 export type FindingOptions = {
-  /** Newest first; without one there is no multicast. */
-  readonly siteKeys: readonly Uint8Array[]
+  /** Newest first; without this there is no multicast. */
+  readonly siteKeys?: () => readonly Uint8Array[]
   /** Where multicast is spoken, when not at its usual place. */
   readonly multicast?: Address
 }
@@ -48,7 +48,7 @@ export function createFinding(deps: FindingDeps): Finding {
   })
   const { siteKeys, multicast } = deps
   const discovery =
-    siteKeys.length > 0
+    siteKeys !== undefined
       ? createDiscovery({
           ...{ siteKeys, deviceId: deps.deviceId, clock: deps.clock, random: deps.random },
           ...{ logger: deps.logger, listening: deps.listening, limits: deps.limits },

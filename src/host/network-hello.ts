@@ -26,7 +26,7 @@ export function helloOn(
     ownPeerKey: own.keys.peerKey,
     remotePeerKey,
     logKey: keys.logKey,
-    ...{ certificates, roster, signatures, isBanned },
+    ...{ certificates: certificates(), roster, signatures, isBanned },
     software: software ?? 'chargemesh',
     nonce: random.bytes(NONCE_BYTES),
     ...(isRevoked && { isRevoked }),

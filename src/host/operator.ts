@@ -2,10 +2,12 @@
 // It is written here, durable first, and then handed to any node; nodes take it like any other log. A folder that was
 // copied, or restored from a backup, opens a new log instead of going on with one that may be longer elsewhere. Who lays
 // a backup over the same folder and writes without a node to ask (`meet`) cannot be stopped from here.
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { HeldLog } from '../api/client.ts'
 import { MeshError } from '../errors.ts'
 import { type Certificate, deviceIdOf, issueCertificate } from '../identity/certificate.ts'
+import type { RootManifest } from '../identity/manifest.ts'
 import { createRoster } from '../identity/roster.ts'
 import { ed25519 } from '../identity/signature.ts'
 import type { Submission } from '../input.ts'
@@ -18,7 +20,14 @@ import { lockDirectory } from '../store/lock.ts'
 import { type DeviceId, type LogId, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import { openDisk } from './disk.ts'
-import { type IdentityFile, readIdentity, readSite, type SiteFile, siteIdIn } from './identity-files.ts'
+import {
+  IDENTITY_FILE,
+  type IdentityFile,
+  readIdentity,
+  readSite,
+  type SiteFile,
+  siteIdIn,
+} from './identity-files.ts'
 import { isSamePlace, rememberPlace } from './place.ts'
 import { systemClock, systemRandom } from './system.ts'
 
@@ -34,6 +43,9 @@ export type Operator = {
   /** Compares the newest log of this folder with what a node holds; call it before the first `record`. Unless both
    * agree, the next entry opens a new log: `older` says that this folder is a backup, `frozen` that the log is lost. */
   readonly meet: (held: readonly HeldLog[]) => 'agrees' | 'older' | 'frozen'
+  readonly manifest: () => RootManifest | undefined
+  /** Every certificate of the site that this folder has seen. */
+  readonly certificates: () => readonly Certificate[]
   /** Writes entries and a beacon over them; durable when resolved. */
   readonly record: (bodies: readonly AnyBody[]) => Promise<void>
   /** Signs a device's certificate under this issuer. */
@@ -51,8 +63,8 @@ export type Operator = {
 
 /** Refuses with STORE_LOCKED while another command has the folder open. */
 export async function openOperator(siteDir: string): Promise<Operator> {
-  const dir = join(siteDir, ISSUER_FOLDER)
-  const [site, identity] = [await readSite(siteDir), await readIdentity(dir)]
+  const [dir, site] = await operatorFolder(siteDir)
+  const identity = await readIdentity(dir)
   const lock = await lockDirectory(dir)
   try {
     return await openLocked({ dir, site, identity, release: lock.release })
@@ -60,6 +72,16 @@ export async function openOperator(siteDir: string): Promise<Operator> {
     await lock.release()
     throw error
   }
+}
+
+/** A site's folder has its issuer's inside; a revoker's folder stands alone, far from it. */
+async function operatorFolder(siteDir: string): Promise<readonly [dir: string, site: SiteFile]> {
+  const hasIdentity = await access(join(siteDir, IDENTITY_FILE)).then(
+    () => true,
+    () => false,
+  )
+  if (!hasIdentity) return [join(siteDir, ISSUER_FOLDER), await readSite(siteDir)]
+  return [siteDir, (await readIdentity(siteDir)).site]
 }
 
 type Locked = {
@@ -109,11 +131,16 @@ async function openLocked({ dir, site, identity, release }: Locked): Promise<Ope
       if (verdict !== 'agrees') startAfresh()
       return verdict
     },
+    manifest: roster.manifest,
+    certificates: roster.all,
     record: async bodies => {
+      if (bodies.length === 0) return
+      refuseBeyondRole(certificate, bodies)
       if (mayResume) ledger.resume()
       mayResume = false
       ledger.write(bodies, times())
-      sayBeacon(ledger, { certHash: certificate.hash, logKey, signatures }, clock.wallMs())
+      if (certificate.roles.includes('issuer'))
+        sayBeacon(ledger, { certHash: certificate.hash, logKey, signatures }, clock.wallMs())
       await persistAll(journal, ledger.takePending().records)
       // Only now: were it earlier, a crash in between would let the next run go on with the old log.
       if (!isPlaceKnown) await rememberPlace(dir)
@@ -152,6 +179,15 @@ function compare(ledger: Ledger, deviceId: DeviceId, held: readonly HeldLog[]): 
   if (there.forkedAt !== undefined) return 'frozen'
   // Beyond our head there is no hash of ours: the node holds more than we do.
   return newest.hashes[there.seq] === there.hash ? 'agrees' : 'older'
+}
+
+function refuseBeyondRole({ roles }: Certificate, bodies: readonly AnyBody[]): void {
+  if (roles.includes('issuer') || bodies.every(({ name }) => name === 'revoke' || name === 'device_revoke'))
+    return
+  throw new MeshError(
+    'CONFIG_INVALID',
+    "this folder holds a revoker's keys: it can revoke cards and nodes, and nothing else",
+  )
 }
 
 function sayBeacon(ledger: Ledger, signer: Parameters<typeof signObject>[0], nowAt: number): void {

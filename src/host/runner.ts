@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { type ApiDeps, openApi } from '../api/server.ts'
 import { decideFor } from '../card.ts'
-import { type HostPort, type NodeConfig, parseHostPort, parseNodeConfig } from '../config.ts'
+import { type NodeConfig, parseNodeConfig } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
 import { createRoster } from '../identity/roster.ts'
 import { ed25519 } from '../identity/signature.ts'
@@ -18,11 +18,12 @@ import { type Closers, createClosers } from './closers.ts'
 import { openDisk } from './disk.ts'
 import { mendDocuments, openCheckedDocuments } from './document-check.ts'
 import { type IdentityFile, readIdentity, readText, siteIdIn, writeSecret } from './identity-files.ts'
+import { address, listening } from './listening.ts'
 import { openNetwork } from './network.ts'
 import { API_FILE, NODE_FILE } from './node-files.ts'
 import { knownAddresses, type UplinkBook, uplinkBook } from './node-memory.ts'
 import { breathe, systemClock, systemLogger, systemRandom } from './system.ts'
-import { rememberingTokens, tokenSecretIn } from './tokens.ts'
+import { createKeyRing, createTokens, type KeyRing, stretchingOf, type Tokens } from './tokens.ts'
 import { clockTrouble, validityTrouble } from './validity.ts'
 
 const TICK_MS = 1000
@@ -80,18 +81,26 @@ async function open(setting: Setting): Promise<RunningNode> {
     logger,
     swVersion: SW_VERSION,
     heartbeatS: config.ocpp.heartbeatS,
+    aliases: tokenRef => doors.tokens?.aliases(tokenRef) ?? [tokenRef],
     breathe,
   })
   closers.push('node', () => node.stop())
-  const network = await openMesh(setting, self, node)
+  const view = () => node.ledger().view()
+  const ring = createKeyRing(identity, self.certificate.deviceId, view)
+  const network = await openMesh(setting, self, { node, ring })
   doors.network = network
   closers.push('mesh', () => network.close())
-  const tokenReference = rememberingTokens(tokenSecretIn(identity))
+  const tokens = createTokens({
+    ...{ stretching: stretchingOf(identity), keys: ring.keys, policy: () => view().policy },
+  })
+  doors.tokens = tokens
+  const tokenReference = tokens.reference
   const central = await openChargers(setting, self, { node, tokenReference })
   doors.central = central
   closers.push('ocpp', () => central.close())
   const uplinks = uplinkBook({
-    ...{ dir, logger, siteId: self.roster.siteId, certificate: self.certificate.encoded },
+    ...{ dir, logger, siteId: self.roster.siteId },
+    certificate: () => node.ledger().ownCertificate().encoded,
     ...{ logKey: self.logKey, signatures: self.signatures, clock: self.clock },
   })
   closers.push('uplinks', () => uplinks.close())
@@ -100,14 +109,16 @@ async function open(setting: Setting): Promise<RunningNode> {
     documents: documents.state(),
     ocpp: { chargers: central.status(), refused: central.refusals() },
     network: network.stats(),
+    siteKeys: { held: ring.keys().length, missing: ring.later().filter(({ key }) => !key).length },
   })
-  const plane = { node, network, chargePoints: central, tokenReference, extraStatus }
+  const plane = { node, network, chargePoints: central, tokens, tokenReference, extraStatus }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
   const ticking = setInterval(() => node.tick(), TICK_MS)
   closers.push('ticks', () => clearInterval(ticking))
   startMending(setting, documents, node)
   const nowAt = self.clock.wallMs()
-  const troubles = [clockTrouble(self.certificate, nowAt), validityTrouble(self.certificate, nowAt)]
+  const newest = node.ledger().ownCertificate()
+  const troubles = [clockTrouble(newest, nowAt), validityTrouble(newest, nowAt)]
   const warnings = troubles.flatMap(trouble => trouble?.says ?? [])
   for (const says of warnings) logger.warn('node runs, with a warning', { says })
   const scheme = config.ocpp.tlsKeyFile === undefined ? 'ws' : 'wss'
@@ -155,19 +166,20 @@ function ownIdentity({ dir, identity }: Setting): Self {
   return { roster, signatures, certificate, logKey: unhex(identity.keys.logKey), clock, random }
 }
 
-async function openMesh({ dir, config, identity, logger }: Setting, self: Self, node: Node) {
+type Knowing = { readonly node: Node; readonly ring: KeyRing }
+
+async function openMesh({ dir, config, identity, logger }: Setting, self: Self, { node, ring }: Knowing) {
   const { peerKey, sealKey } = identity.keys
-  const { siteKey } = identity
   const { roster, signatures, clock, random, logKey } = self
   return await openNetwork({
     keys: { peerKey: unhex(peerKey), logKey, sealKey: unhex(sealKey) },
-    certificates: identity.certificates.map(unhex),
+    certificates: () => node.ledger().chainOf(node.ledger().ownCertificate()),
     ...{ roster, signatures, clock, random, logger },
     listen: address(config.mesh.listen),
     staticPeers: config.mesh.peers.map(address),
     lastKnown: knownAddresses(dir, logger),
     maxPeers: config.mesh.maxPeers,
-    ...(config.mesh.discovery === 'on' && { finding: { siteKeys: siteKey ? [unhex(siteKey)] : [] } }),
+    ...(config.mesh.discovery === 'on' && { finding: { siteKeys: () => ring.keys().toReversed() } }),
     isRevoked: certificate => node.ledger().isVoid(certificate),
     onPeer: peer => node.mesh({ kind: 'peer', peer }),
     onPeerGone: peer => node.mesh({ kind: 'gone', peer }),
@@ -197,10 +209,15 @@ async function openChargers(setting: Setting, self: Self, { node, tokenReference
 
 type Plane = Pick<ApiDeps, 'node' | 'network' | 'chargePoints' | 'tokenReference' | 'extraStatus'> & {
   readonly uplinks: UplinkBook
+  readonly tokens: Tokens
 }
 
 /** Opens the operator's plane and lays its address and a new token into the folder. */
-async function openPlane(setting: Setting, self: Self, { uplinks, ...plane }: Plane): Promise<string> {
+async function openPlane(
+  setting: Setting,
+  self: Self,
+  { uplinks, tokens, ...plane }: Plane,
+): Promise<string> {
   const { dir, config, identity, logger, closers } = setting
   const { node } = plane
   const token = hex(self.random.bytes(24))
@@ -215,6 +232,7 @@ async function openPlane(setting: Setting, self: Self, { uplinks, ...plane }: Pl
       statusOf: () => undefined,
       heartbeatS: config.ocpp.heartbeatS,
       seal: () => undefined,
+      aliases: tokens.aliases,
     }
     return decideFor(context, chargerId, tokenRef)
   }
@@ -236,34 +254,6 @@ async function openPlane(setting: Setting, self: Self, { uplinks, ...plane }: Pl
   return api.url
 }
 
-const WHY_NOT: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another program listens there already',
-  EADDRNOTAVAIL: 'this machine has no such address',
-  EACCES: 'the system does not allow this user to listen there',
-}
-
-/** Opens a server; a port that cannot be had is a setting to be changed, and is named with its field. */
-async function listening<T>(
-  field: string,
-  text: string,
-  openAt: (listen: HostPort) => Promise<T>,
-): Promise<T> {
-  try {
-    return await openAt(address(text))
-  } catch (error) {
-    const { code, cause } = error as { code?: string; cause?: { code?: string } }
-    const why = WHY_NOT[cause?.code ?? code ?? '']
-    if (why === undefined) throw error
-    throw new MeshError('CONFIG_INVALID', `${field}: cannot listen on ${text}: ${why}`, error)
-  }
-}
-
-function address(text: string): HostPort {
-  const parsed = parseHostPort(text)
-  if (!parsed) throw new MeshError('CONFIG_INVALID', `${text} is not host:port`)
-  return parsed
-}
-
 async function tlsOf(config: NodeConfig): Promise<{ tls?: { key: string; cert: string } }> {
   const { tlsKeyFile, tlsCertFile } = config.ocpp
   if (tlsKeyFile === undefined || tlsCertFile === undefined) return {}
@@ -275,7 +265,7 @@ async function tlsOf(config: NodeConfig): Promise<{ tls?: { key: string; cert: s
   }
 }
 
-type Doors = { network?: Network; central?: Central }
+type Doors = { network?: Network; central?: Central; tokens?: Tokens }
 
 function lateNetwork(doors: Doors): Network {
   return {

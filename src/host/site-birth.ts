@@ -33,14 +33,15 @@ import {
 import { NODE_FILE } from './node-files.ts'
 import { ISSUER_FOLDER, type Operator } from './operator.ts'
 import { systemRandom } from './system.ts'
+import { DAY_MS, LEEWAY_MS, NODE_DAYS, upkeepOf } from './upkeep.ts'
 
-const DAY_MS = 24 * 3600 * 1000
-/** Certificates are made valid a little before now, for clocks that run behind. */
-const LEEWAY_MS = DAY_MS
-const ISSUER_DAYS = 365
-const NODE_DAYS = 365
+const ISSUER_DAYS = 90
+/** Kept far from the site and seldom used. */
+const REVOKER_DAYS = 3650
+const CLOUD_DAYS = 365
 const TOKEN_COST = 4096
 export const CLOUD_FOLDER = 'cloud'
+export const REVOKER_FOLDER = 'revoker'
 
 export type NewSite = { readonly name: string; readonly currency: string; readonly nowAt: number }
 
@@ -64,8 +65,9 @@ export async function createSite(dir: string, { name, currency, nowAt }: NewSite
   await mkdir(dir, { recursive: true, mode: 0o700 })
   await writeSecret(join(dir, SITE_FILE), `${JSON.stringify(site, null, 2)}\n`)
   const siteKey = hex(random.bytes(32))
-  const born = { dir, site, rootSeed, nowAt }
+  const born = { site, rootSeed, nowAt }
   await writeIdentity(join(dir, ISSUER_FOLDER), { ...certifyByRoot(born, 'issuer', 'issuer'), siteKey })
+  await writeIdentity(join(dir, REVOKER_FOLDER), { ...certifyByRoot(born, 'revoker', 'revoker'), siteKey })
   await writeIdentity(join(dir, CLOUD_FOLDER), certifyByRoot(born, 'cloud', 'cloud'))
   // Last: a folder with a root key is a whole site.
   await writeSecret(join(dir, ROOT_FILE), `${hex(rootSeed)}\n`)
@@ -74,7 +76,16 @@ export async function createSite(dir: string, { name, currency, nowAt }: NewSite
 
 type Birth = { readonly site: SiteFile; readonly rootSeed: Uint8Array; readonly nowAt: number }
 
-function certifyByRoot({ site, rootSeed, nowAt }: Birth, name: string, role: Role): IdentityFile {
+const DAYS: Readonly<Record<Exclude<Role, 'node'>, number>> = {
+  ...{ issuer: ISSUER_DAYS, revoker: REVOKER_DAYS, cloud: CLOUD_DAYS },
+}
+
+/** New keys, and the root's certificate for them. */
+export function certifyByRoot(
+  { site, rootSeed, nowAt }: Birth,
+  name: string,
+  role: keyof typeof DAYS,
+): IdentityFile {
   const keys = drawKeys(systemRandom().bytes)
   const certificate = issueCertificate(ed25519(), rootSeed, {
     version: 1,
@@ -85,7 +96,7 @@ function certifyByRoot({ site, rootSeed, nowAt }: Birth, name: string, role: Rol
     roles: [role],
     ...publicKeys(keys),
     notBeforeAt: nowAt - LEEWAY_MS,
-    notAfterAt: nowAt + ISSUER_DAYS * DAY_MS,
+    notAfterAt: nowAt + DAYS[role] * DAY_MS,
   })
   return { version: 1, name, site, keys: hexKeys(keys), certificates: [hex(certificate)] }
 }
@@ -94,10 +105,10 @@ function hexKeys(keys: ReturnType<typeof drawKeys>): IdentityFile['keys'] {
   return { peerKey: hex(keys.peerKey), logKey: hex(keys.logKey), sealKey: hex(keys.sealKey) }
 }
 
-/** Nodes believe the cloud's acks because its certificate stands in the operator's log. */
-export async function announceCloud(operator: Operator, cloud: IdentityFile): Promise<void> {
-  const encoded = cloud.certificates.at(-1)
-  if (encoded === undefined) throw new MeshError('CONFIG_INVALID', 'the cloud folder holds no certificate')
+/** Nodes believe the cloud's acks, and a revoker's word, because their certificates stand in the operator's log. */
+export async function announce(operator: Operator, identity: IdentityFile): Promise<void> {
+  const encoded = identity.certificates.at(-1)
+  if (encoded === undefined) throw new MeshError('CONFIG_INVALID', `${identity.name} holds no certificate`)
   await operator.record([{ name: 'device_cert', body: { certificate: unhex(encoded) } }])
 }
 
@@ -139,6 +150,8 @@ export async function certifyNode(
     notAfterAt: nowAt + NODE_DAYS * DAY_MS,
   })
   await operator.record([{ name: 'device_cert', body: { certificate: encoded } }])
+  // Later keys of the site lie in the log that the node is given; this one seals them to it.
+  await operator.record(upkeepOf(operator, nowAt).bodies)
   return encoded
 }
 

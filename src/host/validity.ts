@@ -10,7 +10,10 @@ const WRITTEN_AT = Date.UTC(2026, 0, 1)
 export type Trouble = { readonly verdict: 'warn' | 'fail'; readonly says: string }
 
 /** Undefined when there is nothing to be said. */
-export function clockTrouble({ notBeforeAt }: CertificateBody, nowAt: number): Trouble | undefined {
+export function clockTrouble(
+  { notBeforeAt }: Pick<CertificateBody, 'notBeforeAt'>,
+  nowAt: number,
+): Trouble | undefined {
   const clock = `the clock of this machine says ${dayOf(nowAt)}`
   if (nowAt < WRITTEN_AT)
     return {
@@ -26,9 +29,13 @@ export function clockTrouble({ notBeforeAt }: CertificateBody, nowAt: number): T
 }
 
 /** Undefined when the certificate is in force and stays so for a while. */
-export function validityTrouble({ notAfterAt }: CertificateBody, nowAt: number): Trouble | undefined {
+export function validityTrouble(
+  { notAfterAt }: Pick<CertificateBody, 'notAfterAt'>,
+  nowAt: number,
+): Trouble | undefined {
   const graceAt = notAfterAt + CERTIFICATE_GRACE_MS
-  const cure = 'make it a new one with `chargemesh node invite`, or set the clock if that is wrong'
+  const cure =
+    'renew it with `chargemesh keys renew`, given to a node that this one can reach, or set the clock if that is wrong'
   if (nowAt > graceAt)
     return {
       verdict: 'fail',

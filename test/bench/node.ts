@@ -159,7 +159,8 @@ async function connect(args: Args): Promise<unknown> {
   const { keys, certificate } = here.site.devices[here.self] as BenchSite['devices'][number]
   await new Promise(resolve => here.reserved.close(resolve))
   const network = await openNetwork({
-    ...{ keys, certificates: [here.site.issuer.encoded, certificate.encoded], roster: here.site.roster },
+    ...{ keys, roster: here.site.roster },
+    certificates: () => [here.site.issuer.encoded, certificate.encoded],
     ...{ signatures: here.site.signatures, clock: systemClock(), random: systemRandom() },
     logger: systemLogger('error', `bench-${here.self}`),
     listen: { host: HOST, port: here.port },

@@ -72,11 +72,14 @@ async function freePort(): Promise<number> {
 }
 
 /** Another certificate for the same keys, signed by the same issuer. */
-async function recertify(valid: { readonly fromAt: number; readonly toAt: number }): Promise<void> {
+async function recertify(
+  valid: { readonly fromAt: number; readonly toAt: number },
+  serial = Date.now() + 60_000,
+): Promise<void> {
   const [issuer, own] = [await readIdentity(join(site, 'issuer')), await readIdentity(dir)]
   const { certificate } = chainOf(own)
   if (!certificate) throw new Error('no certificate')
-  const body = { ...certificate, notBeforeAt: valid.fromAt, notAfterAt: valid.toAt, serial: valid.toAt }
+  const body = { ...certificate, notBeforeAt: valid.fromAt, notAfterAt: valid.toAt, serial }
   const encoded = issueCertificate(ed25519(), unhex(issuer.keys.logKey), body)
   await change(identity => ({
     ...identity,
@@ -290,6 +293,14 @@ describe('a layer that fails is named, with its cure', () => {
     expect(await diagnosed('clock')).toMatchObject({ verdict: 'fail' })
     node = await runNode(dir)
     expect(node.warnings.join()).toContain('begins only on')
+  })
+
+  it('certificate: one that has ended counts no more when the log has a newer one', async () => {
+    await recertify({ fromAt: Date.now() - 400 * DAY_MS, toAt: Date.now() - 31 * DAY_MS }, 1)
+    expect(await diagnosed('certificate')).toMatchObject({ verdict: 'ok' })
+    node = await runNode(dir)
+    expect(node.warnings).toEqual([])
+    expect(await diagnosed('certificate')).toMatchObject({ verdict: 'ok' })
   })
 
   it('certificate: of another site, and one that was changed', async () => {

@@ -14,8 +14,8 @@ const enrolled = [alice, bob, carol]
 const siteKey = new Uint8Array(32).fill(9)
 /** A port of this run's own; real multicast, on the loopback interface. */
 const multicast = { host: '224.0.0.251', port: 20_000 + (process.pid % 20_000) }
-const found = { finding: { siteKeys: [siteKey], multicast } }
-const told = { finding: { siteKeys: [] } }
+const found = { finding: { siteKeys: () => [siteKey], multicast } }
+const told = { finding: {} }
 
 afterEach(closeNodes)
 
@@ -81,7 +81,7 @@ describe('by multicast', () => {
 
   it('nodes of another site are not even heard', async () => {
     const a = await open({ device: alice, ...found })
-    const b = await open({ device: bob, finding: { siteKeys: [siteKey.map(x => x + 1)], multicast } })
+    const b = await open({ device: bob, finding: { siteKeys: () => [siteKey.map(x => x + 1)], multicast } })
     await new Promise(resolve => setTimeout(resolve, 1_500))
     expect([a, b].map(({ network }) => network.stats().multicast?.heard)).toEqual([0, 0])
   })
@@ -124,7 +124,10 @@ describe('by multicast', () => {
     const taken = createSocket('udp4')
     taken.bind(0)
     await once(taken, 'listening')
-    const finding = { siteKeys: [siteKey], multicast: { host: '224.0.0.251', port: taken.address().port } }
+    const finding = {
+      siteKeys: () => [siteKey],
+      multicast: { host: '224.0.0.251', port: taken.address().port },
+    }
     const a = await open({ device: alice, finding })
     const b = await open({ device: bob, peers: [at(a.port)], finding })
     await know(1, a, b)
