@@ -31,6 +31,7 @@ import { type Remember, readAnew } from './remember.ts'
 import { documentName } from './replica/document.ts'
 import { encodeMessage, type Message } from './replica/message.ts'
 import type { Send } from './replica/sends.ts'
+import type { StoreKeys } from './store/sealing.ts'
 import { createUplinks, type Uplinks } from './uplinks.ts'
 
 /** Inputs decided together, and made durable by one flush. */
@@ -51,6 +52,8 @@ export type NodeDeps = {
   readonly clock: Clock
   readonly random: Random
   readonly disk: Disk
+  /** Of the journal; without them it is plain. */
+  readonly storeKeys?: StoreKeys
   readonly documents: DocumentSink
   readonly network: Network
   readonly chargePoints: ChargePoints

@@ -2,10 +2,10 @@
 import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
 import { print, printJson } from './output.ts'
+import { type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
 
 export function addDoctorCommand(program: Command): void {
-  program
-    .command('doctor')
+  unlockOptions(program.command('doctor'))
     .description(
       'examine a node, running or stopped, and name the layer that fails with its cure; changes nothing',
     )
@@ -19,10 +19,10 @@ A line a layer: settings, address, multicast, clock, key, certificate, store, up
 Example:
   chargemesh doctor --dir ./pole-07`,
     )
-    .action(async (options: { dir: string; json?: boolean }) => {
+    .action(async (options: UnlockOptions & { dir: string; json?: boolean }) => {
       // Loaded only here: it brings the store with it.
       const { examine } = await import('../host/doctor.ts')
-      const layers = await examine(options.dir, Date.now())
+      const layers = await examine(options.dir, Date.now(), unlockOf(options))
       const failing = layers.filter(one => one.verdict === 'fail').map(one => one.layer)
       if (options.json) printJson({ dir: options.dir, healthy: failing.length === 0, layers })
       else

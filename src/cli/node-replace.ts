@@ -11,6 +11,7 @@ import { createNode } from '../host/site-birth.ts'
 import { addInviteOptions, type InviteOptions, invite } from './node-invite.ts'
 import { revoke } from './node-revoke.ts'
 import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
+import { unlockOf } from './unlock.ts'
 
 type ReplaceOptions = OperatorOptions &
   Omit<InviteOptions, 'name'> & {
@@ -75,7 +76,7 @@ async function save(
   dir: string,
   options: ReplaceOptions,
 ): Promise<{ readonly events: number; readonly admitted: number; readonly lost: number }> {
-  const { handover, events, lost } = await salvage(dir)
+  const { handover, events, lost } = await salvage(dir, unlockOf(options))
   let admitted = 0
   for (const via of options.via) {
     const report = await submitTo(await clientIn(via), handover)

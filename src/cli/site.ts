@@ -6,28 +6,40 @@ import { readIdentity } from '../host/identity-files.ts'
 import { announce, CLOUD_FOLDER, createSite, REVOKER_FOLDER } from '../host/site-birth.ts'
 import { isCurrency } from '../tariff/price.ts'
 import { asOperator, say } from './operator.ts'
+import { sealOf, sealOptions, type UnlockOptions } from './unlock.ts'
+
+type InitOptions = UnlockOptions & {
+  readonly name: string
+  readonly currency: string
+  readonly json?: boolean
+}
+
+const SEALED =
+  'all keys are encrypted: without that passphrase or key nobody opens them again, so keep a copy elsewhere'
+const PLAIN =
+  'all keys lie in the clear: who copies this folder is the operator of the site. `chargemesh keys encrypt --dir` with this folder changes that'
 
 export function addSiteCommands(program: Command): void {
   const site = program.command('site').description('make a site: its trust root and its operator')
-  site
-    .command('init <dir>')
+  sealOptions(site.command('init <dir>'))
     .description('make the root key, the issuer and the cloud credentials of a new site')
     .requiredOption('--name <name>', 'name of the site, for people')
     .option('--currency <code>', 'ISO 4217', 'EUR')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  chargemesh site init ./stadium --name "North Stand" --currency EUR')
-    .action(async (dir: string, options: { name: string; currency: string; json?: boolean }) => {
+    .action(async (dir: string, options: InitOptions) => {
       if (!isCurrency(options.currency)) {
         throw new MeshError(
           'CONFIG_INVALID',
           `--currency ${options.currency}: wanted three capital letters, such as EUR`,
         )
       }
-      const made = await createSite(dir, { ...options, nowAt: Date.now() })
+      const unlock = await sealOf(options, dir)
+      const made = await createSite(dir, { ...options, nowAt: Date.now(), unlock })
       const others = await Promise.all(
-        [CLOUD_FOLDER, REVOKER_FOLDER].map(one => readIdentity(join(dir, one))),
+        [CLOUD_FOLDER, REVOKER_FOLDER].map(one => readIdentity(join(dir, one), unlock)),
       )
-      await asOperator({ site: dir, via: [], json: true }, async operator => {
+      await asOperator({ site: dir, via: [], json: true, unlock }, async operator => {
         for (const identity of others) await announce(operator, identity)
       })
       say(
@@ -37,7 +49,7 @@ export function addSiteCommands(program: Command): void {
           `  ${dir}/root.key  lock it away: it is needed only for \`keys rotate issuer\`\n` +
           `  ${dir}/revoker   lock it away elsewhere: it can revoke cards and nodes, and do nothing else (--site ${dir}/revoker)\n` +
           `  ${dir}/issuer    the operator's own log: cards, tariffs, nodes\n` +
-          `  ${dir}/cloud     hand this folder to whoever runs \`chargemesh cloud run\``,
+          `  ${dir}/cloud     hand this folder to whoever runs \`chargemesh cloud run\`\n${unlock.isChosen ? SEALED : PLAIN}`,
       )
     })
 }

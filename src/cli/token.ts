@@ -13,6 +13,7 @@ import { print, printJson, tableOf } from './output.ts'
 import { startProgress } from './progress.ts'
 import { DASH_HELP, secretOf } from './secret.ts'
 import { instantOf } from './time.ts'
+import { type UnlockOptions, unlockOptions } from './unlock.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 /** Offline, a card works for so long after the operator was last heard of. */
@@ -68,8 +69,7 @@ export function addTokenCommands(program: Command): void {
         )
       })
     })
-  token
-    .command('list')
+  unlockOptions(token.command('list'))
     .description('all cards of the site, as the operator’s log has them')
     .requiredOption('--site <dir>', "the site's folder")
     .option('--json', 'print JSON')
@@ -152,7 +152,7 @@ function grantOf(operator: Operator, { tokenRef, tokenRefs }: Card, options: Gra
   return { name: 'grant', body }
 }
 
-async function listTokens(options: { site: string; json?: boolean }): Promise<void> {
+async function listTokens(options: UnlockOptions & { site: string; json?: boolean }): Promise<void> {
   await asOperator({ ...options, via: [], json: true }, async operator => {
     const { policy } = operator.ledger.view()
     const rows = policy.tokens().map(tokenRef => {

@@ -5,7 +5,6 @@ import { MeshError, reasonOf } from '../errors.ts'
 import { createRoster } from '../identity/roster.ts'
 import { ed25519 } from '../identity/signature.ts'
 import { createLedger } from '../ledger.ts'
-import type { Disk } from '../ports.ts'
 import { JOURNAL_FOLDER, openJournal } from '../store/journal.ts'
 import { lockDirectory } from '../store/lock.ts'
 import { scanDocuments } from '../store/scan.ts'
@@ -20,7 +19,8 @@ import {
   trouble,
 } from './doctor-patient.ts'
 import { DOCUMENTS_FOLDER } from './document-check.ts'
-import { type IdentityFile, siteIdIn } from './identity-files.ts'
+import { type IdentityFile, siteIdIn, storeKeysIn } from './identity-files.ts'
+import { unchanging } from './salvage.ts'
 import { systemRandom } from './system.ts'
 import type { Trouble } from './validity.ts'
 
@@ -43,18 +43,16 @@ export async function readStore(dir: string, identity: IdentityFile | undefined)
   const ledger = createLedger({
     ...{ roster, signatures, certificate, logKey, random: systemRandom(), swVersion: SW_VERSION },
   })
-  const { scan } = await openJournal(readOnly(openDisk(dir)), held => ledger.recover(held))
+  const { scan } = await openJournal(
+    unchanging(openDisk(dir)),
+    held => ledger.recover(held),
+    storeKeysIn(identity),
+  )
   ledger.recovered('intact', 'start', 0)
   return { scan, ledger }
 }
 
-/** What would be mended at a start stays as it is. */
-function readOnly(disk: Disk): Disk {
-  const leave = async (): Promise<void> => undefined
-  return { list: disk.list, read: disk.read, append: leave, sync: leave, replace: leave, remove: leave }
-}
-
-export async function examineStore({ dir, running, store }: Patient): Promise<Finding> {
+export async function examineStore({ dir, running, store, identity }: Patient): Promise<Finding> {
   const troubles: Trouble[] = [...(await roomTroubles(dir)), ...(await accessTroubles(dir))]
   if (running) {
     troubles.push(...runningTroubles(running.status))
@@ -63,7 +61,7 @@ export async function examineStore({ dir, running, store }: Patient): Promise<Fi
   const { value, fault } = store ?? {}
   if (!value) return { fine: '', troubles: [...troubles, trouble('fail', fault ?? 'not read')] }
   const { scan, ledger } = value
-  troubles.push(...journalTroubles(dir, value), ...(await documentTroubles(join(dir, DOCUMENTS_FOLDER))))
+  troubles.push(...journalTroubles(dir, value), ...(await documentTroubles(dir, identity)))
   return { fine: `journal ${scan.state}: ${scan.recordCount} records, ${ledger.logs.count()} logs`, troubles }
 }
 
@@ -113,8 +111,10 @@ function journalTroubles(dir: string, { scan, ledger }: StoreReading): readonly 
   return troubles
 }
 
-async function documentTroubles(folder: string): Promise<readonly Trouble[]> {
-  return (await scanDocuments(folder)) === 'unreadable'
+async function documentTroubles(dir: string, identity: Patient['identity']): Promise<readonly Trouble[]> {
+  const folder = join(dir, DOCUMENTS_FOLDER)
+  const keys = typeof identity === 'string' ? [] : storeKeysIn(identity)
+  return (await scanDocuments(folder, keys)) === 'unreadable'
     ? [trouble('warn', `${folder} cannot be read: the next start makes it anew from the journal`)]
     : []
 }

@@ -16,6 +16,7 @@ import { examineUplink, probeUplinks } from './doctor-uplink.ts'
 import { readIdentity, readText } from './identity-files.ts'
 import { NODE_FILE } from './node-files.ts'
 import { rememberedAddresses } from './node-memory.ts'
+import type { Unlock } from './unlock.ts'
 
 const EXAMINATIONS: readonly (readonly [Layer, Examination])[] = [
   ['address', examineAddress],
@@ -28,12 +29,12 @@ const EXAMINATIONS: readonly (readonly [Layer, Examination])[] = [
 ]
 
 /** One diagnosis a layer, in their order. Refuses with CONFIG_INVALID a folder that is no node's. */
-export async function examine(dir: string, nowAt: number): Promise<readonly Diagnosis[]> {
+export async function examine(dir: string, nowAt: number, unlock?: Unlock): Promise<readonly Diagnosis[]> {
   await access(dir).catch(error => {
     throw new MeshError('CONFIG_INVALID', `${dir} cannot be opened: is it the folder of a node?`, error)
   })
   const settings = await attempt(() => readConfig(dir))
-  const identity = await attempt(() => readIdentity(dir))
+  const identity = await attempt(() => readIdentity(dir, unlock))
   const running = await askRunning(dir)
   const remembered = await attempt(() => rememberedAddresses(dir))
   const patient: Patient = {

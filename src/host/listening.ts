@@ -1,4 +1,4 @@
-// Opens servers where the settings say, and says which setting to change where that cannot be.
+// Where a node listens, as its settings say it; what cannot be had is a setting to be changed.
 import { type HostPort, parseHostPort } from '../config.ts'
 import { MeshError } from '../errors.ts'
 

@@ -9,7 +9,7 @@ import { createRoster } from '../identity/roster.ts'
 import { ed25519 } from '../identity/signature.ts'
 import { type Node, type NodeDeps, startNode } from '../node.ts'
 import { type Central, openCentral } from '../ocpp/central.ts'
-import type { Logger, Network } from '../ports.ts'
+import type { Logger } from '../ports.ts'
 import type { Documents } from '../store/documents.ts'
 import { lockDirectory } from '../store/lock.ts'
 import { hex, unhex } from '../units.ts'
@@ -17,13 +17,22 @@ import { SW_VERSION } from '../version.ts'
 import { type Closers, createClosers } from './closers.ts'
 import { openDisk } from './disk.ts'
 import { mendDocuments, openCheckedDocuments } from './document-check.ts'
-import { type IdentityFile, readIdentity, readText, siteIdIn, writeSecret } from './identity-files.ts'
+import { type Doors, lateChargePoints, lateNetwork } from './doors.ts'
+import {
+  type IdentityFile,
+  readIdentity,
+  readText,
+  siteIdIn,
+  storeKeysIn,
+  writeSecret,
+} from './identity-files.ts'
 import { address, listening } from './listening.ts'
 import { openNetwork } from './network.ts'
 import { API_FILE, NODE_FILE } from './node-files.ts'
 import { knownAddresses, type UplinkBook, uplinkBook } from './node-memory.ts'
 import { breathe, systemClock, systemLogger, systemRandom } from './system.ts'
 import { createKeyRing, createTokens, type KeyRing, stretchingOf, type Tokens } from './tokens.ts'
+import { NOTHING_CHOSEN, type Unlock } from './unlock.ts'
 import { clockTrouble, validityTrouble } from './validity.ts'
 
 const TICK_MS = 1000
@@ -38,12 +47,14 @@ export type RunningNode = {
   readonly close: () => Promise<void>
 }
 
-/** Refuses with CONFIG_INVALID, NETWORK_FAILED or the store's own codes; then nothing of it stays open. */
-export async function runNode(dir: string): Promise<RunningNode> {
+/** Refuses with CONFIG_INVALID, KEY_REFUSED, NETWORK_FAILED or the store's own codes; then nothing of it stays open. */
+export async function runNode(dir: string, unlock: Unlock = NOTHING_CHOSEN): Promise<RunningNode> {
   const configFile = join(dir, NODE_FILE)
   const config = parseNodeConfig(configFile, await readText(configFile, '`chargemesh node join` makes one'))
-  const identity = await readIdentity(dir)
+  const identity = await readIdentity(dir, unlock)
   const logger = systemLogger(config.log.level, identity.name)
+  if (unlock.isChosen && !identity.isSealed)
+    logger.warn('a key is given, but nothing is encrypted: stop the node and run `chargemesh keys encrypt`')
   const closers = createClosers(logger)
   try {
     return await open({ dir, config, identity, logger, closers })
@@ -68,13 +79,15 @@ async function open(setting: Setting): Promise<RunningNode> {
   const disk = openDisk(dir)
   closers.push('disk', () => disk.close())
   const self = ownIdentity(setting)
-  const documents = await openCheckedDocuments(dir, self.clock.wallMs(), logger)
+  const storeKeys = storeKeysIn(identity)
+  const documents = await openCheckedDocuments({ dir, keys: storeKeys }, self.clock.wallMs(), logger)
   closers.push('documents', () => documents.settled().finally(() => documents.close()))
   // The node and its doors know each other; doors that open later stand behind these until then.
   const doors: Doors = {}
   const node = await startNode({
     ...self,
     disk,
+    storeKeys,
     documents,
     network: lateNetwork(doors),
     chargePoints: lateChargePoints(doors),
@@ -262,25 +275,5 @@ async function tlsOf(config: NodeConfig): Promise<{ tls?: { key: string; cert: s
       key: await readText(tlsKeyFile, 'ocpp.tlsKeyFile'),
       cert: await readText(tlsCertFile, 'ocpp.tlsCertFile'),
     },
-  }
-}
-
-type Doors = { network?: Network; central?: Central; tokens?: Tokens }
-
-function lateNetwork(doors: Doors): Network {
-  return {
-    send: (to, message) => doors.network?.send(to, message),
-    peers: () => doors.network?.peers() ?? [],
-    ban: (peer, banMs, reason) => doors.network?.ban(peer, banMs, reason),
-    traffic: () => doors.network?.traffic() ?? { receivedBytes: 0, sentBytes: 0 },
-  }
-}
-
-function lateChargePoints(doors: Doors): NodeDeps['chargePoints'] {
-  return {
-    connected: () => doors.central?.connected() ?? [],
-    command: async (id, command) =>
-      (await doors.central?.command(id, command)) ?? { kind: 'unreachable', reason: 'the node is starting' },
-    disconnect: (id, reason) => doors.central?.disconnect(id, reason),
   }
 }

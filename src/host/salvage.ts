@@ -10,8 +10,9 @@ import { lockDirectory } from '../store/lock.ts'
 import { unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import { openDisk } from './disk.ts'
-import { readIdentity, siteIdIn } from './identity-files.ts'
+import { readIdentity, siteIdIn, storeKeysIn } from './identity-files.ts'
 import { systemRandom } from './system.ts'
+import type { Unlock } from './unlock.ts'
 
 export type Salvage = {
   readonly handover: Handover
@@ -22,8 +23,8 @@ export type Salvage = {
 }
 
 /** Refuses with STORE_LOCKED while the node runs. */
-export async function salvage(dir: string): Promise<Salvage> {
-  const identity = await readIdentity(dir)
+export async function salvage(dir: string, unlock?: Unlock): Promise<Salvage> {
+  const identity = await readIdentity(dir, unlock)
   const lock = await lockDirectory(dir)
   const disk = openDisk(dir)
   try {
@@ -37,7 +38,11 @@ export async function salvage(dir: string): Promise<Salvage> {
       ...{ roster, signatures, certificate: own, logKey: unhex(identity.keys.logKey) },
       ...{ random: systemRandom(), swVersion: SW_VERSION },
     })
-    const { journal, scan } = await openJournal(unchanging(disk), held => ledger.recover(held))
+    const { journal, scan } = await openJournal(
+      unchanging(disk),
+      held => ledger.recover(held),
+      storeKeysIn(identity),
+    )
     await journal.close()
     const logs = [...ledger.logs.all()]
     return {
@@ -58,7 +63,7 @@ export async function salvage(dir: string): Promise<Salvage> {
 }
 
 /** Opening a journal mends its end; evidence stays as it was found. */
-function unchanging(disk: Disk): Disk {
+export function unchanging(disk: Disk): Disk {
   const nothing = async (): Promise<void> => undefined
   return { ...disk, append: nothing, sync: nothing, replace: nothing, remove: nothing }
 }

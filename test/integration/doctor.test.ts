@@ -277,6 +277,21 @@ describe('a layer that fails is named, with its cure', () => {
     })
   })
 
+  it('key: one that is encrypted opens with its secret only, and so does the store', async () => {
+    const [secret, sealed] = [join(folder.dir, 'secret'), join(folder.dir, 'sealed')]
+    await writeFile(secret, 'a passphrase that is long enough', { mode: 0o600 })
+    const ports = ['--mesh', '127.0.0.1:0', '--ocpp', '127.0.0.1:0', '--passphrase-file', secret]
+    await mustRun('node', 'join', '--site', site, '--dir', sealed, '--name', 'pole-2', ...ports)
+    dir = sealed
+    await expect(run('doctor', '--dir', sealed, '--passphrase-file', secret)).resolves.toMatchObject({
+      code: 0,
+    })
+    await writeFile(secret, 'another passphrase, which is wrong')
+    const said = await run('doctor', '--dir', sealed, '--passphrase-file', secret)
+    expect(said).toMatchObject({ code: 1, error: expect.stringContaining('key') })
+    expect(said.out).toMatch(/^FAIL +key /m)
+  })
+
   it.each([
     ['fail', 'its days of grace', { fromAt: Date.now() - 400 * DAY_MS, toAt: Date.now() - 31 * DAY_MS }],
     ['warn', 'in grace until', { fromAt: Date.now() - 400 * DAY_MS, toAt: Date.now() - DAY_MS }],
@@ -312,7 +327,7 @@ describe('a layer that fails is named, with its cure', () => {
       verdict: 'fail',
       says: expect.stringContaining('another site'),
     })
-    await change(() => ({ ...own, certificates: own.certificates.map(text => text.replace(/..$/, '00')) }))
+    await change(() => ({ ...own, certificates: own.certificates.map(text => text.replace(/..$/, 'ff')) }))
     expect(await diagnosed('certificate')).toMatchObject({ verdict: 'fail' })
     await expect(runNode(dir)).rejects.toThrow('`chargemesh doctor` says what to do')
   })

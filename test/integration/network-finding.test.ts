@@ -97,7 +97,7 @@ describe('by multicast', () => {
     flood.setMulticastInterface('127.0.0.1')
     const [today] = daysOf([key()], SITE_OPENED_AT)
     if (!today) throw new Error('no day')
-    const before = process.memoryUsage().heapUsed
+    const [before, beganMs] = [process.memoryUsage().heapUsed, performance.now()]
     for (let i = 0; i < 20_000; i++) {
       // Half are devices that nobody knows, half name dead addresses of one that is known.
       const unknown = hex<DeviceId>(Buffer.from(String(i).padStart(32, '0'), 'hex'))
@@ -110,7 +110,7 @@ describe('by multicast', () => {
     }
     await new Promise(resolve => setTimeout(resolve, 1_500))
     const { failedDials, multicast: heard } = a.network.stats()
-    expect(failedDials).toBeLessThanOrEqual(6)
+    expect(failedDials).toBeLessThanOrEqual(1 + (performance.now() - beganMs) / 1000)
     if (key() !== siteKey) expect([heard?.heard, failedDials]).toEqual([0, 0])
     else expect(heard?.unread).toBeGreaterThan(1_000)
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(100 << 20)
