@@ -99,6 +99,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   'memory-level': ['src/store/'],
   'crc-32': ['src/store/'],
   uqr: ['src/cli/'],
+  'shamir-secret-sharing': ['src/host/root-shares.ts'],
   'ocpp-rpc': ['src/ocpp/', 'src/uplink/csms'],
   ws: ['src/ocpp/', 'src/uplink/csms'],
   '@noble/ed25519': ['src/identity/'],

@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { logsOf } from '../api/client.ts'
 import { ROOT_FILE, readSite } from '../host/identity-files.ts'
-import { reissue, requireRoot, restate } from '../host/reissue.ts'
+import { reissue, restate } from '../host/reissue.ts'
+import { requireRoot } from '../host/root-shares.ts'
 import { newSiteKey, upkeepOf } from '../host/upkeep.ts'
 import type { EventHash, LogId } from '../units.ts'
-import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
+import { asOperator, clientIn, collect, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { unlockOf } from './unlock.ts'
 
 export function addKeysRotate(keys: Command): void {
@@ -29,7 +30,12 @@ Example:
     .description(
       'new keys for the operator, and an end of the old ones: every 90 days, or when a copy was stolen',
     )
-    .option('--root-key <file>', "the site's root key (default: root.key in the site's folder)")
+    .option(
+      '--root-key <file>',
+      "the site's root key, or a share of it; repeat for more shares (default: root.key in the site's folder)",
+      collect,
+      [],
+    )
     .option('--stolen', 'somebody has the old keys: all that counts is said again by the new ones')
     .addHelpText(
       'after',
@@ -61,12 +67,12 @@ async function rotateSite(options: OperatorOptions): Promise<void> {
   })
 }
 
-type IssuerOptions = OperatorOptions & { readonly rootKey?: string; readonly stolen?: boolean }
+type IssuerOptions = OperatorOptions & { readonly rootKey: readonly string[]; readonly stolen?: boolean }
 
 async function rotateIssuer(options: IssuerOptions): Promise<void> {
   const unlock = unlockOf(options)
-  const { rootKey } = await readSite(options.site)
-  const rootSeed = await requireRoot(options.rootKey ?? join(options.site, ROOT_FILE), rootKey, unlock)
+  const files = options.rootKey.length > 0 ? options.rootKey : [join(options.site, ROOT_FILE)]
+  const rootSeed = await requireRoot(files, await readSite(options.site), unlock)
   const held = await Promise.all(options.via.map(async dir => await logsOf(await clientIn(dir))))
   await asOperator({ ...options, unlock, json: true, mayBeWithdrawn: true }, async operator => {
     const { deviceId } = operator.certificate

@@ -5,25 +5,17 @@ import { join } from 'node:path'
 import type { Policy } from '../authorization/policy.ts'
 import { MeshError } from '../errors.ts'
 import { MAX_HEADS, MAX_WITHDRAWN, signManifest } from '../identity/manifest.ts'
-import { ed25519, publicKeyOf } from '../identity/signature.ts'
+import { ed25519 } from '../identity/signature.ts'
 import { type AnyBody, decodeBody, type EventName, type EventRef } from '../log/body.ts'
 import { eventsOf } from '../log/event.ts'
-import { type EventHash, hex, type LogId, type TokenRef, unhex } from '../units.ts'
-import { hasIdentity, type IdentityFile, readIdentity, readRoot, writeIdentity } from './identity-files.ts'
+import { type EventHash, type LogId, type TokenRef, unhex } from '../units.ts'
+import { hasIdentity, type IdentityFile, readIdentity, writeIdentity } from './identity-files.ts'
 import { ISSUER_FOLDER, type Operator } from './operator.ts'
 import { certifyByRoot } from './site-birth.ts'
 import type { Unlock } from './unlock.ts'
 import { upkeepOf } from './upkeep.ts'
 
 const NEXT_FOLDER = 'next'
-
-/** Refuses a file that does not hold the root of this site. */
-export async function requireRoot(file: string, rootKey: string, unlock?: Unlock): Promise<Uint8Array> {
-  const { seed } = await readRoot(file, unlock)
-  if (hex(publicKeyOf(seed)) !== rootKey)
-    throw new MeshError('CONFIG_INVALID', `${file} is not the root key of this site`)
-  return seed
-}
 
 export type Reissue = {
   readonly siteDir: string

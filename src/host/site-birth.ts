@@ -35,6 +35,7 @@ import {
 } from './identity-files.ts'
 import { NODE_FILE } from './node-files.ts'
 import { ISSUER_FOLDER, type Operator } from './operator.ts'
+import { FIRST_SHARE_FILE, type Sharing, writeShares } from './root-shares.ts'
 import { systemRandom } from './system.ts'
 import type { Unlock } from './unlock.ts'
 import { DAY_MS, LEEWAY_MS, NODE_DAYS, upkeepOf } from './upkeep.ts'
@@ -53,11 +54,16 @@ export type NewSite = {
   readonly nowAt: number
   /** Encrypts all secrets of the new site. */
   readonly unlock?: Unlock
+  /** Instead of one root key. */
+  readonly sharing?: Sharing | undefined
 }
 
 /** Makes a site folder. Refuses one that exists: a root key is never overwritten. */
-export async function createSite(dir: string, { name, currency, nowAt, unlock }: NewSite): Promise<SiteFile> {
-  if (await exists(join(dir, ROOT_FILE))) {
+export async function createSite(
+  dir: string,
+  { name, currency, nowAt, unlock, sharing }: NewSite,
+): Promise<SiteFile> {
+  if ((await exists(join(dir, ROOT_FILE))) || (await exists(join(dir, FIRST_SHARE_FILE)))) {
     throw new MeshError('CONFIG_INVALID', `${dir} already holds a site; a root key is never overwritten`)
   }
   const random = systemRandom()
@@ -85,7 +91,8 @@ export async function createSite(dir: string, { name, currency, nowAt, unlock }:
   await writeIdentity(join(dir, REVOKER_FOLDER), { ...revoker, siteKey, ...drawStoreKeys(unlock) }, unlock)
   await writeIdentity(join(dir, CLOUD_FOLDER), cloud, unlock)
   // Last: a folder with a root key is a whole site.
-  await writeRoot(dir, rootSeed, unlock)
+  if (sharing) await writeShares(dir, rootSeed, { ...sharing, siteId: site.siteId })
+  else await writeRoot(dir, rootSeed, unlock)
   return site
 }
 
