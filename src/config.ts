@@ -65,6 +65,8 @@ const NODE = z.strictObject({
     /** Addresses of other nodes; a few are enough. */
     peers: z.array(hostPort).max(512).default([]),
     maxPeers: z.int().min(1).max(256).default(64),
+    /** Finds other nodes by multicast DNS and by what peers tell; off: only by `peers` and by addresses that worked before. */
+    discovery: z.enum(['on', 'off']).default('on'),
   }),
   ocpp: OCPP,
   api: API,

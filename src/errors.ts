@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   CHARGER_ABSENT: 'the charger is not connected to this node',
   CHARGER_REFUSED: 'the charger answered with an error or not at all',
   NODE_UNREACHABLE: 'no node answered at this address',
+  NODE_UNWELL: 'the doctor found a layer that fails',
   TARIFF_MISSING: 'no tariff is in force, so nothing can be priced',
 } as const
 

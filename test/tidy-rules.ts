@@ -60,6 +60,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/host/site-birth.ts',
         'src/host/invite.ts',
         'src/host/join.ts',
+        'src/host/doctor',
         'src/host/tokens.ts',
         'src/host/cards.ts',
         'src/host/upkeep.ts',

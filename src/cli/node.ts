@@ -24,6 +24,7 @@ type JoinOptions = {
   readonly ocpp: string
   readonly api: string
   readonly peer: readonly string[]
+  readonly discovery: boolean
   readonly insecureOcpp?: boolean
   readonly via: readonly string[]
   readonly json?: boolean
@@ -45,6 +46,10 @@ export function addNodeCommands(program: Command): void {
     .option('--ocpp <host:port>', 'where chargers reach it', '127.0.0.1:8887')
     .option('--api <host:port>', 'operator plane', '127.0.0.1:0')
     .option('--peer <host:port>', 'address of another node; repeat for more', collect, [])
+    .option(
+      '--no-discovery',
+      'find other nodes only by --peer and by addresses that worked before, not by multicast DNS or from peers',
+    )
     .option(
       '--insecure-ocpp',
       'let chargers connect without TLS from other machines (isolated charger VLAN only)',
@@ -73,7 +78,8 @@ Examples:
       // Loaded only here: libp2p and the OCPP server would slow down every other command.
       const { runNode } = await import('../host/runner.ts')
       const running = await runNode(options.dir, unlockOf(options))
-      const { name, apiUrl, ocppUrl, meshAddresses } = running
+      const { name, apiUrl, ocppUrl, meshAddresses, warnings } = running
+      for (const says of warnings) process.stderr.write(`warning: ${says}\n`)
       if (options.json) print(JSON.stringify({ ready: true, name, apiUrl, ocppUrl, meshAddresses }))
       else
         print(
@@ -154,7 +160,7 @@ function configOf(
 ): string {
   return writeNodeConfig({
     name,
-    mesh: { listen: options.mesh, peers: [...peers] },
+    mesh: { listen: options.mesh, peers: [...peers], discovery: options.discovery ? 'on' : 'off' },
     ocpp: { listen: options.ocpp, allowInsecure: options.insecureOcpp ?? false },
     api: { listen: options.api },
   })

@@ -4,6 +4,7 @@ import { MeshError } from '../errors.ts'
 import { SW_VERSION } from '../version.ts'
 import { addChargerCommands } from './charger.ts'
 import { addCloudCommands } from './cloud.ts'
+import { addDoctorCommand } from './doctor.ts'
 import { addKeysCommands } from './keys.ts'
 import { addNodeCommands } from './node.ts'
 import { addSiteCommands } from './site.ts'
@@ -39,6 +40,7 @@ export function buildProgram(): Command {
   addUplinkCommands(program)
   addKeysCommands(program)
   addStatusCommands(program)
+  addDoctorCommand(program)
   for (const command of allCommands(program)) command.exitOverride()
   return program
 }

@@ -31,8 +31,9 @@ import { openNetwork } from './network.ts'
 import { API_FILE, NODE_FILE } from './node-files.ts'
 import { knownAddresses, type UplinkBook, uplinkBook } from './node-memory.ts'
 import { breathe, systemClock, systemLogger, systemRandom } from './system.ts'
-import { createKeyRing, createTokens, stretchingOf, type Tokens } from './tokens.ts'
+import { createKeyRing, createTokens, type KeyRing, stretchingOf, type Tokens } from './tokens.ts'
 import { NOTHING_CHOSEN, type Unlock } from './unlock.ts'
+import { clockTrouble, validityTrouble } from './validity.ts'
 
 const TICK_MS = 1000
 
@@ -41,6 +42,8 @@ export type RunningNode = {
   readonly apiUrl: string
   readonly ocppUrl: string
   readonly meshAddresses: readonly string[]
+  /** What is wrong with clock or certificate; the node runs all the same, and its chargers are served. */
+  readonly warnings: readonly string[]
   readonly close: () => Promise<void>
 }
 
@@ -95,11 +98,11 @@ async function open(setting: Setting): Promise<RunningNode> {
     breathe,
   })
   closers.push('node', () => node.stop())
-  const network = await openMesh(setting, self, node)
-  doors.network = network
-  closers.push('mesh', () => network.close())
   const view = () => node.ledger().view()
   const ring = createKeyRing(identity, self.certificate.deviceId, view)
+  const network = await openMesh(setting, self, { node, ring })
+  doors.network = network
+  closers.push('mesh', () => network.close())
   const tokens = createTokens({
     ...{ stretching: stretchingOf(identity), keys: ring.keys, policy: () => view().policy },
   })
@@ -126,6 +129,11 @@ async function open(setting: Setting): Promise<RunningNode> {
   const ticking = setInterval(() => node.tick(), TICK_MS)
   closers.push('ticks', () => clearInterval(ticking))
   startMending(setting, documents, node)
+  const nowAt = self.clock.wallMs()
+  const newest = node.ledger().ownCertificate()
+  const troubles = [clockTrouble(newest, nowAt), validityTrouble(newest, nowAt)]
+  const warnings = troubles.flatMap(trouble => trouble?.says ?? [])
+  for (const says of warnings) logger.warn('node runs, with a warning', { says })
   const scheme = config.ocpp.tlsKeyFile === undefined ? 'ws' : 'wss'
   logger.info('node runs', { recovered: node.health().recovered, ocppPort: central.port, api: apiUrl })
   return {
@@ -133,6 +141,7 @@ async function open(setting: Setting): Promise<RunningNode> {
     apiUrl,
     ocppUrl: `${scheme}://${address(config.ocpp.listen).host}:${central.port}/ocpp`,
     meshAddresses: network.addresses(),
+    warnings,
     close: closers.unwind,
   }
 }
@@ -163,11 +172,16 @@ function ownIdentity({ dir, identity }: Setting): Self {
   for (const encoded of identity.certificates) roster.enrol(unhex(encoded))
   const certificate = roster.all().at(-1)
   if (!certificate)
-    throw new MeshError('CERTIFICATE_INVALID', `${dir}: the certificate is not one of this site`)
+    throw new MeshError(
+      'CERTIFICATE_INVALID',
+      `${dir}: the certificate is not one of this site; \`chargemesh doctor\` says what to do`,
+    )
   return { roster, signatures, certificate, logKey: unhex(identity.keys.logKey), clock, random }
 }
 
-async function openMesh({ dir, config, identity, logger }: Setting, self: Self, node: Node) {
+type Knowing = { readonly node: Node; readonly ring: KeyRing }
+
+async function openMesh({ dir, config, identity, logger }: Setting, self: Self, { node, ring }: Knowing) {
   const { peerKey, sealKey } = identity.keys
   const { roster, signatures, clock, random, logKey } = self
   return await openNetwork({
@@ -178,6 +192,7 @@ async function openMesh({ dir, config, identity, logger }: Setting, self: Self, 
     staticPeers: config.mesh.peers.map(address),
     lastKnown: knownAddresses(dir, logger),
     maxPeers: config.mesh.maxPeers,
+    ...(config.mesh.discovery === 'on' && { finding: { siteKeys: () => ring.keys().toReversed() } }),
     isRevoked: certificate => node.ledger().isVoid(certificate),
     onPeer: peer => node.mesh({ kind: 'peer', peer }),
     onPeerGone: peer => node.mesh({ kind: 'gone', peer }),

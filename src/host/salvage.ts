@@ -63,7 +63,7 @@ export async function salvage(dir: string, unlock?: Unlock): Promise<Salvage> {
 }
 
 /** Opening a journal mends its end; evidence stays as it was found. */
-function unchanging(disk: Disk): Disk {
+export function unchanging(disk: Disk): Disk {
   const nothing = async (): Promise<void> => undefined
   return { ...disk, append: nothing, sync: nothing, replace: nothing, remove: nothing }
 }
