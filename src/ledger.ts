@@ -6,20 +6,21 @@ import { createFolds } from './folds.ts'
 import type { Certificate, CertificateVerdict } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
-import type { AnyBody, BodyOf } from './log/body.ts'
+import { type AnyBody, type BodyOf, TYPE_NUMBERS } from './log/body.ts'
 import { encodeElement, type LogEvent } from './log/event.ts'
-import { type Hlc, hlcOf, merge } from './log/hlc.ts'
+import { type Hlc, hlcOf, merge, wallOf } from './log/hlc.ts'
 import { type ObjectVerdict, readObject } from './log/object.ts'
 import { logIdOf, MAX_LOG_EVENTS, type Writer, write } from './log/writer.ts'
 import type { Random, Segment } from './ports.ts'
 import { type Remember, readAnew } from './remember.ts'
 import { type Admission, admit } from './replica/admit.ts'
 import { type CutSegment, createLogs, type Logs, newestOf } from './replica/logs.ts'
+import { createNewsClock, type News, type NewsClock } from './replica/news.ts'
 import { createObjects, type Objects } from './replica/objects.ts'
-import { ackedSeq, policyAgeMs } from './replica/receipts.ts'
+import { ackedSeq } from './replica/receipts.ts'
 import { type LedgerRecord, RECORD, recoverRecord, segmentRecord } from './store/records.ts'
 import { type CertHash, type DeviceId, type EpochId, hex, type LogId } from './units.ts'
-import type { View } from './view.ts'
+import { isOperators, type View } from './view.ts'
 
 /** Forks of one log that are kept; whoever holds its key could make thousands, and each is journalled and spread. */
 const MAX_FORKS = 16
@@ -72,8 +73,9 @@ export type Ledger = {
   readonly rejectedOnRecovery: () => number
   /** Number of the newest event of a log that the cloud has acked; -1 for none. */
   readonly ackedSeq: (logId: LogId) => number
-  /** Age in ms of the newest beacon whose head we hold. */
-  readonly policyAgeMs: (wallMs: number) => number | undefined
+  /** How old the operator's news is, and what time it is at the least. */
+  readonly news: (times: Times) => News
+  readonly knownSince: NewsClock['knownSince']
 }
 
 type Epoch = { writer: Writer; openedAtMs: number }
@@ -84,6 +86,8 @@ export function createLedger(deps: LedgerDeps): Ledger {
   const logs = createLogs(remember)
   const objects = createObjects()
   const folds = createFolds(roster, logs, remember)
+  const newsClock = createNewsClock(logs, objects)
+  let isRecovering = true
   let hlc: Hlc = hlcOf(0)
   let epoch: Epoch | undefined
   let opening: Pick<BodyOf<'epoch_open'>, 'storeState' | 'bootReason'> = {
@@ -97,7 +101,10 @@ export function createLedger(deps: LedgerDeps): Ledger {
   const authored = new Map<LogId, number>()
 
   const take = (events: readonly LogEvent[], elements: readonly Uint8Array[], author: Certificate): void => {
-    folds.take(logs.append(author, events, elements), events)
+    const log = logs.append(author, events, elements)
+    folds.take(log, events)
+    if (!isRecovering || author.deviceId !== certificate.deviceId) return
+    newsClock.worked(log.logId, { monoMs: log.head.monoMs, writtenAt: wallOf(log.head.hlc) })
   }
 
   /** True when that was news: a fork, or one further down than the one that is known. */
@@ -204,6 +211,8 @@ export function createLedger(deps: LedgerDeps): Ledger {
       if (admission.kind === 'admitted') {
         const first = admission.events[0]
         hlc = merge(hlc, admission.head.hlc, times.wallMs)
+        for (const { type, hash } of isOperators(admission.certificate) ? admission.events : [])
+          if (type === TYPE_NUMBERS.revoke) newsClock.heard(hash, times.wallMs)
         // Before its first segment: without the certificate the log could not be read after a reboot.
         if (first?.seq === 0) for (const one of chain(admission.certificate)) keepCertificate(one)
         keep(admission.segment)
@@ -250,6 +259,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
     },
     recovered: (storeState, bootReason, wallMs) => {
       opening = { storeState, bootReason }
+      isRecovering = false
       // Others' stamps are bounded: a clock that lies must not become ours at the next boot. Our own must never
       // fall behind, even when this boot begins in 1970.
       for (const log of logs.all()) {
@@ -279,6 +289,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
     ownLog: () => epoch?.writer.logId,
     rejectedOnRecovery: () => rejected,
     ackedSeq: logId => ackedSeq({ logs, objects }, logId),
-    policyAgeMs: wallMs => policyAgeMs({ logs, objects }, wallMs),
+    news: times => newsClock.read(times, Math.max(wallOf(hlc), certificate.notBeforeAt)),
+    knownSince: newsClock.knownSince,
   }
 }

@@ -146,10 +146,17 @@ export function isOperators({ roles }: Certificate): boolean {
 
 type PolicyFolds = Pick<View, 'policy' | 'sitePolicy' | 'tariffs' | 'devices'> & { readonly roster: Roster }
 
+/** Whoever has a role of the operator's, as people call them. */
+function calledBy({ name, roles }: Certificate): string {
+  const role = roles.includes('issuer') ? 'issuer' : 'revoker'
+  return name === role ? `the ${role}` : `${role} ${name}`
+}
+
 /** A revoker may only revoke; everything else is the issuer's (PROTOCOL 2.6). */
 function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certificate: Certificate): void {
   const placed = { ref: { logId: event.logId, seq: event.seq, hash: event.hash }, hlc: event.hlc }
-  if (said.name === 'revoke') folds.policy.addRevocation({ ...placed, body: said.body })
+  if (said.name === 'revoke')
+    folds.policy.addRevocation({ ...placed, body: said.body, by: calledBy(certificate) })
   if (said.name === 'device_revoke') folds.devices.addRevocation(said.body)
   if (!certificate.roles.includes('issuer')) return
   if (said.name === 'grant') folds.policy.addGrant({ ...placed, body: said.body })

@@ -6,7 +6,8 @@ import type { ChargerId, EventHash, TokenRef } from '../units.ts'
 
 type Placed = { readonly ref: EventRef; readonly hlc: Hlc }
 export type Grant = Placed & { readonly body: BodyOf<'grant'> }
-export type Revocation = Placed & { readonly body: BodyOf<'revoke'> }
+/** `by`: who revoked, as people call them. */
+export type Revocation = Placed & { readonly body: BodyOf<'revoke'>; readonly by: string }
 export type ChargePoint = Placed & { readonly body: BodyOf<'charge_point'> }
 
 export type TokenState =

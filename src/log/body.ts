@@ -204,6 +204,9 @@ export const BODIES = {
     connectors: uint,
     zone: optional(text(48)),
     withdrawn: bool,
+    /** OCPI ConnectorType where all its connectors are of one, and the most that one of them gives: cards may be bound to both. */
+    connectorType: optional(text(24)),
+    maxPowerW: optional(uint),
   }),
 
   escrow_hold: record({ holdId: bytes(16, 16), accountRef: id<string>(16), sessionId, amount: decimal }),
