@@ -5,6 +5,7 @@ import { SW_VERSION } from '../version.ts'
 import { addChargerCommands } from './charger.ts'
 import { addCloudCommands } from './cloud.ts'
 import { addNodeCommands } from './node.ts'
+import { addPolicyCommands } from './policy.ts'
 import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
 import { addTariffCommands } from './tariff.ts'
@@ -33,6 +34,7 @@ export function buildProgram(): Command {
   addNodeCommands(program)
   addCloudCommands(program)
   addTokenCommands(program)
+  addPolicyCommands(program)
   addTariffCommands(program)
   addChargerCommands(program)
   addUplinkCommands(program)

@@ -8,6 +8,7 @@ import { rememberingTokens, tokenSecretIn } from '../host/tokens.ts'
 import { normalTag } from '../identity/token.ts'
 import { type AnyBody, type BodyOf, MAX_SUPERSEDED } from '../log/body.ts'
 import type { TokenRef } from '../units.ts'
+import { type TermOptions, type Terms, termOptions, termsOf } from './grant-terms.ts'
 import { wholeNumber } from './number.ts'
 import { asOperator, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
@@ -23,7 +24,7 @@ const MAX_IMPORT_LINES = 1_000_000
 /** Cards that are stretched together: enough for every thread there is. */
 const STRETCHED_TOGETHER = 32
 
-type GrantOptions = {
+type GrantOptions = TermOptions & {
   readonly label?: string
   readonly from: string
   readonly until?: string
@@ -46,7 +47,8 @@ export function addTokenCommands(program: Command): void {
       const id = await secretOf(card)
       await asOperator(options, async operator => {
         const tokenRef = await referencesOf(operator)(id)
-        await operator.record([grantOf(operator, tokenRef, options)])
+        const terms = await termsOf(options, referenceOf(operator))
+        await operator.record([grantOf(operator, { tokenRef, terms }, options)])
         sayState(operator, tokenRef, options)
       })
     })
@@ -86,7 +88,7 @@ export function addTokenCommands(program: Command): void {
 }
 
 function grantOptions(command: Command): Command {
-  return command
+  return termOptions(command)
     .option('--label <text>', 'what is printed on the card; every node can read it')
     .option('--from <time>', 'valid from (ISO 8601)', 'now')
     .option('--until <time>', 'valid until (ISO 8601)')
@@ -95,8 +97,12 @@ function grantOptions(command: Command): Command {
     .option('--zone <name>', 'only at chargers of this zone')
 }
 
+function referenceOf({ identity }: Operator): (text: string) => Promise<TokenRef> {
+  return rememberingTokens(tokenSecretIn(identity))
+}
+
 function referencesOf(operator: Operator): (card: string) => Promise<TokenRef> {
-  const reference = rememberingTokens(tokenSecretIn(operator.identity))
+  const reference = referenceOf(operator)
   return async card => {
     const tag = normalTag(card)
     if (tag.length === 0 || tag.length > MAX_TAG_CHARS) {
@@ -123,7 +129,9 @@ function sayState(operator: Operator, tokenRef: TokenRef, options: OperatorOptio
   )
 }
 
-function grantOf(operator: Operator, tokenRef: TokenRef, options: GrantOptions): AnyBody {
+type Granted = { readonly tokenRef: TokenRef; readonly terms: Terms }
+
+function grantOf(operator: Operator, { tokenRef, terms }: Granted, options: GrantOptions): AnyBody {
   const nowAt = Date.now()
   const notBeforeAt = instantOf('--from', options.from, nowAt)
   const days = wholeNumber('--days', options.days)
@@ -152,16 +160,16 @@ function grantOf(operator: Operator, tokenRef: TokenRef, options: GrantOptions):
   const body: BodyOf<'grant'> = {
     tokenRef,
     accountRef: tokenRef,
-    whitelist: 'ALLOWED_OFFLINE',
+    ...terms,
     supersedes,
-    scope: { zones: options.zone === undefined ? [] : [options.zone], connectorTypes: [] },
+    scope: { ...terms.scope, zones: options.zone === undefined ? [] : [options.zone] },
     notBeforeAt,
     notAfterAt,
     offline: {
       maxAgeS: (DEFAULT_MAX_AGE_DAYS * DAY_MS) / 1000,
       ...(capKwh !== undefined && { maxWhPerDay: capKwh * 1000 }),
+      ...terms.offline,
     },
-    class: 'standard',
     ...(options.label !== undefined && { visualNumber: options.label.slice(0, 48) }),
   }
   return { name: 'grant', body }
@@ -207,6 +215,7 @@ type Line = {
 async function importTokens(csv: string, options: OperatorOptions & GrantOptions): Promise<void> {
   const lines = await readLines(csv)
   await asOperator(options, async operator => {
+    const terms = await termsOf(options, referenceOf(operator))
     const progress = startProgress('cards', lines.length, options.json !== true)
     const bodies: AnyBody[] = []
     const faults: string[] = []
@@ -218,7 +227,7 @@ async function importTokens(csv: string, options: OperatorOptions & GrantOptions
         const before = seen.get(tokenRef)
         if (before !== undefined) faults.push(`line ${line.number}: the same card as line ${before}`)
         seen.set(tokenRef, line.number)
-        bodies.push(grantOf(operator, tokenRef, { ...options, ...filled(line) }))
+        bodies.push(grantOf(operator, { tokenRef, terms }, { ...options, ...filled(line) }))
       } catch (error) {
         if (!(error instanceof MeshError)) throw error
         faults.push(`line ${line.number}: ${reasonOf(error)}`)
