@@ -10,6 +10,7 @@ import { livenessChecker } from './checkers/liveness.ts'
 import { logsChecker } from './checkers/logs.ts'
 import { watchLosses } from './checkers/losses.ts'
 import { policyChecker } from './checkers/policy.ts'
+import { stopsChecker } from './checkers/stops.ts'
 import type { CloudDeps, SimulatedCloud } from './cloud/cloud.ts'
 import { seededRandom } from './dice.ts'
 import type { Outcome, Violation } from './outcome.ts'
@@ -58,6 +59,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Out
         durabilityChecker(shown),
         losses,
         cardsChecker(shown),
+        stopsChecker(shown),
         policy,
         exclusionChecker(shown),
         convergence,

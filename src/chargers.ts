@@ -76,7 +76,7 @@ export function createChargers(deps: ChargersDeps): Chargers {
       const card = cardContext(act.ledger, act.times)
       const { bodies, answer, decision } = serve(
         {
-          ...{ view: card.view, card, nowAt: act.times.wallMs },
+          ...{ view: card.view, card },
           self: deps.certificate.deviceId,
           statusOf: (id, connectorId) => statusText(connectors.get(keyOf(id, connectorId))),
           heartbeatS: deps.heartbeatS,

@@ -30,6 +30,7 @@ import { type Remember, readAnew } from './remember.ts'
 import { documentName } from './replica/document.ts'
 import { encodeMessage, type Message } from './replica/message.ts'
 import type { Send } from './replica/sends.ts'
+import { createStops } from './stops.ts'
 import { createUplinks, type Uplinks } from './uplinks.ts'
 
 /** Inputs decided together, and made durable by one flush. */
@@ -99,6 +100,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
   }
   const chargers = createChargers({ ...deps, count })
   const uplinks = createUplinks({ ...deps, count, self: deps.certificate.deviceId })
+  const stops = createStops(deps)
   let open = await openStore(deps, 'start', count)
   let failure: { reason: string; retryAtMs: number; waitMs: number } | undefined
   const remember = deps.remember ?? readAnew
@@ -240,7 +242,11 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     ticking = false
     const sends = open.mesh.handle(act, { kind: 'tick' })
     act.record(open.marks.due(act.ledger))
-    return [...sends, ...uplinks.tick(act, result => post({ kind: 'run', act: result }))]
+    // Looked at each second, so that no news passes unseen by the clock.
+    act.ledger.news(act.times)
+    const back = (result: Extract<Input, { kind: 'run' }>['act']): void => post({ kind: 'run', act: result })
+    stops.tick(act, back)
+    return [...sends, ...uplinks.tick(act, back)]
   }
 
   return {

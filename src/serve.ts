@@ -12,11 +12,10 @@ import { sessionIdOf, transactionIdOf } from './session/id.ts'
 import type { ChargerId, DeviceId, SessionId, TokenRef } from './units.ts'
 import type { View } from './view.ts'
 
-/** `nowAt` is the clock's; for cards, which may know better, it is `card.nowAt`. */
 export type ServeContext = {
   readonly view: View
+  /** Its `nowAt` is the time here, which a clock in doubt is not asked for. */
   readonly card: CardContext
-  readonly nowAt: number
   readonly self: DeviceId
   /** The last status each connector reported, as `chargerId/connectorId`. */
   readonly statusOf: (chargerId: ChargerId, connectorId: number) => string | undefined
@@ -40,7 +39,7 @@ export function serve(context: ServeContext, given: ChargerInput): Served {
   const { message } = input
   switch (message.kind) {
     case 'boot':
-      return noted({ kind: 'booted', nowAt: context.nowAt, heartbeatS: context.heartbeatS })
+      return noted({ kind: 'booted', nowAt: context.card.nowAt, heartbeatS: context.heartbeatS })
     case 'heartbeat':
     case 'connected':
     case 'disconnected':
@@ -152,7 +151,7 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
         ...(known?.end && { follows: known.end.ref }),
       },
     },
-    ...pricing(context, { sessionId, startedAt: happenedAt(startedAt, context.nowAt) }),
+    ...pricing(context, { sessionId, startedAt: happenedAt(startedAt, context.card.nowAt) }),
   ]
   if (decision.allowed !== 'ALLOWED') bodies.push(refusal(context.card, decision, { chargerId, tokenRef }))
   const { allowed } = decision

@@ -42,6 +42,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       ...['src/view.ts', 'src/folds.ts'],
       ...[
         'src/uplinks.ts',
+        'src/stops.ts',
         'src/unsent.ts',
         'src/persist.ts',
         'src/mailbox.ts',
@@ -127,7 +128,7 @@ export const VIRTUAL_WIRING = [
     'view',
     'uplinks',
   ],
-  ...['persist', 'mailbox', 'opening', 'unsent'],
+  ...['persist', 'mailbox', 'opening', 'unsent', 'stops'],
 ].map(name => `src/${name}.ts`)
 export const BANNED_CALLS: readonly { readonly call: RegExp; readonly instead: string }[] = [
   { call: /\bDate\.now\b/, instead: 'take `nowAt` as an argument, or ask the Clock port' },

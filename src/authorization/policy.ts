@@ -23,6 +23,8 @@ export type Policy = {
   readonly tokens: () => readonly TokenRef[]
   /** Every revocation of a card that is held; a grant that is to count must cite them all. */
   readonly revocations: (tokenRef: TokenRef) => readonly Revocation[]
+  /** Cards that were revoked at some time, whatever came later. */
+  readonly everRevoked: () => readonly TokenRef[]
   /** A charger that may connect; undefined when it was never added, or withdrawn. */
   readonly chargePoint: (chargerId: ChargerId) => BodyOf<'charge_point'> | undefined
   readonly chargePoints: () => readonly BodyOf<'charge_point'>[]
@@ -32,6 +34,7 @@ type TokenEntries = { readonly grants: Grant[]; readonly revocations: Revocation
 
 export function createPolicy(): Policy {
   const tokens = new Map<TokenRef, TokenEntries>()
+  const revoked = new Set<TokenRef>()
   const chargePoints = new Map<ChargerId, ChargePoint>()
 
   const entriesOf = (tokenRef: TokenRef): TokenEntries => {
@@ -55,6 +58,7 @@ export function createPolicy(): Policy {
     addRevocation: revocation => {
       const entries = entriesOf(revocation.body.tokenRef)
       entries.revocations.push(revocation)
+      revoked.add(revocation.body.tokenRef)
       entries.state = stateOf(entries)
     },
     addChargePoint: added => {
@@ -63,6 +67,7 @@ export function createPolicy(): Policy {
     },
     token: tokenRef => tokens.get(tokenRef)?.state ?? { kind: 'unknown' },
     tokens: () => [...tokens.keys()],
+    everRevoked: () => [...revoked],
     revocations: tokenRef => tokens.get(tokenRef)?.revocations ?? [],
     chargePoint: current,
     chargePoints: () => [...chargePoints.keys()].sort().flatMap(chargerId => current(chargerId) ?? []),

@@ -22,6 +22,10 @@ it('stamps its events behind its earlier ones, even when it boots in 1970', asyn
   const sorted = own.toSorted((x, y) => (x.head.hlc < y.head.hlc ? -1 : 1))
   expect(sorted[0]?.logId).toBe(first)
   expect(sorted[2]?.logId).toBe(a.node().ledger().ownLog())
+  // Nor is a card refused or a session unpriced because the clock says 1970.
+  const sessions = view().sessions()
+  expect(sessions.map(({ start }) => start.body.allowed)).toEqual(['ALLOWED', 'ALLOWED', 'ALLOWED'])
+  expect(sessions.every(({ pricing }) => pricing !== undefined)).toBe(true)
   const registers = view()
     .sessions()
     .map(session => session.start.body.meterStartWh)

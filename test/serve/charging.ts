@@ -127,7 +127,6 @@ function chargingNode(site: TestSite, name: string): ChargingNode {
     const context = {
       view: ledger.view(),
       card: cardContext(ledger, times),
-      nowAt: clock.at,
       self: certificate.deviceId,
       statusOf: () => undefined,
       heartbeatS: 300,
