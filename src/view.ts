@@ -155,8 +155,8 @@ function calledBy({ name, roles }: Certificate): string {
 /** A revoker may only revoke; everything else is the issuer's (PROTOCOL 2.6). */
 function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certificate: Certificate): void {
   const placed = { ref: { logId: event.logId, seq: event.seq, hash: event.hash }, hlc: event.hlc }
-  if (said.name === 'revoke')
-    folds.policy.addRevocation({ ...placed, body: said.body, by: calledBy(certificate) })
+  const by = calledBy(certificate)
+  if (said.name === 'revoke') folds.policy.addRevocation({ ...placed, body: said.body, by })
   if (said.name === 'device_revoke') folds.devices.addRevocation(said.body)
   if (!certificate.roles.includes('issuer')) return
   if (said.name === 'grant') folds.policy.addGrant({ ...placed, body: said.body })

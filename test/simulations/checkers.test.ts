@@ -6,6 +6,7 @@ import { durabilityChecker } from '../../simulations/checkers/durability.ts'
 import { livenessChecker } from '../../simulations/checkers/liveness.ts'
 import { watchLosses } from '../../simulations/checkers/losses.ts'
 import { policyChecker } from '../../simulations/checkers/policy.ts'
+import { stopsChecker } from '../../simulations/checkers/stops.ts'
 import { seededRandom } from '../../simulations/dice.ts'
 import type { Plan } from '../../simulations/plan.ts'
 import type { Member, Observer, Shown } from '../../simulations/world/observer.ts'
@@ -199,5 +200,29 @@ describe('the checker of liveness', () => {
       forMs: 1000,
     }))
     expect(await cries({ check, meddle: unmarked, plan: smallPlan({ faults }) })).toEqual([])
+  })
+})
+
+describe('the checker of ended sessions', () => {
+  // The card at charger 1 is revoked while it charges there, and half a minute later would be too late.
+  const plan = smallPlan({
+    operator: [{ atMs: 40_000, node: 1, kind: 'revoke', card: 0 }],
+    faults: [],
+  })
+
+  it('is content with nodes that end what runs on a revoked card', async () => {
+    expect(await cries({ check: stopsChecker, meddle: NOTHING, plan })).toEqual([])
+  })
+
+  it('cries when it goes on and nobody has asked the charger', async () => {
+    const check = (shown: Shown): Observer => {
+      const stations = shown.stations.map(station => ({
+        ...station,
+        sessions: () => station.sessions().map(({ stoppedAtMs: _, ...running }) => running),
+      }))
+      const { commanded: _, ...deaf } = stopsChecker({ ...shown, stations })
+      return deaf
+    }
+    expect(await cries({ check, meddle: NOTHING, plan })).toEqual(['I33'])
   })
 })

@@ -253,7 +253,7 @@ describe('the report of a run', () => {
   it('says what was checked and what was not, and how it was run', () => {
     const from = { version: '9.9.9', node: 'v20.0.0', checked: [{ invariant: 'I5', checker: 'durability' }] }
     const text = textOf(runReport(timed(), from))
-    expect(text).toContain('1 of 37 promises were checked')
+    expect(text).toContain('1 of 38 promises were checked')
     expect(text).toContain(
       'an answer is given only once the event behind it is safely on the disk durability',
     )
