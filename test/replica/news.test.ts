@@ -11,6 +11,7 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 const ISSUER = 'aa'.repeat(16) as LogId
+const OTHER = 'dd'.repeat(16) as LogId
 const OWN = 'bb'.repeat(16) as LogId
 const HASH = 'cc'.repeat(32) as EventHash
 const T = SITE_OPENED_AT
@@ -22,14 +23,14 @@ beforeEach(() => {
   objects = createObjects()
   const held = { hashes: [HASH] }
   clock = createNewsClock(
-    { get: (id: LogId) => (id === ISSUER ? held : undefined) } as unknown as Logs,
+    { get: (id: LogId) => (id === ISSUER || id === OTHER ? held : undefined) } as unknown as Logs,
     objects,
   )
 })
 
-function beacon(issuedAt: number, seq = 0): void {
-  const body = { logId: ISSUER, seq, hash: HASH, issuedAt, nextByAt: issuedAt }
-  const object = { kind: 'beacon', name: `beacon/${ISSUER}`, version: issuedAt, body }
+function beacon(issuedAt: number, seq = 0, logId = ISSUER): void {
+  const body = { logId, seq, hash: HASH, issuedAt, nextByAt: issuedAt }
+  const object = { kind: 'beacon', name: `beacon/${logId}`, version: issuedAt, body }
   // The gate has read it; of what it read, no more is asked here.
   objects.add(object as unknown as SignedObject)
 }
@@ -123,6 +124,16 @@ describe('a clock', () => {
   it('that nobody doubts is not led astray by an issuer whose clock is years ahead', () => {
     beacon(T + 3650 * DAY_MS)
     expect(read(T, 0, T)).toEqual({ nowAt: T, isClockInDoubt: false, policyAgeMs: undefined })
+  })
+
+  it('that is right again forgets an issuer years ahead, whom it believed while it was in doubt', () => {
+    beacon(T)
+    read(5000, 0, T)
+    beacon(T + 3650 * DAY_MS, 0, OTHER)
+    read(6000, 1000, T)
+    read(T + HOUR_MS, 2000, T)
+    beacon(T + 2 * HOUR_MS)
+    expect(read(T + 2 * HOUR_MS, 2000 + HOUR_MS, T)).toMatchObject({ policyAgeMs: 0, isClockInDoubt: false })
   })
 })
 
