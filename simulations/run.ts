@@ -10,6 +10,7 @@ import { livenessChecker } from './checkers/liveness.ts'
 import { logsChecker } from './checkers/logs.ts'
 import { watchLosses } from './checkers/losses.ts'
 import { policyChecker } from './checkers/policy.ts'
+import { stopsChecker } from './checkers/stops.ts'
 import { windowChecker } from './checkers/window.ts'
 import type { CloudDeps, SimulatedCloud } from './cloud/cloud.ts'
 import { seededRandom } from './dice.ts'
@@ -59,6 +60,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Out
         durabilityChecker(shown),
         losses,
         cardsChecker(shown),
+        stopsChecker(shown),
         policy,
         exclusionChecker(shown),
         windowChecker(shown),

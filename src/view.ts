@@ -182,10 +182,17 @@ function applyKnowledge(knowledge: Knowledge, event: LogEvent, said: AnyBody, de
 
 type PolicyFolds = Pick<View, 'policy' | 'sitePolicy' | 'siteKeys' | 'tariffs' | 'standing' | 'knowledge'>
 
+/** Whoever has a role of the operator's, as people call them. */
+function calledBy({ name, roles }: Certificate): string {
+  const role = roles.includes('issuer') ? 'issuer' : 'revoker'
+  return name === role ? `the ${role}` : `${role} ${name}`
+}
+
 /** A revoker may only revoke; everything else is the issuer's (PROTOCOL 2.6). */
 function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certificate: Certificate): void {
   const placed = { ref: { logId: event.logId, seq: event.seq, hash: event.hash }, hlc: event.hlc }
-  if (said.name === 'revoke') folds.policy.addRevocation({ ...placed, body: said.body })
+  const by = calledBy(certificate)
+  if (said.name === 'revoke') folds.policy.addRevocation({ ...placed, body: said.body, by })
   if (said.name === 'device_revoke') folds.standing.revoke(said.body)
   if (said.name === 'revoke' || said.name === 'device_revoke') folds.knowledge.revoked(placed.ref)
   if (!certificate.roles.includes('issuer')) return

@@ -34,6 +34,8 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/main.ts',
         'src/runtime.ts',
         'src/node.ts',
+        'src/node-shape.ts',
+        'src/chains.ts',
         'src/acting.ts',
         'src/chargers.ts',
         'src/ledger.ts',
@@ -49,6 +51,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       ...['src/view.ts', 'src/folds.ts'],
       ...[
         'src/uplinks.ts',
+        'src/stops.ts',
         'src/unsent.ts',
         'src/persist.ts',
         'src/mailbox.ts',
@@ -143,7 +146,7 @@ export const VIRTUAL_WIRING = [
     'view',
     'uplinks',
   ],
-  ...['persist', 'mailbox', 'opening', 'unsent'],
+  ...['persist', 'mailbox', 'opening', 'unsent', 'stops'],
 ].map(name => `src/${name}.ts`)
 export const BANNED_CALLS: readonly { readonly call: RegExp; readonly instead: string }[] = [
   { call: /\bDate\.now\b/, instead: 'take `nowAt` as an argument, or ask the Clock port' },

@@ -9,6 +9,7 @@ export const CHECKED: readonly Checked[] = [
   ...under('cards', ['I13', 'I14']),
   ...under('window', ['I15']),
   ...under('policy', ['I16', 'I18']),
+  ...under('stops', ['I33']),
   ...under('exclusion', ['I17']),
   ...under('billing', ['I19', 'I20', 'I22', 'I23', 'I24', 'I25']),
   ...under('liveness', ['L1', 'L3', 'L4']),

@@ -6,7 +6,8 @@ import type { ChargerId, EventHash, TokenRef } from '../units.ts'
 
 type Placed = { readonly ref: EventRef; readonly hlc: Hlc }
 export type Grant = Placed & { readonly body: BodyOf<'grant'> }
-export type Revocation = Placed & { readonly body: BodyOf<'revoke'> }
+/** `by`: who revoked, as people call them. */
+export type Revocation = Placed & { readonly body: BodyOf<'revoke'>; readonly by: string }
 export type ChargePoint = Placed & { readonly body: BodyOf<'charge_point'> }
 
 export type TokenState =
@@ -28,6 +29,8 @@ export type Policy = {
   readonly revocations: (tokenRef: TokenRef) => readonly Revocation[]
   /** Every grant of a card that is held, in no order. */
   readonly grants: (tokenRef: TokenRef) => readonly Grant[]
+  /** Cards that were revoked at some time, whatever came later. */
+  readonly everRevoked: () => readonly TokenRef[]
   /** A charger that may connect; undefined when it was never added, or withdrawn. */
   readonly chargePoint: (chargerId: ChargerId) => BodyOf<'charge_point'> | undefined
   readonly chargePoints: () => readonly BodyOf<'charge_point'>[]
@@ -37,6 +40,7 @@ type TokenEntries = { readonly grants: Grant[]; readonly revocations: Revocation
 
 export function createPolicy(): Policy {
   const tokens = new Map<TokenRef, TokenEntries>()
+  const revoked = new Set<TokenRef>()
   const chargePoints = new Map<ChargerId, ChargePoint>()
 
   const entriesOf = (tokenRef: TokenRef): TokenEntries => {
@@ -60,6 +64,7 @@ export function createPolicy(): Policy {
     addRevocation: revocation => {
       const entries = entriesOf(revocation.body.tokenRef)
       entries.revocations.push(revocation)
+      revoked.add(revocation.body.tokenRef)
       entries.state = stateOf(entries)
     },
     addChargePoint: added => {
@@ -82,6 +87,7 @@ export function createPolicy(): Policy {
       return grant?.body.tokenRef ?? revocation?.body.tokenRef ?? (tokenRefs.at(-1) as TokenRef)
     },
     tokens: () => [...tokens.keys()],
+    everRevoked: () => [...revoked],
     revocations: tokenRef => tokens.get(tokenRef)?.revocations ?? [],
     grants: tokenRef => tokens.get(tokenRef)?.grants ?? [],
     chargePoint: current,

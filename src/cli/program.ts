@@ -7,6 +7,7 @@ import { addCloudCommands } from './cloud.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addKeysCommands } from './keys.ts'
 import { addNodeCommands } from './node.ts'
+import { addPolicyCommands } from './policy.ts'
 import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
 import { addTariffCommands } from './tariff.ts'
@@ -35,6 +36,7 @@ export function buildProgram(): Command {
   addNodeCommands(program)
   addCloudCommands(program)
   addTokenCommands(program)
+  addPolicyCommands(program)
   addTariffCommands(program)
   addChargerCommands(program)
   addUplinkCommands(program)

@@ -4,6 +4,7 @@ import { MeshError } from '../errors.ts'
 import type { Card } from '../host/cards.ts'
 import type { Operator } from '../host/operator.ts'
 import { type AnyBody, type BodyOf, MAX_SUPERSEDED } from '../log/body.ts'
+import { type ExtraTerms, type TermOptions, termOptions } from './grant-terms.ts'
 import { wholeNumber } from './number.ts'
 import { instantOf } from './time.ts'
 
@@ -12,7 +13,7 @@ const DAY_MS = 24 * 3600 * 1000
 const DEFAULT_MAX_AGE_DAYS = 30
 const MAX_LABEL_CHARS = 48
 
-export type GrantOptions = {
+export type GrantOptions = TermOptions & {
   readonly label?: string
   readonly valid?: string
   readonly from?: string
@@ -33,10 +34,11 @@ export type Terms = {
   readonly capWhPerDay: number | undefined
   readonly zone: string | undefined
   readonly label: string | undefined
+  readonly extra: ExtraTerms
 }
 
 export function grantOptions(command: Command): Command {
-  return command
+  return termOptions(command)
     .option('--label <text>', 'what is printed on the card; every node can read it')
     .option('--valid <from/until>', 'valid in this interval (ISO 8601)')
     .option('--from <time>', 'valid from (ISO 8601; default: now)')
@@ -46,10 +48,11 @@ export function grantOptions(command: Command): Command {
     .option('--zone <name>', 'only at chargers of this zone')
 }
 
+export type Given = { readonly options: GrantOptions; readonly nowAt: number; readonly extra: ExtraTerms }
+
 /** `own`: what one line of a file says for itself. */
 export function termsOf(
-  options: GrantOptions,
-  nowAt: number,
+  { options, nowAt, extra }: Given,
   own: Pick<GrantOptions, 'label' | 'from' | 'until'> = {},
 ): Terms {
   const common = options.valid === undefined ? options : { ...options, ...intervalOf(options) }
@@ -66,6 +69,7 @@ export function termsOf(
     capWhPerDay: options.capKwh === undefined ? undefined : wholeNumber('--cap-kwh', options.capKwh) * 1000,
     zone: options.zone,
     label: label?.slice(0, MAX_LABEL_CHARS),
+    extra,
   }
 }
 
@@ -102,20 +106,20 @@ export function grantOf(
       `the card was revoked ${supersedes.length} times, a grant can undo ${MAX_SUPERSEDED}: hand out another card`,
     )
   }
-  const { notBeforeAt, notAfterAt, capWhPerDay, zone, label } = terms
+  const { notBeforeAt, notAfterAt, capWhPerDay, zone, label, extra } = terms
   const body: BodyOf<'grant'> = {
     tokenRef,
     accountRef: tokenRef,
-    whitelist: 'ALLOWED_OFFLINE',
+    ...extra,
     supersedes,
-    scope: { zones: zone === undefined ? [] : [zone], connectorTypes: [] },
+    scope: { ...extra.scope, zones: zone === undefined ? [] : [zone] },
     notBeforeAt,
     notAfterAt,
     offline: {
       maxAgeS: (DEFAULT_MAX_AGE_DAYS * DAY_MS) / 1000,
       ...(capWhPerDay !== undefined && { maxWhPerDay: capWhPerDay }),
+      ...extra.offline,
     },
-    class: 'standard',
     ...(label !== undefined && { visualNumber: label }),
   }
   return { name: 'grant', body }

@@ -2,16 +2,21 @@
 // what is in force already is left out: after a power cut in the middle the same command goes on where it stopped.
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { MeshError, reasonOf } from '../errors.ts'
-import { type Card, cardsOf } from '../host/cards.ts'
+import { type Card, cardsOf, groupsOf } from '../host/cards.ts'
 import type { Operator } from '../host/operator.ts'
 import type { AnyBody } from '../log/body.ts'
 import { type CardLine, readCards } from './card-list.ts'
+import { type ExtraTerms, extraTermsOf } from './grant-terms.ts'
 import { asOperator, type OperatorOptions, say } from './operator.ts'
 import { startProgress } from './progress.ts'
-import { type GrantOptions, grantOf, isUnchanged, termsOf } from './token-grant.ts'
+import { type Given, type GrantOptions, grantOf, isUnchanged, termsOf } from './token-grant.ts'
 
 /** Cards that are stretched together: enough for every thread there is. */
 const STRETCHED_TOGETHER = 32
+/** Lines are checked before the operator's folder is opened, and with it what all cards of the command have. */
+const PLAIN_TERMS: ExtraTerms = {
+  ...{ class: 'standard', whitelist: 'ALLOWED_OFFLINE', scope: { connectorTypes: [] }, offline: {} },
+}
 /** Grants that are made and flushed together. */
 const WRITTEN_TOGETHER = 4096
 /** Bad lines on the screen; --report has them all. */
@@ -24,16 +29,18 @@ export async function importTokens(csv: string, options: ImportOptions): Promise
   const nowAt = Date.now()
   const faults = listFaults(options.report)
   try {
-    const checkLine = (line: CardLine): void => void termsOf(options, nowAt, line)
+    const checkLine = (line: CardLine): void => void termsOf({ options, nowAt, extra: PLAIN_TERMS }, line)
     // What is wrong with the command itself is no fault of any line.
     checkLine({ number: 0 })
     const isShown = options.json !== true
     const cards = await readCards(csv, { fault: faults.add, checkLine, isShown })
     if (!options.partial) refuseAll(csv, faults)
     await asOperator(options, async operator => {
-      const wanted = await askEach(operator, cards, { options, nowAt, faults })
+      const extra = await extraTermsOf(options, groupsOf(operator))
+      const given = { options, nowAt, extra }
+      const wanted = await askEach(operator, cards, { given, faults })
       if (!options.partial) refuseAll(csv, faults)
-      const imported = await writeAll(operator, wanted, { options, nowAt })
+      const imported = await writeAll(operator, wanted, given)
       const said = { imported, unchanged: wanted.length - imported, refused: faults.count() }
       if (faults.count() > 0) process.stderr.write(`${faults.text()}\n`)
       const others = [
@@ -49,24 +56,20 @@ export async function importTokens(csv: string, options: ImportOptions): Promise
 
 type Wanted = { readonly card: Card; readonly line: CardLine }
 
-type Asking = {
-  readonly options: ImportOptions
-  readonly nowAt: number
-  readonly faults: Faults
-}
+type Asking = { readonly given: Given & { readonly options: ImportOptions }; readonly faults: Faults }
 
 /** Each card's reference; whom the policy refuses is a fault of its line. */
 async function askEach(
   operator: Operator,
   cards: ReadonlyMap<string, CardLine>,
-  { options, nowAt, faults }: Asking,
+  { given, faults }: Asking,
 ): Promise<readonly Wanted[]> {
   const wanted: Wanted[] = []
-  const progress = startProgress('cards', cards.size, options.json !== true)
+  const progress = startProgress('cards', cards.size, given.options.json !== true)
   for await (const one of stretched(operator, cards)) {
     const { card, line } = one
     try {
-      grantOf(operator, card, { terms: termsOf(options, nowAt, line) })
+      grantOf(operator, card, { terms: termsOf(given, line) })
       wanted.push(one)
     } catch (error) {
       if (!(error instanceof MeshError)) throw error
@@ -94,11 +97,7 @@ async function* stretched(operator: Operator, cards: ReadonlyMap<string, CardLin
 }
 
 /** Gives how many were written; each part is durable before the next is made. */
-async function writeAll(
-  operator: Operator,
-  wanted: readonly Wanted[],
-  { options, nowAt }: Pick<Asking, 'options' | 'nowAt'>,
-): Promise<number> {
+async function writeAll(operator: Operator, wanted: readonly Wanted[], given: Given): Promise<number> {
   let written = 0
   let bodies: AnyBody[] = []
   const flush = async (): Promise<void> => {
@@ -107,7 +106,7 @@ async function writeAll(
     bodies = []
   }
   for (const { card, line } of wanted) {
-    const terms = termsOf(options, nowAt, line)
+    const terms = termsOf(given, line)
     const body = grantOf(operator, card, { terms })
     if (!isUnchanged(operator, body, terms)) bodies.push(body)
     if (bodies.length >= WRITTEN_TOGETHER) await flush()

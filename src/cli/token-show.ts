@@ -1,7 +1,7 @@
 // `chargemesh token show`: one card, as the site's folder or a node knows it.
 import type { Command } from 'commander'
 import { type CardReport, reportCard } from '../api/card.ts'
-import { decideFor } from '../card.ts'
+import { cardContext, decideFor, explain } from '../card.ts'
 import { MeshError } from '../errors.ts'
 import { type Card, cardsOf } from '../host/cards.ts'
 import type { Operator } from '../host/operator.ts'
@@ -61,14 +61,9 @@ function decided(operator: Operator, card: Card, at: string): CardReport['decisi
   const id = chargerId(at)
   if (id === undefined || !ledger.view().policy.chargePoint(id))
     throw new MeshError('CONFIG_INVALID', `${at}: this site has no such charger; \`charger list\` names them`)
-  const context = {
-    view: ledger.view(),
-    nowAt,
-    policyAgeMs: ledger.policyAgeMs(nowAt),
-    aliases: () => card.tokenRefs,
-  }
-  const { allowed, reason } = decideFor(context, id, card.tokenRef)
-  return { charger: id, allowed, reason }
+  const context = cardContext(ledger, { wallMs: nowAt, monotonicMs: 0 }, () => card.tokenRefs)
+  const decision = decideFor(context, id, card.tokenRef)
+  return { charger: id, allowed: decision.allowed, reason: explain(decision, context.knownSince) }
 }
 
 function textOf({ card, state, grant, revocations, decision }: CardReport): string {

@@ -1,8 +1,9 @@
 // `chargemesh token`: cards. What is written is a reference, never the id on the card.
 import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
-import { type Card, cardsOf } from '../host/cards.ts'
+import { type Card, cardsOf, groupsOf } from '../host/cards.ts'
 import type { Operator } from '../host/operator.ts'
+import { extraTermsOf } from './grant-terms.ts'
 import { asOperator, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
 import { DASH_HELP, secretOf } from './secret.ts'
@@ -25,7 +26,8 @@ export function addTokenCommands(program: Command): void {
       const id = await secretOf(card)
       await asOperator(options, async operator => {
         const found = await cardsOf(operator)(id)
-        const terms = termsOf(options, Date.now())
+        const extra = await extraTermsOf(options, groupsOf(operator))
+        const terms = termsOf({ options, extra, nowAt: Date.now() })
         const { again = false } = options
         await operator.record([grantOf(operator, found, { terms, again })])
         sayState(operator, found, options)

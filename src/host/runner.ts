@@ -2,7 +2,7 @@
 // it, and closed in the opposite one: after a stop, and after a start that failed half way.
 import { join } from 'node:path'
 import { type ApiDeps, openApi } from '../api/server.ts'
-import { decideFor } from '../card.ts'
+import { cardContext, decideFor, explain } from '../card.ts'
 import { type NodeConfig, parseNodeConfig } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
 import { createRoster } from '../identity/roster.ts'
@@ -235,19 +235,10 @@ async function openPlane(
   const { node } = plane
   const token = hex(self.random.bytes(24))
   const mayCharge: ApiDeps['mayCharge'] = (chargerId, tokenRef) => {
-    const nowAt = self.clock.wallMs()
-    const ledger = node.ledger()
-    const context = {
-      view: ledger.view(),
-      nowAt,
-      policyAgeMs: ledger.policyAgeMs(nowAt),
-      self: self.certificate.deviceId,
-      statusOf: () => undefined,
-      heartbeatS: config.ocpp.heartbeatS,
-      seal: () => undefined,
-      aliases: tokens.aliases,
-    }
-    return decideFor(context, chargerId, tokenRef)
+    const times = { wallMs: self.clock.wallMs(), monotonicMs: self.clock.monotonicMs() }
+    const context = cardContext(node.ledger(), times, tokens.aliases)
+    const decision = decideFor(context, chargerId, tokenRef)
+    return { allowed: decision.allowed, reason: explain(decision, context.knownSince) }
   }
   const api = await listening('api.listen', config.api.listen, listen =>
     openApi({

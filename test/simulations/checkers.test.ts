@@ -6,6 +6,7 @@ import { durabilityChecker } from '../../simulations/checkers/durability.ts'
 import { livenessChecker } from '../../simulations/checkers/liveness.ts'
 import { watchLosses } from '../../simulations/checkers/losses.ts'
 import { policyChecker } from '../../simulations/checkers/policy.ts'
+import { stopsChecker } from '../../simulations/checkers/stops.ts'
 import { windowChecker } from '../../simulations/checkers/window.ts'
 import { seededRandom } from '../../simulations/dice.ts'
 import type { Plan } from '../../simulations/plan.ts'
@@ -238,5 +239,29 @@ describe('the checker of the risk window', () => {
 
   it('cries when one states less than he took', async () => {
     expect(await cries({ check: windowChecker, meddle: believing, plan: THIEF })).toEqual(['I15'])
+  })
+})
+
+describe('the checker of ended sessions', () => {
+  // The card at charger 1 is revoked while it charges there, and half a minute later would be too late.
+  const plan = smallPlan({
+    operator: [{ atMs: 40_000, node: 1, kind: 'revoke', card: 0 }],
+    faults: [],
+  })
+
+  it('is content with nodes that end what runs on a revoked card', async () => {
+    expect(await cries({ check: stopsChecker, meddle: NOTHING, plan })).toEqual([])
+  })
+
+  it('cries when it goes on and nobody has asked the charger', async () => {
+    const check = (shown: Shown): Observer => {
+      const stations = shown.stations.map(station => ({
+        ...station,
+        sessions: () => station.sessions().map(({ stoppedAtMs: _, ...running }) => running),
+      }))
+      const { commanded: _, ...deaf } = stopsChecker({ ...shown, stations })
+      return deaf
+    }
+    expect(await cries({ check, meddle: NOTHING, plan })).toEqual(['I33'])
   })
 })
