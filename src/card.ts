@@ -9,19 +9,24 @@ import type { View } from './view.ts'
 
 const UNCERTAINTY_MS = 0
 
+/** Every reference of a card, where the site has had several keys. */
+export type Aliases = (tokenRef: TokenRef) => readonly TokenRef[]
+
 export type CardContext = {
   readonly view: View
   readonly nowAt: number
   readonly policyAgeMs: number | undefined
+  readonly aliases?: Aliases | undefined
 }
 
 export function decideFor(context: CardContext, chargerId: ChargerId, tokenRef: TokenRef): Decision {
   const zone = context.view.policy.chargePoint(chargerId)?.zone
-  const recent = context.view
-    .ofToken(tokenRef)
+  const tokenRefs = context.aliases?.(tokenRef) ?? [tokenRef]
+  const recent = tokenRefs
+    .flatMap(context.view.ofToken)
     .filter(session => counts(session) && isToday(startOf(session), context.nowAt))
   const energyWh = recent.reduce((sum, session) => sum + (session.energyWh ?? energySoFar(session)), 0)
-  return decide(context.view.policy.token(tokenRef), {
+  return decide(context.view.policy.tokenOf(tokenRefs), {
     nowAt: context.nowAt,
     uncertaintyMs: UNCERTAINTY_MS,
     policyAgeMs: context.policyAgeMs,

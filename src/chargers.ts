@@ -1,6 +1,7 @@
 // The chargers' side of a node: serve() decides, the events are written, and the last status of each connector is
 // remembered for the next decision. Nothing is answered here: node.ts does, once the events are durable.
 import type { Acting } from './acting.ts'
+import type { Aliases } from './card.ts'
 import { MalformedBytes } from './cbor.ts'
 import type { Certificate } from './identity/certificate.ts'
 import { utf8Bytes } from './identity/hash.ts'
@@ -29,6 +30,7 @@ export type ChargersDeps = {
   readonly random: Random
   readonly logger: Logger
   readonly heartbeatS: number
+  readonly aliases?: Aliases | undefined
   readonly count: (name: string, by?: number) => void
 }
 
@@ -80,6 +82,7 @@ export function createChargers(deps: ChargersDeps): Chargers {
           statusOf: (id, connectorId) => statusText(connectors.get(keyOf(id, connectorId))),
           heartbeatS: deps.heartbeatS,
           seal: plain => sealToOperator(deps, plain),
+          aliases: deps.aliases,
         },
         input,
       )

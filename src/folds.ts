@@ -41,7 +41,7 @@ export function createFolds(roster: Roster, logs: Logs, remember: Remember = rea
   }
   return {
     current: () => (stale() === 'now' ? build() : view),
-    isRevoked: certificate => view.devices.isRevoked(certificate),
+    isRevoked: certificate => view.standing.isVoid(certificate),
     take: (log, events) => {
       for (const event of events)
         if (!log.fork || event.seq < log.fork.seq) view.apply(event, log.certificate)

@@ -18,7 +18,7 @@ import { type CutSegment, createLogs, type Logs, newestOf } from './replica/logs
 import { createObjects, type Objects } from './replica/objects.ts'
 import { ackedSeq, policyAgeMs } from './replica/receipts.ts'
 import { type LedgerRecord, RECORD, recoverRecord, segmentRecord } from './store/records.ts'
-import { type CertHash, type DeviceId, type EpochId, hex, type LogId } from './units.ts'
+import { type CertHash, type DeviceId, type EpochId, hex, type LogId, sameBytes } from './units.ts'
 import type { View } from './view.ts'
 
 /** Forks of one log that are kept; whoever holds its key could make thousands, and each is journalled and spread. */
@@ -52,6 +52,8 @@ export type Ledger = {
   /** By the newest certificate of the device that this node has seen (PROTOCOL 2.6). */
   readonly isRevoked: (deviceId: DeviceId) => boolean
   readonly isVoid: (certificate: Certificate) => boolean
+  /** The newest certificate of our own that this ledger has heard of: the operator renews it without being asked. */
+  readonly ownCertificate: () => Certificate
   /** A certificate and the one that issued it, issuer first. */
   readonly chainOf: (certificate: Certificate) => readonly Uint8Array[]
   /** Writes events of our own; opens an epoch when none is open, and a new one when it is full. */
@@ -76,7 +78,7 @@ export type Ledger = {
   readonly policyAgeMs: (wallMs: number) => number | undefined
 }
 
-type Epoch = { writer: Writer; openedAtMs: number }
+type Epoch = { writer: Writer; readonly certificate: Certificate; openedAtMs: number }
 
 export function createLedger(deps: LedgerDeps): Ledger {
   const { roster, signatures, certificate } = deps
@@ -128,8 +130,15 @@ export function createLedger(deps: LedgerDeps): Ledger {
     return admission
   }
 
+  /** Whoever has our log key is us; only the peer key could differ. */
+  const ownCertificate = (): Certificate => {
+    const newest = roster.byDevice(certificate.deviceId)
+    return newest && sameBytes(newest.peerKey, certificate.peerKey) ? newest : certificate
+  }
+
   const openEpoch = (times: Times): AnyBody => {
     const epochId = hex<EpochId>(deps.random.bytes(16))
+    const own = ownCertificate()
     const prev = newestOf(logs, certificate.deviceId)
     epoch = {
       writer: {
@@ -138,11 +147,12 @@ export function createLedger(deps: LedgerDeps): Ledger {
         signatures,
         head: undefined,
       },
+      certificate: own,
       openedAtMs: times.monotonicMs,
     }
     const body = {
       epochId,
-      certHash: certificate.hash,
+      certHash: own.hash,
       siteId: roster.siteId,
       ...(prev && { prev }),
       ...opening,
@@ -162,7 +172,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
     if (!newest || !first) return events
     hlc = newest.hlc
     const elements = events.map(encodeElement)
-    take(events, elements, certificate)
+    take(events, elements, epoch.certificate)
     epoch.writer = { ...epoch.writer, head: logs.get(newest.logId)?.head }
     if (!authored.has(newest.logId)) authored.set(newest.logId, first.seq)
     return events
@@ -233,6 +243,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
       const newest = roster.byDevice(deviceId)
       return newest !== undefined && folds.isRevoked(newest)
     },
+    ownCertificate,
     chainOf: author => chain(author).map(one => one.encoded),
     write: (bodies, times) => {
       const events: LogEvent[] = []
@@ -268,7 +279,8 @@ export function createLedger(deps: LedgerDeps): Ledger {
       const writer = { logId: head.logId, logKey: deps.logKey, signatures, head }
       if (head.hlc > hlc) hlc = head.hlc
       // Its clock goes on from its last event: `write` never lets mono_ms fall.
-      epoch = { writer, openedAtMs: Number.POSITIVE_INFINITY }
+      const { certificate: author } = logs.get(newest.logId) ?? { certificate }
+      epoch = { writer, certificate: author, openedAtMs: Number.POSITIVE_INFINITY }
     },
     takePending: () => {
       const mine = [...authored].flatMap(([logId, fromSeq]) =>
@@ -281,6 +293,6 @@ export function createLedger(deps: LedgerDeps): Ledger {
     ownLog: () => epoch?.writer.logId,
     rejectedOnRecovery: () => rejected,
     ackedSeq: logId => ackedSeq({ logs, objects }, logId),
-    policyAgeMs: wallMs => policyAgeMs({ logs, objects }, wallMs),
+    policyAgeMs: wallMs => policyAgeMs({ logs, objects }, wallMs, folds.isRevoked),
   }
 }

@@ -3,6 +3,7 @@
 // hears of it before. When the disk refuses, the whole memory is dropped and read again from what is durable,
 // and chargers hear silence, so that they keep their queues. This very file runs in the simulator.
 import { type Acting, createActing } from './acting.ts'
+import type { Aliases } from './card.ts'
 import { type ConnectorStatus, createChargers } from './chargers.ts'
 import { assertNever, MeshError, reasonOf } from './errors.ts'
 import type { Certificate } from './identity/certificate.ts'
@@ -30,6 +31,7 @@ import { type Remember, readAnew } from './remember.ts'
 import { documentName } from './replica/document.ts'
 import { encodeMessage, type Message } from './replica/message.ts'
 import type { Send } from './replica/sends.ts'
+import type { StoreKeys } from './store/sealing.ts'
 import { createUplinks, type Uplinks } from './uplinks.ts'
 
 /** Inputs decided together, and made durable by one flush. */
@@ -50,6 +52,8 @@ export type NodeDeps = {
   readonly clock: Clock
   readonly random: Random
   readonly disk: Disk
+  /** Of the journal; without them it is plain. */
+  readonly storeKeys?: StoreKeys
   readonly documents: DocumentSink
   readonly network: Network
   readonly chargePoints: ChargePoints
@@ -57,6 +61,7 @@ export type NodeDeps = {
   readonly swVersion: string
   readonly heartbeatS: number
   readonly remember?: Remember
+  readonly aliases?: Aliases | undefined
   /** Lets sockets and files have their turn between two batches. */
   readonly breathe: () => Promise<void>
 }

@@ -2,7 +2,7 @@
 // records first and answers then. Nothing that a charger reports is refused here: a start with a blocked card, a
 // stop that nobody knows, a reading from last week have happened and are written down (OCPP 1.6 section 3.7.1).
 import type { Decision } from './authorization/decide.ts'
-import { decideFor } from './card.ts'
+import { type Aliases, decideFor } from './card.ts'
 import type { AnyBody } from './log/body.ts'
 import type { ChargerAnswer, ChargerInput, ChargerMessage, MeterReading } from './ports.ts'
 import { recordable } from './recordable.ts'
@@ -22,6 +22,7 @@ export type ServeContext = {
   readonly heartbeatS: number
   /** Seals to the operator what may be read by nobody here; undefined when no operator's key is known. */
   readonly seal: (plain: string) => Uint8Array | undefined
+  readonly aliases?: Aliases | undefined
 }
 
 export type Served = { readonly bodies: readonly AnyBody[]; readonly answer: ChargerAnswer }

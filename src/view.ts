@@ -1,9 +1,10 @@
 // What a node knows: every fold, fed by the events that passed the gate, and the questions that are asked of them.
 // The decision folders meet here and in node.ts, nowhere else. Rebuilt from the logs whenever something that counted no
 // longer does (folds.ts).
-import { createDevices, type Devices } from './authorization/devices.ts'
 import { createPolicy, type Policy } from './authorization/policy.ts'
+import { createSiteKeys, type SiteKeys } from './authorization/site-keys.ts'
 import { createSitePolicy, type SitePolicy } from './authorization/site-policy.ts'
+import { createStanding, type Standing } from './authorization/standing.ts'
 import type { Certificate } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import { type AnyBody, decodeBody, type EventRef } from './log/body.ts'
@@ -22,8 +23,9 @@ export type Refusal = Fact<'diagnostics'>
 export type View = {
   readonly policy: Policy
   readonly sitePolicy: SitePolicy
+  readonly siteKeys: SiteKeys
   readonly tariffs: Tariffs
-  readonly devices: Devices
+  readonly standing: Standing
   /** Something was fed that a revocation fed later voids, or that one fed earlier should have let through. */
   readonly outdated: () => 'no' | 'now' | 'soon'
   /** Feeds one event of a log that `certificate` wrote. Each event once. */
@@ -49,8 +51,9 @@ export const MAX_DIAGNOSTICS = 10_000
 export function createView(roster: Roster, remember: Remember = readAnew): View {
   const policy = createPolicy()
   const sitePolicy = createSitePolicy()
+  const siteKeys = createSiteKeys()
   const tariffs = createTariffs()
-  const devices = createDevices()
+  const standing = createStanding(roster.manifest()?.withdrawn ?? [], roster.certificate)
   const heard = new Set<DeviceId>()
   let outdated: 'no' | 'now' | 'soon' = 'no'
   const sessions = createSessions()
@@ -73,34 +76,52 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     } else sessions.add(event, said, deviceId)
   }
 
-  const applyNode = (event: LogEvent, said: AnyBody | undefined, certificate: Certificate): void => {
-    const { deviceId, serial } = certificate
+  /** Whether the event counts, as far as is known now. */
+  const counts = (event: LogEvent, said: AnyBody | undefined, author: Certificate): boolean => {
     if (said?.name === 'epoch_open') {
-      const isNews = devices.addEpoch(deviceId, { logId: event.logId, serial, prev: said.body.prev?.logId })
+      const { serial } = author
+      const isNews = standing.addEpoch(author, { logId: event.logId, serial, prev: said.body.prev?.logId })
       // It may say that another log came before the cut-off; but a thief's epochs must not keep us busy.
-      if (isNews && devices.isRevoked(certificate) && outdated === 'no') outdated = 'soon'
+      if (isNews && standing.isVoid(author) && outdated === 'no') outdated = 'soon'
     }
-    if (event.seq >= devices.limitOf(deviceId, event.logId)) return
-    heard.add(deviceId)
-    if (said) applySaid(event, said, deviceId)
+    return event.seq < standing.limitOf(author, event.logId)
+  }
+
+  /** What proves itself, whoever carries it: a certificate of this site, the root's word. */
+  const learn = (said: AnyBody): void => {
+    if (said.name === 'device_cert') roster.enrol(said.body.certificate)
+    if (said.name === 'site_manifest' && roster.withdraw(said.body.manifest)) outdated = 'now'
+  }
+
+  const applyOperator = (event: LogEvent, said: AnyBody | undefined, author: Certificate): void => {
+    const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
+    policyHeads.set(event.logId, { ref, hlc: event.hlc })
+    if (!said) return
+    applyPolicy({ policy, sitePolicy, siteKeys, tariffs, standing }, event, said, author)
+    if (said.name === 'device_revoke' && heard.has(said.body.deviceId)) outdated = 'now'
+    if (said.name !== 'device_cert' || !author.roles.includes('issuer')) return
+    const verdict = roster.enrol(said.body.certificate)
+    if (verdict.kind === 'valid' && standing.certify(verdict.certificate.hash)) outdated = 'now'
   }
 
   return {
     policy,
     sitePolicy,
+    siteKeys,
     tariffs,
-    devices,
+    standing,
     outdated: () => outdated,
     apply: (event, certificate) => {
       changes += 1
       const said = remember('body', event, () => decodeBody(event.type, event.body))
       if (!said) unreadable += 1
-      if (isOperators(certificate)) {
-        const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
-        policyHeads.set(event.logId, { ref, hlc: event.hlc })
-        if (said) applyPolicy({ policy, sitePolicy, tariffs, devices, roster }, event, said, certificate)
-        if (said?.name === 'device_revoke' && heard.has(said.body.deviceId)) outdated = 'now'
-      } else if (certificate.roles.includes('node')) applyNode(event, said, certificate)
+      if (said) learn(said)
+      if (!counts(event, said, certificate)) return
+      if (isOperators(certificate)) applyOperator(event, said, certificate)
+      else if (certificate.roles.includes('node')) {
+        heard.add(certificate.deviceId)
+        if (said) applySaid(event, said, certificate.deviceId)
+      }
     },
     ofCharger: sessions.ofCharger,
     ofToken: sessions.ofToken,
@@ -125,26 +146,28 @@ export function viewOf(roster: Roster, logs: Logs, remember: Remember = readAnew
       view.apply(event, certificate)
   }
   const all = [...logs.all()]
-  // Who is revoked, and in which order their logs stand, decides what is let through.
-  for (const log of all) if (isOperators(log.certificate)) feed(log)
+  const operators = all.filter(log => isOperators(log.certificate))
   const others = all.filter(log => !isOperators(log.certificate))
-  for (const log of others) if (view.devices.isRevoked(log.certificate)) foresee(view, log)
-  for (const log of others) feed(log)
+  // Who is revoked, and in which order their logs stand, decides what is let through.
+  for (const logs of [operators, others]) {
+    for (const log of logs) if (view.standing.isVoid(log.certificate)) foresee(view, log)
+    for (const log of logs) feed(log)
+  }
   return view
 }
 
-function foresee({ devices }: View, { logId, elements, fork, certificate }: Log): void {
+function foresee({ standing }: View, { logId, elements, fork, certificate }: Log): void {
   const [first] = fork?.seq === 0 ? [] : eventsOf(logId, elements.slice(0, 1))
   const said = first && decodeBody(first.type, first.body)
   const prev = said?.name === 'epoch_open' ? said.body.prev?.logId : undefined
-  devices.addEpoch(certificate.deviceId, { logId, serial: certificate.serial, prev })
+  standing.addEpoch(certificate, { logId, serial: certificate.serial, prev })
 }
 
 export function isOperators({ roles }: Certificate): boolean {
   return roles.includes('issuer') || roles.includes('revoker')
 }
 
-type PolicyFolds = Pick<View, 'policy' | 'sitePolicy' | 'tariffs' | 'devices'> & { readonly roster: Roster }
+type PolicyFolds = Pick<View, 'policy' | 'sitePolicy' | 'siteKeys' | 'tariffs' | 'standing'>
 
 /** A revoker may only revoke; everything else is the issuer's (PROTOCOL 2.6). */
 function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certificate: Certificate): void {
@@ -152,11 +175,11 @@ function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certifi
   // Written out, not spread: V8 gives each object that begins as a spread a hidden class of its own, 180 bytes a card.
   const placed = <B>(body: B): { ref: EventRef; hlc: Hlc; body: B } => ({ ref, hlc: event.hlc, body })
   if (said.name === 'revoke') folds.policy.addRevocation(placed(said.body))
-  if (said.name === 'device_revoke') folds.devices.addRevocation(said.body)
+  if (said.name === 'device_revoke') folds.standing.revoke(said.body)
   if (!certificate.roles.includes('issuer')) return
   if (said.name === 'grant') folds.policy.addGrant(placed(said.body))
   if (said.name === 'charge_point') folds.policy.addChargePoint(placed(said.body))
+  if (said.name === 'site_key') folds.siteKeys.add({ hlc: event.hlc, body: said.body })
   if (said.name === 'policy') folds.sitePolicy.add(placed(said.body))
   if (said.name === 'tariff') folds.tariffs.add({ ...said.body, ref, hlc: event.hlc })
-  if (said.name === 'device_cert') folds.roster.enrol(said.body.certificate)
 }

@@ -9,8 +9,9 @@ import { type IdentityFile, readIdentity, readSite, siteIdIn } from '../../src/h
 import { ISSUER_FOLDER } from '../../src/host/operator.ts'
 import { CLOUD_FOLDER } from '../../src/host/site-birth.ts'
 import { breathe, systemClock, systemLogger, systemRandom } from '../../src/host/system.ts'
-import { rememberingTokens, tokenSecretIn } from '../../src/host/tokens.ts'
+import { firstKeyOf, stretchingOf } from '../../src/host/tokens.ts'
 import { createRoster, type Roster } from '../../src/identity/roster.ts'
+import { keyedReference, normalTag, stretchTag } from '../../src/identity/token.ts'
 import { type Node, startNode } from '../../src/node.ts'
 import { readAnew } from '../../src/remember.ts'
 import { hex, type LogId, type TokenRef, unhex } from '../../src/units.ts'
@@ -141,7 +142,8 @@ async function referencesOf(
   identity: IdentityFile | undefined,
 ): Promise<ReadonlyMap<string, TokenRef>> {
   if (!identity) return new Map()
-  const reference = rememberingTokens(tokenSecretIn(identity))
+  const reference = async (idTag: string): Promise<TokenRef> =>
+    keyedReference(firstKeyOf(identity), await stretchTag(stretchingOf(identity), normalTag(idTag)))
   return new Map(await Promise.all(cards.map(async ({ idTag }) => [idTag, await reference(idTag)] as const)))
 }
 

@@ -56,7 +56,10 @@ export function clientOf(file: string, text: string): Client {
 }
 
 const LOGS = z.array(
-  z.object({ logId: z.string(), seq: z.int(), hash: z.string(), forkedAt: z.int().optional() }),
+  z.object({
+    ...{ logId: z.string(), deviceId: z.string(), seq: z.int(), hash: z.string() },
+    forkedAt: z.int().optional(),
+  }),
 )
 /** One log as a node holds it: its newest event, and where it has two branches, if it has. */
 export type HeldLog = z.infer<typeof LOGS>[number]

@@ -27,7 +27,7 @@ export type DeviceReport = {
 /** `until`: UTC ms by the clock of who wrote; undefined for all. */
 export function reportDevices({ node, roster }: ReportDeps, until?: number): readonly DeviceReport[] {
   const { logs, view } = node.ledger()
-  const { devices } = view()
+  const { standing } = view()
   const all = [...logs.all()]
   const known = new Set(
     roster.all().flatMap(({ roles, deviceId }) => (roles.includes('node') ? [deviceId] : [])),
@@ -39,7 +39,7 @@ export function reportDevices({ node, roster }: ReportDeps, until?: number): rea
     const heads = all
       .filter(log => log.certificate.deviceId === deviceId)
       .flatMap(log => headAt(log, until) ?? [])
-    return [{ deviceId, name, serial, notAfterAt, revoked: devices.isRevoked(newest), heads }]
+    return [{ deviceId, name, serial, notAfterAt, revoked: standing.isVoid(newest), heads }]
   })
 }
 

@@ -125,6 +125,7 @@ export function reportLogs({ node, roster }: ReportDeps): readonly Readonly<Reco
   return [...ledger.logs.all()].map(log => ({
     logId: log.logId,
     author: nameOf(roster, log.certificate.deviceId),
+    deviceId: log.certificate.deviceId,
     seq: log.head.seq,
     hash: log.head.hash,
     ackedSeq: ledger.ackedSeq(log.logId),

@@ -10,8 +10,10 @@ export type Epoch = { readonly logId: LogId; readonly serial: number; readonly p
 /** Certificates of the device up to this serial are void beyond these heads. */
 export type Revoked = Pick<BodyOf<'device_revoke'>, 'serial' | 'cutoff'>
 
+export type Revocation = Pick<BodyOf<'device_revoke'>, 'deviceId' | 'serial' | 'cutoff'>
+
 export type Devices = {
-  readonly addRevocation: (body: BodyOf<'device_revoke'>) => void
+  readonly addRevocation: (revocation: Revocation) => void
   /** True when that was news. */
   readonly addEpoch: (deviceId: DeviceId, epoch: Epoch) => boolean
   readonly isRevoked: (device: { readonly deviceId: DeviceId; readonly serial: number }) => boolean

@@ -19,6 +19,10 @@ export type Policy = {
   readonly addRevocation: (revocation: Revocation) => void
   readonly addChargePoint: (chargePoint: ChargePoint) => void
   readonly token: (tokenRef: TokenRef) => TokenState
+  /** The state of one card that is known by several references: a revocation of any of them counts. */
+  readonly tokenOf: (tokenRefs: readonly TokenRef[]) => TokenState
+  /** Of a card's references under several keys of the site, oldest first, the one that its newest entry bears; the last where it is unknown. */
+  readonly namedBy: (tokenRefs: readonly TokenRef[]) => TokenRef
   readonly tokens: () => readonly TokenRef[]
   /** Every revocation of a card that is held; a grant that is to count must cite them all. */
   readonly revocations: (tokenRef: TokenRef) => readonly Revocation[]
@@ -63,6 +67,20 @@ export function createPolicy(): Policy {
       if (!held || newer(added, held)) chargePoints.set(added.body.chargerId, added)
     },
     token: tokenRef => tokens.get(tokenRef)?.state ?? { kind: 'unknown' },
+    tokenOf: tokenRefs => {
+      const held = tokenRefs.flatMap(tokenRef => tokens.get(tokenRef) ?? [])
+      const [only, ...others] = held
+      if (!only) return { kind: 'unknown' }
+      if (others.length === 0) return only.state
+      const grants = held.flatMap(entries => entries.grants)
+      return stateOf({ grants, revocations: held.flatMap(entries => entries.revocations) })
+    },
+    namedBy: tokenRefs => {
+      const held = tokenRefs.flatMap(tokenRef => tokens.get(tokenRef) ?? [])
+      const grant = newest(held.flatMap(entries => entries.grants))
+      const revocation = newest(held.flatMap(entries => entries.revocations))
+      return grant?.body.tokenRef ?? revocation?.body.tokenRef ?? (tokenRefs.at(-1) as TokenRef)
+    },
     tokens: () => [...tokens.keys()],
     revocations: tokenRef => tokens.get(tokenRef)?.revocations ?? [],
     chargePoint: current,
@@ -71,7 +89,7 @@ export function createPolicy(): Policy {
 }
 
 /** The newest grant that no revocation covers; a revocation covers every grant that does not cite it. */
-function stateOf({ grants, revocations }: TokenEntries): TokenState {
+function stateOf({ grants, revocations }: Pick<TokenEntries, 'grants' | 'revocations'>): TokenState {
   const newestGrant = newest(grants)
   const free = newest(
     grants.filter(grant => revocations.every(revocation => cites(grant, revocation.ref.hash))),

@@ -5,17 +5,26 @@ import { apiFileIn, type Client, clientOf, logsOf, submitTo } from '../api/clien
 import { MeshError } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
 import { type Operator, openOperator } from '../host/operator.ts'
+import type { Unlock } from '../host/unlock.ts'
+import { DAY_MS, upkeepOf } from '../host/upkeep.ts'
 import { print, printJson } from './output.ts'
+import { type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
 
-export type OperatorOptions = {
+const ISSUER_WARNING_DAYS = 30
+
+export type OperatorOptions = UnlockOptions & {
   readonly site: string
   readonly via: readonly string[]
   readonly json?: boolean
+  /** Instead of what the options name. */
+  readonly unlock?: Unlock
+  /** The command mends just that. */
+  readonly mayBeWithdrawn?: boolean
 }
 
 /** --site, --via and --json on a command that writes into the operator's log. */
 export function operatorOptions(command: Command): Command {
-  return command
+  return unlockOptions(command)
     .requiredOption('--site <dir>', "the site's folder (from `chargemesh site init`)")
     .option(
       '--via <dir>',
@@ -73,10 +82,12 @@ export async function asOperator<T>(
   options: OperatorOptions,
   act: (operator: Operator) => Promise<T>,
 ): Promise<T> {
-  const operator = await openOperator(options.site)
+  const operator = await openOperator(options.site, options.unlock ?? unlockOf(options))
   try {
+    if (!options.mayBeWithdrawn) refuseWithdrawn(operator, options.site)
     const { nodes, faults } = await meetNodes(operator, options.via)
     const result = await act(operator)
+    if (operator.written() !== undefined) await keepUp(operator)
     const { hashAt } = operator
     const handover = { ...operator.submission(), written: operator.written(), hashAt }
     for (const { dir, client } of nodes) {
@@ -105,6 +116,28 @@ export async function asOperator<T>(
   } finally {
     await operator.close()
   }
+}
+
+function refuseWithdrawn({ ledger, certificate }: Operator, site: string): void {
+  if (!ledger.isVoid(certificate)) return
+  throw new MeshError(
+    'CERTIFICATE_INVALID',
+    `the root has withdrawn the keys in ${site}: use the folder in which \`keys rotate issuer\` was run, or run it here to its end`,
+  )
+}
+
+/** Certificates that end soon are renewed on the way: nobody has to think of it. */
+async function keepUp(operator: Operator): Promise<void> {
+  const nowAt = Date.now()
+  if (!operator.certificate.roles.includes('issuer')) return
+  const { bodies, renewed } = upkeepOf(operator, nowAt)
+  await operator.record(bodies)
+  if (renewed.length > 0) process.stderr.write(`renewed the certificates of ${renewed.join(', ')}\n`)
+  const left = Math.floor((operator.certificate.notAfterAt - nowAt) / DAY_MS)
+  if (left < ISSUER_WARNING_DAYS)
+    process.stderr.write(
+      `the operator's own certificate ends in ${left} days: \`chargemesh keys rotate issuer\` makes a new one\n`,
+    )
 }
 
 export function say(options: { readonly json?: boolean }, value: unknown, text: string): void {

@@ -4,6 +4,7 @@ import { MeshError } from '../errors.ts'
 import { SW_VERSION } from '../version.ts'
 import { addChargerCommands } from './charger.ts'
 import { addCloudCommands } from './cloud.ts'
+import { addKeysCommands } from './keys.ts'
 import { addNodeCommands } from './node.ts'
 import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
@@ -36,6 +37,7 @@ export function buildProgram(): Command {
   addTariffCommands(program)
   addChargerCommands(program)
   addUplinkCommands(program)
+  addKeysCommands(program)
   addStatusCommands(program)
   for (const command of allCommands(program)) command.exitOverride()
   return program

@@ -3,9 +3,8 @@ import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { parse } from 'csv-parse/sync'
 import { MeshError, reasonOf } from '../errors.ts'
+import { type Card, cardsOf } from '../host/cards.ts'
 import type { Operator } from '../host/operator.ts'
-import { rememberingTokens, tokenSecretIn } from '../host/tokens.ts'
-import { normalTag } from '../identity/token.ts'
 import { type AnyBody, type BodyOf, MAX_SUPERSEDED } from '../log/body.ts'
 import type { TokenRef } from '../units.ts'
 import { wholeNumber } from './number.ts'
@@ -14,9 +13,9 @@ import { print, printJson, tableOf } from './output.ts'
 import { startProgress } from './progress.ts'
 import { DASH_HELP, secretOf } from './secret.ts'
 import { instantOf } from './time.ts'
+import { type UnlockOptions, unlockOptions } from './unlock.ts'
 
 const DAY_MS = 24 * 3600 * 1000
-const MAX_TAG_CHARS = 20
 /** Offline, a card works for so long after the operator was last heard of. */
 const DEFAULT_MAX_AGE_DAYS = 30
 const MAX_IMPORT_LINES = 1_000_000
@@ -45,9 +44,9 @@ export function addTokenCommands(program: Command): void {
     .action(async (card: string, options: OperatorOptions & GrantOptions) => {
       const id = await secretOf(card)
       await asOperator(options, async operator => {
-        const tokenRef = await referencesOf(operator)(id)
-        await operator.record([grantOf(operator, tokenRef, options)])
-        sayState(operator, tokenRef, options)
+        const found = await cardsOf(operator)(id)
+        await operator.record([grantOf(operator, found, options)])
+        sayState(operator, found, options)
       })
     })
   operatorOptions(token.command('revoke <card>'))
@@ -60,9 +59,9 @@ export function addTokenCommands(program: Command): void {
     .action(async (card: string, options: OperatorOptions & { reason: string }) => {
       const id = await secretOf(card)
       await asOperator(options, async operator => {
-        const tokenRef = await referencesOf(operator)(id)
-        const body = { tokenRef, reason: options.reason.slice(0, 128), effectiveAt: Date.now() }
-        await operator.record([{ name: 'revoke', body }])
+        const { tokenRefs } = await cardsOf(operator)(id)
+        const said = { reason: options.reason.slice(0, 128), effectiveAt: Date.now() }
+        await operator.record(tokenRefs.map(tokenRef => ({ name: 'revoke', body: { tokenRef, ...said } })))
         say(
           options,
           { revoked: true },
@@ -70,8 +69,7 @@ export function addTokenCommands(program: Command): void {
         )
       })
     })
-  token
-    .command('list')
+  unlockOptions(token.command('list'))
     .description('all cards of the site, as the operator’s log has them')
     .requiredOption('--site <dir>', "the site's folder")
     .option('--json', 'print JSON')
@@ -95,23 +93,10 @@ function grantOptions(command: Command): Command {
     .option('--zone <name>', 'only at chargers of this zone')
 }
 
-function referencesOf(operator: Operator): (card: string) => Promise<TokenRef> {
-  const reference = rememberingTokens(tokenSecretIn(operator.identity))
-  return async card => {
-    const tag = normalTag(card)
-    if (tag.length === 0 || tag.length > MAX_TAG_CHARS) {
-      throw new MeshError(
-        'CONFIG_INVALID',
-        `a card id has 1 to ${MAX_TAG_CHARS} characters (OCPP 1.6 IdToken), this one has ${tag.length}`,
-      )
-    }
-    return await reference(tag)
-  }
-}
-
 /** Says what the log says now, not what was meant. */
-function sayState(operator: Operator, tokenRef: TokenRef, options: OperatorOptions & GrantOptions): void {
-  const state = operator.ledger.view().policy.token(tokenRef)
+function sayState(operator: Operator, card: Card, options: OperatorOptions & GrantOptions): void {
+  const { tokenRef, tokenRefs } = card
+  const state = operator.ledger.view().policy.tokenOf(tokenRefs)
   if (state.kind !== 'granted')
     throw new MeshError('CONFIG_INVALID', `the grant is written, and yet the card is ${state.kind}`)
   const { notBeforeAt, notAfterAt } = state.grant.body
@@ -123,7 +108,7 @@ function sayState(operator: Operator, tokenRef: TokenRef, options: OperatorOptio
   )
 }
 
-function grantOf(operator: Operator, tokenRef: TokenRef, options: GrantOptions): AnyBody {
+function grantOf(operator: Operator, { tokenRef, tokenRefs }: Card, options: GrantOptions): AnyBody {
   const nowAt = Date.now()
   const notBeforeAt = instantOf('--from', options.from, nowAt)
   const days = wholeNumber('--days', options.days)
@@ -132,7 +117,7 @@ function grantOf(operator: Operator, tokenRef: TokenRef, options: GrantOptions):
   if (notAfterAt <= notBeforeAt)
     throw new MeshError('CONFIG_INVALID', 'a card must be valid until later than from')
   const { policy } = operator.ledger.view()
-  const token = policy.token(tokenRef)
+  const token = policy.tokenOf(tokenRefs)
   if (token.kind === 'revoked' && !options.again) {
     const { reason } = token.revocation.body
     throw new MeshError(
@@ -141,7 +126,7 @@ function grantOf(operator: Operator, tokenRef: TokenRef, options: GrantOptions):
     )
   }
   // A renewal of a card that was revoked once and granted again cites that revocation too, or it would count nothing.
-  const supersedes = policy.revocations(tokenRef).map(one => one.ref.hash)
+  const supersedes = tokenRefs.flatMap(policy.revocations).map(one => one.ref.hash)
   if (supersedes.length > MAX_SUPERSEDED) {
     throw new MeshError(
       'CONFIG_INVALID',
@@ -167,7 +152,7 @@ function grantOf(operator: Operator, tokenRef: TokenRef, options: GrantOptions):
   return { name: 'grant', body }
 }
 
-async function listTokens(options: { site: string; json?: boolean }): Promise<void> {
+async function listTokens(options: UnlockOptions & { site: string; json?: boolean }): Promise<void> {
   await asOperator({ ...options, via: [], json: true }, async operator => {
     const { policy } = operator.ledger.view()
     const rows = policy.tokens().map(tokenRef => {
@@ -214,11 +199,12 @@ async function importTokens(csv: string, options: OperatorOptions & GrantOptions
     const stretched = stretchAll(operator, lines)
     for (const line of lines) {
       try {
-        const tokenRef = await stretched(line)
+        const card = await stretched(line)
+        const { tokenRef } = card
         const before = seen.get(tokenRef)
         if (before !== undefined) faults.push(`line ${line.number}: the same card as line ${before}`)
         seen.set(tokenRef, line.number)
-        bodies.push(grantOf(operator, tokenRef, { ...options, ...filled(line) }))
+        bodies.push(grantOf(operator, card, { ...options, ...filled(line) }))
       } catch (error) {
         if (!(error instanceof MeshError)) throw error
         faults.push(`line ${line.number}: ${reasonOf(error)}`)
@@ -235,9 +221,9 @@ async function importTokens(csv: string, options: OperatorOptions & GrantOptions
 }
 
 /** References in the order of the lines, made a few lines ahead: the stretch runs on threads of its own. */
-function stretchAll(operator: Operator, lines: readonly Line[]): (line: Line) => Promise<TokenRef> {
-  const reference = referencesOf(operator)
-  const ahead = new Map<Line, Promise<TokenRef>>()
+function stretchAll(operator: Operator, lines: readonly Line[]): (line: Line) => Promise<Card> {
+  const reference = cardsOf(operator)
+  const ahead = new Map<Line, Promise<Card>>()
   let next = 0
   return async line => {
     for (; next < lines.length && ahead.size < STRETCHED_TOGETHER; next++) {

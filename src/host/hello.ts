@@ -206,6 +206,9 @@ function meet(options: HelloOptions, introduction: Introduction, nowAt: number):
   if (!sameBytes(certificate.peerKey, options.remotePeerKey)) return 'not-your-certificate'
   if (certificate.deviceId === options.ownDevice) return 'own-device'
   if (!certificate.roles.includes('node')) return 'not-a-node'
+  // It may not have heard yet that it was renewed: what it proves to hold are the same keys.
+  const renewed = options.roster.byDevice(certificate.deviceId)
+  if (renewed && sameBytes(renewed.peerKey, certificate.peerKey)) certificate = renewed
   if (!inForce(certificate, nowAt)) return 'out-of-force'
   if (options.isBanned(certificate.deviceId)) return 'banned'
   if (options.isRevoked?.(certificate)) return 'revoked'

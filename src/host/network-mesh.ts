@@ -157,9 +157,9 @@ export class Mesh {
     const nowMs = clock.monotonicMs()
     for (const link of [...this.#links.values()]) link.tick(nowMs)
     for (const [deviceId, peer] of [...this.#peers]) {
+      const { notAfterAt } = this.#options.roster.byDevice(deviceId) ?? peer.certificate
       // Only the end is checked here: a clock that fell back to 1970 is no reason to leave peers that were proven.
-      if (clock.wallMs() > peer.certificate.notAfterAt + CERTIFICATE_GRACE_MS)
-        this.#closePeer(deviceId, 'out-of-force')
+      if (clock.wallMs() > notAfterAt + CERTIFICATE_GRACE_MS) this.#closePeer(deviceId, 'out-of-force')
       // One side alone decides, so that the two never close one connection each.
       else if (this.#own.deviceId < deviceId) for (const link of peer.doubles(nowMs)) link.close('doubled')
     }
@@ -206,7 +206,7 @@ export class Mesh {
       ownPeerKey: this.#own.keys.peerKey,
       remotePeerKey,
       logKey: keys.logKey,
-      ...{ certificates, roster, signatures },
+      ...{ certificates: certificates(), roster, signatures },
       software: software ?? 'chargemesh',
       nonce: random.bytes(NONCE_BYTES),
       isBanned: this.#gate.isBanned,

@@ -11,8 +11,8 @@ import type { Address, StaticPeer } from './peers.ts'
 
 export type NetworkOptions = {
   readonly keys: DeviceKeys
-  /** Our own chain, issuer first, our own certificate last. */
-  readonly certificates: readonly Uint8Array[]
+  /** Our own chain, issuer first, our own certificate last; asked for at each hello, since it is renewed. */
+  readonly certificates: () => readonly Uint8Array[]
   readonly roster: Roster
   readonly signatures: Signatures
   readonly clock: Clock

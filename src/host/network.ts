@@ -38,7 +38,7 @@ export async function openNetwork(options: NetworkOptions): Promise<HostNetwork>
 }
 
 function ownIdentity({ certificates, keys, roster }: NetworkOptions): Own {
-  const own = certificates.map(roster.enrol).at(-1)
+  const own = certificates().map(roster.enrol).at(-1)
   if (own?.kind !== 'valid')
     throw new MeshError(
       'CERTIFICATE_INVALID',

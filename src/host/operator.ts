@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { HeldLog } from '../api/client.ts'
 import { MeshError } from '../errors.ts'
 import { type Certificate, deviceIdOf, issueCertificate } from '../identity/certificate.ts'
+import type { RootManifest } from '../identity/manifest.ts'
 import { createRoster } from '../identity/roster.ts'
 import { ed25519 } from '../identity/signature.ts'
 import type { Submission } from '../input.ts'
@@ -15,12 +16,22 @@ import { signObject } from '../log/object.ts'
 import { persistAll } from '../persist.ts'
 import { openJournal } from '../store/journal.ts'
 import { lockDirectory } from '../store/lock.ts'
+import { requireKeys } from '../store/rekey.ts'
 import { type DeviceId, type LogId, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import { openDisk } from './disk.ts'
-import { type IdentityFile, readIdentity, readSite, type SiteFile, siteIdIn } from './identity-files.ts'
+import {
+  hasIdentity,
+  type IdentityFile,
+  readIdentity,
+  readSite,
+  type SiteFile,
+  siteIdIn,
+  storeKeysIn,
+} from './identity-files.ts'
 import { isSamePlace, rememberPlace } from './place.ts'
 import { systemClock, systemRandom } from './system.ts'
+import type { Unlock } from './unlock.ts'
 
 /** The issuer's next beacon is promised by then. */
 const NEXT_BEACON_MS = 24 * 3600 * 1000
@@ -34,6 +45,9 @@ export type Operator = {
   /** Compares the newest log of this folder with what a node holds; call it before the first `record`. Unless both
    * agree, the next entry opens a new log: `older` says that this folder is a backup, `frozen` that the log is lost. */
   readonly meet: (held: readonly HeldLog[]) => 'agrees' | 'older' | 'frozen'
+  readonly manifest: () => RootManifest | undefined
+  /** Every certificate of the site that this folder has seen. */
+  readonly certificates: () => readonly Certificate[]
   /** Writes entries and a beacon over them; durable when resolved. */
   readonly record: (bodies: readonly AnyBody[]) => Promise<void>
   /** Signs a device's certificate under this issuer. */
@@ -49,10 +63,11 @@ export type Operator = {
   readonly close: () => Promise<void>
 }
 
-/** Refuses with STORE_LOCKED while another command has the folder open. */
-export async function openOperator(siteDir: string): Promise<Operator> {
-  const dir = join(siteDir, ISSUER_FOLDER)
-  const [site, identity] = [await readSite(siteDir), await readIdentity(dir)]
+/** Refuses with STORE_LOCKED while another command has the folder open, with KEY_REFUSED while it is encrypted. */
+export async function openOperator(siteDir: string, unlock?: Unlock): Promise<Operator> {
+  const dir = await operatorFolder(siteDir)
+  const identity = await readIdentity(dir, unlock)
+  const { site } = identity
   const lock = await lockDirectory(dir)
   try {
     return await openLocked({ dir, site, identity, release: lock.release })
@@ -60,6 +75,13 @@ export async function openOperator(siteDir: string): Promise<Operator> {
     await lock.release()
     throw error
   }
+}
+
+/** A site's folder has its issuer's inside; a revoker's folder stands alone, far from it. */
+async function operatorFolder(siteDir: string): Promise<string> {
+  if (await hasIdentity(siteDir)) return siteDir
+  await readSite(siteDir)
+  return join(siteDir, ISSUER_FOLDER)
 }
 
 type Locked = {
@@ -87,7 +109,8 @@ async function openLocked({ dir, site, identity, release }: Locked): Promise<Ope
     random: systemRandom(),
     swVersion: SW_VERSION,
   })
-  const { journal, scan } = await openJournal(disk, held => ledger.recover(held))
+  const { journal, scan } = await openJournal(disk, held => ledger.recover(held), storeKeysIn(identity))
+  requireKeys(scan)
   const intact = scan.state !== 'damaged' && ledger.rejectedOnRecovery() === 0
   ledger.recovered(scan.state === 'fresh' ? 'fresh' : intact ? 'intact' : 'lossy', 'start', clock.wallMs())
   const settled = await isSamePlace(dir)
@@ -109,11 +132,16 @@ async function openLocked({ dir, site, identity, release }: Locked): Promise<Ope
       if (verdict !== 'agrees') startAfresh()
       return verdict
     },
+    manifest: roster.manifest,
+    certificates: roster.all,
     record: async bodies => {
+      if (bodies.length === 0) return
+      refuseBeyondRole(certificate, bodies)
       if (mayResume) ledger.resume()
       mayResume = false
       ledger.write(bodies, times())
-      sayBeacon(ledger, { certHash: certificate.hash, logKey, signatures }, clock.wallMs())
+      if (certificate.roles.includes('issuer'))
+        sayBeacon(ledger, { certHash: certificate.hash, logKey, signatures }, clock.wallMs())
       await persistAll(journal, ledger.takePending().records)
       // Only now: were it earlier, a crash in between would let the next run go on with the old log.
       if (!isPlaceKnown) await rememberPlace(dir)
@@ -152,6 +180,15 @@ function compare(ledger: Ledger, deviceId: DeviceId, held: readonly HeldLog[]): 
   if (there.forkedAt !== undefined) return 'frozen'
   // Beyond our head there is no hash of ours: the node holds more than we do.
   return newest.hashes[there.seq] === there.hash ? 'agrees' : 'older'
+}
+
+function refuseBeyondRole({ roles }: Certificate, bodies: readonly AnyBody[]): void {
+  if (roles.includes('issuer') || bodies.every(({ name }) => name === 'revoke' || name === 'device_revoke'))
+    return
+  throw new MeshError(
+    'CONFIG_INVALID',
+    "this folder holds a revoker's keys: it can revoke cards and nodes, and nothing else",
+  )
 }
 
 function sayBeacon(ledger: Ledger, signer: Parameters<typeof signObject>[0], nowAt: number): void {

@@ -3,13 +3,13 @@
 import { join } from 'node:path'
 import { type ApiDeps, openApi } from '../api/server.ts'
 import { decideFor } from '../card.ts'
-import { type HostPort, type NodeConfig, parseHostPort, parseNodeConfig } from '../config.ts'
+import { type NodeConfig, parseNodeConfig } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
 import { createRoster } from '../identity/roster.ts'
 import { ed25519 } from '../identity/signature.ts'
 import { type Node, type NodeDeps, startNode } from '../node.ts'
 import { type Central, openCentral } from '../ocpp/central.ts'
-import type { Logger, Network } from '../ports.ts'
+import type { Logger } from '../ports.ts'
 import type { Documents } from '../store/documents.ts'
 import { lockDirectory } from '../store/lock.ts'
 import { hex, unhex } from '../units.ts'
@@ -17,12 +17,22 @@ import { SW_VERSION } from '../version.ts'
 import { type Closers, createClosers } from './closers.ts'
 import { openDisk } from './disk.ts'
 import { mendDocuments, openCheckedDocuments } from './document-check.ts'
-import { type IdentityFile, readIdentity, readText, siteIdIn, writeSecret } from './identity-files.ts'
+import { type Doors, lateChargePoints, lateNetwork } from './doors.ts'
+import {
+  type IdentityFile,
+  readIdentity,
+  readText,
+  siteIdIn,
+  storeKeysIn,
+  writeSecret,
+} from './identity-files.ts'
+import { address, listening } from './listening.ts'
 import { openNetwork } from './network.ts'
 import { API_FILE, NODE_FILE } from './node-files.ts'
 import { knownAddresses, type UplinkBook, uplinkBook } from './node-memory.ts'
 import { breathe, systemClock, systemLogger, systemRandom } from './system.ts'
-import { rememberingTokens, tokenSecretIn } from './tokens.ts'
+import { createKeyRing, createTokens, stretchingOf, type Tokens } from './tokens.ts'
+import { NOTHING_CHOSEN, type Unlock } from './unlock.ts'
 
 const TICK_MS = 1000
 
@@ -34,12 +44,14 @@ export type RunningNode = {
   readonly close: () => Promise<void>
 }
 
-/** Refuses with CONFIG_INVALID, NETWORK_FAILED or the store's own codes; then nothing of it stays open. */
-export async function runNode(dir: string): Promise<RunningNode> {
+/** Refuses with CONFIG_INVALID, KEY_REFUSED, NETWORK_FAILED or the store's own codes; then nothing of it stays open. */
+export async function runNode(dir: string, unlock: Unlock = NOTHING_CHOSEN): Promise<RunningNode> {
   const configFile = join(dir, NODE_FILE)
   const config = parseNodeConfig(configFile, await readText(configFile, '`chargemesh node join` makes one'))
-  const identity = await readIdentity(dir)
+  const identity = await readIdentity(dir, unlock)
   const logger = systemLogger(config.log.level, identity.name)
+  if (unlock.isChosen && !identity.isSealed)
+    logger.warn('a key is given, but nothing is encrypted: stop the node and run `chargemesh keys encrypt`')
   const closers = createClosers(logger)
   try {
     return await open({ dir, config, identity, logger, closers })
@@ -64,31 +76,41 @@ async function open(setting: Setting): Promise<RunningNode> {
   const disk = openDisk(dir)
   closers.push('disk', () => disk.close())
   const self = ownIdentity(setting)
-  const documents = await openCheckedDocuments(dir, self.clock.wallMs(), logger)
+  const storeKeys = storeKeysIn(identity)
+  const documents = await openCheckedDocuments({ dir, keys: storeKeys }, self.clock.wallMs(), logger)
   closers.push('documents', () => documents.settled().finally(() => documents.close()))
   // The node and its doors know each other; doors that open later stand behind these until then.
   const doors: Doors = {}
   const node = await startNode({
     ...self,
     disk,
+    storeKeys,
     documents,
     network: lateNetwork(doors),
     chargePoints: lateChargePoints(doors),
     logger,
     swVersion: SW_VERSION,
     heartbeatS: config.ocpp.heartbeatS,
+    aliases: tokenRef => doors.tokens?.aliases(tokenRef) ?? [tokenRef],
     breathe,
   })
   closers.push('node', () => node.stop())
   const network = await openMesh(setting, self, node)
   doors.network = network
   closers.push('mesh', () => network.close())
-  const tokenReference = rememberingTokens(tokenSecretIn(identity))
+  const view = () => node.ledger().view()
+  const ring = createKeyRing(identity, self.certificate.deviceId, view)
+  const tokens = createTokens({
+    ...{ stretching: stretchingOf(identity), keys: ring.keys, policy: () => view().policy },
+  })
+  doors.tokens = tokens
+  const tokenReference = tokens.reference
   const central = await openChargers(setting, self, { node, tokenReference })
   doors.central = central
   closers.push('ocpp', () => central.close())
   const uplinks = uplinkBook({
-    ...{ dir, logger, siteId: self.roster.siteId, certificate: self.certificate.encoded },
+    ...{ dir, logger, siteId: self.roster.siteId },
+    certificate: () => node.ledger().ownCertificate().encoded,
     ...{ logKey: self.logKey, signatures: self.signatures, clock: self.clock },
   })
   closers.push('uplinks', () => uplinks.close())
@@ -97,8 +119,9 @@ async function open(setting: Setting): Promise<RunningNode> {
     documents: documents.state(),
     ocpp: { chargers: central.status(), refused: central.refusals() },
     network: network.stats(),
+    siteKeys: { held: ring.keys().length, missing: ring.later().filter(({ key }) => !key).length },
   })
-  const plane = { node, network, chargePoints: central, tokenReference, extraStatus }
+  const plane = { node, network, chargePoints: central, tokens, tokenReference, extraStatus }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
   const ticking = setInterval(() => node.tick(), TICK_MS)
   closers.push('ticks', () => clearInterval(ticking))
@@ -149,7 +172,7 @@ async function openMesh({ dir, config, identity, logger }: Setting, self: Self, 
   const { roster, signatures, clock, random, logKey } = self
   return await openNetwork({
     keys: { peerKey: unhex(peerKey), logKey, sealKey: unhex(sealKey) },
-    certificates: identity.certificates.map(unhex),
+    certificates: () => node.ledger().chainOf(node.ledger().ownCertificate()),
     ...{ roster, signatures, clock, random, logger },
     listen: address(config.mesh.listen),
     staticPeers: config.mesh.peers.map(address),
@@ -184,10 +207,15 @@ async function openChargers(setting: Setting, self: Self, { node, tokenReference
 
 type Plane = Pick<ApiDeps, 'node' | 'network' | 'chargePoints' | 'tokenReference' | 'extraStatus'> & {
   readonly uplinks: UplinkBook
+  readonly tokens: Tokens
 }
 
 /** Opens the operator's plane and lays its address and a new token into the folder. */
-async function openPlane(setting: Setting, self: Self, { uplinks, ...plane }: Plane): Promise<string> {
+async function openPlane(
+  setting: Setting,
+  self: Self,
+  { uplinks, tokens, ...plane }: Plane,
+): Promise<string> {
   const { dir, config, identity, logger, closers } = setting
   const { node } = plane
   const token = hex(self.random.bytes(24))
@@ -202,6 +230,7 @@ async function openPlane(setting: Setting, self: Self, { uplinks, ...plane }: Pl
       statusOf: () => undefined,
       heartbeatS: config.ocpp.heartbeatS,
       seal: () => undefined,
+      aliases: tokens.aliases,
     }
     return decideFor(context, chargerId, tokenRef)
   }
@@ -223,34 +252,6 @@ async function openPlane(setting: Setting, self: Self, { uplinks, ...plane }: Pl
   return api.url
 }
 
-const WHY_NOT: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another program listens there already',
-  EADDRNOTAVAIL: 'this machine has no such address',
-  EACCES: 'the system does not allow this user to listen there',
-}
-
-/** Opens a server; a port that cannot be had is a setting to be changed, and is named with its field. */
-async function listening<T>(
-  field: string,
-  text: string,
-  openAt: (listen: HostPort) => Promise<T>,
-): Promise<T> {
-  try {
-    return await openAt(address(text))
-  } catch (error) {
-    const { code, cause } = error as { code?: string; cause?: { code?: string } }
-    const why = WHY_NOT[cause?.code ?? code ?? '']
-    if (why === undefined) throw error
-    throw new MeshError('CONFIG_INVALID', `${field}: cannot listen on ${text}: ${why}`, error)
-  }
-}
-
-function address(text: string): HostPort {
-  const parsed = parseHostPort(text)
-  if (!parsed) throw new MeshError('CONFIG_INVALID', `${text} is not host:port`)
-  return parsed
-}
-
 async function tlsOf(config: NodeConfig): Promise<{ tls?: { key: string; cert: string } }> {
   const { tlsKeyFile, tlsCertFile } = config.ocpp
   if (tlsKeyFile === undefined || tlsCertFile === undefined) return {}
@@ -259,25 +260,5 @@ async function tlsOf(config: NodeConfig): Promise<{ tls?: { key: string; cert: s
       key: await readText(tlsKeyFile, 'ocpp.tlsKeyFile'),
       cert: await readText(tlsCertFile, 'ocpp.tlsCertFile'),
     },
-  }
-}
-
-type Doors = { network?: Network; central?: Central }
-
-function lateNetwork(doors: Doors): Network {
-  return {
-    send: (to, message) => doors.network?.send(to, message),
-    peers: () => doors.network?.peers() ?? [],
-    ban: (peer, banMs, reason) => doors.network?.ban(peer, banMs, reason),
-    traffic: () => doors.network?.traffic() ?? { receivedBytes: 0, sentBytes: 0 },
-  }
-}
-
-function lateChargePoints(doors: Doors): NodeDeps['chargePoints'] {
-  return {
-    connected: () => doors.central?.connected() ?? [],
-    command: async (id, command) =>
-      (await doors.central?.command(id, command)) ?? { kind: 'unreachable', reason: 'the node is starting' },
-    disconnect: (id, reason) => doors.central?.disconnect(id, reason),
   }
 }

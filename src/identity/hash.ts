@@ -12,6 +12,7 @@ export type HashDomain =
   | 'chargemesh/session/v1'
   | 'chargemesh/cert/v1'
   | 'chargemesh/root-manifest/v1'
+  | 'chargemesh/site-key/v1'
   | 'chargemesh/object/v1'
   | 'chargemesh/hello/v1'
   | 'chargemesh/join/v1'

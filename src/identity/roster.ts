@@ -7,6 +7,7 @@ import {
   type Trust,
   verifyCertificate,
 } from './certificate.ts'
+import { type RootManifest, readManifest } from './manifest.ts'
 
 /** Far above any site; a certificate costs its issuer a signature, so only an issuer could fill this. */
 const MAX_CERTIFICATES = 20_000
@@ -16,25 +17,40 @@ export type Roster = Trust & {
   readonly enrol: (encoded: Uint8Array) => CertificateVerdict
   readonly byDevice: (deviceId: DeviceId) => Certificate | undefined
   readonly all: () => readonly Certificate[]
+  /** The root's newest word about who speaks for the site no more. */
+  readonly manifest: () => RootManifest | undefined
+  /** Takes a manifest from whoever carries it; true when it is the root's, and newer than the one held. */
+  readonly withdraw: (encoded: Uint8Array) => boolean
 }
 
 export function createRoster(reader: CertificateReader, siteId: SiteId, rootKey: Uint8Array): Roster {
   const byHash = new Map<CertHash, Certificate>()
   const newest = new Map<DeviceId, Certificate>()
+  let held: ReturnType<typeof readManifest>
   const roster: Roster = {
     siteId,
     rootKey,
     certificate: hash => byHash.get(hash),
     byDevice: deviceId => newest.get(deviceId),
     all: () => [...byHash.values()],
+    manifest: () => held?.manifest,
+    withdraw: encoded => {
+      const read = readManifest(reader.signatures, roster, encoded)
+      if (!read) return false
+      const [version, before] = [read.manifest.version, held?.manifest.version ?? -1]
+      // Two of one version are the root's own fault; which one counts must not depend on which came first.
+      const isNewer = version > before || (version === before && held && read.hash < held.hash)
+      if (isNewer) held = read
+      return isNewer === true
+    },
     enrol: encoded => {
       const verdict = verifyCertificate(reader, roster, encoded)
       if (verdict.kind === 'refused' || byHash.has(verdict.certificate.hash)) return verdict
       if (byHash.size >= MAX_CERTIFICATES) return { kind: 'refused', reason: 'malformed' }
       const { certificate } = verdict
       byHash.set(certificate.hash, certificate)
-      const held = newest.get(certificate.deviceId)
-      if (!held || held.serial < certificate.serial) newest.set(certificate.deviceId, certificate)
+      const before = newest.get(certificate.deviceId)
+      if (!before || before.serial < certificate.serial) newest.set(certificate.deviceId, certificate)
       return verdict
     },
   }

@@ -3,9 +3,7 @@
 import { createHmac, scrypt } from 'node:crypto'
 import { hex, type TokenRef } from '../units.ts'
 
-export type TokenSecret = {
-  /** K_site, 32 bytes. */
-  readonly siteKey: Uint8Array
+export type Stretching = {
   readonly salt: Uint8Array
   /** scrypt's N; 2^12 is about 10 ms on a PC. r = 8, p = 1. */
   readonly cost: number
@@ -20,20 +18,23 @@ export function normalTag(idTag: string): string {
   return idTag.trim().toUpperCase()
 }
 
-export function tokenReference(secret: TokenSecret, idTag: string): Promise<TokenRef> {
-  const { promise, resolve, reject } = Promise.withResolvers<TokenRef>()
+/** The slow half, without any key; `tag` as `normalTag` gives it. */
+export function stretchTag({ salt, cost }: Stretching, tag: string): Promise<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
   scrypt(
-    normalTag(idTag),
-    secret.salt,
+    tag,
+    salt,
     32,
-    { N: secret.cost, r: 8, p: 1, maxmem: secret.cost * SCRYPT_BYTES_PER_N + SCRYPT_BYTES_BESIDE },
+    { N: cost, r: 8, p: 1, maxmem: cost * SCRYPT_BYTES_PER_N + SCRYPT_BYTES_BESIDE },
     (error, stretched) => {
       if (error) reject(error)
-      else
-        resolve(
-          hex<TokenRef>(createHmac('sha256', secret.siteKey).update(stretched).digest().subarray(0, 16)),
-        )
+      else resolve(stretched)
     },
   )
   return promise
+}
+
+/** The quick half. `siteKey`: K_site, 32 bytes. */
+export function keyedReference(siteKey: Uint8Array, stretched: Uint8Array): TokenRef {
+  return hex<TokenRef>(createHmac('sha256', siteKey).update(stretched).digest().subarray(0, 16))
 }

@@ -48,6 +48,9 @@ export const PAUSE_STATES = ['charging', 'paused', 'suspendedEv', 'suspendedEvse
 
 /** A card that was revoked more often can never be granted again: it is time for a new one. */
 export const MAX_SUPERSEDED = 16
+/** Devices that one event can give a key of the site; more stand in the next. */
+export const MAX_KEY_BOXES = 64
+const KEY_BOX = record({ deviceId, box: bytes(128) })
 
 export const BODIES = {
   epoch_open: record({
@@ -205,6 +208,8 @@ export const BODIES = {
     zone: optional(text(48)),
     withdrawn: bool,
   }),
+  /** Another key for card references, for each device that may hold it: sealed to its sealKey. */
+  site_key: record({ keyId: bytes(8, 8), boxes: listOf(KEY_BOX, MAX_KEY_BOXES) }),
 
   escrow_hold: record({ holdId: bytes(16, 16), accountRef: id<string>(16), sessionId, amount: decimal }),
   escrow_settle: record({ holdId: bytes(16, 16), amount: decimal }),
@@ -246,6 +251,7 @@ export const TYPE_NUMBERS: Readonly<Record<EventName, number>> = {
   site_manifest: 56,
   mint: 57,
   charge_point: 58,
+  site_key: 59,
   escrow_hold: 64,
   escrow_settle: 65,
   loan_grant: 66,

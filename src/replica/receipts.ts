@@ -1,4 +1,5 @@
 // What signed statements say of the logs that we hold: how far the cloud has them, and how old our policy may be.
+import type { Certificate } from '../identity/certificate.ts'
 import type { Beacon } from '../log/object.ts'
 import type { LogId } from '../units.ts'
 import type { Logs } from './logs.ts'
@@ -22,10 +23,14 @@ export function ackedSeq({ logs, objects }: Held, logId: LogId): number {
 }
 
 /** Age in ms of the newest beacon whose head we hold (PROTOCOL 2.1); undefined when there is none. */
-export function policyAgeMs({ logs, objects }: Held, wallMs: number): number | undefined {
+export function policyAgeMs(
+  { logs, objects }: Held,
+  wallMs: number,
+  isVoid: (signer: Certificate) => boolean = () => false,
+): number | undefined {
   const issued = objects
     .ofKind('beacon')
-    .filter(beacon => satisfied(logs, beacon.body))
+    .filter(({ body, signer }) => satisfied(logs, body) && !isVoid(signer))
     .map(beacon => beacon.body.issuedAt)
     .filter(issuedAt => issuedAt <= wallMs + MAX_BEACON_LEAD_MS)
   return issued.length === 0 ? undefined : Math.max(0, wallMs - Math.max(...issued))

@@ -69,8 +69,8 @@ export type RequestParts = {
 
 export type RequestSigner = {
   readonly siteId: SiteId
-  /** Encoded, of the device that asks. */
-  readonly certificate: Uint8Array
+  /** Encoded, of the device that asks; it is renewed now and then. */
+  readonly certificate: () => Uint8Array
   readonly logKey: Uint8Array
   readonly signatures: Signatures
 }
@@ -91,7 +91,7 @@ export function signedHeaders(signer: RequestSigner, parts: RequestParts): Reado
   const signature = signer.signatures.sign(signer.logKey, requestDigest(parts))
   return {
     [HEADERS.site]: signer.siteId,
-    [HEADERS.certificate]: Buffer.from(signer.certificate).toString('base64'),
+    [HEADERS.certificate]: Buffer.from(signer.certificate()).toString('base64'),
     [HEADERS.issuedAt]: String(parts.issuedAt),
     [HEADERS.signature]: Buffer.from(signature).toString('base64'),
   }

@@ -5,12 +5,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { writeNodeConfig } from '../../src/config.ts'
+import { cardsOf } from '../../src/host/cards.ts'
 import { NODE_FILE } from '../../src/host/node-files.ts'
 import { type Operator, openOperator } from '../../src/host/operator.ts'
 import { createNode, createSite } from '../../src/host/site-birth.ts'
 import { systemRandom } from '../../src/host/system.ts'
-import { tokenSecretIn } from '../../src/host/tokens.ts'
-import { tokenReference } from '../../src/identity/token.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import { makeCredential } from '../../src/ocpp/credential.ts'
 import { chargerId } from '../../src/units.ts'
@@ -86,7 +85,7 @@ async function chargerAndCard(
   const id = chargerId(identity)
   if (id === undefined) throw new RangeError(`identity ${identity}`)
   const { salt, hash, cost } = await makeCredential(password, systemRandom())
-  const tokenRef = await tokenReference(tokenSecretIn(operator.identity), card)
+  const { tokenRef } = await cardsOf(operator)(card)
   return [
     {
       name: 'charge_point',

@@ -103,7 +103,7 @@ async function open(args: Args): Promise<unknown> {
   if (!device) throw new RangeError(`self = ${self}: there are ${nodes} nodes`)
   const logger = systemLogger('error', `bench-${self}`)
   const disk = openDisk(dir)
-  const documents = await openCheckedDocuments(dir, Date.now(), logger)
+  const documents = await openCheckedDocuments({ dir, keys: [] }, Date.now(), logger)
   const doors: { network?: HostNetwork } = {}
   const node = await startNode({
     ...{ roster: site.roster, signatures: site.signatures, certificate: device.certificate },
@@ -159,7 +159,8 @@ async function connect(args: Args): Promise<unknown> {
   const { keys, certificate } = here.site.devices[here.self] as BenchSite['devices'][number]
   await new Promise(resolve => here.reserved.close(resolve))
   const network = await openNetwork({
-    ...{ keys, certificates: [here.site.issuer.encoded, certificate.encoded], roster: here.site.roster },
+    ...{ keys, roster: here.site.roster },
+    certificates: () => [here.site.issuer.encoded, certificate.encoded],
     ...{ signatures: here.site.signatures, clock: systemClock(), random: systemRandom() },
     logger: systemLogger('error', `bench-${here.self}`),
     listen: { host: HOST, port: here.port },

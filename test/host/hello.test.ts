@@ -7,6 +7,7 @@ import {
   type HelloStep,
   MAX_HELLO_BYTES,
 } from '../../src/host/hello.ts'
+import { issueCertificate } from '../../src/identity/certificate.ts'
 import { publicKeys } from '../../src/identity/keys.ts'
 import { createRoster } from '../../src/identity/roster.ts'
 import { SITE_OPENED_AT, type TestDevice, testSite } from '../site.ts'
@@ -99,6 +100,26 @@ describe('hello', () => {
     expect(run(side('initiator'), banned).second).toMatchObject({ reason: 'banned' })
     const own = side('responder', { ownDevice: alice.certificate.deviceId })
     expect(run(side('initiator'), own).second).toMatchObject({ reason: 'own-device' })
+  })
+
+  it('judges who slept by the renewal that it has not heard of', () => {
+    const DAY_MS = 24 * 3600 * 1000
+    const [fromAt, toAt] = [SITE_OPENED_AT - 200 * DAY_MS, SITE_OPENED_AT - 100 * DAY_MS]
+    const sleeper = site.device('sleeper', ['node'], { fromAt, toAt })
+    const { hash: _, deviceId, encoded, ...body } = sleeper.certificate
+    const renewed = issueCertificate(site.signatures, site.issuer.keys.logKey, {
+      ...{ ...body, serial: body.serial + 1, notAfterAt: SITE_OPENED_AT + DAY_MS },
+    })
+    const roster = site.roster([sleeper])
+    const asleep = () =>
+      side('initiator', {
+        ...{ ownDevice: deviceId, ownPeerKey: body.peerKey, logKey: sleeper.keys.logKey },
+        certificates: [site.issuer.certificate.encoded, encoded],
+      })
+    const met = () => run(asleep(), side('responder', { roster, remotePeerKey: body.peerKey })).second
+    expect(met()).toMatchObject({ kind: 'refused', reason: 'out-of-force' })
+    roster.enrol(renewed)
+    expect(met()).toMatchObject({ kind: 'verified', certificate: { serial: body.serial + 1 } })
   })
 
   it('accepts no proof of another hello, whichever side it came from', () => {

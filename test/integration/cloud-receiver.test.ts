@@ -53,7 +53,7 @@ afterAll(async () => {
 
 function uplinkTo(to: { url: string; caPem?: string }, device: TestDevice = node) {
   const { siteId, signatures } = site
-  const { encoded: certificate } = device.certificate
+  const certificate = () => device.certificate.encoded
   return openHttpUplink({
     ...{ name: 'fibre', siteId, signatures, certificate, clock, logKey: device.keys.logKey },
     ...to,
@@ -86,7 +86,12 @@ function call(
 
 function signedCall(body: Uint8Array, change: http.OutgoingHttpHeaders = {}, device = node): Promise<Reply> {
   const { siteId, signatures } = site
-  const signer = { siteId, signatures, certificate: device.certificate.encoded, logKey: device.keys.logKey }
+  const signer = {
+    siteId,
+    signatures,
+    certificate: () => device.certificate.encoded,
+    logKey: device.keys.logKey,
+  }
   const signed = signedHeaders(signer, { method: 'POST', path: PUSH_PATH, issuedAt: clock.wallMs(), body })
   return call(PUSH_PATH, {
     method: 'POST',

@@ -36,15 +36,13 @@ export type MeshNode = {
 }
 
 export type MeshNodeOptions = Partial<
-  Pick<
-    NetworkOptions,
-    'certificates' | 'maxPeers' | 'limits' | 'keys' | 'clock' | 'onPeer' | 'onMessage' | 'listen'
-  >
+  Pick<NetworkOptions, 'maxPeers' | 'limits' | 'keys' | 'clock' | 'onPeer' | 'onMessage' | 'listen'>
 > & {
   readonly site: TestSite
   readonly device: TestDevice
   readonly peers?: readonly (number | StaticPeer)[]
   readonly known?: readonly KnownAddress[]
+  readonly certificates?: readonly Uint8Array[]
   /** Other devices that its roster knows already. */
   readonly enrolled?: readonly TestDevice[]
 }
@@ -69,7 +67,7 @@ export async function openNode(options: MeshNodeOptions): Promise<MeshNode> {
   const warnings: MeshNode['warnings'] = []
   const network = await openNetwork({
     keys: options.keys ?? device.keys,
-    certificates: options.certificates ?? [site.issuer.certificate.encoded, device.certificate.encoded],
+    certificates: () => options.certificates ?? [site.issuer.certificate.encoded, device.certificate.encoded],
     roster,
     signatures: site.signatures,
     clock: options.clock ?? siteClock(),

@@ -133,6 +133,7 @@ export const SAMPLES: { readonly [N in EventName]: readonly BodyOf<N>[] } = {
     },
     { chargerId, salt: filled(32, 1), hash: filled(32, 2), cost: 16, connectors: 1, withdrawn: false },
   ],
+  site_key: [{ keyId: filled(8, 12), boxes: [{ deviceId, box: filled(97, 13) }] }],
   escrow_hold: [{ holdId: filled(16, 10), accountRef, sessionId, amount: '1.00' }],
   escrow_settle: [{ holdId: filled(16, 10), amount: '0.37' }],
   loan_grant: [{ nonce: filled(16, 11), toDevice: deviceId, amps: 16, durationMs: 300_000 }],

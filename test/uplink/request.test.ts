@@ -27,7 +27,7 @@ const parts: RequestParts = {
 
 function signerOf(device = node) {
   const { siteId, signatures } = site
-  return { siteId, certificate: device.certificate.encoded, logKey: device.keys.logKey, signatures }
+  return { siteId, certificate: () => device.certificate.encoded, logKey: device.keys.logKey, signatures }
 }
 
 /** What the cloud says of the headers of `signed`, when what arrived is `arrived`. */

@@ -1,0 +1,88 @@
+// What an operator owes the devices of the site, and does with every command that writes: certificates are renewed before
+// they end, over the keys that the devices have, and whoever was certified after a key of the site gets that key too. So a
+// node asks for nothing, and finds both in the log when it comes back (PROTOCOL 2.6).
+import type { Certificate } from '../identity/certificate.ts'
+import { boxSiteKey, siteKeyIdOf } from '../identity/site-key.ts'
+import { type AnyBody, MAX_KEY_BOXES } from '../log/body.ts'
+import type { DeviceId } from '../units.ts'
+import type { Operator } from './operator.ts'
+import { systemRandom } from './system.ts'
+import { createKeyRing } from './tokens.ts'
+
+export const DAY_MS = 24 * 3600 * 1000
+export const NODE_DAYS = 90
+/** Certificates are made valid a little before now, for clocks that run behind. */
+export const LEEWAY_MS = DAY_MS
+const RENEW_WITHIN_MS = 30 * DAY_MS
+
+export type Upkeep = {
+  readonly bodies: readonly AnyBody[]
+  /** Names of the nodes whose certificates are renewed. */
+  readonly renewed: readonly string[]
+}
+
+/** What is due; `all` renews every certificate now. */
+export function upkeepOf(operator: Operator, nowAt: number, all = false): Upkeep {
+  const devices = devicesOf(operator)
+  const nodes = devices.filter(({ roles }) => roles.includes('node'))
+  const due = nodes.filter(({ notAfterAt }) => all || notAfterAt - nowAt < RENEW_WITHIN_MS)
+  return {
+    bodies: [...due.map(one => renewalOf(operator, one, nowAt)), ...missingBoxes(operator, devices)],
+    renewed: due.map(({ name }) => name),
+  }
+}
+
+/** The newest certificate of every device that may hold secrets of the site. */
+function devicesOf({ ledger, certificate, certificates }: Operator): readonly Certificate[] {
+  const newest = new Map<DeviceId, Certificate>([[certificate.deviceId, certificate]])
+  for (const one of certificates()) {
+    if (one.roles.includes('cloud') || ledger.isVoid(one)) continue
+    if ((newest.get(one.deviceId)?.serial ?? -1) < one.serial) newest.set(one.deviceId, one)
+  }
+  return [...newest.values()]
+}
+
+function renewalOf({ certify }: Operator, held: Certificate, nowAt: number): AnyBody {
+  const { name, roles, peerKey, logKey, sealKey } = held
+  const certificate = certify({
+    ...{ name, roles, peerKey, logKey, sealKey },
+    // Later than the one before, whatever the clock says.
+    serial: Math.max(nowAt, held.serial + 1),
+    notBeforeAt: nowAt - LEEWAY_MS,
+    notAfterAt: nowAt + NODE_DAYS * DAY_MS,
+  })
+  return { name: 'device_cert', body: { certificate } }
+}
+
+function missingBoxes(operator: Operator, devices: readonly Certificate[]): readonly AnyBody[] {
+  const { identity, certificate, ledger } = operator
+  const ring = createKeyRing(identity, certificate.deviceId, ledger.view)
+  const { siteKeys } = ledger.view()
+  return ring.later().flatMap(({ keyId, key }) => {
+    const holds = (deviceId: DeviceId) =>
+      siteKeys.of(deviceId).some(one => one.keyId === keyId && one.boxes.length > 0)
+    return key
+      ? boxesFor(
+          key,
+          devices.filter(({ deviceId }) => !holds(deviceId)),
+        )
+      : []
+  })
+}
+
+/** A new key for the site, sealed to everybody who may hold it, the operator's own folder among them. */
+export function newSiteKey(operator: Operator): readonly AnyBody[] {
+  return boxesFor(systemRandom().bytes(32), devicesOf(operator))
+}
+
+function boxesFor(key: Uint8Array, devices: readonly Certificate[]): readonly AnyBody[] {
+  const { bytes } = systemRandom()
+  const boxes = devices.map(device => boxSiteKey(device, bytes(32), key))
+  const bodies: AnyBody[] = []
+  for (let i = 0; i < boxes.length; i += MAX_KEY_BOXES)
+    bodies.push({
+      name: 'site_key',
+      body: { keyId: siteKeyIdOf(key), boxes: boxes.slice(i, i + MAX_KEY_BOXES) },
+    })
+  return bodies
+}
