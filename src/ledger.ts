@@ -15,7 +15,7 @@ import { type ObjectVerdict, readObject } from './log/object.ts'
 import { logIdOf, MAX_LOG_EVENTS, type Writer, write } from './log/writer.ts'
 import type { Random, Segment } from './ports.ts'
 import { type Remember, readAnew } from './remember.ts'
-import { type Admission, admit } from './replica/admit.ts'
+import { type Admission, admit, type GateDeps } from './replica/admit.ts'
 import { type CutSegment, createLogs, type Logs, newestOf } from './replica/logs.ts'
 import { createNewsClock, type News, type NewsClock } from './replica/news.ts'
 import { createObjects, type Objects } from './replica/objects.ts'
@@ -127,10 +127,10 @@ export function createLedger(deps: LedgerDeps): Ledger {
   }
 
   /** A frozen log takes nothing more; behind its fork nothing is even judged, because its prev may be of either branch. */
-  const admitSegment = (segment: Segment): Admission => {
+  const admitSegment = (segment: Segment, seals: GateDeps['seals'] = 'all'): Admission => {
     const known = logs.get(segment.logId)?.fork
     if (known && segment.fromSeq > known.seq) return { kind: 'duplicate' }
-    const admission = admit({ roster, signatures, remember }, segment, logs.held(segment.logId))
+    const admission = admit({ roster, signatures, remember, seals }, segment, logs.held(segment.logId))
     if (admission.kind === 'fork') return freeze(segment, admission) ? admission : { kind: 'duplicate' }
     if (admission.kind === 'admitted') {
       if (known) return { kind: 'duplicate' }
@@ -254,7 +254,9 @@ export function createLedger(deps: LedgerDeps): Ledger {
     refold: folds.refold,
     recover: held => {
       if (held.kind === RECORD.certificate) chains.recovered(held.payload)
-      if (!recoverRecord({ roster, admitSegment, addObject: objects.add, signatures }, held)) rejected += 1
+      const again = (segment: Segment): Admission => admitSegment(segment, 'last')
+      const recovery = { roster, admitSegment: again, addObject: objects.add, signatures }
+      if (!recoverRecord(recovery, held)) rejected += 1
     },
     recovered: (storeState, bootReason, wallMs) => {
       opening = { storeState, bootReason }

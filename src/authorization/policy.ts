@@ -36,7 +36,9 @@ export type Policy = {
   readonly chargePoints: () => readonly BodyOf<'charge_point'>[]
 }
 
-type TokenEntries = { readonly grants: Grant[]; readonly revocations: Revocation[]; state: TokenState }
+type TokenEntries = { grants: readonly Grant[]; revocations: readonly Revocation[]; state: TokenState }
+/** Most cards have one grant and no revocation; a list that is pushed to, or spread into, keeps room for seventeen. */
+const NONE: readonly never[] = []
 
 export function createPolicy(): Policy {
   const tokens = new Map<TokenRef, TokenEntries>()
@@ -46,7 +48,7 @@ export function createPolicy(): Policy {
   const entriesOf = (tokenRef: TokenRef): TokenEntries => {
     const held = tokens.get(tokenRef)
     if (held) return held
-    const made: TokenEntries = { grants: [], revocations: [], state: { kind: 'unknown' } }
+    const made: TokenEntries = { grants: NONE, revocations: NONE, state: { kind: 'unknown' } }
     tokens.set(tokenRef, made)
     return made
   }
@@ -58,12 +60,12 @@ export function createPolicy(): Policy {
   return {
     addGrant: grant => {
       const entries = entriesOf(grant.body.tokenRef)
-      entries.grants.push(grant)
+      entries.grants = entries.grants.concat(grant)
       entries.state = stateOf(entries)
     },
     addRevocation: revocation => {
       const entries = entriesOf(revocation.body.tokenRef)
-      entries.revocations.push(revocation)
+      entries.revocations = entries.revocations.concat(revocation)
       revoked.add(revocation.body.tokenRef)
       entries.state = stateOf(entries)
     },
