@@ -1,7 +1,7 @@
 // Started by cards.ts with a node's folder and the number of its cards, and `--expose-gc`: reads the store back through the
 // gate, as a start does, and takes decisions over it. Prints one line of JSON.
 import '../../src/runtime.ts'
-import { decideFor } from '../../src/card.ts'
+import { cardContext, decideFor } from '../../src/card.ts'
 import { openDisk } from '../../src/host/disk.ts'
 import { readIdentity, siteIdIn } from '../../src/host/identity-files.ts'
 import { systemRandom } from '../../src/host/system.ts'
@@ -25,8 +25,7 @@ async function decisions(nodeDir: string, count: number): Promise<Figures> {
   const ledger = await recovered(nodeDir)
   ledger.view()
   const heap = heapMb() - before
-  const [nowAt, view] = [Date.now(), ledger.view()]
-  const context = { view, nowAt, policyAgeMs: ledger.policyAgeMs(nowAt) }
+  const context = cardContext(ledger, { wallMs: Date.now(), monotonicMs: 0 })
   // A pseudo-random walk over the cards, so that no cache has them all in order.
   const taps = Array.from({ length: 100_000 }, (_, i) =>
     i % UNKNOWN_EVERY === 0 ? refOf(-1 - i) : refOf((i * 7919) % count),

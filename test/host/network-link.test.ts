@@ -69,7 +69,13 @@ function end(direction: Connection['direction'], other: () => End): End {
   const traffic = { receivedBytes: 0, sentBytes: 0 }
   const owner = {
     ...{ clock: { wallMs: () => 0, monotonicMs: () => nowMs }, limits: NETWORK_LIMITS, logger, traffic },
-    ...{ refusals: counter<StreamRefusal>(), onRefused: nothing, onReady: nothing, onWritable: nothing },
+    ...{
+      refusals: counter<StreamRefusal>(),
+      onRefused: nothing,
+      onReady: nothing,
+      onWritable: nothing,
+      onExchange: nothing,
+    },
     onMessage: (_: Link, message: Uint8Array) => void heard.push(Buffer.from(message).toString()),
     onClosed: (_: Link, reason: string) => void closed.push(reason),
   }
