@@ -183,9 +183,8 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     act.record(witness.due(act.ledger, act.times.monotonicMs))
     // Looked at each second, so that no news passes unseen by the clock.
     act.ledger.news(act.times)
-    const back = (result: Extract<Input, { kind: 'run' }>['act']): void => post({ kind: 'run', act: result })
-    stops.tick(act, back)
-    return [...sends, ...uplinks.tick(act, back)]
+    stops.tick(act)
+    return [...sends, ...uplinks.tick(act, result => post({ kind: 'run', act: result }))]
   }
 
   return {

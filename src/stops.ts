@@ -4,7 +4,6 @@
 import type { Acting } from './acting.ts'
 import type { AnyBody } from './log/body.ts'
 import type { ChargePoints, CommandOutcome } from './ports.ts'
-import type { Send } from './replica/sends.ts'
 import type { Session } from './session/fold.ts'
 import type { SessionId } from './units.ts'
 import type { View } from './view.ts'
@@ -14,17 +13,17 @@ const MAX_TRIES = 5
 const FIRST_WAIT_MS = 30_000
 const MAX_DETAIL_CHARACTERS = 256
 
-export type Stops = {
-  /** `back` brings an outcome into the mailbox. */
-  readonly tick: (act: Acting, back: (result: (act: Acting) => readonly Send[]) => void) => void
-}
+/** Asks what is due, and writes down what came of it since the last tick. */
+export type Stops = { readonly tick: (act: Acting) => void }
 
 type Asked = { readonly tries: number; readonly nextAtMs: number }
 
 export function createStops({ chargePoints }: { readonly chargePoints: ChargePoints }): Stops {
   let asked: ReadonlyMap<SessionId, Asked> = new Map()
+  const outcomes: AnyBody[] = []
   return {
-    tick: (act, back) => {
+    tick: act => {
+      act.record(outcomes.splice(0))
       const open = openRevoked(act.ledger.view())
       if (open.length === 0 && asked.size === 0) return
       const here = new Set(chargePoints.connected())
@@ -38,12 +37,9 @@ export function createStops({ chargePoints }: { readonly chargePoints: ChargePoi
         const tries = past.tries + 1
         next.set(sessionId, { tries, nextAtMs: monotonicMs + FIRST_WAIT_MS * 2 ** past.tries })
         act.afterwards(() => {
-          void chargePoints.command(chargerId, stopOf(session, tries)).then(outcome =>
-            back(then => {
-              then.record([noteOf(session, tries, outcome)])
-              return []
-            }),
-          )
+          void chargePoints
+            .command(chargerId, stopOf(session, tries))
+            .then(outcome => void outcomes.push(noteOf(session, tries, outcome)))
         })
       }
       asked = next
