@@ -11,12 +11,14 @@ import { createNode } from '../host/site-birth.ts'
 import { addInviteOptions, type InviteOptions, invite } from './node-invite.ts'
 import { revoke } from './node-revoke.ts'
 import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
-import { unlockOf } from './unlock.ts'
+import { type UnlockOptions, unlockOf } from './unlock.ts'
 
 type ReplaceOptions = OperatorOptions &
   Omit<InviteOptions, 'name'> & {
     readonly with: string
     readonly from?: string
+    readonly fromPassphraseFile?: string
+    readonly fromKeyFile?: string
     readonly dir?: string
     readonly stolen?: boolean
     readonly since?: string
@@ -27,6 +29,8 @@ export function addNodeReplace(node: Command): void {
     .description('put a new node in the place of one that is broken, gone or stolen')
     .requiredOption('--with <name>', 'name of the new node')
     .option('--from <dir>', 'folder of the old node (its disk, its card): what only it knew is saved first')
+    .option('--from-passphrase-file <file>', 'the passphrase of that folder, where it is encrypted')
+    .option('--from-key-file <file>', 'the key of that folder, where it is encrypted')
     .option('--dir <dir>', 'make the new node here, with the settings of --from; else print a code for it')
     .option('--stolen', 'the old one was stolen: it is shut out at once')
     .option('--since <time>', 'with --stolen: gone since then')
@@ -44,7 +48,8 @@ Examples:
     .action(replace)
 }
 
-async function replace(name: string, options: ReplaceOptions): Promise<void> {
+async function replace(name: string, given: ReplaceOptions): Promise<void> {
+  const options = { ...given, unlock: unlockOf(given) }
   if (options.via.length === 0)
     throw new MeshError(
       'CONFIG_INVALID',
@@ -76,7 +81,7 @@ async function save(
   dir: string,
   options: ReplaceOptions,
 ): Promise<{ readonly events: number; readonly admitted: number; readonly lost: number }> {
-  const { handover, events, lost } = await salvage(dir, unlockOf(options))
+  const { handover, events, lost } = await salvage(dir, unlockOf(keysOf(options)))
   let admitted = 0
   for (const via of options.via) {
     const report = await submitTo(await clientIn(via), handover)
@@ -88,6 +93,14 @@ async function save(
     admitted += report.admitted
   }
   return { events, admitted, lost }
+}
+
+/** The old node's own, not the operator's. */
+function keysOf({ fromPassphraseFile, fromKeyFile }: ReplaceOptions): UnlockOptions {
+  return {
+    ...(fromPassphraseFile !== undefined && { passphraseFile: fromPassphraseFile }),
+    ...(fromKeyFile !== undefined && { keyFile: fromKeyFile }),
+  }
 }
 
 async function makeHere(dir: string, options: ReplaceOptions): Promise<void> {

@@ -18,6 +18,7 @@ type InitOptions = UnlockOptions & {
 
 const SEALED =
   'all keys are encrypted: without that passphrase or key nobody opens them again, so keep a copy elsewhere'
+const SHARES = '\nthe shares are not: too few of them say nothing'
 const PLAIN =
   'all keys lie in the clear: who copies this folder is the operator of the site. `chargemesh keys encrypt --dir` with this folder changes that'
 
@@ -61,7 +62,7 @@ export function addSiteCommands(program: Command): void {
           `${rootLine(dir, sharing)}\n` +
           `  ${dir}/revoker   lock it away elsewhere: it can revoke cards and nodes, and do nothing else (--site ${dir}/revoker)\n` +
           `  ${dir}/issuer    the operator's own log: cards, tariffs, nodes\n` +
-          `  ${dir}/cloud     hand this folder to whoever runs \`chargemesh cloud run\`\n${unlock.isChosen ? SEALED : PLAIN}`,
+          `  ${dir}/cloud     hand this folder to whoever runs \`chargemesh cloud run\`\n${unlock.isChosen ? SEALED : PLAIN}${unlock.isChosen && sharing ? SHARES : ''}`,
       )
     })
 }

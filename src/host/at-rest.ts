@@ -32,8 +32,8 @@ export type AtRest = {
   readonly keptBytes: number
 }
 
-/** The folders below a site's that hold an identity of their own. */
-const INNER_FOLDERS = ['', 'issuer', 'issuer/next', 'revoker', 'cloud']
+/** The folders below a site's that hold an identity of their own; `next` is a new issuer's that is not in office yet. */
+const INNER_FOLDERS = ['', 'issuer', 'issuer/next', 'next', 'revoker', 'cloud']
 const JOURNAL = 'journal'
 /** Left by a process that died while it wrote: perhaps a key in the clear. */
 const LEFT_OVER = /^(identity\.json|root\.key)\.[0-9a-f]{12}\.new$|\.cmj\.tmp$/

@@ -54,6 +54,8 @@ const SECRETS = z.object({
 const IDENTITY = PUBLIC.extend(SECRETS.shape)
 const LOCKED_IDENTITY = PUBLIC.extend({ sealed: SEALED_BOX })
 export type IdentityFile = z.infer<typeof IDENTITY>
+/** As it was read. */
+export type HeldIdentity = IdentityFile & { readonly isSealed: boolean }
 
 export const SITE_FILE = 'site.json'
 export const ROOT_FILE = 'root.key'
@@ -64,10 +66,7 @@ export async function readSite(dir: string): Promise<SiteFile> {
 }
 
 /** Rejects with KEY_REFUSED when it is encrypted and `unlock` does not open it. */
-export async function readIdentity(
-  dir: string,
-  unlock: Unlock = NOTHING_CHOSEN,
-): Promise<IdentityFile & { readonly isSealed: boolean }> {
+export async function readIdentity(dir: string, unlock: Unlock = NOTHING_CHOSEN): Promise<HeldIdentity> {
   const path = join(dir, IDENTITY_FILE)
   const value = await readJson(path, z.unknown(), 'no identity here: `chargemesh node join` makes one')
   if (!isLocked(value)) return { ...check(path, IDENTITY, value), isSealed: false }

@@ -21,8 +21,8 @@ import { type DeviceId, type LogId, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import { openDisk } from './disk.ts'
 import {
+  type HeldIdentity,
   hasIdentity,
-  type IdentityFile,
   readIdentity,
   readSite,
   type SiteFile,
@@ -39,7 +39,7 @@ export const ISSUER_FOLDER = 'issuer'
 
 export type Operator = {
   readonly site: SiteFile
-  readonly identity: IdentityFile
+  readonly identity: HeldIdentity
   readonly ledger: Ledger
   readonly certificate: Certificate
   /** Compares the newest log of this folder with what a node holds; call it before the first `record`. Unless both
@@ -87,7 +87,7 @@ async function operatorFolder(siteDir: string): Promise<string> {
 type Locked = {
   readonly dir: string
   readonly site: SiteFile
-  readonly identity: IdentityFile
+  readonly identity: HeldIdentity
   readonly release: () => Promise<void>
 }
 

@@ -1,6 +1,6 @@
 // A new issuer in the place of the old one: the root certifies new keys and withdraws the old ones at the heads that they
 // have written, so that nothing they did is lost, and nothing that anybody does with them later counts (PROTOCOL 2.6).
-import { rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Policy } from '../authorization/policy.ts'
 import { MeshError } from '../errors.ts'
@@ -9,10 +9,17 @@ import { ed25519 } from '../identity/signature.ts'
 import { type AnyBody, decodeBody, type EventName, type EventRef } from '../log/body.ts'
 import { eventsOf } from '../log/event.ts'
 import { type EventHash, type LogId, type TokenRef, unhex } from '../units.ts'
-import { hasIdentity, type IdentityFile, readIdentity, writeIdentity } from './identity-files.ts'
+import {
+  hasIdentity,
+  type IdentityFile,
+  readIdentity,
+  writeIdentity,
+  writePlainIdentity,
+  writeSealedIdentity,
+} from './identity-files.ts'
 import { ISSUER_FOLDER, type Operator } from './operator.ts'
 import { certifyByRoot } from './site-birth.ts'
-import type { Unlock } from './unlock.ts'
+import { NOTHING_CHOSEN, type Unlock } from './unlock.ts'
 import { upkeepOf } from './upkeep.ts'
 
 const NEXT_FOLDER = 'next'
@@ -66,7 +73,7 @@ export async function reissue(operator: Operator, reissuing: Reissue): Promise<v
 async function nextIdentity(
   { site, identity, certificate }: Operator,
   dir: string,
-  { rootSeed, nowAt, unlock }: Reissue,
+  { rootSeed, nowAt, unlock = NOTHING_CHOSEN }: Reissue,
 ): Promise<IdentityFile> {
   if (await hasIdentity(dir)) return await readIdentity(dir, unlock)
   const serial = Math.max(nowAt, certificate.serial + 1)
@@ -78,7 +85,10 @@ async function nextIdentity(
     // The logs of those before it stay readable.
     certificates: [...identity.certificates, ...born.certificates],
   }
-  await writeIdentity(dir, fresh, unlock)
+  // As the folder itself is: a passphrase that was typed is as good as one that an option names.
+  await mkdir(dir, { recursive: true })
+  if (identity.isSealed) await writeSealedIdentity(dir, fresh, unlock)
+  else await writePlainIdentity(dir, fresh)
   return fresh
 }
 

@@ -7,6 +7,7 @@ import { createLedger } from '../ledger.ts'
 import type { Disk } from '../ports.ts'
 import { openJournal } from '../store/journal.ts'
 import { lockDirectory } from '../store/lock.ts'
+import { requireKeys } from '../store/rekey.ts'
 import { unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import { openDisk } from './disk.ts'
@@ -22,7 +23,7 @@ export type Salvage = {
   readonly lost: number
 }
 
-/** Refuses with STORE_LOCKED while the node runs. */
+/** Refuses with STORE_LOCKED while the node runs, with KEY_REFUSED when its disk is encrypted and does not open. */
 export async function salvage(dir: string, unlock?: Unlock): Promise<Salvage> {
   const identity = await readIdentity(dir, unlock)
   const lock = await lockDirectory(dir)
@@ -44,6 +45,7 @@ export async function salvage(dir: string, unlock?: Unlock): Promise<Salvage> {
       storeKeysIn(identity),
     )
     await journal.close()
+    requireKeys(scan)
     const logs = [...ledger.logs.all()]
     return {
       handover: {

@@ -13,7 +13,10 @@ import {
   storeKeysIn,
   writeSealedIdentity,
 } from '../../src/host/identity-files.ts'
+import { openOperator } from '../../src/host/operator.ts'
+import { reissue } from '../../src/host/reissue.ts'
 import { runNode } from '../../src/host/runner.ts'
+import { salvage } from '../../src/host/salvage.ts'
 import { fromFile, NOTHING_CHOSEN, type Unlock } from '../../src/host/unlock.ts'
 import { scanDocuments } from '../../src/store/scan.ts'
 import { until } from '../deadline.ts'
@@ -92,6 +95,7 @@ async function secretsOf(unlockSite: Unlock, unlockNode: Unlock): Promise<Readon
     ['node', node, unlockNode],
     ['issuer', join(site, 'issuer'), unlockSite],
     ['cloud', join(site, 'cloud'), unlockSite],
+    ['revoker', join(site, 'revoker'), unlockSite],
   ] as const) {
     const { keys, siteKey } = await readIdentity(dir, unlock)
     for (const [which, value] of Object.entries({ ...keys, siteKey }))
@@ -168,7 +172,7 @@ describe('a disk that is stolen', () => {
     await found(['--passphrase-file', pass], ['--key-command', `cat ${key}`])
     const [unlockSite, unlockNode] = [fromFile(pass, 'passphrase'), fromFile(key, 'key')]
     const secrets = await secretsOf(unlockSite, unlockNode)
-    expect(secrets.size).toBe(25)
+    expect(secrets.size).toBe(33)
     expect(await day(unlockNode, true)).toBe(1)
     expect(await day(unlockNode, false)).toBe(1)
     expect(await seenOn([site, node], secrets)).toEqual([])
@@ -287,6 +291,46 @@ describe('an encrypted store', () => {
       await file.close()
     }
   }
+})
+
+describe('an encrypted site', () => {
+  it(
+    'stays encrypted when its issuer gets new keys, and an old disk is read with its own key',
+    SECONDS,
+    async () => {
+      await found(['--passphrase-file', pass], ['--key-file', key])
+      const [unlockSite, unlockNode] = [fromFile(pass, 'passphrase'), fromFile(key, 'key')]
+      const before = await readIdentity(join(site, 'issuer'), unlockSite)
+      await mustRun('keys', 'rotate', 'issuer', '--site', site, '--passphrase-file', pass)
+      const after = await readIdentity(join(site, 'issuer'), unlockSite)
+      expect(after).toMatchObject({ isSealed: true, storeKeys: before.storeKeys, siteKey: before.siteKey })
+      expect(after.keys.logKey).not.toBe(before.keys.logKey)
+      expect(await readdir(join(site, 'issuer'))).not.toContain('next')
+      const cards = await mustRun('token', 'list', '--site', site, '--passphrase-file', pass, '--json')
+      expect(JSON.parse(cards.out)).toMatchObject([{ state: 'granted' }])
+      expect(await seenOn([site, node], await secretsOf(unlockSite, unlockNode))).toEqual([])
+
+      expect((await salvage(node, unlockNode)).events).toBeGreaterThan(1)
+      await expect(salvage(node)).rejects.toMatchObject({ code: 'KEY_REFUSED' })
+      await expect(salvage(node, unlockSite)).rejects.toMatchObject({ code: 'KEY_REFUSED' })
+    },
+  )
+
+  it('never lays a new issuer down in the clear, even when the passphrase was typed', SECONDS, async () => {
+    await found(['--passphrase-file', pass])
+    // As at a terminal: nobody named it in an option.
+    const typed = { ...fromFile(pass, 'passphrase'), isChosen: false }
+    const { seed } = await readRoot(join(site, ROOT_FILE), typed)
+    const operator = await openOperator(site, typed)
+    const full = { ...operator, record: () => Promise.reject(new Error('the disk is full')) }
+    const now = { nowAt: Date.now(), alsoHeld: [] }
+    const begun = reissue(full, { ...now, siteDir: site, rootSeed: seed, unlock: typed })
+    await expect(begun).rejects.toThrow('full')
+    await operator.close()
+    expect((await readIdentity(join(site, 'issuer', 'next'), typed)).isSealed).toBe(true)
+    await mustRun('keys', 'decrypt', '--dir', site, '--passphrase-file', pass)
+    expect((await readIdentity(join(site, 'issuer', 'next'))).isSealed).toBe(false)
+  })
 })
 
 describe('an invitation to an encrypted node', () => {
