@@ -136,6 +136,28 @@ describe('the cloud in memory', () => {
     expect(seen.get('invoice')).toBeGreaterThan(9)
   }, 240_000)
 
+  it('does so too where the root withdraws operators, log by log, and when all is taken again', async () => {
+    const { site, deps, pass } = cloudSetting()
+    const both = [memoryCloud(deps), await postgresCloud({ ...deps, database })] as const
+    const { logs, branch, certificates } = withdrawnSite(site)
+    const same = async (): Promise<unknown> => {
+      const state = await stateOf(both[0])
+      expect(state).toEqual(await stateOf(both[1]))
+      return state
+    }
+    // The fork comes last: no other news may hide what it changes.
+    for (const segments of [...logs.filter(one => one !== branch), branch]) {
+      pass(60_000)
+      const before = await stateOf(both[0])
+      for (const cloud of both) await cloud.push(pushOf({ segments, certificates }))
+      expect(await same()).not.toEqual(before)
+    }
+    const whole = await same()
+    for (const cloud of both) await cloud.failover(0)
+    expect(await same(), 'a manifest that was refused is refused again').toEqual(whole)
+    await both[1].close()
+  })
+
   it('does so too where the root withdraws operators', async () => {
     const taken = fc.array(
       fc.record({ log: fc.nat(99), upTo: fc.integer({ min: 1, max: 9 }), next: fc.nat(9) }),

@@ -52,6 +52,8 @@ export function charging(log: TestLog, chargerId: string): SessionBodies {
 export type WithdrawnSite = {
   /** In pieces that may be pushed in any order, each log's from its beginning. */
   readonly logs: readonly (readonly Segment[])[]
+  /** The one of these that makes the new issuer's log fork. */
+  readonly branch: readonly Segment[]
   readonly certificates: readonly Uint8Array[]
   /** Names of the chargers whose sessions count when everything is known. */
   readonly counting: readonly string[]
@@ -109,8 +111,10 @@ export function withdrawnSite(site: TestSite): WithdrawnSite {
   logOf.get(evil)?.append([withdrawal(site, 3, [[fresh, []]], thief.keys.logKey)])
 
   const logs = [oldest, oldLog, beyond, thiefLog, freshLog, branch, ...logOf.values()]
+  const pieces = new Map(logs.map(log => [log, log.segments(0, 3)]))
   return {
-    logs: logs.map(log => log.segments(0, 3)),
+    logs: [...pieces.values()],
+    branch: pieces.get(branch) ?? [],
     certificates: [fresh, thief, ...nodes].map(one => one.certificate.encoded),
     counting: [
       ...['named', 'elder', 'late', 'young', 'freed'].flatMap(name => [`${name}-1`, `${name}-2`]),
