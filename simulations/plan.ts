@@ -25,6 +25,8 @@ export type Plan = {
   readonly pricePerKwh: string
   /** So old may news of the operator be when a card is accepted; by default 90 days. */
   readonly offlineMaxAgeS?: number
+  /** Energy a day that each card is granted while the operator is not heard of; by default none is named. */
+  readonly capWhPerDay?: number
   readonly visits: readonly Visit[]
   readonly operator: readonly OperatorStep[]
   readonly uplinks: readonly UplinkPlan[]

@@ -10,6 +10,8 @@ import { livenessChecker } from './checkers/liveness.ts'
 import { logsChecker } from './checkers/logs.ts'
 import { watchLosses } from './checkers/losses.ts'
 import { policyChecker } from './checkers/policy.ts'
+import { stopsChecker } from './checkers/stops.ts'
+import { windowChecker } from './checkers/window.ts'
 import type { CloudDeps, SimulatedCloud } from './cloud/cloud.ts'
 import { seededRandom } from './dice.ts'
 import type { Outcome, Violation } from './outcome.ts'
@@ -58,8 +60,10 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Out
         durabilityChecker(shown),
         losses,
         cardsChecker(shown),
+        stopsChecker(shown),
         policy,
         exclusionChecker(shown),
+        windowChecker(shown),
         convergence,
         livenessChecker(shown, losses),
         billing,

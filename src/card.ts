@@ -1,13 +1,19 @@
 // May this card charge at this charger? Here the policy meets what the card has already drawn, as far as this node
-// knows. The rule itself is authorization/decide.ts.
+// knows, and the clock. The rule itself is authorization/decide.ts.
 import { type Decision, decide, isToday } from './authorization/decide.ts'
+import type { Ledger, Times } from './ledger.ts'
+import type { AnyBody } from './log/body.ts'
 import { wallOf } from './log/hlc.ts'
 import { happenedAt } from './session/clock.ts'
 import type { Session } from './session/fold.ts'
-import type { ChargerId, TokenRef } from './units.ts'
+import { hasCost } from './tariff/price.ts'
+import type { ChargerId, EventHash, TokenRef } from './units.ts'
 import type { View } from './view.ts'
 
-const UNCERTAINTY_MS = 0
+/** Clocks of one site that nobody doubts may differ by so much; a card that was made a moment ago is let in. */
+const UNCERTAINTY_MS = 60_000
+/** A clock that is in doubt counts from what was signed last, and may be behind that by a beacon's lead. */
+const DOUBTED_MS = 10 * 60_000
 
 /** Every reference of a card, where the site has had several keys. */
 export type Aliases = (tokenRef: TokenRef) => readonly TokenRef[]
@@ -16,23 +22,74 @@ export type CardContext = {
   readonly view: View
   readonly nowAt: number
   readonly policyAgeMs: number | undefined
+  readonly isClockInDoubt: boolean
+  /** When this node heard of an entry, if that was since its start. */
+  readonly knownSince: (entry: EventHash) => number | undefined
   readonly aliases?: Aliases | undefined
 }
 
+export function cardContext(ledger: Ledger, times: Times, aliases?: Aliases): CardContext {
+  const view = ledger.view()
+  const { nowAt, policyAgeMs, isClockInDoubt } = ledger.news(times)
+  return { view, nowAt, policyAgeMs, isClockInDoubt, knownSince: ledger.knownSince, aliases }
+}
+
 export function decideFor(context: CardContext, chargerId: ChargerId, tokenRef: TokenRef): Decision {
-  const zone = context.view.policy.chargePoint(chargerId)?.zone
+  const { view, nowAt, policyAgeMs, isClockInDoubt } = context
+  const { policy, sitePolicy, tariffs } = view
+  const point = policy.chargePoint(chargerId)
   const tokenRefs = context.aliases?.(tokenRef) ?? [tokenRef]
   const recent = tokenRefs
-    .flatMap(context.view.ofToken)
-    .filter(session => counts(session) && isToday(startOf(session), context.nowAt))
+    .flatMap(view.ofToken)
+    .filter(session => counts(session) && isToday(startOf(session), nowAt))
   const energyWh = recent.reduce((sum, session) => sum + (session.energyWh ?? energySoFar(session)), 0)
-  return decide(context.view.policy.tokenOf(tokenRefs), {
-    nowAt: context.nowAt,
-    uncertaintyMs: UNCERTAINTY_MS,
-    policyAgeMs: context.policyAgeMs,
-    ...(zone !== undefined && { zone }),
-    today: { sessions: recent.length, energyWh },
+  const price = tariffs.inForce(nowAt)?.pricePerKwh
+  return decide(policy.tokenOf(tokenRefs), {
+    nowAt,
+    uncertaintyMs: isClockInDoubt ? DOUBTED_MS : UNCERTAINTY_MS,
+    news: { policyAgeMs, isClockInDoubt, whenStale: sitePolicy.value('stale-policy') },
+    site: {
+      unknownCards: sitePolicy.value('unknown-cards'),
+      alwaysAllow: sitePolicy.classes('always-allow'),
+    },
+    charger: {
+      ...(point?.zone !== undefined && { zone: point.zone }),
+      ...(point?.connectorType !== undefined && { connectorType: point.connectorType }),
+      ...(point?.maxPowerW !== undefined && { maxPowerW: point.maxPowerW }),
+    },
+    today: {
+      sessions: recent.length,
+      energyWh,
+      hasSpent: (share, amount) =>
+        price === undefined ? undefined : hasCost(energyWh, price, { share, amount }),
+    },
   })
+}
+
+/** Why, for the people at the charger and behind the desk; at most 200 characters. */
+export function explain({ revocation, reason }: Decision, knownSince: CardContext['knownSince']): string {
+  if (!revocation) return reason
+  const sinceAt = knownSince(revocation.ref.hash)
+  const since = sinceAt === undefined ? 'before this start' : `since ${minuteOf(sinceAt)}`
+  return `revoked at ${minuteOf(wallOf(revocation.hlc))} by ${revocation.by}, known here ${since}`
+}
+
+type Asked = { readonly chargerId: ChargerId; readonly tokenRef: TokenRef }
+
+/** A refused tap is worth a line in the log: drivers ask why, and so do operators. */
+export function refusal({ knownSince }: CardContext, decision: Decision, asked: Asked): AnyBody {
+  const detail = `${decision.allowed}: ${explain(decision, knownSince)}`
+  return { name: 'diagnostics', body: { code: 'card-refused', detail, ...asked } }
+}
+
+/** The card's group, for the charger. */
+export function groupOf({ groupRef }: Decision): { readonly groupRef?: TokenRef } {
+  return groupRef === undefined ? {} : { groupRef }
+}
+
+/** 2026-06-01 14:02 UTC. */
+function minuteOf(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }
 
 function energySoFar({ registerWh, start }: Session): number {

@@ -1,14 +1,15 @@
 // The chargers' side of a node: serve() decides, the events are written, and the last status of each connector is
 // remembered for the next decision. Nothing is answered here: node.ts does, once the events are durable.
 import type { Acting } from './acting.ts'
-import type { Aliases } from './card.ts'
+import type { Decision } from './authorization/decide.ts'
+import { type Aliases, type CardContext, cardContext, explain } from './card.ts'
 import { MalformedBytes } from './cbor.ts'
 import type { Certificate } from './identity/certificate.ts'
 import { utf8Bytes } from './identity/hash.ts'
 import type { Roster } from './identity/roster.ts'
 import { sealTo } from './identity/seal.ts'
-import type { AnyBody } from './log/body.ts'
-import type { ChargerAnswer, ChargerInput, Logger, Random } from './ports.ts'
+import type { AnyBody, EventRef } from './log/body.ts'
+import type { ChargerAnswer, ChargerInput, LogFields, Logger, Random } from './ports.ts'
 import { serve } from './serve.ts'
 import type { ChargerId } from './units.ts'
 
@@ -73,16 +74,14 @@ export function createChargers(deps: ChargersDeps): Chargers {
     },
     serve: (act, input) => {
       const { chargerId, message } = input
-      const { bodies, answer } = serve(
+      const card = cardContext(act.ledger, act.times, deps.aliases)
+      const { bodies, answer, decision } = serve(
         {
-          view: act.ledger.view(),
-          nowAt: act.times.wallMs,
-          policyAgeMs: act.ledger.policyAgeMs(act.times.wallMs),
+          ...{ view: card.view, card },
           self: deps.certificate.deviceId,
           statusOf: (id, connectorId) => statusText(connectors.get(keyOf(id, connectorId))),
           heartbeatS: deps.heartbeatS,
           seal: plain => sealToOperator(deps, plain),
-          aliases: deps.aliases,
         },
         input,
       )
@@ -102,9 +101,28 @@ export function createChargers(deps: ChargersDeps): Chargers {
       deps.count(`charger.${message.kind}`)
       if (input.repairs.length > 0) deps.count('charger.repaired')
       remember(input, act.times.wallMs)
+      if (decision && 'tokenRef' in message && message.tokenRef !== undefined) {
+        const asked = { charger: chargerId, card: message.tokenRef.slice(0, 8) }
+        deps.logger.info('card decided', { ...asked, ...wordsOf(decision, card) })
+      }
       return answer
     },
   }
+}
+
+/** What a decision rested on (PROTOCOL 2.3). */
+function wordsOf(decision: Decision, { policyAgeMs, knownSince, view }: CardContext): LogFields {
+  const { allowed, tier, grant } = decision
+  const [head] = view.policyHeads()
+  return {
+    ...{ allowed, why: explain(decision, knownSince), tier, policyAgeMs },
+    ...(grant && { grant: placeOf(grant) }),
+    ...(head && { policyHead: placeOf(head) }),
+  }
+}
+
+function placeOf({ logId, seq }: EventRef): string {
+  return `${logId}/${seq}`
 }
 
 /** To the newest issuer's key. Without one the value is left out, and the readings beside it still count. */

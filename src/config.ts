@@ -65,6 +65,8 @@ const NODE = z.strictObject({
     /** Addresses of other nodes; a few are enough. */
     peers: z.array(hostPort).max(512).default([]),
     maxPeers: z.int().min(1).max(256).default(64),
+    /** Finds other nodes by multicast DNS and by what peers tell; off: only by `peers` and by addresses that worked before. */
+    discovery: z.enum(['on', 'off']).default('on'),
   }),
   ocpp: OCPP,
   api: API,
@@ -103,7 +105,8 @@ export function check<S extends z.ZodType>(file: string, schema: S, value: unkno
   if (result.success) return result.data
   const lines = result.error.issues.slice(0, 20).map(issue => {
     const field = issue.path.join('.') || '(whole file)'
-    return `${file}: ${field} = ${show(at(value, issue.path))}: ${issue.message}`
+    const shown = UNSHOWN.includes(issue.path.at(-1)) ? '…' : show(at(value, issue.path))
+    return `${file}: ${field} = ${shown}: ${issue.message}`
   })
   throw new MeshError('CONFIG_INVALID', lines.join('\n'))
 }
@@ -117,7 +120,10 @@ function at(value: unknown, path: readonly PropertyKey[]): unknown {
   return here
 }
 
+/** What no message repeats: a card's own id (PROTOCOL 2.5), and secret keys. */
+const UNSHOWN: readonly unknown[] = ['idTag', 'peerKey', 'logKey', 'sealKey', 'siteKey', 'token']
+
 function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'missing'
+  const text = JSON.stringify(value, (key, held) => (UNSHOWN.includes(key) ? '…' : held)) ?? 'missing'
   return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }

@@ -7,12 +7,14 @@ export const ERROR_CODES = {
   STORE_FAILED: 'the disk refused a write or a flush',
   STORE_FULL: 'the disk is full',
   STORE_CORRUPT: 'bytes on disk are not what was written',
+  KEY_REFUSED: 'what is encrypted on this disk does not open: its key is missing or wrong',
   NETWORK_FAILED: 'the mesh network could not be opened',
   UPLINK_FAILED: 'the cloud could not be reached or refused the request',
   CERTIFICATE_INVALID: 'a certificate is damaged, foreign or expired',
   CHARGER_ABSENT: 'the charger is not connected to this node',
   CHARGER_REFUSED: 'the charger answered with an error or not at all',
   NODE_UNREACHABLE: 'no node answered at this address',
+  NODE_UNWELL: 'the doctor found a layer that fails',
   TARIFF_MISSING: 'no tariff is in force, so nothing can be priced',
 } as const
 

@@ -1,25 +1,28 @@
 // The ledger: all logs and objects that this node holds, with the view folded from them, and the log that it
 // writes itself. Everything enters through `admit` or `write`; whatever entered waits in `takePending` for
 // node.ts to make it durable before anybody hears of it.
+
+import { createChains } from './chains.ts'
 import { invariant } from './errors.ts'
 import { createFolds } from './folds.ts'
 import type { Certificate, CertificateVerdict } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
-import type { AnyBody, BodyOf } from './log/body.ts'
+import { type AnyBody, type BodyOf, TYPE_NUMBERS } from './log/body.ts'
 import { encodeElement, type LogEvent } from './log/event.ts'
-import { type Hlc, hlcOf, merge } from './log/hlc.ts'
+import { type Hlc, hlcOf, merge, wallOf } from './log/hlc.ts'
 import { type ObjectVerdict, readObject } from './log/object.ts'
 import { logIdOf, MAX_LOG_EVENTS, type Writer, write } from './log/writer.ts'
 import type { Random, Segment } from './ports.ts'
 import { type Remember, readAnew } from './remember.ts'
-import { type Admission, admit } from './replica/admit.ts'
+import { type Admission, admit, type GateDeps } from './replica/admit.ts'
 import { type CutSegment, createLogs, type Logs, newestOf } from './replica/logs.ts'
+import { createNewsClock, type News, type NewsClock } from './replica/news.ts'
 import { createObjects, type Objects } from './replica/objects.ts'
-import { ackedSeq, policyAgeMs } from './replica/receipts.ts'
+import { ackedSeq } from './replica/receipts.ts'
 import { type LedgerRecord, RECORD, recoverRecord, segmentRecord } from './store/records.ts'
-import { type CertHash, type DeviceId, type EpochId, hex, type LogId, sameBytes } from './units.ts'
-import type { View } from './view.ts'
+import { type DeviceId, type EpochId, hex, type LogId, sameBytes } from './units.ts'
+import { isOperators, type View } from './view.ts'
 
 /** Forks of one log that are kept; whoever holds its key could make thousands, and each is journalled and spread. */
 const MAX_FORKS = 16
@@ -74,8 +77,9 @@ export type Ledger = {
   readonly rejectedOnRecovery: () => number
   /** Number of the newest event of a log that the cloud has acked; -1 for none. */
   readonly ackedSeq: (logId: LogId) => number
-  /** Age in ms of the newest beacon whose head we hold. */
-  readonly policyAgeMs: (wallMs: number) => number | undefined
+  /** How old the operator's news is, and what time it is at the least. */
+  readonly news: (times: Times) => News
+  readonly knownSince: NewsClock['knownSince']
 }
 
 type Epoch = { writer: Writer; readonly certificate: Certificate; openedAtMs: number }
@@ -86,6 +90,8 @@ export function createLedger(deps: LedgerDeps): Ledger {
   const logs = createLogs(remember)
   const objects = createObjects()
   const folds = createFolds(roster, logs, remember)
+  const newsClock = createNewsClock(logs, objects, folds.isRevoked)
+  let isRecovering = true
   let hlc: Hlc = hlcOf(0)
   let epoch: Epoch | undefined
   let opening: Pick<BodyOf<'epoch_open'>, 'storeState' | 'bootReason'> = {
@@ -95,11 +101,14 @@ export function createLedger(deps: LedgerDeps): Ledger {
   let rejected = 0
   const forks = new Map<LogId, number>()
   const records: LedgerRecord[] = []
-  const kept = new Set<CertHash>()
+  const chains = createChains(roster, record => records.push(record))
   const authored = new Map<LogId, number>()
 
   const take = (events: readonly LogEvent[], elements: readonly Uint8Array[], author: Certificate): void => {
-    folds.take(logs.append(author, events, elements), events)
+    const log = logs.append(author, events, elements)
+    folds.take(log, events)
+    if (!isRecovering || author.deviceId !== certificate.deviceId) return
+    newsClock.worked(log.logId, { monoMs: log.head.monoMs, writtenAt: wallOf(log.head.hlc) })
   }
 
   /** True when that was news: a fork, or one further down than the one that is known. */
@@ -118,10 +127,10 @@ export function createLedger(deps: LedgerDeps): Ledger {
   }
 
   /** A frozen log takes nothing more; behind its fork nothing is even judged, because its prev may be of either branch. */
-  const admitSegment = (segment: Segment): Admission => {
+  const admitSegment = (segment: Segment, seals: GateDeps['seals'] = 'all'): Admission => {
     const known = logs.get(segment.logId)?.fork
     if (known && segment.fromSeq > known.seq) return { kind: 'duplicate' }
-    const admission = admit({ roster, signatures, remember }, segment, logs.held(segment.logId))
+    const admission = admit({ roster, signatures, remember, seals }, segment, logs.held(segment.logId))
     if (admission.kind === 'fork') return freeze(segment, admission) ? admission : { kind: 'duplicate' }
     if (admission.kind === 'admitted') {
       if (known) return { kind: 'duplicate' }
@@ -194,17 +203,6 @@ export function createLedger(deps: LedgerDeps): Ledger {
     records.push(remember('record', segment.update, () => segmentRecord('segment', segment)))
   }
 
-  const chain = (one: Certificate): readonly Certificate[] => {
-    const issuer = roster.certificate(one.issuedBy)
-    return issuer ? [issuer, one] : [one]
-  }
-
-  const keepCertificate = (one: Certificate): void => {
-    if (kept.has(one.hash)) return
-    kept.add(one.hash)
-    records.push({ kind: RECORD.certificate, payload: one.encoded })
-  }
-
   return {
     logs,
     objects,
@@ -214,8 +212,10 @@ export function createLedger(deps: LedgerDeps): Ledger {
       if (admission.kind === 'admitted') {
         const first = admission.events[0]
         hlc = merge(hlc, admission.head.hlc, times.wallMs)
+        for (const { type, hash } of isOperators(admission.certificate) ? admission.events : [])
+          if (type === TYPE_NUMBERS.revoke) newsClock.heard(hash, times.wallMs)
         // Before its first segment: without the certificate the log could not be read after a reboot.
-        if (first?.seq === 0) for (const one of chain(admission.certificate)) keepCertificate(one)
+        if (first?.seq === 0) chains.keep(chains.of(admission.certificate))
         keep(admission.segment)
       } else if (admission.kind === 'fork') {
         records.push(segmentRecord('fork', segment))
@@ -231,12 +231,12 @@ export function createLedger(deps: LedgerDeps): Ledger {
     },
     enrol: encoded => {
       const verdict = roster.enrol(encoded)
-      if (verdict.kind === 'valid') keepCertificate(verdict.certificate)
+      if (verdict.kind === 'valid') chains.keep([verdict.certificate])
       return verdict
     },
     keepCertificates: peer => {
       const proven = roster.byDevice(peer)
-      if (proven) for (const one of chain(proven)) keepCertificate(one)
+      if (proven) chains.keep(chains.of(proven))
     },
     isVoid: folds.isRevoked,
     isRevoked: deviceId => {
@@ -244,7 +244,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
       return newest !== undefined && folds.isRevoked(newest)
     },
     ownCertificate,
-    chainOf: author => chain(author).map(one => one.encoded),
+    chainOf: author => chains.of(author).map(one => one.encoded),
     write: (bodies, times) => {
       const events: LogEvent[] = []
       for (let i = 0; i < bodies.length; i += MAX_TOGETHER)
@@ -253,14 +253,14 @@ export function createLedger(deps: LedgerDeps): Ledger {
     },
     refold: folds.refold,
     recover: held => {
-      if (held.kind === RECORD.certificate) {
-        const verdict = roster.enrol(held.payload)
-        if (verdict.kind === 'valid') kept.add(verdict.certificate.hash)
-      }
-      if (!recoverRecord({ roster, admitSegment, addObject: objects.add, signatures }, held)) rejected += 1
+      if (held.kind === RECORD.certificate) chains.recovered(held.payload)
+      const again = (segment: Segment): Admission => admitSegment(segment, 'last')
+      const recovery = { roster, admitSegment: again, addObject: objects.add, signatures }
+      if (!recoverRecord(recovery, held)) rejected += 1
     },
     recovered: (storeState, bootReason, wallMs) => {
       opening = { storeState, bootReason }
+      isRecovering = false
       // Others' stamps are bounded: a clock that lies must not become ours at the next boot. Our own must never
       // fall behind, even when this boot begins in 1970.
       for (const log of logs.all()) {
@@ -291,6 +291,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
     ownLog: () => epoch?.writer.logId,
     rejectedOnRecovery: () => rejected,
     ackedSeq: logId => ackedSeq({ logs, objects }, logId),
-    policyAgeMs: wallMs => policyAgeMs({ logs, objects }, wallMs, folds.isRevoked),
+    news: times => newsClock.read(times, Math.max(wallOf(hlc), certificate.notBeforeAt)),
+    knownSince: newsClock.knownSince,
   }
 }

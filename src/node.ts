@@ -3,35 +3,23 @@
 // hears of it before. When the disk refuses, the whole memory is dropped and read again from what is durable,
 // and chargers hear silence, so that they keep their queues. This very file runs in the simulator.
 import { type Acting, createActing } from './acting.ts'
-import type { Aliases } from './card.ts'
-import { type ConnectorStatus, createChargers } from './chargers.ts'
+import { createChargers } from './chargers.ts'
 import { assertNever, MeshError, reasonOf } from './errors.ts'
-import type { Certificate } from './identity/certificate.ts'
-import type { Roster } from './identity/roster.ts'
-import type { Signatures } from './identity/signature.ts'
-import type { Input, Submission, SubmissionReport } from './input.ts'
-import type { Ledger } from './ledger.ts'
-import type { AnyBody } from './log/body.ts'
+import type { Input, SubmissionReport } from './input.ts'
 import { createMailbox } from './mailbox.ts'
-import type { MeshInput } from './mesh.ts'
+import type { Node, NodeDeps, PeerInput } from './node-shape.ts'
 import { openStore, probeDisk } from './opening.ts'
 import { persistAll } from './persist.ts'
-import type {
-  ChargePoints,
-  ChargerAnswer,
-  ChargerInput,
-  Clock,
-  Disk,
-  Logger,
-  Network,
-  Random,
-  Uplink,
-} from './ports.ts'
-import { type Remember, readAnew } from './remember.ts'
+import type { ChargerAnswer } from './ports.ts'
+import { readAnew } from './remember.ts'
 import { documentName } from './replica/document.ts'
 import { encodeMessage, type Message } from './replica/message.ts'
 import type { Send } from './replica/sends.ts'
-import { createUplinks, type Uplinks } from './uplinks.ts'
+import { createStops } from './stops.ts'
+import { createUplinks } from './uplinks.ts'
+import { createWitness } from './witness.ts'
+
+export type { DocumentSink, Node, NodeDeps, NodeHealth } from './node-shape.ts'
 
 /** Inputs decided together, and made durable by one flush. */
 const MAX_BATCH = 256
@@ -40,58 +28,6 @@ const BATCH_MS = 5
 /** After a failed disk, so long until the next try to open it, doubling up to the second. */
 const REOPEN_MS = 5000
 const MAX_REOPEN_MS = 60_000
-/** Where documents are written behind the journal. */
-export type DocumentSink = { readonly put: (name: string, update: Uint8Array) => void }
-
-export type NodeDeps = {
-  readonly roster: Roster
-  readonly signatures: Signatures
-  readonly certificate: Certificate
-  readonly logKey: Uint8Array
-  readonly clock: Clock
-  readonly random: Random
-  readonly disk: Disk
-  readonly documents: DocumentSink
-  readonly network: Network
-  readonly chargePoints: ChargePoints
-  readonly logger: Logger
-  readonly swVersion: string
-  readonly heartbeatS: number
-  readonly remember?: Remember
-  readonly aliases?: Aliases | undefined
-  /** Lets sockets and files have their turn between two batches. */
-  readonly breathe: () => Promise<void>
-}
-
-/** The tick of the mesh is the node's own. */
-type PeerInput = Exclude<MeshInput, { kind: 'tick' }>
-
-export type Node = {
-  readonly charger: (input: ChargerInput) => Promise<ChargerAnswer>
-  /** Peers, their messages: fire and forget. */
-  readonly mesh: (input: PeerInput) => void
-  /** Segments, certificates and objects from an issuer's tool, through the same gate as a peer's. */
-  readonly submit: (submission: Submission) => Promise<SubmissionReport>
-  /** Writes events of this node's own; resolves when they are durable, rejects when the store fails. */
-  readonly record: (bodies: readonly AnyBody[]) => Promise<void>
-  readonly setUplinks: (uplinks: readonly Uplink[]) => void
-  /** Once a second: drives everything that waits. */
-  readonly tick: () => void
-  readonly settled: () => Promise<void>
-  readonly ledger: () => Ledger
-  readonly uplinks: () => Uplinks
-  readonly connectors: () => ReadonlyMap<string, ConnectorStatus>
-  readonly health: () => NodeHealth
-  readonly counters: () => Readonly<Record<string, number>>
-  readonly stop: () => Promise<void>
-}
-
-export type NodeHealth = {
-  readonly store: 'open' | 'failed'
-  readonly storeReason?: string
-  readonly journalBytes: number
-  readonly recovered: string
-}
 
 /** Opens the store, reads everything back through the gate, and is ready to serve. */
 export async function startNode(deps: NodeDeps): Promise<Node> {
@@ -101,9 +37,11 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
   }
   const chargers = createChargers({ ...deps, count })
   const uplinks = createUplinks({ ...deps, count, self: deps.certificate.deviceId })
+  const stops = createStops(deps)
   let open = await openStore(deps, 'start', count)
   let failure: { reason: string; retryAtMs: number; waitMs: number } | undefined
   const remember = deps.remember ?? readAnew
+  const witness = createWitness(deps.certificate.deviceId)
   const mailbox = createMailbox<Input>()
   let ticking = false
   let running: Promise<void> | undefined
@@ -242,7 +180,12 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     ticking = false
     const sends = open.mesh.handle(act, { kind: 'tick' })
     act.record(open.marks.due(act.ledger))
-    return [...sends, ...uplinks.tick(act, result => post({ kind: 'run', act: result }))]
+    act.record(witness.due(act.ledger, act.times.monotonicMs))
+    // Looked at each second, so that no news passes unseen by the clock.
+    act.ledger.news(act.times)
+    const back = (result: Extract<Input, { kind: 'run' }>['act']): void => post({ kind: 'run', act: result })
+    stops.tick(act, back)
+    return [...sends, ...uplinks.tick(act, back)]
   }
 
   return {

@@ -7,6 +7,7 @@ import type { NodeDeps } from './node.ts'
 import type { Disk } from './ports.ts'
 import { readAnew } from './remember.ts'
 import { type Journal, openJournal } from './store/journal.ts'
+import { requireKeys } from './store/rekey.ts'
 
 /** Written before a journal that failed is read again: a disk that is still full is not worth a whole scan. */
 const PROBE_FILE = 'probe/room'
@@ -31,7 +32,8 @@ export async function openStore(
   count: (name: string) => void,
 ): Promise<Open> {
   const ledger = createLedger(deps)
-  const { journal, scan } = await openJournal(deps.disk, held => ledger.recover(held))
+  const { journal, scan } = await openJournal(deps.disk, held => ledger.recover(held), deps.storeKeys)
+  requireKeys(scan)
   const lost = ledger.rejectedOnRecovery()
   const storeState =
     scan.state === 'fresh' ? 'fresh' : scan.state === 'damaged' || lost > 0 ? 'lossy' : 'intact'

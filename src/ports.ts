@@ -144,8 +144,19 @@ export type Allowed = 'ALLOWED' | 'BLOCKED' | 'EXPIRED' | 'NO_CREDIT' | 'NOT_ALL
 export type ChargerAnswer =
   | { readonly kind: 'noted' }
   | { readonly kind: 'booted'; readonly nowAt: number; readonly heartbeatS: number }
-  | { readonly kind: 'authorized'; readonly allowed: Allowed; readonly expiresAt?: number }
-  | { readonly kind: 'started'; readonly transactionId: number; readonly allowed: Allowed }
+  | {
+      readonly kind: 'authorized'
+      readonly allowed: Allowed
+      readonly expiresAt?: number
+      /** The card's group; cards of one group may end one another's sessions. */
+      readonly groupRef?: TokenRef
+    }
+  | {
+      readonly kind: 'started'
+      readonly transactionId: number
+      readonly allowed: Allowed
+      readonly groupRef?: TokenRef
+    }
   | { readonly kind: 'stopped' }
   /** Nothing durable was written: close the socket and say nothing, so that the charger keeps its queue. */
   | { readonly kind: 'silence' }

@@ -2,7 +2,7 @@
 // records first and answers then. Nothing that a charger reports is refused here: a start with a blocked card, a
 // stop that nobody knows, a reading from last week have happened and are written down (OCPP 1.6 section 3.7.1).
 import type { Decision } from './authorization/decide.ts'
-import { type Aliases, decideFor } from './card.ts'
+import { type CardContext, decideFor, groupOf, refusal } from './card.ts'
 import type { AnyBody } from './log/body.ts'
 import type { ChargerAnswer, ChargerInput, ChargerMessage, MeterReading } from './ports.ts'
 import { recordable } from './recordable.ts'
@@ -14,18 +14,22 @@ import type { View } from './view.ts'
 
 export type ServeContext = {
   readonly view: View
-  readonly nowAt: number
-  readonly policyAgeMs: number | undefined
+  /** Its `nowAt` is the time here, which a clock in doubt is not asked for. */
+  readonly card: CardContext
   readonly self: DeviceId
   /** The last status each connector reported, as `chargerId/connectorId`. */
   readonly statusOf: (chargerId: ChargerId, connectorId: number) => string | undefined
   readonly heartbeatS: number
   /** Seals to the operator what may be read by nobody here; undefined when no operator's key is known. */
   readonly seal: (plain: string) => Uint8Array | undefined
-  readonly aliases?: Aliases | undefined
 }
 
-export type Served = { readonly bodies: readonly AnyBody[]; readonly answer: ChargerAnswer }
+export type Served = {
+  readonly bodies: readonly AnyBody[]
+  readonly answer: ChargerAnswer
+  /** What was decided about a card, if this was decided now. */
+  readonly decision?: Decision
+}
 
 const NOTED: ChargerAnswer = { kind: 'noted' }
 const CLOCK = 'rtc' as const
@@ -35,7 +39,7 @@ export function serve(context: ServeContext, given: ChargerInput): Served {
   const { message } = input
   switch (message.kind) {
     case 'boot':
-      return noted({ kind: 'booted', nowAt: context.nowAt, heartbeatS: context.heartbeatS })
+      return noted({ kind: 'booted', nowAt: context.card.nowAt, heartbeatS: context.heartbeatS })
     case 'heartbeat':
     case 'connected':
     case 'disconnected':
@@ -59,19 +63,16 @@ function noted(answer: ChargerAnswer): Served {
 }
 
 function authorize(context: ServeContext, { chargerId }: ChargerInput, tokenRef: TokenRef): Served {
-  const decision = decideFor(context, chargerId, tokenRef)
+  const decision = decideFor(context.card, chargerId, tokenRef)
   const answer: ChargerAnswer = {
     kind: 'authorized',
     allowed: decision.allowed,
     ...(decision.expiresAt !== undefined && { expiresAt: decision.expiresAt }),
+    ...groupOf(decision),
   }
-  return { bodies: decision.allowed === 'ALLOWED' ? [] : [refusal(decision, chargerId, tokenRef)], answer }
-}
-
-/** A refused tap is worth a line in the log: drivers ask why, and so do operators. */
-function refusal(decision: Decision, chargerId: ChargerId, tokenRef: TokenRef): AnyBody {
-  const detail = `${decision.allowed}: ${decision.reason}`
-  return { name: 'diagnostics', body: { code: 'card-refused', detail, chargerId, tokenRef } }
+  const bodies =
+    decision.allowed === 'ALLOWED' ? [] : [refusal(context.card, decision, { chargerId, tokenRef })]
+  return { bodies, answer, decision }
 }
 
 type Status = Extract<ChargerMessage, { kind: 'status' }>
@@ -126,7 +127,8 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
   const transactionId = transactionIdOf(sessionId, id =>
     open.some(session => session.transactionIds.includes(id)),
   )
-  const decision = decideFor(context, chargerId, tokenRef)
+  const decision = decideFor(context.card, chargerId, tokenRef)
+  const { policyAgeMs } = context.card
   const bodies: AnyBody[] = [
     {
       name: 'session_start',
@@ -142,17 +144,18 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
         reason: decision.reason,
         ...(decision.grant && { grant: decision.grant }),
         policyHead: context.view.policyHeads(),
-        ...(context.policyAgeMs !== undefined && { policyAgeMs: context.policyAgeMs }),
+        ...(policyAgeMs !== undefined && { policyAgeMs }),
         tier: decision.tier,
         connectionId: input.connectionId,
         clock: CLOCK,
         ...(known?.end && { follows: known.end.ref }),
       },
     },
-    ...pricing(context, { sessionId, startedAt: happenedAt(startedAt, context.nowAt) }),
+    ...pricing(context, { sessionId, startedAt: happenedAt(startedAt, context.card.nowAt) }),
   ]
-  if (decision.allowed !== 'ALLOWED') bodies.push(refusal(decision, chargerId, tokenRef))
-  return { bodies, answer: { kind: 'started', transactionId, allowed: decision.allowed } }
+  if (decision.allowed !== 'ALLOWED') bodies.push(refusal(context.card, decision, { chargerId, tokenRef }))
+  const { allowed } = decision
+  return { bodies, answer: { kind: 'started', transactionId, allowed, ...groupOf(decision) }, decision }
 }
 
 function startUnder(session: Session, sessionId: SessionId): Session['start'] | undefined {

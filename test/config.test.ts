@@ -147,6 +147,15 @@ describe('host:port', () => {
 })
 
 describe('a value from outside', () => {
+  it.each([
+    ['it is wrong itself', { idTag: 'CARD-7' }, 'idTag'],
+    ['what holds it is wrong', { idTag: 'CARD', siteKey: 'SECRET-7', more: 1 }, 'more'],
+  ])('that is secret is not repeated when %s', (_, value, named) => {
+    const schema = z.strictObject({ idTag: z.string().max(4), siteKey: z.string().optional() })
+    expect(() => check('command', schema, value)).toThrow(named)
+    expect(() => check('command', schema, value)).not.toThrow(/CARD|-7/)
+  })
+
   it('is named whole when it is wrong as a whole, and stops at twenty faults', () => {
     expect(() => check('x.json', z.string(), 7)).toThrow('x.json: (whole file) = 7')
     const many = Array.from({ length: 100 }, () => 'no number')

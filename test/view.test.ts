@@ -11,8 +11,8 @@ const OPENED_AT = Date.UTC(2026, 5, 1)
 const HASH = '00'.repeat(32) as EventHash
 
 it('keeps the newest diagnostics, although an older log comes last', () => {
-  // Diagnostics of a node ask neither the roster nor more of a certificate than this.
-  const view = createView({} as Roster)
+  // Diagnostics of a node ask neither more of the roster nor more of a certificate than this.
+  const view = createView({ manifest: () => undefined } as Roster)
   const certificate = { roles: ['node'], deviceId: '01'.repeat(16) as DeviceId } as unknown as Certificate
   const diagnose = (log: string, seq: number, atMs: number): void => {
     const body = encodeBody({ name: 'diagnostics', body: { code: `${log}${seq}`, detail: '' } })

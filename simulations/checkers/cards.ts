@@ -1,11 +1,11 @@
 // Who may charge (PROTOCOL 6.5), judged from what the operator wrote and how much of it the node held when it was asked.
 // I13 no start with a card whose revocation the node holds and no grant that it holds undoes; nor with a card that was never
 // granted or has expired. I14 nor when the operator was not heard of for longer than the card allows.
-import { decodeBody } from '../../src/log/body.ts'
 import type { ChargerInput } from '../../src/ports.ts'
 import type { TokenRef } from '../../src/units.ts'
 import type { Member, Observer, Shown } from '../world/observer.ts'
 import { offlineMaxAgeMs } from '../world/operator.ts'
+import { watchCards } from './card-history.ts'
 
 /** A beacon may be so far ahead of a clock, and clocks of honest nodes may differ so much. */
 const UNCERTAINTY_MS = 11 * 60_000
@@ -16,39 +16,15 @@ export function cardsChecker(shown: Shown): Observer {
   const asked = new Map<ChargerInput, Asked>()
   /** Starts that were allowed once are answered alike for ever. */
   const allowedBefore = new Set<string>()
-  let read = 0
-  const history = new Map<
-    TokenRef,
-    { seq: number; kind: 'grant' | 'revoke'; hash: string; supersedes: readonly string[] }[]
-  >()
-
-  const readOperator = (): void => {
-    const events = shown.operator.events()
-    for (; read < events.length; read++) {
-      const event = events[read]
-      const said = event && decodeBody(event.type, event.body)
-      if (!event || (said?.name !== 'grant' && said?.name !== 'revoke')) continue
-      const of = history.get(said.body.tokenRef) ?? []
-      const supersedes = said.name === 'grant' ? said.body.supersedes : []
-      of.push({ seq: event.seq, kind: said.name, hash: event.hash, supersedes })
-      history.set(said.body.tokenRef, of)
-    }
-  }
+  const cards = watchCards(shown)
 
   const heldBy = (member: Member): number =>
     member.node()?.ledger().logs.get(shown.operator.logId)?.head.seq ?? -1
 
   /** Why the node must not have said yes. */
   const faultOf = (tokenRef: TokenRef, { heldSeq }: Asked): string | undefined => {
-    readOperator()
-    const held = (history.get(tokenRef) ?? []).filter(one => one.seq <= heldSeq)
-    if (!held.some(one => one.kind === 'grant')) return 'a card that was never granted'
-    const standing = held.filter(
-      one =>
-        one.kind === 'revoke' &&
-        !held.some(other => other.kind === 'grant' && other.supersedes.includes(one.hash)),
-    )
-    return standing.length > 0 ? 'a card whose revocation it holds' : undefined
+    if (!cards.wasGranted(tokenRef, heldSeq)) return 'a card that was never granted'
+    return cards.isRevoked(tokenRef, heldSeq) ? 'a card whose revocation it holds' : undefined
   }
 
   const nameOf = (input: ChargerInput): string => {

@@ -9,8 +9,8 @@ export const MUTANTS_FOLDER = 'simulations/mutants'
 
 const count = (prefix: string, most: number): readonly string[] =>
   Array.from({ length: most }, (_, i) => `${prefix}${i + 1}`)
-/** PROTOCOL 6.5, and the program's own: an exception or a broken invariant ended the run. */
-export const INVARIANTS: readonly string[] = [...count('I', 32), ...count('L', 5), 'crash']
+/** PROTOCOL 6.5, I33 of our own, and the program's: an exception or a broken invariant ended the run. */
+export const INVARIANTS: readonly string[] = [...count('I', 33), ...count('L', 5), 'crash']
 
 const MUTANT = z.strictObject({
   name: z.string().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'words with hyphens'),

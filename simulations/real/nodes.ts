@@ -53,7 +53,8 @@ export async function wiredNodes({ dir, siteDir, names, links }: Wiring): Promis
       return relay ? ['--peer', `127.0.0.1:${relay.port}`] : []
     })
     const addresses = ['--mesh', `127.0.0.1:${node.meshPort}`, '--ocpp', `127.0.0.1:${node.ocppPort}`]
-    const own = ['--dir', node.dir, '--name', node.name]
+    // Nodes that find one another by themselves would not care about our splits.
+    const own = ['--dir', node.dir, '--name', node.name, '--no-discovery']
     await run(['node', 'join', '--site', siteDir, ...own, ...addresses, ...peers])
   }
   return { nodes, relays }

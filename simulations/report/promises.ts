@@ -33,6 +33,7 @@ export const PROMISES: Readonly<Record<string, string>> = {
   I30: 'the site’s supply is never exceeded',
   I31: 'a cut-off charger falls back to its own share of power',
   I32: 'unused power can be lent again soon after a split heals',
+  I33: 'a session whose card is revoked while it charges is ended soon',
   L1: 'all events reach the cloud in the end',
   L2: 'every node has fresh lists again in the end',
   L3: 'no session is stuck in the end',

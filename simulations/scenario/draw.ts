@@ -22,6 +22,7 @@ export function drawPlan(scenario: Scenario, seed: number): Plan {
   const durationMs = drawnWhole(scenario.duration, dice.fork('duration'))
   const startsAt = scenario.starts
   const maxAge = scenario.operator.offlineMaxAge
+  const { capKwh } = scenario.cards
   const cards = drawCards(scenario, ground.chargers, dice.fork('cards'))
   const stage = { durationMs, startsAt, chargers: ground.chargers, cards }
   const uplinks = drawUplinks(scenario, { ground, durationMs }, dice.fork('uplinks'))
@@ -42,6 +43,7 @@ export function drawPlan(scenario: Scenario, seed: number): Plan {
     cards,
     pricePerKwh: scenario.site.price,
     ...(maxAge ? { offlineMaxAgeS: Math.ceil(drawnWhole(maxAge, dice.fork('offline')) / SECOND) } : {}),
+    ...(capKwh ? { capWhPerDay: 1000 * drawnWhole(capKwh, dice.fork('cap')) } : {}),
     visits: drawVisits(scenario, stage, dice.fork('visits')),
     operator: drawOperator(scenario, { ground, durationMs, cards, uplinks }, dice.fork('operator')),
     uplinks,

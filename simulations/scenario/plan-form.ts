@@ -103,6 +103,7 @@ const FIELDS = {
   ...{ nodes: number, links: z.array(link), quality, syncMs: two },
   ...{ chargers: z.array(CHARGER), cards: z.array(CARD), pricePerKwh: z.string() },
   offlineMaxAgeS: ms.exactOptional(),
+  capWhPerDay: ms.exactOptional(),
   ...{ visits: z.array(VISIT), operator: z.array(OPERATOR_STEP), uplinks: z.array(UPLINK) },
   faults: z.array(FAULT),
   hostile: z.array(record({ ...node, tricks: z.array(z.enum(HOSTILE_TRICKS)) })),

@@ -215,6 +215,7 @@ const CARDS = read.record({
   revoked: read.share().default(exactly(0.03)),
   expired: read.share().default(exactly(0.02)),
   unknown: read.share().default(exactly(0.03)),
+  capKwh: read.amount(1, 1000).optional(),
 })
 
 /** The schema for a site with so many nodes and chargers, and groups of these names. */

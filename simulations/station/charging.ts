@@ -1,5 +1,6 @@
 // Beginning, metering and ending a session, and what a power cut does to it. Whatever runs was metered here; whether a
 // node ever hears of it is the queue's affair.
+import type { ChargerCommand, CommandOutcome } from '../../src/ports.ts'
 import { meterValue } from './dialect.ts'
 import { type Connector, type Guest, has, type Insides, isFull, nowMs, readMeter } from './insides.ts'
 import type { Entry } from './queue.ts'
@@ -11,6 +12,7 @@ export type Charging = {
   readonly begin: (connector: Connector, guest: Guest, wasOffline: boolean) => number
   readonly end: (connector: Connector, reason: string) => void
   readonly confirmed: (entry: Entry, payload: Payload) => void
+  readonly obey: (command: ChargerCommand) => CommandOutcome
   readonly powerOff: () => void
   readonly powerOn: () => void
 }
@@ -23,6 +25,7 @@ export function createCharging(station: Insides, talk: () => Talk): Charging {
     begin: (connector, guest, wasOffline) => begin(bench, { connector, guest, wasOffline }),
     end: (connector, reason) => end(bench, connector, reason),
     confirmed: (entry, payload) => confirmed(bench, entry, payload),
+    obey: command => obey(bench, command),
     powerOff: () => {
       for (const connector of station.connectors) cut(station, connector)
     },
@@ -130,6 +133,17 @@ function confirmed(bench: Bench, { action, session }: Entry, payload: Payload): 
     heardVerdict(bench, session, statusIn(payload))
   } else session.stopConfirmedMs ??= nowMs(station)
   sendAgainLater(station, { session, action, next: bench.talk().next })
+}
+
+/** Stops what runs under the id, if it was told that id; no other command is modelled. */
+function obey(bench: Bench, command: ChargerCommand): CommandOutcome {
+  const connector = bench.station.connectors.find(
+    ({ running }) =>
+      command.kind === 'remoteStop' && running?.session.transactionIds.includes(command.transactionId),
+  )
+  if (!connector) return { kind: 'rejected', status: 'Rejected' }
+  end(bench, connector, 'Remote')
+  return { kind: 'accepted' }
 }
 
 /** A card that is not accepted at the start ends the session (OCPP 1.6, StopTransactionOnInvalidId). */

@@ -1,7 +1,7 @@
 // An OCPP 1.6J charge point in virtual time, with the habits and quirks of OCPP.md and the plan. It meters what its drivers
 // took (the truth), tells the node it is connected to in the words of OCPP, and keeps what nobody confirmed, also over
 // power cuts. It plans only what comes next, so that an idle one costs a heartbeat.
-import type { ChargerAnswer, ChargerMessage } from '../../src/ports.ts'
+import type { ChargerAnswer, ChargerCommand, ChargerMessage, CommandOutcome } from '../../src/ports.ts'
 import type { ChargerId, TokenRef } from '../../src/units.ts'
 import type { Dice } from '../dice.ts'
 import type { ChargerPlan, Visit } from '../plan.ts'
@@ -30,7 +30,13 @@ export type StationDeps = {
   readonly tokenRef: (idTag: string) => TokenRef
   readonly idTagOf: (card: number) => string
   /** A socket to node n; undefined when nobody answers there. */
-  readonly connect: (node: number, onClosed: () => void) => Line | undefined
+  readonly connect: (node: number, ears: Ears) => Line | undefined
+}
+
+/** What a charge point hears without having asked. */
+export type Ears = {
+  readonly onClosed: () => void
+  readonly onCommand: (command: ChargerCommand) => CommandOutcome
 }
 
 export type Line = {
@@ -101,6 +107,7 @@ function assemble(deps: StationDeps): Parts {
     onOpen: () => talk.next(),
     onFree: () => talk.next(),
     onLost: () => talk.hangUp(),
+    onCommand: command => charging.obey(command),
   })
   const station: Insides = {
     ...{ deps, dice, wire, memory, sessions: [], visits: [], taps: [] },

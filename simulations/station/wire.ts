@@ -5,9 +5,9 @@
 import { confirmation } from '../../src/ocpp/answers.ts'
 import { type ChargerRecord, newRecord, noteRegister, noteStart } from '../../src/ocpp/chargers.ts'
 import { type Draft, type Translated, translate, UNREADABLE_START_WH } from '../../src/ocpp/v16.ts'
-import type { ChargerAnswer } from '../../src/ports.ts'
+import type { ChargerAnswer, CommandOutcome } from '../../src/ports.ts'
 import type { Payload } from './session.ts'
-import type { Line, StationDeps } from './station.ts'
+import type { Ears, Line, StationDeps } from './station.ts'
 
 export const CALL_TIMEOUT_MS = 30_000
 /** Firmware without an answer for so many calls takes the line for dead. */
@@ -16,6 +16,8 @@ const BACKOFF_MIN_MS = 2000
 const BACKOFF_MAX_MS = 30_000
 /** How long firmware that opens its new connection first keeps the old one. */
 const STALE_MS: readonly [number, number] = [5000, 60_000]
+
+const DEAF: CommandOutcome = { kind: 'unreachable', reason: 'no answer' }
 
 export type CallResult =
   | { readonly kind: 'result'; readonly payload: Payload; readonly node: number }
@@ -34,6 +36,7 @@ export type Wire = {
 export type WireOwner = {
   readonly onOpen: () => void
   readonly onLost: () => void
+  readonly onCommand: Ears['onCommand']
   /** After every CALL. */
   readonly onFree: () => void
 }
@@ -92,9 +95,13 @@ function dial(wire: Insides): void {
   const node = deps.plan.nodes[state.turn % deps.plan.nodes.length]
   if (node === undefined) return
   const connection: Connection = { node, record: newRecord(0), isGone: false }
-  const line = deps.connect(node, () => {
-    connection.isGone = true
-    if (state.connection === connection) lost(wire)
+  const line = deps.connect(node, {
+    onClosed: () => {
+      connection.isGone = true
+      if (state.connection === connection) lost(wire)
+    },
+    // A line that it has left, and forgot to close, it does not listen to.
+    onCommand: command => (state.connection === connection ? owner.onCommand(command) : DEAF),
   })
   // Only an answer proves that a line is good.
   state.failures++

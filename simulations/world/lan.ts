@@ -1,8 +1,8 @@
 // The wires between charge points and nodes: a socket ends when its node's process ends, when the node closes it, or when
 // the charger's own network is cut. One answer a call, in order, as the real door gives them.
-import type { ChargerAnswer, ChargerInput } from '../../src/ports.ts'
+import type { ChargerAnswer, ChargerCommand, ChargerInput, CommandOutcome } from '../../src/ports.ts'
 import type { ChargerId } from '../../src/units.ts'
-import type { Line } from '../station/station.ts'
+import type { Ears, Line } from '../station/station.ts'
 import type { LiveMember } from './member.ts'
 
 /** One way between a charger and its node, in the same building. */
@@ -16,9 +16,14 @@ export type LanDeps = {
 
 export type Lan = {
   /** Undefined when nobody listens there. */
-  readonly connect: (chargerId: ChargerId, to: LiveMember, onClosed: () => void) => Line | undefined
+  readonly connect: (chargerId: ChargerId, to: LiveMember, ears: Ears) => Line | undefined
   readonly connected: (to: LiveMember) => readonly ChargerId[]
   readonly disconnect: (to: LiveMember, chargerId: ChargerId) => void
+  readonly command: (
+    from: LiveMember,
+    chargerId: ChargerId,
+    command: ChargerCommand,
+  ) => Promise<CommandOutcome>
   /** The process is gone, and its sockets with it. */
   readonly closeAll: (to: LiveMember) => void
 }
@@ -29,7 +34,10 @@ type Socket = {
   readonly connectionId: number
   isOpen: boolean
   readonly close: (byNode: boolean) => void
+  readonly onCommand: Ears['onCommand']
 }
+
+const GONE: CommandOutcome = { kind: 'unreachable', reason: 'the socket is closed' }
 
 export function createLan({ schedule, asked, answered }: LanDeps): Lan {
   const sockets = new Map<LiveMember, Socket[]>()
@@ -44,12 +52,21 @@ export function createLan({ schedule, asked, answered }: LanDeps): Lan {
     closeAll: to => {
       for (const socket of of(to)) socket.close(true)
     },
-    connect: (chargerId, to, onClosed) => {
+    command: (from, chargerId, command) => {
+      const { promise, resolve } = Promise.withResolvers<CommandOutcome>()
+      const socket = of(from).find(one => one.chargerId === chargerId)
+      schedule(WIRE_MS, () => {
+        const outcome = socket?.isOpen ? socket.onCommand(command) : GONE
+        schedule(WIRE_MS, () => resolve(socket?.isOpen ? outcome : GONE))
+      })
+      return promise
+    },
+    connect: (chargerId, to, { onClosed, onCommand }) => {
       if (!to.node()) return undefined
       connections += 1
       let cancel: (() => void) | undefined
       const socket: Socket = {
-        ...{ chargerId, to, connectionId: connections, isOpen: true },
+        ...{ chargerId, to, connectionId: connections, isOpen: true, onCommand },
         close: byNode => {
           if (!socket.isOpen) return
           socket.isOpen = false

@@ -2,7 +2,15 @@
 // a dead process still has under way is heard by nobody: every port asks whether its life is the present one.
 import { MeshError } from '../../src/errors.ts'
 import { type Node, startNode } from '../../src/node.ts'
-import type { ChargerAnswer, ChargerInput, Network, Push, Uplink } from '../../src/ports.ts'
+import type {
+  ChargerAnswer,
+  ChargerCommand,
+  ChargerInput,
+  CommandOutcome,
+  Network,
+  Push,
+  Uplink,
+} from '../../src/ports.ts'
 import type { ChargerId, DeviceId } from '../../src/units.ts'
 import type { Dice } from '../dice.ts'
 import { type DiskImage, type SimulatedDisk, simulatedDisk } from '../disk/disk.ts'
@@ -13,6 +21,7 @@ import type { Gone, Member } from './observer.ts'
 import type { Credential, SimulatedSite } from './site.ts'
 
 const TICK_MS = 1000
+const GONE: CommandOutcome = { kind: 'unreachable', reason: 'the process is gone' }
 /** A supervisor starts a process that ended again after so long. */
 const RESTART_MS = 5000
 export const SW_VERSION = 'simulated'
@@ -40,6 +49,11 @@ export type MemberDeps = {
   readonly chargers: {
     readonly connected: (to: LiveMember) => readonly ChargerId[]
     readonly disconnect: (to: LiveMember, chargerId: ChargerId) => void
+    readonly command: (
+      from: LiveMember,
+      chargerId: ChargerId,
+      command: ChargerCommand,
+    ) => Promise<CommandOutcome>
   }
   readonly uplinks: readonly Uplink[]
   /** For a clone and for a node that starts from a copy. */
@@ -131,18 +145,19 @@ export function createMember(deps: MemberDeps): LiveMember {
   })
 
   /** An answer that comes back to another life is heard by nobody. */
+  const heard = <T>(mine: number, promise: Promise<T>): Promise<T> => {
+    const { promise: outcome, resolve, reject } = Promise.withResolvers<T>()
+    promise.then(
+      value => enter(() => life === mine && resolve(value)),
+      (error: unknown) => enter(() => life === mine && reject(error)),
+    )
+    return outcome
+  }
+
   const openUplinks = (mine: number): void => {
-    const heard = <T>(promise: Promise<T>): Promise<T> => {
-      const { promise: outcome, resolve, reject } = Promise.withResolvers<T>()
-      promise.then(
-        value => enter(() => life === mine && resolve(value)),
-        (error: unknown) => enter(() => life === mine && reject(error)),
-      )
-      return outcome
-    }
     const pushOver = (uplink: Uplink) => (push: Push) => {
       if (life === mine) deps.pushing(member, push)
-      return heard(uplink.push(push))
+      return heard(mine, uplink.push(push))
     }
     node?.setUplinks(deps.uplinks.map(uplink => ({ name: uplink.name, push: pushOver(uplink) })))
   }
@@ -161,7 +176,8 @@ export function createMember(deps: MemberDeps): LiveMember {
       documents: { put: () => undefined },
       chargePoints: {
         connected: () => (isAlive() ? deps.chargers.connected(member) : []),
-        command: async () => ({ kind: 'unreachable', reason: 'nobody commands in a simulation' }),
+        command: async (id, command) =>
+          isAlive() ? heard(mine, deps.chargers.command(member, id, command)) : GONE,
         disconnect: id => {
           if (isAlive()) deps.chargers.disconnect(member, id)
         },

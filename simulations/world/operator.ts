@@ -94,7 +94,10 @@ export function createOperator(plan: Plan, site: SimulatedSite, dice: Dice): Ope
         ...{ notBeforeAt: plan.startsAt - GRANTED_BEFORE_MS, notAfterAt },
         supersedes: revocationOf.get(tokenRef) ?? [],
         scope: { zones: [], connectorTypes: [] },
-        offline: { maxAgeS: offlineMaxAgeMs(plan) / 1000 },
+        offline: {
+          maxAgeS: offlineMaxAgeMs(plan) / 1000,
+          ...(plan.capWhPerDay !== undefined && { maxWhPerDay: plan.capWhPerDay }),
+        },
       },
     }
   }

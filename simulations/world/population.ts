@@ -77,7 +77,14 @@ export function populate(deps: PopulationDeps): Population {
         observe(one => one.gone?.(member, how))
       },
       broke: (member, error) => deps.broke(`node ${member.name}`, error),
-      chargers: { connected: lan.connected, disconnect: lan.disconnect },
+      chargers: {
+        ...{ connected: lan.connected, disconnect: lan.disconnect },
+        command: (member, chargerId, command) => {
+          trace.line(nowMs(), `${member.name} commands ${chargerId} ${command.kind}`)
+          observe(one => one.commanded?.(member, chargerId, command))
+          return lan.command(member, chargerId, command)
+        },
+      },
       uplinks: deps.uplinksOf(number),
       log: (member, word, event) => {
         if (word !== 'debug') trace.line(nowMs(), `${member.name} ${word}: ${event}`)
@@ -103,12 +110,12 @@ export function populate(deps: PopulationDeps): Population {
       },
       tokenRef: deps.site.tokenRef,
       idTagOf: card => plan.cards[card]?.idTag ?? '',
-      connect: (number, onClosed) => {
+      connect: (number, ears) => {
         // Two live copies of a node answer under one address; whichever is quicker.
         const copies = [...clones].filter(clone => clone.number === number)
         const all = [...copies, ...(nodes.has(number) ? [nodes.get(number) as LiveMember] : [])]
         const to = all.length > 1 ? dice.pick(all) : all[0]
-        return to && lan.connect(charger.id as Station['id'], to, onClosed)
+        return to && lan.connect(charger.id as Station['id'], to, ears)
       },
     }),
   )

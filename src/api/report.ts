@@ -139,10 +139,12 @@ export function reportChargers({
 }: ReportDeps): readonly Readonly<Record<string, unknown>>[] {
   const here = new Set(connected())
   const view = node.ledger().view()
-  return view.policy.chargePoints().map(({ chargerId, connectors, zone }) => ({
+  return view.policy.chargePoints().map(({ chargerId, connectors, zone, connectorType, maxPowerW }) => ({
     chargerId,
     connectors,
     ...(zone !== undefined && { zone }),
+    ...(connectorType !== undefined && { connectorType }),
+    ...(maxPowerW !== undefined && { maxPowerW }),
     connectedHere: here.has(chargerId),
     status: statusesOf(node.connectors(), chargerId),
     openSessions: view.ofCharger(chargerId).sessions.filter(session => !session.end).length,

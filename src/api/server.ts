@@ -9,7 +9,8 @@ import type { Roster } from '../identity/roster.ts'
 import type { Submission } from '../input.ts'
 import type { Node } from '../node.ts'
 import type { Allowed, ChargePoints, ChargerCommand, Clock, Logger, Network } from '../ports.ts'
-import { type ChargerId, chargerId, type LogId, type TokenRef } from '../units.ts'
+import { type ChargerId, chargerId, type DeviceId, type LogId, type TokenRef } from '../units.ts'
+import { addCards } from './cards.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import {
   type ReportDeps,
@@ -33,11 +34,14 @@ export type UplinkSetting = {
 export type ApiDeps = {
   readonly node: Node
   readonly roster: Roster
+  readonly self: DeviceId
   readonly name: string
   readonly network: Network
   readonly chargePoints: ChargePoints
   readonly clock: Clock
   readonly tokenReference: (idTag: string) => Promise<TokenRef>
+  /** Every reference of a card, where the site has had several keys. */
+  readonly aliases: (tokenRef: TokenRef) => readonly TokenRef[]
   readonly mayCharge: (
     chargerId: ChargerId,
     tokenRef: TokenRef,
@@ -107,6 +111,7 @@ export async function openApi(deps: ApiDeps): Promise<Api> {
   })
   addReads(server, deps)
   addWrites(server, deps)
+  addCards(server, deps)
   let url: string
   try {
     url = await server.listen({ host: deps.listen.host, port: deps.listen.port })

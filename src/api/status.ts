@@ -25,7 +25,7 @@ export function reportStatus({
   const view = ledger.view()
   const nowAt = clock.wallMs()
   const sessions = view.sessions()
-  const policyAgeMs = ledger.policyAgeMs(nowAt)
+  const { policyAgeMs, isClockInDoubt } = ledger.news({ wallMs: nowAt, monotonicMs: clock.monotonicMs() })
   return {
     name,
     site: roster.siteId,
@@ -46,6 +46,7 @@ export function reportStatus({
     },
     cards: view.policy.tokens().length,
     ...(policyAgeMs !== undefined && { policyAgeS: Math.round(policyAgeMs / 1000) }),
+    ...(isClockInDoubt && { clock: 'in doubt: it is behind what it said before' }),
     unreadableEvents: view.unreadable(),
     counters: node.counters(),
   }

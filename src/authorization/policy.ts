@@ -6,7 +6,8 @@ import type { ChargerId, EventHash, TokenRef } from '../units.ts'
 
 type Placed = { readonly ref: EventRef; readonly hlc: Hlc }
 export type Grant = Placed & { readonly body: BodyOf<'grant'> }
-export type Revocation = Placed & { readonly body: BodyOf<'revoke'> }
+/** `by`: who revoked, as people call them. */
+export type Revocation = Placed & { readonly body: BodyOf<'revoke'>; readonly by: string }
 export type ChargePoint = Placed & { readonly body: BodyOf<'charge_point'> }
 
 export type TokenState =
@@ -26,21 +27,28 @@ export type Policy = {
   readonly tokens: () => readonly TokenRef[]
   /** Every revocation of a card that is held; a grant that is to count must cite them all. */
   readonly revocations: (tokenRef: TokenRef) => readonly Revocation[]
+  /** Every grant of a card that is held, in no order. */
+  readonly grants: (tokenRef: TokenRef) => readonly Grant[]
+  /** Cards that were revoked at some time, whatever came later. */
+  readonly everRevoked: () => readonly TokenRef[]
   /** A charger that may connect; undefined when it was never added, or withdrawn. */
   readonly chargePoint: (chargerId: ChargerId) => BodyOf<'charge_point'> | undefined
   readonly chargePoints: () => readonly BodyOf<'charge_point'>[]
 }
 
-type TokenEntries = { readonly grants: Grant[]; readonly revocations: Revocation[]; state: TokenState }
+type TokenEntries = { grants: readonly Grant[]; revocations: readonly Revocation[]; state: TokenState }
+/** Most cards have one grant and no revocation; a list that is pushed to, or spread into, keeps room for seventeen. */
+const NONE: readonly never[] = []
 
 export function createPolicy(): Policy {
   const tokens = new Map<TokenRef, TokenEntries>()
+  const revoked = new Set<TokenRef>()
   const chargePoints = new Map<ChargerId, ChargePoint>()
 
   const entriesOf = (tokenRef: TokenRef): TokenEntries => {
     const held = tokens.get(tokenRef)
     if (held) return held
-    const made: TokenEntries = { grants: [], revocations: [], state: { kind: 'unknown' } }
+    const made: TokenEntries = { grants: NONE, revocations: NONE, state: { kind: 'unknown' } }
     tokens.set(tokenRef, made)
     return made
   }
@@ -52,12 +60,13 @@ export function createPolicy(): Policy {
   return {
     addGrant: grant => {
       const entries = entriesOf(grant.body.tokenRef)
-      entries.grants.push(grant)
+      entries.grants = entries.grants.concat(grant)
       entries.state = stateOf(entries)
     },
     addRevocation: revocation => {
       const entries = entriesOf(revocation.body.tokenRef)
-      entries.revocations.push(revocation)
+      entries.revocations = entries.revocations.concat(revocation)
+      revoked.add(revocation.body.tokenRef)
       entries.state = stateOf(entries)
     },
     addChargePoint: added => {
@@ -80,7 +89,9 @@ export function createPolicy(): Policy {
       return grant?.body.tokenRef ?? revocation?.body.tokenRef ?? (tokenRefs.at(-1) as TokenRef)
     },
     tokens: () => [...tokens.keys()],
+    everRevoked: () => [...revoked],
     revocations: tokenRef => tokens.get(tokenRef)?.revocations ?? [],
+    grants: tokenRef => tokens.get(tokenRef)?.grants ?? [],
     chargePoint: current,
     chargePoints: () => [...chargePoints.keys()].sort().flatMap(chargerId => current(chargerId) ?? []),
   }
@@ -109,7 +120,7 @@ function newest<P extends Placed>(entries: readonly P[]): P | undefined {
   )
 }
 
-function newer(a: Placed, b: Placed): boolean {
+export function newer(a: Placed, b: Placed): boolean {
   if (a.hlc !== b.hlc) return a.hlc > b.hlc
   if (a.ref.logId !== b.ref.logId) return a.ref.logId > b.ref.logId
   return a.ref.seq > b.ref.seq

@@ -15,26 +15,55 @@ export const SITE_POLICIES = {
   'local-lists': ['off', 'on'],
 } as const
 
-export type SitePolicyName = keyof typeof SITE_POLICIES
-export type SitePolicyValue<N extends SitePolicyName> = (typeof SITE_POLICIES)[N][number]
+/** Entries that name classes of cards, with commas between them; none by default. */
+export const SITE_CLASS_LISTS = {
+  /** These charge however long the operator was not heard of: a fleet, an ambulance. */
+  'always-allow': /^([A-Za-z0-9_-]{1,24}(,[A-Za-z0-9_-]{1,24}){0,15})?$/,
+} as const
+
+export type SiteChoiceName = keyof typeof SITE_POLICIES
+export type SiteClassesName = keyof typeof SITE_CLASS_LISTS
+export type SitePolicyName = SiteChoiceName | SiteClassesName
+export type SitePolicyValue<N extends SiteChoiceName> = (typeof SITE_POLICIES)[N][number]
 type Entry = { readonly ref: EventRef; readonly hlc: Hlc; readonly body: BodyOf<'policy'> }
 
 export type SitePolicy = {
   readonly add: (entry: Entry) => void
-  readonly value: <N extends SitePolicyName>(name: N) => SitePolicyValue<N>
+  readonly value: <N extends SiteChoiceName>(name: N) => SitePolicyValue<N>
+  readonly classes: (name: SiteClassesName) => readonly string[]
+  /** What was said last, as it was written; undefined where the default counts. */
+  readonly said: (name: SitePolicyName) => string | undefined
 }
 
+export const SITE_POLICY_NAMES = [
+  ...Object.keys(SITE_POLICIES),
+  ...Object.keys(SITE_CLASS_LISTS),
+] as readonly SitePolicyName[]
+
 export function isSitePolicy(name: string): name is SitePolicyName {
-  return Object.hasOwn(SITE_POLICIES, name)
+  return (SITE_POLICY_NAMES as readonly string[]).includes(name)
 }
 
 /** Whether newer software wrote what this cannot read, or the value is one that this knows. */
 export function isSitePolicyValue(name: SitePolicyName, value: string): boolean {
+  if (isClassList(name)) return SITE_CLASS_LISTS[name].test(value)
   return (SITE_POLICIES[name] as readonly string[]).includes(value)
+}
+
+/** In words, for people: the values that an entry may have. */
+export function allowedValues(name: SitePolicyName): string {
+  if (isClassList(name)) return 'up to 16 classes of cards with commas between them, or "" for none'
+  return SITE_POLICIES[name].join(' or ')
+}
+
+/** As it would be written. */
+export function defaultValue(name: SitePolicyName): string {
+  return isClassList(name) ? '' : SITE_POLICIES[name][0]
 }
 
 export function createSitePolicy(): SitePolicy {
   const held = new Map<SitePolicyName, Entry>()
+  const said = (name: SitePolicyName): string | undefined => held.get(name)?.body.value
   return {
     add: entry => {
       const { name, value } = entry.body
@@ -42,10 +71,16 @@ export function createSitePolicy(): SitePolicy {
       const before = held.get(name)
       if (!before || isNewer(entry, before)) held.set(name, entry)
     },
-    value: <N extends SitePolicyName>(name: N) =>
+    said,
+    value: <N extends SiteChoiceName>(name: N) =>
       // Only readable values are held.
-      (held.get(name)?.body.value ?? SITE_POLICIES[name][0]) as SitePolicyValue<N>,
+      (said(name) ?? SITE_POLICIES[name][0]) as SitePolicyValue<N>,
+    classes: name => (said(name) ?? '').split(',').filter(word => word !== ''),
   }
+}
+
+function isClassList(name: SitePolicyName): name is SiteClassesName {
+  return Object.hasOwn(SITE_CLASS_LISTS, name)
 }
 
 function isNewer(a: Entry, b: Entry): boolean {

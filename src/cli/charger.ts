@@ -6,6 +6,7 @@ import { systemRandom } from '../host/system.ts'
 import type { AnyBody } from '../log/body.ts'
 import { makeCredential } from '../ocpp/credential.ts'
 import { type ChargerId, chargerId } from '../units.ts'
+import { connectorTypeOf } from './grant-terms.ts'
 import { wholeNumber } from './number.ts'
 import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
@@ -14,6 +15,8 @@ import { DASH_HELP, secretOf } from './secret.ts'
 type AddOptions = OperatorOptions & {
   readonly connectors: string
   readonly zone?: string
+  readonly type?: string
+  readonly maxKw?: string
   readonly password?: string
 }
 type ViaOptions = { readonly via: string; readonly json?: boolean }
@@ -24,6 +27,11 @@ export function addChargerCommands(program: Command): void {
     .description('let chargers connect; prints each password once, every node knows only its hash')
     .option('--connectors <n>', 'number of connectors', '1')
     .option('--zone <name>', 'zone of the site, for cards that are bound to one')
+    .option(
+      '--type <type>',
+      'connector type, where all are of one, such as IEC_62196_T2; for cards bound to one',
+    )
+    .option('--max-kw <n>', 'the most that one connector gives, for cards bound to slower chargers')
     .option(
       '--password <text>',
       `set this password (16 to 40 characters) instead of drawing one; ${DASH_HELP}`,
@@ -44,7 +52,11 @@ export function addChargerCommands(program: Command): void {
 
 async function addCharger(identities: readonly string[], options: AddOptions): Promise<void> {
   const connectors = wholeNumber('--connectors', options.connectors)
-  const zone = options.zone === undefined ? {} : { zone: options.zone }
+  const about = {
+    ...(options.zone !== undefined && { zone: options.zone }),
+    ...(options.type !== undefined && { connectorType: connectorTypeOf('--type', options.type) }),
+    ...(options.maxKw !== undefined && { maxPowerW: 1000 * wholeNumber('--max-kw', options.maxKw) }),
+  }
   const chosen = options.password === undefined ? undefined : await secretOf(options.password)
   const added = identities.map(identity => ({
     identity: identityOf(identity),
@@ -54,7 +66,7 @@ async function addCharger(identities: readonly string[], options: AddOptions): P
     const bodies: AnyBody[] = []
     for (const { identity, password } of added) {
       const { salt, hash, cost } = await makeCredential(password, systemRandom())
-      const body = { chargerId: identity, salt, hash, cost, connectors, ...zone, withdrawn: false }
+      const body = { chargerId: identity, salt, hash, cost, connectors, ...about, withdrawn: false }
       bodies.push({ name: 'charge_point', body })
     }
     await operator.record(bodies)

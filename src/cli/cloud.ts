@@ -13,6 +13,7 @@ import { hex, unhex } from '../units.ts'
 import { collect } from './operator.ts'
 import { print, untilStopped } from './output.ts'
 import { RECEIVER_FILE } from './status.ts'
+import { type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
 
 type RunOptions = {
   readonly credentials: string
@@ -22,14 +23,13 @@ type RunOptions = {
   readonly databaseUrl?: string
   readonly epoch?: number
   readonly json?: boolean
-}
+} & UnlockOptions
 
 export function addCloudCommands(program: Command): void {
   const cloud = program
     .command('cloud')
     .description('the receiver: verifies, bills once, answers with signed acks')
-  cloud
-    .command('run')
+  unlockOptions(cloud.command('run'))
     .description('run the receiver until it is stopped')
     .requiredOption('--credentials <dir>', 'the cloud folder of a site (`site init` made it)')
     .requiredOption('--dir <dir>', 'data folder: embedded PostgreSQL, certificate, operator token')
@@ -79,7 +79,7 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
     import('../cloud/receiver.ts'),
     import('../cloud/tls.ts'),
   ])
-  const identity = await readIdentity(options.credentials)
+  const identity = await readIdentity(options.credentials, unlockOf(options))
   await mkdir(options.dir, { recursive: true, mode: 0o700 })
   const [clock, random] = [systemClock(), systemRandom()]
   const url = options.databaseUrl ?? process.env.DATABASE_URL

@@ -2,12 +2,13 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { logsOf } from '../api/client.ts'
-import { ROOT_FILE, readIdentity } from '../host/identity-files.ts'
-import { ISSUER_FOLDER } from '../host/operator.ts'
-import { readRoot, reissue, restate } from '../host/reissue.ts'
+import { ROOT_FILE, readSite } from '../host/identity-files.ts'
+import { reissue, restate } from '../host/reissue.ts'
+import { requireRoot } from '../host/root-shares.ts'
 import { newSiteKey, upkeepOf } from '../host/upkeep.ts'
 import type { EventHash, LogId } from '../units.ts'
-import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
+import { asOperator, clientIn, collect, type OperatorOptions, operatorOptions, say } from './operator.ts'
+import { unlockOf } from './unlock.ts'
 
 export function addKeysRotate(keys: Command): void {
   const rotate = keys.command('rotate').description('make a new key in the place of one that may be known')
@@ -29,7 +30,12 @@ Example:
     .description(
       'new keys for the operator, and an end of the old ones: every 90 days, or when a copy was stolen',
     )
-    .option('--root-key <file>', "the site's root key (default: root.key in the site's folder)")
+    .option(
+      '--root-key <file>',
+      "the site's root key, or a share of it; repeat for more shares (default: root.key in the site's folder)",
+      collect,
+      [],
+    )
     .option('--stolen', 'somebody has the old keys: all that counts is said again by the new ones')
     .addHelpText(
       'after',
@@ -61,21 +67,22 @@ async function rotateSite(options: OperatorOptions): Promise<void> {
   })
 }
 
-type IssuerOptions = OperatorOptions & { readonly rootKey?: string; readonly stolen?: boolean }
+type IssuerOptions = OperatorOptions & { readonly rootKey: readonly string[]; readonly stolen?: boolean }
 
 async function rotateIssuer(options: IssuerOptions): Promise<void> {
-  const { site } = await readIdentity(join(options.site, ISSUER_FOLDER))
-  const rootSeed = await readRoot(options.rootKey ?? join(options.site, ROOT_FILE), site.rootKey)
+  const unlock = unlockOf(options)
+  const files = options.rootKey.length > 0 ? options.rootKey : [join(options.site, ROOT_FILE)]
+  const rootSeed = await requireRoot(files, await readSite(options.site), unlock)
   const held = await Promise.all(options.via.map(async dir => await logsOf(await clientIn(dir))))
-  await asOperator({ ...options, json: true, mayBeWithdrawn: true }, async operator => {
+  await asOperator({ ...options, unlock, json: true, mayBeWithdrawn: true }, async operator => {
     const { deviceId } = operator.certificate
     const alsoHeld = held
       .flat()
       .filter(log => log.deviceId === deviceId && operator.hashAt(log.logId as LogId, 0) === undefined)
       .map(({ logId, seq, hash }) => ({ logId: logId as LogId, seq, hash: hash as EventHash }))
-    await reissue(operator, { siteDir: options.site, rootSeed, nowAt: Date.now(), alsoHeld })
+    await reissue(operator, { siteDir: options.site, rootSeed, unlock, nowAt: Date.now(), alsoHeld })
   })
-  await asOperator(options, async operator => {
+  await asOperator({ ...options, unlock }, async operator => {
     if (options.stolen) await restate(operator)
     const { bodies, renewed } = upkeepOf(operator, Date.now(), true)
     await operator.record(bodies)

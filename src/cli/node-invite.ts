@@ -1,17 +1,21 @@
 // `chargemesh node invite`: a code for one new node, good once and for minutes; this command waits until it was used.
 import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { parseHostPort } from '../config.ts'
 import { InvariantBroken, MeshError } from '../errors.ts'
+import { readIdentity } from '../host/identity-files.ts'
 import { codeOf } from '../host/invitation.ts'
 import { type NodeKeys, type OpenInvitation, openInvitation } from '../host/invite.ts'
+import { ISSUER_FOLDER } from '../host/operator.ts'
 import { type AdmissionFile, admissionOf, certifyNode } from '../host/site-birth.ts'
 import { wholeNumber } from './number.ts'
 import { asOperator, collect, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { print, printJson, untilStopped } from './output.ts'
 import { drawQr } from './qr.ts'
+import { unlockOf } from './unlock.ts'
 
-type InviteOptions = OperatorOptions & {
+export type InviteOptions = OperatorOptions & {
   readonly name: string
   readonly minutes: string
   readonly host?: string
@@ -24,13 +28,9 @@ const MAX_NAME = 48
 const MINUTE_MS = 60_000
 
 export function addNodeInvite(node: Command): void {
-  operatorOptions(node.command('invite'))
+  addInviteOptions(operatorOptions(node.command('invite')))
     .description('let one new node join: prints a code and waits until it was used')
     .requiredOption('--name <name>', 'name of the node, for people')
-    .option('--minutes <n>', 'the code is void then', '15')
-    .option('--host <address>', 'this machine, as the new node reaches it (default: its first address)')
-    .option('--port <n>', 'where to wait for it; 0 for any', '0')
-    .option('--peer <host:port>', 'a node that the new one may dial; repeat for more', collect, [])
     .addHelpText(
       'after',
       `
@@ -43,7 +43,19 @@ Example:
     .action(invite)
 }
 
-async function invite(options: InviteOptions): Promise<void> {
+export function addInviteOptions(command: Command): Command {
+  return command
+    .option('--minutes <n>', 'the code is void then', '15')
+    .option('--host <address>', 'this machine, as the new node reaches it (default: its first address)')
+    .option('--port <n>', 'where to wait for it; 0 for any', '0')
+    .option('--peer <host:port>', 'a node that the new one may dial; repeat for more', collect, [])
+}
+
+export async function invite(given: InviteOptions): Promise<void> {
+  // Asked for now, not when the node comes.
+  const unlock = given.unlock ?? unlockOf(given)
+  await readIdentity(join(given.site, ISSUER_FOLDER), unlock)
+  const options = { ...given, unlock }
   const minutes = wholeNumber('--minutes', options.minutes, { least: 1, most: MAX_MINUTES })
   const port = wholeNumber('--port', options.port, { least: 0, most: 65_535 })
   const host = options.host ?? ownAddress()

@@ -50,7 +50,7 @@ Examples:
     .action(revoke)
 }
 
-async function revoke(name: string, options: RevokeOptions): Promise<void> {
+export async function revoke(name: string, options: RevokeOptions): Promise<void> {
   const [via] = options.via
   if (via === undefined)
     throw new MeshError(

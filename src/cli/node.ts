@@ -10,9 +10,11 @@ import { joinByInvitation } from '../host/join.ts'
 import { API_FILE, NODE_FILE } from '../host/node-files.ts'
 import { createNode } from '../host/site-birth.ts'
 import { addNodeInvite } from './node-invite.ts'
+import { addNodeReplace } from './node-replace.ts'
 import { addNodeRevoke } from './node-revoke.ts'
 import { asOperator, collect, say } from './operator.ts'
 import { print, untilStopped } from './output.ts'
+import { sealOf, sealOptions, type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
 
 type JoinOptions = {
   readonly site?: string
@@ -22,17 +24,17 @@ type JoinOptions = {
   readonly ocpp: string
   readonly api: string
   readonly peer: readonly string[]
+  readonly discovery: boolean
   readonly insecureOcpp?: boolean
   readonly via: readonly string[]
   readonly json?: boolean
-}
+} & UnlockOptions
 
 export function addNodeCommands(program: Command): void {
   const node = program
     .command('node')
     .description('make and run nodes: one beside each charger, or beside a few')
-  node
-    .command('join [code]')
+  sealOptions(node.command('join [code]'))
     .description('make a node: its keys, its certificate, its settings, and all cards known so far')
     .requiredOption('--dir <dir>', 'the new node’s folder')
     .option(
@@ -44,6 +46,10 @@ export function addNodeCommands(program: Command): void {
     .option('--ocpp <host:port>', 'where chargers reach it', '127.0.0.1:8887')
     .option('--api <host:port>', 'operator plane', '127.0.0.1:0')
     .option('--peer <host:port>', 'address of another node; repeat for more', collect, [])
+    .option(
+      '--no-discovery',
+      'find other nodes only by --peer and by addresses that worked before, not by multicast DNS or from peers',
+    )
     .option(
       '--insecure-ocpp',
       'let chargers connect without TLS from other machines (isolated charger VLAN only)',
@@ -62,17 +68,18 @@ Examples:
     .action(join_)
   addNodeInvite(node)
   addNodeRevoke(node)
-  node
-    .command('run')
+  addNodeReplace(node)
+  unlockOptions(node.command('run'))
     .description('run the node in a folder until it is stopped')
     .requiredOption('--dir <dir>', 'the node’s folder')
     .option('--json', 'print its addresses as JSON when it is ready')
     .addHelpText('after', '\nExample:\n  chargemesh node run --dir ./pole-07')
-    .action(async (options: { dir: string; json?: boolean }) => {
+    .action(async (options: UnlockOptions & { dir: string; json?: boolean }) => {
       // Loaded only here: libp2p and the OCPP server would slow down every other command.
       const { runNode } = await import('../host/runner.ts')
-      const running = await runNode(options.dir)
-      const { name, apiUrl, ocppUrl, meshAddresses } = running
+      const running = await runNode(options.dir, unlockOf(options))
+      const { name, apiUrl, ocppUrl, meshAddresses, warnings } = running
+      for (const says of warnings) process.stderr.write(`warning: ${says}\n`)
       if (options.json) print(JSON.stringify({ ready: true, name, apiUrl, ocppUrl, meshAddresses }))
       else
         print(
@@ -107,9 +114,12 @@ async function joinHere(options: JoinOptions, file: string): Promise<void> {
     )
   // Settings are checked before anything is written.
   const settings = configOf(options, { name, peers: options.peer })
-  await asOperator({ ...options, site, json: true }, async operator => {
-    const certificate = await createNode(operator, options.dir, { name, nowAt: Date.now(), settings })
-    tellReady(options, { name, deviceId: certificate.deviceId, file })
+  const unlock = await sealOf(options, options.dir)
+  // The options say how the new folder is encrypted; the site's may have another secret.
+  await asOperator({ site, via: options.via, json: true, unlock: unlockOf({}) }, async operator => {
+    const node = { name, nowAt: Date.now(), settings, unlock }
+    const certificate = await createNode(operator, options.dir, node)
+    tellReady(options, { name, deviceId: certificate.deviceId, file, isSealed: unlock.isChosen })
   })
 }
 
@@ -126,8 +136,10 @@ async function joinByCode(code: string, options: JoinOptions, file: string): Pro
       'with a code, --site and --name are what the operator says: leave them out',
     )
   configOf(options, { name: 'to come', peers: options.peer })
+  const unlock = await sealOf(options, options.dir)
   const { certificate, name, isUnheard, clockOffMs } = await joinByInvitation(options.dir, invitation, {
     nowAt: Date.now,
+    unlock,
     settings: (called, peers) =>
       configOf(options, { name: called, peers: [...new Set([...peers, ...options.peer])] }),
   })
@@ -139,7 +151,7 @@ async function joinByCode(code: string, options: JoinOptions, file: string): Pro
     process.stderr.write(
       `the clock of this machine is ${Math.round(Math.abs(clockOffMs) / 3_600_000)} hours ${clockOffMs > 0 ? 'ahead of' : 'behind'} the operator’s: set it before you start the node, or others may refuse it\n`,
     )
-  tellReady(options, { name, deviceId: certificate.deviceId, file })
+  tellReady(options, { name, deviceId: certificate.deviceId, file, isSealed: unlock.isChosen })
 }
 
 function configOf(
@@ -148,20 +160,29 @@ function configOf(
 ): string {
   return writeNodeConfig({
     name,
-    mesh: { listen: options.mesh, peers: [...peers] },
+    mesh: { listen: options.mesh, peers: [...peers], discovery: options.discovery ? 'on' : 'off' },
     ocpp: { listen: options.ocpp, allowInsecure: options.insecureOcpp ?? false },
     api: { listen: options.api },
   })
 }
 
-function tellReady(
-  options: JoinOptions,
-  { name, deviceId, file }: { readonly name: string; readonly deviceId: string; readonly file: string },
-): void {
+type Ready = {
+  readonly name: string
+  readonly deviceId: string
+  readonly file: string
+  readonly isSealed: boolean
+}
+
+const SEALED =
+  '  its keys are encrypted: it starts only with that passphrase or key, so keep a copy elsewhere'
+const PLAIN =
+  '  its keys lie in the clear: who takes the box has them. `chargemesh keys encrypt` changes that'
+
+function tellReady(options: JoinOptions, { name, deviceId, file, isSealed }: Ready): void {
   say(
     options,
     { name, deviceId, dir: options.dir },
-    `node ${name} is ready in ${options.dir}; its settings are in ${file}\n  start it: chargemesh node run --dir ${options.dir}`,
+    `node ${name} is ready in ${options.dir}; its settings are in ${file}\n  start it: chargemesh node run --dir ${options.dir}\n${isSealed ? SEALED : PLAIN}`,
   )
 }
 

@@ -5,22 +5,26 @@ import { apiFileIn, type Client, clientOf, logsOf, submitTo } from '../api/clien
 import { MeshError } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
 import { type Operator, openOperator } from '../host/operator.ts'
+import type { Unlock } from '../host/unlock.ts'
 import { DAY_MS, upkeepOf } from '../host/upkeep.ts'
 import { print, printJson } from './output.ts'
+import { type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
 
 const ISSUER_WARNING_DAYS = 30
 
-export type OperatorOptions = {
+export type OperatorOptions = UnlockOptions & {
   readonly site: string
   readonly via: readonly string[]
   readonly json?: boolean
+  /** Instead of what the options name. */
+  readonly unlock?: Unlock
   /** The command mends just that. */
   readonly mayBeWithdrawn?: boolean
 }
 
 /** --site, --via and --json on a command that writes into the operator's log. */
 export function operatorOptions(command: Command): Command {
-  return command
+  return unlockOptions(command)
     .requiredOption('--site <dir>', "the site's folder (from `chargemesh site init`)")
     .option(
       '--via <dir>',
@@ -78,7 +82,7 @@ export async function asOperator<T>(
   options: OperatorOptions,
   act: (operator: Operator) => Promise<T>,
 ): Promise<T> {
-  const operator = await openOperator(options.site)
+  const operator = await openOperator(options.site, options.unlock ?? unlockOf(options))
   try {
     if (!options.mayBeWithdrawn) refuseWithdrawn(operator, options.site)
     const { nodes, faults } = await meetNodes(operator, options.via)

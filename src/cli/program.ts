@@ -4,8 +4,10 @@ import { MeshError } from '../errors.ts'
 import { SW_VERSION } from '../version.ts'
 import { addChargerCommands } from './charger.ts'
 import { addCloudCommands } from './cloud.ts'
+import { addDoctorCommand } from './doctor.ts'
 import { addKeysCommands } from './keys.ts'
 import { addNodeCommands } from './node.ts'
+import { addPolicyCommands } from './policy.ts'
 import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
 import { addTariffCommands } from './tariff.ts'
@@ -34,11 +36,13 @@ export function buildProgram(): Command {
   addNodeCommands(program)
   addCloudCommands(program)
   addTokenCommands(program)
+  addPolicyCommands(program)
   addTariffCommands(program)
   addChargerCommands(program)
   addUplinkCommands(program)
   addKeysCommands(program)
   addStatusCommands(program)
+  addDoctorCommand(program)
   for (const command of allCommands(program)) command.exitOverride()
   return program
 }

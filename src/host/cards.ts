@@ -4,7 +4,7 @@ import { MeshError } from '../errors.ts'
 import { keyedReference, normalTag, stretchTag } from '../identity/token.ts'
 import type { TokenRef } from '../units.ts'
 import type { Operator } from './operator.ts'
-import { createKeyRing, stretchingOf } from './tokens.ts'
+import { createKeyRing, firstKeyOf, stretchingOf } from './tokens.ts'
 
 const MAX_TAG_CHARS = 20
 
@@ -13,6 +13,12 @@ export type Card = {
   readonly tokenRef: TokenRef
   /** Every reference of the card, oldest key first. */
   readonly tokenRefs: readonly TokenRef[]
+}
+
+/** A group goes by the site's first key for ever, so that cards of before and after a rotation are of one group. */
+export function groupsOf({ identity }: Operator): (name: string) => Promise<TokenRef> {
+  return async name =>
+    keyedReference(firstKeyOf(identity), await stretchTag(stretchingOf(identity), normalTag(name)))
 }
 
 /** Refuses with CONFIG_INVALID what is no card id (OCPP 1.6 IdToken). */

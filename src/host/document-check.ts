@@ -7,18 +7,23 @@ import { encodeUpdate } from '../replica/canonical.ts'
 import { documentName } from '../replica/document.ts'
 import { type Documents, openDocuments } from '../store/documents.ts'
 import { quarantineDocuments, scanDocuments } from '../store/scan.ts'
+import type { StoreKeys } from '../store/sealing.ts'
 import { sameBytes } from '../units.ts'
 
 export const DOCUMENTS_FOLDER = 'documents'
 
 /** Opens the documents after a child process has read them all; unreadable ones are moved aside. */
-export async function openCheckedDocuments(dir: string, nowAt: number, logger: Logger): Promise<Documents> {
+export async function openCheckedDocuments(
+  { dir, keys }: { readonly dir: string; readonly keys: StoreKeys },
+  nowAt: number,
+  logger: Logger,
+): Promise<Documents> {
   const folder = join(dir, DOCUMENTS_FOLDER)
-  if ((await scanDocuments(folder)) === 'unreadable') {
+  if ((await scanDocuments(folder, keys)) === 'unreadable') {
     const moved = await quarantineDocuments(folder, nowAt)
     logger.warn('documents were unreadable and are rebuilt from the journal', { moved })
   }
-  return await openDocuments(folder)
+  return await openDocuments(folder, keys)
 }
 
 /** Resolves with the number of documents that had to be written again. */

@@ -1,12 +1,17 @@
 // The folders of a site's operator, of a node and of the cloud: who they are, in files that only their owner may
-// read. A site folder holds the root: lock it away, a node never needs it.
+// read. A site folder holds the root: lock it away, a node never needs it. Secrets stand in the clear, or in a box that a
+// secret opens from elsewhere (unlock.ts); what everybody may know is readable either way.
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { check } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
-import type { SiteId } from '../units.ts'
+import { utf8Bytes } from '../identity/hash.ts'
+import { STORE_KEY_BYTES, type StoreKeys } from '../store/sealing.ts'
+import { hex, type SiteId, unhex } from '../units.ts'
+import { openSealedBox, SEALED_BOX, sealBox } from './sealed-box.ts'
+import { NOTHING_CHOSEN, type Unlock } from './unlock.ts'
 
 export const hexOf = (length: number) =>
   z.string().regex(new RegExp(`^[0-9a-f]{${2 * length}}$`), `${2 * length} hex digits`)
@@ -28,16 +33,26 @@ export const SITE = z.object({
 /** What everybody at the site may know. */
 export type SiteFile = z.infer<typeof SITE>
 
-const IDENTITY = z.object({
+const PUBLIC = z.object({
   version: z.literal(1),
   name: z.string().min(1).max(48),
   site: SITE,
-  keys: z.object({ peerKey: hexOf(32), logKey: hexOf(32), sealKey: hexOf(32) }),
   /** Own chain: issuers first, own last. */
-  certificates: z.array(hexText).min(1).max(8),
+  certificates: z.array(hexText).min(1).max(64),
+})
+/** What the box holds, as one JSON object. */
+const SECRETS = z.object({
+  keys: z.object({ peerKey: hexOf(32), logKey: hexOf(32), sealKey: hexOf(32) }),
   /** K_site: only for who must recognize cards. */
   siteKey: hexOf(32).optional(),
+  /** What the journal and the documents are sealed with; the last one seals. None: they are plain. */
+  storeKeys: z
+    .array(z.object({ id: z.int().min(1).max(255), key: hexOf(32) }))
+    .max(16)
+    .optional(),
 })
+const IDENTITY = PUBLIC.extend(SECRETS.shape)
+const LOCKED_IDENTITY = PUBLIC.extend({ sealed: SEALED_BOX })
 export type IdentityFile = z.infer<typeof IDENTITY>
 
 export const SITE_FILE = 'site.json'
@@ -48,12 +63,34 @@ export async function readSite(dir: string): Promise<SiteFile> {
   return await readJson(join(dir, SITE_FILE), SITE, 'no site here: make one with `chargemesh site init`')
 }
 
-export async function readIdentity(dir: string): Promise<IdentityFile> {
-  return await readJson(
-    join(dir, IDENTITY_FILE),
-    IDENTITY,
-    'no identity here: `chargemesh node join` makes one',
+/** Rejects with KEY_REFUSED when it is encrypted and `unlock` does not open it. */
+export async function readIdentity(
+  dir: string,
+  unlock: Unlock = NOTHING_CHOSEN,
+): Promise<IdentityFile & { readonly isSealed: boolean }> {
+  const path = join(dir, IDENTITY_FILE)
+  const value = await readJson(path, z.unknown(), 'no identity here: `chargemesh node join` makes one')
+  if (!isLocked(value)) return { ...check(path, IDENTITY, value), isSealed: false }
+  const { sealed, ...open } = check(path, LOCKED_IDENTITY, value)
+  const plain = await openSealedBox({ unlock, purpose: purposeOf(open) }, sealed, path)
+  const secrets: unknown = JSON.parse(new TextDecoder().decode(plain))
+  return { ...open, ...check(path, SECRETS, secrets), isSealed: true }
+}
+
+export async function hasIdentity(dir: string): Promise<boolean> {
+  return await access(join(dir, IDENTITY_FILE)).then(
+    () => true,
+    () => false,
   )
+}
+
+function isLocked(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'sealed' in value
+}
+
+/** Whoever swaps the site beside the box gets no node that trusts another root. */
+function purposeOf({ site }: Pick<IdentityFile, 'site'>): string {
+  return `identity/${site.siteId}/${site.rootKey}`
 }
 
 /** Durable when resolved. Power loss leaves the old text or the new one, whole: never an empty key. */
@@ -85,9 +122,82 @@ async function syncFolder(dir: string): Promise<void> {
   }
 }
 
-export async function writeIdentity(dir: string, identity: IdentityFile): Promise<void> {
+/** An encrypted identity stays so; a new one is encrypted when a secret was chosen for it. */
+export async function writeIdentity(
+  dir: string,
+  identity: IdentityFile,
+  unlock: Unlock = NOTHING_CHOSEN,
+): Promise<void> {
   await mkdir(dir, { recursive: true })
-  await writeSecret(join(dir, IDENTITY_FILE), `${JSON.stringify(identity, null, 2)}\n`)
+  const before = await lockedAt(join(dir, IDENTITY_FILE))
+  if (before ?? unlock.isChosen) await writeSealedIdentity(dir, identity, unlock)
+  else await writePlainIdentity(dir, identity)
+}
+
+/** Undefined when there is none yet. */
+async function lockedAt(path: string): Promise<boolean | undefined> {
+  try {
+    return isLocked(JSON.parse(await readFile(path, 'utf8')))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new MeshError('CONFIG_INVALID', `${path} cannot be read: ${reasonOf(error)}`, error)
+  }
+}
+
+export async function writePlainIdentity(dir: string, identity: IdentityFile): Promise<void> {
+  await writeSecret(join(dir, IDENTITY_FILE), textOf(check(IDENTITY_FILE, IDENTITY, identity)))
+}
+
+export async function writeSealedIdentity(
+  dir: string,
+  identity: IdentityFile,
+  unlock: Unlock,
+): Promise<void> {
+  const secrets = utf8Bytes(JSON.stringify(check(IDENTITY_FILE, SECRETS, identity)))
+  const sealed = await sealBox({ unlock, purpose: purposeOf(identity) }, secrets)
+  await writeSecret(join(dir, IDENTITY_FILE), textOf({ ...check(IDENTITY_FILE, PUBLIC, identity), sealed }))
+}
+
+function textOf(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}
+
+/** A key for a new store, when what opens it is kept elsewhere. Beside a plain identity it would stop no thief. */
+export function drawStoreKeys(unlock: Unlock = NOTHING_CHOSEN): Pick<IdentityFile, 'storeKeys'> {
+  return unlock.isChosen ? { storeKeys: [{ id: 1, key: hex(randomBytes(STORE_KEY_BYTES)) }] } : {}
+}
+
+export function storeKeysIn({ storeKeys = [] }: Pick<IdentityFile, 'storeKeys'>): StoreKeys {
+  return storeKeys.map(({ id, key }) => ({ id, key: unhex(key) }))
+}
+
+const ROOT = /^[0-9a-f]{64}\s*$/
+const ROOT_PURPOSE = 'root'
+
+/** The seed of the site's root key. */
+export async function readRoot(
+  path: string,
+  unlock: Unlock = NOTHING_CHOSEN,
+): Promise<{ readonly seed: Uint8Array; readonly isSealed: boolean }> {
+  const text = await readText(path, 'the root key is not here: bring it back from where it is locked away')
+  if (ROOT.test(text)) return { seed: unhex(text.trim()), isSealed: false }
+  // Not shown: it may be the key with one digit missing.
+  if (!text.startsWith('{'))
+    throw new MeshError('CONFIG_INVALID', `${path} is no root key: wanted 64 hex digits`)
+  const box = await readJson(path, SEALED_BOX, 'the root key')
+  return { seed: await openSealedBox({ unlock, purpose: ROOT_PURPOSE }, box, path), isSealed: true }
+}
+
+/** Encrypted when a secret was chosen. */
+export async function writeRoot(
+  dir: string,
+  seed: Uint8Array,
+  unlock: Unlock = NOTHING_CHOSEN,
+): Promise<void> {
+  const text = unlock.isChosen
+    ? textOf(await sealBox({ unlock, purpose: ROOT_PURPOSE }, seed))
+    : `${hex(seed)}\n`
+  await writeSecret(join(dir, ROOT_FILE), text)
 }
 
 export async function readJson<S extends z.ZodType>(

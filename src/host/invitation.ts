@@ -45,7 +45,8 @@ export function invitationIn(code: string): Invitation | undefined {
   return { host, port: high * 256 + low, secret: body.slice(-SECRET_BYTES) }
 }
 
-export type Direction = 'ask' | 'answer' | 'done'
+/** What a box is for. The last is no part of an invitation: see mdns.ts. */
+export type Direction = 'ask' | 'answer' | 'done' | 'hint'
 
 /** AES-256-GCM under a key that the secret and the direction give (RFC 5869, 5116). `nonce`: 12 random bytes, never used twice. */
 export function boxWith(

@@ -14,6 +14,7 @@ import { hexOf, hexText, SITE } from './identity-files.ts'
 import { boxWith, type Invitation, openBox } from './invitation.ts'
 import { installNode, requireVacant } from './site-birth.ts'
 import { systemRandom } from './system.ts'
+import type { Unlock } from './unlock.ts'
 
 export const JOIN_PATH = '/join'
 export const MAX_ASK_BYTES = 4096
@@ -73,13 +74,15 @@ export type Joining = {
   /** The text of the node's settings file; refuses what cannot be set before anything is written. */
   readonly settings: (name: string, peers: readonly string[]) => string
   readonly nowAt: () => number
+  /** Encrypts the new folder. */
+  readonly unlock?: Unlock
 }
 
 /** Joins by invitation and writes the node's folder; nothing is written unless everything fits. */
 export async function joinByInvitation(
   dir: string,
   invitation: Invitation,
-  { settings, nowAt }: Joining,
+  { settings, nowAt, unlock }: Joining,
 ): Promise<JoinedNode> {
   await requireVacant(dir)
   const { bytes } = systemRandom()
@@ -107,6 +110,7 @@ export async function joinByInvitation(
   const certificate = await installNode(dir, {
     ...{ name: said.name, site: said.site, keys, certificates: said.certificates, siteKey: hex(siteKey) },
     settings: settings(said.name, said.peers),
+    ...(unlock && { unlock }),
     submission: {
       certificates: said.submission.certificates.map(fromBase64),
       segments: said.submission.segments.map(({ logId, fromSeq, update }) => ({

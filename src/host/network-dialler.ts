@@ -2,8 +2,10 @@
 // timer of its own; the network's tick drives it.
 import { reasonOf } from '../errors.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
+import type { Hint } from './hints.ts'
 import type { NetworkLimits } from './network-limits.ts'
 import {
+  addHints,
   addressName,
   type DialOutcome,
   type DialPlan,
@@ -40,6 +42,8 @@ export type DiallerDeps = {
 
 export type Dialler = {
   readonly tick: (nowMs: number) => void
+  /** Addresses to be tried where no better one leads (PROTOCOL 7.4). */
+  readonly hint: (hints: readonly Hint[]) => void
   readonly failedDials: () => number
   /** Dials no more, and waits for a save that is under way. */
   readonly close: () => Promise<void>
@@ -55,6 +59,7 @@ export async function createDialler(deps: DiallerDeps): Promise<Dialler> {
   let written: readonly KnownAddress[] = loaded
   let saving: Promise<void> | undefined
   let failedDials = 0
+  let hintNotBeforeMs = 0
   let isClosed = false
 
   async function run(target: Target): Promise<void> {
@@ -86,7 +91,14 @@ export async function createDialler(deps: DiallerDeps): Promise<Dialler> {
   return {
     tick: nowMs => {
       if (isClosed) return
-      for (const target of dueDials(plan, { nowMs, ...deps.situation() })) void run(target)
+      const situation = deps.situation()
+      const hintRoom = nowMs < hintNotBeforeMs ? 0 : situation.hintRoom
+      const due = dueDials(plan, { ...situation, nowMs, hintRoom })
+      if (due.some(target => target.isHint)) hintNotBeforeMs = nowMs + limits.hintDialMs
+      for (const target of due) void run(target)
+    },
+    hint: hints => {
+      if (!isClosed) plan = addHints(plan, hints, deps.situation())
     },
     failedDials: () => failedDials,
     close: async () => {

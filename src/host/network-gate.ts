@@ -36,6 +36,7 @@ export type Gate = {
   /** The hello of this peer key failed: not again before `refusalMs`. */
   readonly refuseForAWhile: (peerKey: Uint8Array) => void
   readonly allowDial: (address: string) => void
+  readonly forbidDial: (address: string) => void
 }
 
 export type GateOptions = {
@@ -96,6 +97,7 @@ export function createGate(options: GateOptions): Gate {
     isBanned: deviceId => bannedDevices.has(deviceId),
     refuseForAWhile: peerKey => refusedKeys.add(hex(peerKey), limits.refusalMs),
     allowDial: address => dialable.add(address),
+    forbidDial: address => dialable.delete(address),
   }
 }
 

@@ -78,10 +78,13 @@ export function multiaddrOf({ host, port }: Address): Multiaddr {
 
 /** Where a started node listens. */
 export function listenAddresses(node: Libp2p): readonly Address[] {
-  return node.getMultiaddrs().flatMap(address => {
-    const parts = address.getComponents()
-    const host = parts[0]?.value
-    const port = parts.find(part => part.name === 'tcp')?.value
-    return host === undefined || port === undefined ? [] : [{ host, port: Number(port) }]
-  })
+  return node.getMultiaddrs().flatMap(addressesIn)
+}
+
+/** The host and port in a multiaddress; none where it has none. */
+export function addressesIn(address: Multiaddr): readonly Address[] {
+  const parts = address.getComponents()
+  const host = parts[0]?.value
+  const port = parts.find(part => part.name === 'tcp')?.value
+  return host === undefined || port === undefined ? [] : [{ host, port: Number(port) }]
 }

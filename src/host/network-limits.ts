@@ -1,6 +1,8 @@
 // The numbers of the mesh network, each in one place (PROTOCOL 1.6, 7.2, 7.3). A site has no reason to change them;
 // tests shorten the times.
 
+import type { DiscoveryState } from './discovery.ts'
+
 export const DEFAULT_MAX_PEERS = 64
 
 export type NetworkLimits = {
@@ -24,6 +26,14 @@ export type NetworkLimits = {
   readonly refusalMs: number
   readonly redialFirstMs: number
   readonly redialMaxMs: number
+  /** Between two dials of addresses that somebody named (PROTOCOL 7.4). */
+  readonly hintDialMs: number
+  /** A peer is told no more often of where others are. */
+  readonly exchangeMs: number
+  /** All of it again after so long, for who had no room. */
+  readonly retellMs: number
+  /** Networks come and go, and so does what hinders multicast: looked at again after so long. */
+  readonly multicastMs: number
   /** Bytes waiting for one peer; what does not fit is dropped, and the layer above repairs. */
   readonly queueBytes: number
   /** Bytes per second, and the burst, of one connection before its hello; above it the connection is dropped. */
@@ -44,6 +54,10 @@ export const NETWORK_LIMITS: NetworkLimits = {
   refusalMs: 10_000,
   redialFirstMs: 500,
   redialMaxMs: 10_000,
+  hintDialMs: 1_000,
+  exchangeMs: 5_000,
+  retellMs: 600_000,
+  multicastMs: 60_000,
   queueBytes: 1 << 20,
   strangerBytesPerS: 256 << 10,
   peerBytesPerS: 16 << 20,
@@ -52,7 +66,11 @@ export const NETWORK_LIMITS: NetworkLimits = {
 /** Connections to one peer at a time: both sides dialled, and once more while a dead one is not yet noticed. */
 export const MAX_CONNECTIONS_PER_PEER = 4
 
-export type StreamRefusal = 'sync-before-hello' | 'second-hello' | 'too-many-streams'
+export type StreamRefusal =
+  | 'sync-before-hello'
+  | 'exchange-before-hello'
+  | 'second-hello'
+  | 'too-many-streams'
 export type CloseReason =
   | 'hello-timeout'
   | 'hello-failed'
@@ -87,6 +105,10 @@ export type NetworkStats = {
   /** Messages that were never written: no such peer, or its queue was full or lost. */
   readonly droppedMessages: number
   readonly queuedBytes: number
+  /** Of multicast; missing where it is not used. */
+  readonly multicast?: DiscoveryState
+  /** From where the last refused hello came, and what it means. */
+  readonly lastRefusal?: string
 }
 
 export type Counter<Reason extends string> = {

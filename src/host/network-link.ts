@@ -5,6 +5,7 @@ import type { Connection, Stream } from '@libp2p/interface'
 import { reasonOf } from '../errors.ts'
 import type { Certificate } from '../identity/certificate.ts'
 import { type Clock, type Logger, MAX_MESSAGE_BYTES } from '../ports.ts'
+import type { DeviceId } from '../units.ts'
 import { FRAME_HEADER_BYTES, frame, frameReader, KEEPALIVE_FRAME } from './framing.ts'
 import { HELLO_PROTOCOL, type Hello, type HelloStep, MAX_HELLO_BYTES } from './hello.ts'
 import type { Wire } from './network-gate.ts'
@@ -24,6 +25,8 @@ export type LinkOwner = {
   readonly onRefused: (link: Link, step: Extract<HelloStep, { kind: 'refused' }>) => void
   readonly onReady: (link: Link, certificate: Certificate) => void
   readonly onMessage: (link: Link, message: Uint8Array) => void
+  /** A verified device tells where others are (exchange.ts). */
+  readonly onExchange: (from: DeviceId, stream: Stream) => void
   readonly onWritable: (link: Link) => void
   readonly onClosed: (link: Link, reason: CloseReason | 'lost') => void
 }
@@ -97,6 +100,11 @@ export class Link {
       })
       this.#listen(stream, MAX_MESSAGE_BYTES, message => this.#owner.onMessage(this, message))
     }
+  }
+
+  acceptExchange(stream: Stream): void {
+    if (this.certificate) this.#owner.onExchange(this.certificate.deviceId, stream)
+    else this.#refuseStream(stream, 'exchange-before-hello')
   }
 
   /** It can be written to, now or when the peer has taken what waits. */

@@ -1,17 +1,20 @@
 // The state of the mesh network behind `openNetwork`: its connections, its verified peers, and the one ticker that
 // drives every timeout. It decides nothing about trust (hello.ts, network-gate.ts) and nothing about when to dial
 // (peers.ts); it ties them to libp2p.
-import type { Connection, PeerId } from '@libp2p/interface'
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import type { Libp2p } from 'libp2p'
 import { InvariantBroken, invariant, MeshError, reasonOf } from '../errors.ts'
 import { CERTIFICATE_GRACE_MS, type Certificate } from '../identity/certificate.ts'
-import type { PublicKeys } from '../identity/keys.ts'
 import { MAX_MESSAGE_BYTES } from '../ports.ts'
 import type { DeviceId } from '../units.ts'
-import { createHello, HELLO_PROTOCOL, type HelloStep, NONCE_BYTES } from './hello.ts'
+import { EXCHANGE_PROTOCOL } from './exchange.ts'
+import { HELLO_PROTOCOL, type HelloStep } from './hello.ts'
+import { type DialDeps, dial } from './network-dial.ts'
 import { createDialler, type Dialler } from './network-dialler.ts'
+import { acquaintancesAmong, createFinding, type Finding } from './network-finding.ts'
 import { createGate, ed25519KeyOf, type Gate } from './network-gate.ts'
-import { listenAddresses, multiaddrOf, prepareLibp2p } from './network-libp2p.ts'
+import { helloOn, type Own } from './network-hello.ts'
+import { listenAddresses, prepareLibp2p } from './network-libp2p.ts'
 import {
   type CloseReason,
   counter,
@@ -23,12 +26,12 @@ import {
 import { Link, type LinkOwner, SYNC_PROTOCOL } from './network-link.ts'
 import type { NetworkOptions } from './network-options.ts'
 import { Peer } from './network-peer.ts'
-import { type Address, addressName, type DialOutcome } from './peers.ts'
+import { addressName } from './peers.ts'
+import { refusalFields } from './refusal.ts'
 
 const MAX_TICK_MS = 250
-
-/** What our own certificate and keys say. */
-export type Own = { readonly deviceId: DeviceId; readonly keys: PublicKeys }
+/** Of all connections, those that hints may lead to; the rest is for static addresses and for those who dial us. */
+const HINTED_PART = 0.75
 
 export class Mesh {
   readonly traffic = { receivedBytes: 0, sentBytes: 0 }
@@ -42,11 +45,13 @@ export class Mesh {
   readonly #peers = new Map<DeviceId, Peer>()
   readonly #refusals = counter<string>()
   readonly #closings = counter<CloseReason | 'lost'>()
+  #lastRefusal: string | undefined
   #droppedMessages = 0
   #isOpen = false
   #isClosed = false
   #node: Libp2p | undefined
   #dialler: Dialler | undefined
+  #finding: Finding | undefined
   #ticker: NodeJS.Timeout | undefined
 
   constructor(options: NetworkOptions, own: Own) {
@@ -63,14 +68,11 @@ export class Mesh {
       isOpen: () => this.#isOpen,
     })
     this.#linkOwner = {
-      clock,
-      logger,
-      limits: this.#limits,
-      traffic: this.traffic,
-      refusals: this.#refusals,
+      ...{ clock, logger, limits: this.#limits, traffic: this.traffic, refusals: this.#refusals },
       onRefused: (link, step) => this.#onRefused(link, step),
       onReady: (link, certificate) => this.#onReady(link, certificate),
       onMessage: (link, message) => this.#onMessage(link, message),
+      onExchange: (from, stream) => this.#finding?.accept(from, stream),
       onWritable: link => this.#peerOf(link)?.pumpSoon(),
       onClosed: (link, reason) => this.#onClosed(link, reason),
     }
@@ -87,15 +89,31 @@ export class Mesh {
     const streams = { maxInboundStreams: 2, maxOutboundStreams: 2, runOnLimitedConnection: false }
     await node.handle(HELLO_PROTOCOL, (stream, { id }) => this.#links.get(id)?.acceptHello(stream), streams)
     await node.handle(SYNC_PROTOCOL, (stream, { id }) => this.#links.get(id)?.acceptSync(stream), streams)
+    const verified: DialDeps['verified'] = id => this.#links.get(id)?.verified
+    const dialling = { ...{ node, gate: this.#gate, clock, logger, dialMs: limits.dialMs }, verified }
     this.#dialler = await createDialler({
       ...{ clock, random, logger, limits, lastKnown, staticPeers },
-      dial: target => this.#dial(node, target),
+      dial: target => dial(dialling, target),
       situation: () => ({
         isConnected: deviceId => this.#peers.has(deviceId),
         mayDial: deviceId => this.#mayDial(deviceId),
         room: this.#maxPeers - this.#links.size,
+        hintRoom: this.#hintRoom,
       }),
     })
+    const { finding } = this.#options
+    if (finding) {
+      this.#finding = createFinding({
+        ...{ ...finding, deviceId: this.#own.deviceId, clock, random, logger, limits },
+        listening: () => listenAddresses(node),
+        acquaintances: () => acquaintancesAmong(this.#peers),
+        isMissing: id => this.#hintRoom > 0 && this.#mayDial(id) && !this.#peers.has(id),
+        roster: this.#options.roster,
+        onHints: hints => this.#dialler?.hint(hints),
+      })
+      const accept = (stream: Stream, { id }: Connection) => this.#links.get(id)?.acceptExchange(stream)
+      await node.handle(EXCHANGE_PROTOCOL, accept, streams)
+    }
     try {
       await node.start()
     } catch (error) {
@@ -132,6 +150,7 @@ export class Mesh {
 
   stats(): NetworkStats {
     let queuedBytes = 0
+    const [multicast, lastRefusal] = [this.#finding?.status(), this.#lastRefusal]
     for (const peer of this.#peers.values()) queuedBytes += peer.queuedBytes
     return {
       connections: this.#links.size,
@@ -141,12 +160,15 @@ export class Mesh {
       failedDials: this.#dialler?.failedDials() ?? 0,
       droppedMessages: this.#droppedMessages,
       queuedBytes,
+      ...(multicast && { multicast }),
+      ...(lastRefusal !== undefined && { lastRefusal }),
     }
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
     clearInterval(this.#ticker)
+    this.#finding?.close()
     for (const link of [...this.#links.values()]) link.close('network-closed')
     await this.#dialler?.close()
     await this.#node?.stop()
@@ -163,23 +185,8 @@ export class Mesh {
       // One side alone decides, so that the two never close one connection each.
       else if (this.#own.deviceId < deviceId) for (const link of peer.doubles(nowMs)) link.close('doubled')
     }
+    this.#finding?.tick(nowMs)
     this.#dialler?.tick(nowMs)
-  }
-
-  async #dial(node: Libp2p, address: Address): Promise<DialOutcome> {
-    try {
-      const target = multiaddrOf(address)
-      this.#gate.allowDial(target.toString())
-      const connection = await node.dial(target, { signal: AbortSignal.timeout(this.#limits.dialMs) })
-      const certificate = await this.#links.get(connection.id)?.verified
-      if (!certificate) return { kind: 'failed' }
-      return { kind: 'reached', deviceId: certificate.deviceId, nowAt: this.#options.clock.wallMs() }
-    } catch (error) {
-      // libp2p refuses its own key by this name, whatever address led to it.
-      if (error instanceof Error && error.name === 'InvalidPeerIdError') return { kind: 'ourselves' }
-      this.#options.logger.debug('network.dial', { address: addressName(address), reason: reasonOf(error) })
-      return { kind: 'failed' }
-    }
   }
 
   #mayDial(deviceId: DeviceId): boolean {
@@ -191,6 +198,10 @@ export class Mesh {
     )
   }
 
+  get #hintRoom(): number {
+    return Math.ceil(this.#maxPeers * HINTED_PART) - this.#links.size
+  }
+
   #onConnection(connection: Connection): void {
     const remotePeerKey = ed25519KeyOf(connection.remotePeer)
     const wire = this.#gate.wireOf(connection)
@@ -199,18 +210,8 @@ export class Mesh {
       connection.abort(new Error('network is closed'))
       return
     }
-    const { keys, certificates, roster, signatures, random, software, isRevoked } = this.#options
-    const hello = createHello({
-      role: connection.direction === 'outbound' ? 'initiator' : 'responder',
-      ownDevice: this.#own.deviceId,
-      ownPeerKey: this.#own.keys.peerKey,
-      remotePeerKey,
-      logKey: keys.logKey,
-      ...{ certificates: certificates(), roster, signatures },
-      software: software ?? 'chargemesh',
-      nonce: random.bytes(NONCE_BYTES),
-      isBanned: this.#gate.isBanned,
-      ...(isRevoked && { isRevoked }),
+    const hello = helloOn(connection, remotePeerKey, {
+      ...{ options: this.#options, own: this.#own, isBanned: this.#gate.isBanned },
     })
     const link = new Link({ connection, wire, hello, owner: this.#linkOwner })
     this.#links.set(connection.id, link)
@@ -218,13 +219,12 @@ export class Mesh {
   }
 
   #onRefused(link: Link, step: Extract<HelloStep, { kind: 'refused' }>): void {
-    const { remotePeer, remoteAddr } = link.connection
-    const { reason, saidByPeer } = step
-    this.#refusals.add(reason)
-    const fields = { reason, saidByPeer, peerId: remotePeer.toString(), address: remoteAddr.toString() }
+    this.#refusals.add(step.reason)
+    const fields = refusalFields(link.connection, step)
+    this.#lastRefusal = `${fields.from}: ${fields.says}`
     this.#options.logger.warn('network.hello-refused', fields)
-    const peerKey = ed25519KeyOf(remotePeer)
-    if (peerKey && reason !== 'refused-by-peer') this.#gate.refuseForAWhile(peerKey)
+    const peerKey = ed25519KeyOf(link.connection.remotePeer)
+    if (peerKey && step.reason !== 'refused-by-peer') this.#gate.refuseForAWhile(peerKey)
   }
 
   #onReady(link: Link, certificate: Certificate): void {

@@ -6,6 +6,7 @@ import type { Signatures } from '../identity/signature.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import type { DeviceId } from '../units.ts'
 import type { LastKnown } from './network-dialler.ts'
+import type { FindingOptions } from './network-finding.ts'
 import type { NetworkLimits } from './network-limits.ts'
 import type { Address, StaticPeer } from './peers.ts'
 
@@ -21,6 +22,8 @@ export type NetworkOptions = {
   readonly listen: Address
   readonly staticPeers: readonly StaticPeer[]
   readonly lastKnown: LastKnown
+  /** Finds others by multicast and by what peers say; without it only by static and remembered addresses. */
+  readonly finding?: FindingOptions
   readonly maxPeers?: number
   readonly limits?: Partial<NetworkLimits>
   /** Told to peers for the operator's eyes; nothing depends on it. At most 48 characters. */

@@ -6,9 +6,10 @@ import { MeshError } from '../errors.ts'
 import { publicKeys } from '../identity/keys.ts'
 import type { Network } from '../ports.ts'
 import { sameBytes } from '../units.ts'
+import type { Own } from './network-hello.ts'
 import { multiaddrOf } from './network-libp2p.ts'
 import type { NetworkStats } from './network-limits.ts'
-import { Mesh, type Own } from './network-mesh.ts'
+import { Mesh } from './network-mesh.ts'
 import type { NetworkOptions } from './network-options.ts'
 import { type Address, addressName } from './peers.ts'
 
@@ -42,12 +43,15 @@ function ownIdentity({ certificates, keys, roster }: NetworkOptions): Own {
   if (own?.kind !== 'valid')
     throw new MeshError(
       'CERTIFICATE_INVALID',
-      `our own certificate is refused: ${own?.reason ?? 'there is none'}`,
+      `our own certificate is refused: ${own?.reason ?? 'there is none'}; \`chargemesh doctor\` says what to do`,
     )
   const ownKeys = publicKeys(keys)
   const { peerKey, logKey, deviceId } = own.certificate
   if (!sameBytes(peerKey, ownKeys.peerKey) || !sameBytes(logKey, ownKeys.logKey))
-    throw new MeshError('CERTIFICATE_INVALID', 'our own certificate names other keys than ours')
+    throw new MeshError(
+      'CERTIFICATE_INVALID',
+      'our own certificate names other keys than ours; `chargemesh doctor` says what to do',
+    )
   return { deviceId, keys: ownKeys }
 }
 

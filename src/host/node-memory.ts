@@ -22,9 +22,8 @@ async function recall<S extends z.ZodType>(
   logger: Logger,
 ): Promise<z.infer<S> | undefined> {
   try {
-    return check(path, schema, JSON.parse(await readFile(path, 'utf8')))
+    return await look(path, schema)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     const aside = `${path}.bad`
     logger.error('a file of this node cannot be read: it starts without', { aside, reason: reasonOf(error) })
     await rename(path, aside).catch((failure: unknown) =>
@@ -40,6 +39,24 @@ export function knownAddresses(dir: string, logger: Logger): Parameters<typeof o
   return {
     load: async () => ((await recall(path, KNOWN, logger)) ?? []) as never,
     save: async list => await writeSecret(path, JSON.stringify(list)),
+  }
+}
+
+/** The same for who only looks: nothing is moved aside. Undefined when there is no such file. */
+export async function rememberedAddresses(dir: string): Promise<z.infer<typeof KNOWN> | undefined> {
+  return await look(join(dir, KNOWN_FILE), KNOWN)
+}
+
+export async function rememberedUplinks(dir: string): Promise<z.infer<typeof UPLINKS> | undefined> {
+  return await look(join(dir, UPLINKS_FILE), UPLINKS)
+}
+
+async function look<S extends z.ZodType>(path: string, schema: S): Promise<z.infer<S> | undefined> {
+  try {
+    return check(path, schema, JSON.parse(await readFile(path, 'utf8')))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new MeshError('CONFIG_INVALID', `${path} cannot be read: ${reasonOf(error)}`, error)
   }
 }
 

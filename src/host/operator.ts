@@ -2,7 +2,6 @@
 // It is written here, durable first, and then handed to any node; nodes take it like any other log. A folder that was
 // copied, or restored from a backup, opens a new log instead of going on with one that may be longer elsewhere. Who lays
 // a backup over the same folder and writes without a node to ask (`meet`) cannot be stopped from here.
-import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { HeldLog } from '../api/client.ts'
 import { MeshError } from '../errors.ts'
@@ -17,19 +16,22 @@ import { signObject } from '../log/object.ts'
 import { persistAll } from '../persist.ts'
 import { openJournal } from '../store/journal.ts'
 import { lockDirectory } from '../store/lock.ts'
+import { requireKeys } from '../store/rekey.ts'
 import { type DeviceId, type LogId, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import { openDisk } from './disk.ts'
 import {
-  IDENTITY_FILE,
+  hasIdentity,
   type IdentityFile,
   readIdentity,
   readSite,
   type SiteFile,
   siteIdIn,
+  storeKeysIn,
 } from './identity-files.ts'
 import { isSamePlace, rememberPlace } from './place.ts'
 import { systemClock, systemRandom } from './system.ts'
+import type { Unlock } from './unlock.ts'
 
 /** The issuer's next beacon is promised by then. */
 const NEXT_BEACON_MS = 24 * 3600 * 1000
@@ -61,10 +63,11 @@ export type Operator = {
   readonly close: () => Promise<void>
 }
 
-/** Refuses with STORE_LOCKED while another command has the folder open. */
-export async function openOperator(siteDir: string): Promise<Operator> {
-  const [dir, site] = await operatorFolder(siteDir)
-  const identity = await readIdentity(dir)
+/** Refuses with STORE_LOCKED while another command has the folder open, with KEY_REFUSED while it is encrypted. */
+export async function openOperator(siteDir: string, unlock?: Unlock): Promise<Operator> {
+  const dir = await operatorFolder(siteDir)
+  const identity = await readIdentity(dir, unlock)
+  const { site } = identity
   const lock = await lockDirectory(dir)
   try {
     return await openLocked({ dir, site, identity, release: lock.release })
@@ -75,13 +78,10 @@ export async function openOperator(siteDir: string): Promise<Operator> {
 }
 
 /** A site's folder has its issuer's inside; a revoker's folder stands alone, far from it. */
-async function operatorFolder(siteDir: string): Promise<readonly [dir: string, site: SiteFile]> {
-  const hasIdentity = await access(join(siteDir, IDENTITY_FILE)).then(
-    () => true,
-    () => false,
-  )
-  if (!hasIdentity) return [join(siteDir, ISSUER_FOLDER), await readSite(siteDir)]
-  return [siteDir, (await readIdentity(siteDir)).site]
+async function operatorFolder(siteDir: string): Promise<string> {
+  if (await hasIdentity(siteDir)) return siteDir
+  await readSite(siteDir)
+  return join(siteDir, ISSUER_FOLDER)
 }
 
 type Locked = {
@@ -109,7 +109,8 @@ async function openLocked({ dir, site, identity, release }: Locked): Promise<Ope
     random: systemRandom(),
     swVersion: SW_VERSION,
   })
-  const { journal, scan } = await openJournal(disk, held => ledger.recover(held))
+  const { journal, scan } = await openJournal(disk, held => ledger.recover(held), storeKeysIn(identity))
+  requireKeys(scan)
   const intact = scan.state !== 'damaged' && ledger.rejectedOnRecovery() === 0
   ledger.recovered(scan.state === 'fresh' ? 'fresh' : intact ? 'intact' : 'lossy', 'start', clock.wallMs())
   const settled = await isSamePlace(dir)

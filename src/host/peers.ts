@@ -1,7 +1,9 @@
-// Where peers may be found, and whom to dial when: static addresses from the site file, and the last addresses that
-// worked. Pure: the plan is a value, the time and the dice are arguments. An address is forgotten only when it turns
-// out to be our own, or when MAX_KNOWN_ADDRESSES newer ones have worked since.
+// Where peers may be found, and whom to dial when: static addresses from the site file, the last addresses that
+// worked, and hints. Pure: the plan is a value, the time and the dice are arguments. A static address is forgotten only
+// when it turns out to be our own, one that worked also when enough newer ones have worked since, and a hint after
+// MAX_HINT_FAILURES dials.
 import type { DeviceId } from '../units.ts'
+import type { Hint } from './hints.ts'
 
 export type Address = { readonly host: string; readonly port: number }
 export type StaticPeer = Address & { readonly deviceId?: DeviceId }
@@ -9,13 +11,20 @@ export type StaticPeer = Address & { readonly deviceId?: DeviceId }
 export type KnownAddress = Address & { readonly deviceId: DeviceId; readonly lastGoodAt: number }
 
 export const MAX_KNOWN_ADDRESSES = 256
+/** Of one device, the newest. */
+export const MAX_KNOWN_OF_ONE = 8
 /** Dials under way at one time. */
 export const MAX_DIALS = 8
+/** Addresses that were named and never tried (PROTOCOL 7.4). */
+export const MAX_HINTS = 64
+export const MAX_HINT_FAILURES = 3
 
 export type RedialLimits = { readonly redialFirstMs: number; readonly redialMaxMs: number }
 
 export type Target = Address & {
   readonly isStatic: boolean
+  /** Somebody named it, and nobody has answered there yet. */
+  readonly isHint: boolean
   /** Who answered there last, or who should. */
   readonly deviceId?: DeviceId
   /** UTC; undefined when nobody has ever answered there. */
@@ -34,7 +43,7 @@ export function addressName({ host, port }: Address): string {
 }
 
 export function planDials(staticPeers: readonly StaticPeer[], known: readonly KnownAddress[]): DialPlan {
-  const fresh = { failures: 0, dialNotBeforeMs: 0, isDialling: false }
+  const fresh = { isHint: false, failures: 0, dialNotBeforeMs: 0, isDialling: false }
   const plan = new Map<string, Target>()
   for (const { host, port, deviceId } of staticPeers)
     plan.set(addressName({ host, port }), {
@@ -65,9 +74,40 @@ export type DialSituation = {
   readonly mayDial: (deviceId: DeviceId) => boolean
   /** How many more connections there is room for. */
   readonly room: number
+  /** The same for hints, which leave room for those who dial us; 0 while the last one is too young. */
+  readonly hintRoom: number
 }
 
-/** Addresses to dial now: due, of nobody who is connected; static ones first, longest waiting first. */
+/** Takes up what may be of use: hints of devices that may be dialled and are not connected, as many as there is room for. */
+export function addHints(
+  plan: DialPlan,
+  hints: readonly Hint[],
+  { mayDial, isConnected }: Pick<DialSituation, 'mayDial' | 'isConnected'>,
+): DialPlan {
+  const next = new Map(plan)
+  const held = [...plan].filter(([, target]) => target.isHint)
+  for (const [name, { deviceId }] of held) if (deviceId && isConnected(deviceId)) next.delete(name)
+  let count = [...next.values()].filter(target => target.isHint).length
+  for (const { deviceId, addresses } of hints) {
+    if (!mayDial(deviceId) || isConnected(deviceId)) continue
+    for (const { host, port } of addresses) {
+      const name = addressName({ host, port })
+      if (next.has(name)) continue
+      // A hint that failed makes room; otherwise the first come stay, so that a flood pushes nobody out.
+      const failed =
+        count < MAX_HINTS ? undefined : [...next].find(([, one]) => one.isHint && one.failures > 0)
+      if (count >= MAX_HINTS && !failed) return next
+      if (failed && !failed[1].isDialling) next.delete(failed[0])
+      else if (failed) continue
+      else count += 1
+      const target = { host, port, deviceId, isStatic: false, isHint: true }
+      next.set(name, { ...target, failures: 0, dialNotBeforeMs: 0, isDialling: false })
+    }
+  }
+  return next
+}
+
+/** Addresses to dial now: due, of nobody who is connected; static ones first, hints last, longest waiting first. */
 export function dueDials(plan: DialPlan, situation: DialSituation): readonly Target[] {
   const targets = [...plan.values()]
   const underWay = targets.filter(target => target.isDialling).length
@@ -79,7 +119,12 @@ export function dueDials(plan: DialPlan, situation: DialSituation): readonly Tar
     return target.isStatic || situation.mayDial(target.deviceId)
   })
   due.sort((a, b) => Number(b.isStatic) - Number(a.isStatic) || a.dialNotBeforeMs - b.dialNotBeforeMs)
-  return due.slice(0, Math.max(0, Math.min(MAX_DIALS - underWay, situation.room)))
+  const untried = new Set(targets.flatMap(one => (!one.isHint && one.failures === 0 ? [one.deviceId] : [])))
+  // Where a better address of the same device was not tried yet, a hint waits.
+  const hint = due.find(one => one.isHint && !untried.has(one.deviceId))
+  const free = Math.max(0, Math.min(MAX_DIALS - underWay, situation.room))
+  const better = due.filter(one => !one.isHint).slice(0, free)
+  return hint && better.length < free && situation.hintRoom > 0 ? [...better, hint] : better
 }
 
 export type DialOutcome =
@@ -110,6 +155,10 @@ export function dialEnded(plan: DialPlan, { name, outcome, nowMs, jitter, limits
       next.delete(name)
       return next
     case 'failed': {
+      if (target.isHint && target.failures + 1 >= MAX_HINT_FAILURES) {
+        next.delete(name)
+        return next
+      }
       const waitMs = redialWaitMs(target.failures, jitter, limits)
       next.set(name, {
         ...target,
@@ -126,14 +175,28 @@ export function dialEnded(plan: DialPlan, { name, outcome, nowMs, jitter, limits
       next.set(name, {
         ...target,
         isDialling: false,
+        isHint: false,
         failures: 0,
         dialNotBeforeMs,
         deviceId,
         lastGoodAt: nowAt,
       })
-      return next
+      return forgetSurplus(next)
     }
   }
+}
+
+/** Hints that worked become known addresses; who moves about, or listens everywhere, must not fill the plan with them. */
+function forgetSurplus(plan: Map<string, Target>): DialPlan {
+  const counts = new Map<DeviceId, number>()
+  knownIn(plan).forEach(({ host, port, deviceId }, rank) => {
+    const count = (counts.get(deviceId) ?? 0) + 1
+    counts.set(deviceId, count)
+    const name = addressName({ host, port })
+    const isSurplus = count > MAX_KNOWN_OF_ONE || rank >= MAX_KNOWN_ADDRESSES
+    if (isSurplus && !plan.get(name)?.isStatic && !plan.get(name)?.isDialling) plan.delete(name)
+  })
+  return plan
 }
 
 /** Doubles from the first wait to the last; half of it is certain, half is chance. */
@@ -144,9 +207,12 @@ export function redialWaitMs(failures: number, jitter: number, limits: RedialLim
 
 /** What is worth remembering over a restart, newest first. */
 export function knownAddresses(plan: DialPlan): readonly KnownAddress[] {
+  return knownIn(plan).slice(0, MAX_KNOWN_ADDRESSES)
+}
+
+function knownIn(plan: DialPlan): readonly KnownAddress[] {
   const known: KnownAddress[] = []
   for (const { host, port, deviceId, lastGoodAt } of plan.values())
     if (deviceId && lastGoodAt !== undefined) known.push({ host, port, deviceId, lastGoodAt })
-  known.sort((a, b) => b.lastGoodAt - a.lastGoodAt)
-  return known.slice(0, MAX_KNOWN_ADDRESSES)
+  return known.sort((a, b) => b.lastGoodAt - a.lastGoodAt)
 }

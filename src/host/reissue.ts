@@ -5,29 +5,23 @@ import { join } from 'node:path'
 import type { Policy } from '../authorization/policy.ts'
 import { MeshError } from '../errors.ts'
 import { MAX_HEADS, MAX_WITHDRAWN, signManifest } from '../identity/manifest.ts'
-import { ed25519, publicKeyOf } from '../identity/signature.ts'
+import { ed25519 } from '../identity/signature.ts'
 import { type AnyBody, decodeBody, type EventName, type EventRef } from '../log/body.ts'
 import { eventsOf } from '../log/event.ts'
-import { type EventHash, hex, type LogId, type TokenRef, unhex } from '../units.ts'
-import { type IdentityFile, readIdentity, readText, writeIdentity } from './identity-files.ts'
+import { type EventHash, type LogId, type TokenRef, unhex } from '../units.ts'
+import { hasIdentity, type IdentityFile, readIdentity, writeIdentity } from './identity-files.ts'
 import { ISSUER_FOLDER, type Operator } from './operator.ts'
 import { certifyByRoot } from './site-birth.ts'
+import type { Unlock } from './unlock.ts'
 import { upkeepOf } from './upkeep.ts'
 
 const NEXT_FOLDER = 'next'
 
-/** Refuses a file that does not hold the root of this site. */
-export async function readRoot(file: string, rootKey: string): Promise<Uint8Array> {
-  const text = (await readText(file, 'the root key of the site is needed here; bring it')).trim()
-  const seed = /^[0-9a-f]{64}$/.test(text) ? unhex(text) : undefined
-  if (!seed || hex(publicKeyOf(seed)) !== rootKey)
-    throw new MeshError('CONFIG_INVALID', `${file} is not the root key of this site`)
-  return seed
-}
-
 export type Reissue = {
   readonly siteDir: string
   readonly rootSeed: Uint8Array
+  /** Of the operator's folder. */
+  readonly unlock?: Unlock
   readonly nowAt: number
   /** Heads of the old issuer's logs that nodes hold and this folder does not: a folder from a backup lacks some. */
   readonly alsoHeld: readonly EventRef[]
@@ -35,7 +29,7 @@ export type Reissue = {
 
 /** Written by the old issuer, as its last words; the folder is the new one's when resolved. */
 export async function reissue(operator: Operator, reissuing: Reissue): Promise<void> {
-  const { siteDir, rootSeed, nowAt, alsoHeld } = reissuing
+  const { siteDir, nowAt, alsoHeld, rootSeed, unlock } = reissuing
   const { certificate } = operator
   const dir = join(siteDir, ISSUER_FOLDER)
   const fresh = await nextIdentity(operator, join(dir, NEXT_FOLDER), reissuing)
@@ -64,7 +58,7 @@ export async function reissue(operator: Operator, reissuing: Reissue): Promise<v
     ...{ version, siteId: certificate.siteId, issuedAt: nowAt, withdrawn },
   })
   await operator.record([{ name: 'site_manifest', body: { version, manifest } }])
-  await writeIdentity(dir, fresh)
+  await writeIdentity(dir, fresh, unlock)
   await rm(join(dir, NEXT_FOLDER), { recursive: true })
 }
 
@@ -72,19 +66,19 @@ export async function reissue(operator: Operator, reissuing: Reissue): Promise<v
 async function nextIdentity(
   { site, identity, certificate }: Operator,
   dir: string,
-  { rootSeed, nowAt }: Reissue,
+  { rootSeed, nowAt, unlock }: Reissue,
 ): Promise<IdentityFile> {
-  const begun = await readIdentity(dir).catch(() => undefined)
-  if (begun) return begun
+  if (await hasIdentity(dir)) return await readIdentity(dir, unlock)
   const serial = Math.max(nowAt, certificate.serial + 1)
   const born = certifyByRoot({ site, rootSeed, nowAt: serial }, 'issuer', 'issuer')
   const fresh: IdentityFile = {
     ...born,
     ...(identity.siteKey !== undefined && { siteKey: identity.siteKey }),
+    ...(identity.storeKeys && { storeKeys: identity.storeKeys }),
     // The logs of those before it stay readable.
     certificates: [...identity.certificates, ...born.certificates],
   }
-  await writeIdentity(dir, fresh)
+  await writeIdentity(dir, fresh, unlock)
   return fresh
 }
 

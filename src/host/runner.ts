@@ -2,14 +2,14 @@
 // it, and closed in the opposite one: after a stop, and after a start that failed half way.
 import { join } from 'node:path'
 import { type ApiDeps, openApi } from '../api/server.ts'
-import { decideFor } from '../card.ts'
-import { type HostPort, type NodeConfig, parseHostPort, parseNodeConfig } from '../config.ts'
+import { cardContext, decideFor, explain } from '../card.ts'
+import { type NodeConfig, parseNodeConfig } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
 import { createRoster } from '../identity/roster.ts'
 import { ed25519 } from '../identity/signature.ts'
 import { type Node, type NodeDeps, startNode } from '../node.ts'
 import { type Central, openCentral } from '../ocpp/central.ts'
-import type { Logger, Network } from '../ports.ts'
+import type { Logger } from '../ports.ts'
 import type { Documents } from '../store/documents.ts'
 import { lockDirectory } from '../store/lock.ts'
 import { hex, unhex } from '../units.ts'
@@ -17,12 +17,23 @@ import { SW_VERSION } from '../version.ts'
 import { type Closers, createClosers } from './closers.ts'
 import { openDisk } from './disk.ts'
 import { mendDocuments, openCheckedDocuments } from './document-check.ts'
-import { type IdentityFile, readIdentity, readText, siteIdIn, writeSecret } from './identity-files.ts'
+import { type Doors, lateChargePoints, lateNetwork } from './doors.ts'
+import {
+  type IdentityFile,
+  readIdentity,
+  readText,
+  siteIdIn,
+  storeKeysIn,
+  writeSecret,
+} from './identity-files.ts'
+import { address, listening } from './listening.ts'
 import { openNetwork } from './network.ts'
 import { API_FILE, NODE_FILE } from './node-files.ts'
 import { knownAddresses, type UplinkBook, uplinkBook } from './node-memory.ts'
 import { breathe, systemClock, systemLogger, systemRandom } from './system.ts'
-import { createKeyRing, createTokens, stretchingOf, type Tokens } from './tokens.ts'
+import { createKeyRing, createTokens, type KeyRing, stretchingOf, type Tokens } from './tokens.ts'
+import { NOTHING_CHOSEN, type Unlock } from './unlock.ts'
+import { clockTrouble, validityTrouble } from './validity.ts'
 
 const TICK_MS = 1000
 
@@ -31,15 +42,19 @@ export type RunningNode = {
   readonly apiUrl: string
   readonly ocppUrl: string
   readonly meshAddresses: readonly string[]
+  /** What is wrong with clock or certificate; the node runs all the same, and its chargers are served. */
+  readonly warnings: readonly string[]
   readonly close: () => Promise<void>
 }
 
-/** Refuses with CONFIG_INVALID, NETWORK_FAILED or the store's own codes; then nothing of it stays open. */
-export async function runNode(dir: string): Promise<RunningNode> {
+/** Refuses with CONFIG_INVALID, KEY_REFUSED, NETWORK_FAILED or the store's own codes; then nothing of it stays open. */
+export async function runNode(dir: string, unlock: Unlock = NOTHING_CHOSEN): Promise<RunningNode> {
   const configFile = join(dir, NODE_FILE)
   const config = parseNodeConfig(configFile, await readText(configFile, '`chargemesh node join` makes one'))
-  const identity = await readIdentity(dir)
+  const identity = await readIdentity(dir, unlock)
   const logger = systemLogger(config.log.level, identity.name)
+  if (unlock.isChosen && !identity.isSealed)
+    logger.warn('a key is given, but nothing is encrypted: stop the node and run `chargemesh keys encrypt`')
   const closers = createClosers(logger)
   try {
     return await open({ dir, config, identity, logger, closers })
@@ -64,13 +79,15 @@ async function open(setting: Setting): Promise<RunningNode> {
   const disk = openDisk(dir)
   closers.push('disk', () => disk.close())
   const self = ownIdentity(setting)
-  const documents = await openCheckedDocuments(dir, self.clock.wallMs(), logger)
+  const storeKeys = storeKeysIn(identity)
+  const documents = await openCheckedDocuments({ dir, keys: storeKeys }, self.clock.wallMs(), logger)
   closers.push('documents', () => documents.settled().finally(() => documents.close()))
   // The node and its doors know each other; doors that open later stand behind these until then.
   const doors: Doors = {}
   const node = await startNode({
     ...self,
     disk,
+    storeKeys,
     documents,
     network: lateNetwork(doors),
     chargePoints: lateChargePoints(doors),
@@ -81,11 +98,11 @@ async function open(setting: Setting): Promise<RunningNode> {
     breathe,
   })
   closers.push('node', () => node.stop())
-  const network = await openMesh(setting, self, node)
-  doors.network = network
-  closers.push('mesh', () => network.close())
   const view = () => node.ledger().view()
   const ring = createKeyRing(identity, self.certificate.deviceId, view)
+  const network = await openMesh(setting, self, { node, ring })
+  doors.network = network
+  closers.push('mesh', () => network.close())
   const tokens = createTokens({
     ...{ stretching: stretchingOf(identity), keys: ring.keys, policy: () => view().policy },
   })
@@ -112,6 +129,11 @@ async function open(setting: Setting): Promise<RunningNode> {
   const ticking = setInterval(() => node.tick(), TICK_MS)
   closers.push('ticks', () => clearInterval(ticking))
   startMending(setting, documents, node)
+  const nowAt = self.clock.wallMs()
+  const newest = node.ledger().ownCertificate()
+  const troubles = [clockTrouble(newest, nowAt), validityTrouble(newest, nowAt)]
+  const warnings = troubles.flatMap(trouble => trouble?.says ?? [])
+  for (const says of warnings) logger.warn('node runs, with a warning', { says })
   const scheme = config.ocpp.tlsKeyFile === undefined ? 'ws' : 'wss'
   logger.info('node runs', { recovered: node.health().recovered, ocppPort: central.port, api: apiUrl })
   return {
@@ -119,6 +141,7 @@ async function open(setting: Setting): Promise<RunningNode> {
     apiUrl,
     ocppUrl: `${scheme}://${address(config.ocpp.listen).host}:${central.port}/ocpp`,
     meshAddresses: network.addresses(),
+    warnings,
     close: closers.unwind,
   }
 }
@@ -149,11 +172,16 @@ function ownIdentity({ dir, identity }: Setting): Self {
   for (const encoded of identity.certificates) roster.enrol(unhex(encoded))
   const certificate = roster.all().at(-1)
   if (!certificate)
-    throw new MeshError('CERTIFICATE_INVALID', `${dir}: the certificate is not one of this site`)
+    throw new MeshError(
+      'CERTIFICATE_INVALID',
+      `${dir}: the certificate is not one of this site; \`chargemesh doctor\` says what to do`,
+    )
   return { roster, signatures, certificate, logKey: unhex(identity.keys.logKey), clock, random }
 }
 
-async function openMesh({ dir, config, identity, logger }: Setting, self: Self, node: Node) {
+type Knowing = { readonly node: Node; readonly ring: KeyRing }
+
+async function openMesh({ dir, config, identity, logger }: Setting, self: Self, { node, ring }: Knowing) {
   const { peerKey, sealKey } = identity.keys
   const { roster, signatures, clock, random, logKey } = self
   return await openNetwork({
@@ -164,6 +192,7 @@ async function openMesh({ dir, config, identity, logger }: Setting, self: Self, 
     staticPeers: config.mesh.peers.map(address),
     lastKnown: knownAddresses(dir, logger),
     maxPeers: config.mesh.maxPeers,
+    ...(config.mesh.discovery === 'on' && { finding: { siteKeys: () => ring.keys().toReversed() } }),
     isRevoked: certificate => node.ledger().isVoid(certificate),
     onPeer: peer => node.mesh({ kind: 'peer', peer }),
     onPeerGone: peer => node.mesh({ kind: 'gone', peer }),
@@ -206,27 +235,20 @@ async function openPlane(
   const { node } = plane
   const token = hex(self.random.bytes(24))
   const mayCharge: ApiDeps['mayCharge'] = (chargerId, tokenRef) => {
-    const nowAt = self.clock.wallMs()
-    const ledger = node.ledger()
-    const context = {
-      view: ledger.view(),
-      nowAt,
-      policyAgeMs: ledger.policyAgeMs(nowAt),
-      self: self.certificate.deviceId,
-      statusOf: () => undefined,
-      heartbeatS: config.ocpp.heartbeatS,
-      seal: () => undefined,
-      aliases: tokens.aliases,
-    }
-    return decideFor(context, chargerId, tokenRef)
+    const times = { wallMs: self.clock.wallMs(), monotonicMs: self.clock.monotonicMs() }
+    const context = cardContext(node.ledger(), times, tokens.aliases)
+    const decision = decideFor(context, chargerId, tokenRef)
+    return { allowed: decision.allowed, reason: explain(decision, context.knownSince) }
   }
   const api = await listening('api.listen', config.api.listen, listen =>
     openApi({
       ...plane,
       roster: self.roster,
+      self: self.certificate.deviceId,
       clock: self.clock,
       name: identity.name,
       mayCharge,
+      aliases: tokens.aliases,
       addUplink: async one => node.setUplinks(await uplinks.add(one)),
       listen,
       token,
@@ -238,34 +260,6 @@ async function openPlane(
   return api.url
 }
 
-const WHY_NOT: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another program listens there already',
-  EADDRNOTAVAIL: 'this machine has no such address',
-  EACCES: 'the system does not allow this user to listen there',
-}
-
-/** Opens a server; a port that cannot be had is a setting to be changed, and is named with its field. */
-async function listening<T>(
-  field: string,
-  text: string,
-  openAt: (listen: HostPort) => Promise<T>,
-): Promise<T> {
-  try {
-    return await openAt(address(text))
-  } catch (error) {
-    const { code, cause } = error as { code?: string; cause?: { code?: string } }
-    const why = WHY_NOT[cause?.code ?? code ?? '']
-    if (why === undefined) throw error
-    throw new MeshError('CONFIG_INVALID', `${field}: cannot listen on ${text}: ${why}`, error)
-  }
-}
-
-function address(text: string): HostPort {
-  const parsed = parseHostPort(text)
-  if (!parsed) throw new MeshError('CONFIG_INVALID', `${text} is not host:port`)
-  return parsed
-}
-
 async function tlsOf(config: NodeConfig): Promise<{ tls?: { key: string; cert: string } }> {
   const { tlsKeyFile, tlsCertFile } = config.ocpp
   if (tlsKeyFile === undefined || tlsCertFile === undefined) return {}
@@ -274,25 +268,5 @@ async function tlsOf(config: NodeConfig): Promise<{ tls?: { key: string; cert: s
       key: await readText(tlsKeyFile, 'ocpp.tlsKeyFile'),
       cert: await readText(tlsCertFile, 'ocpp.tlsCertFile'),
     },
-  }
-}
-
-type Doors = { network?: Network; central?: Central; tokens?: Tokens }
-
-function lateNetwork(doors: Doors): Network {
-  return {
-    send: (to, message) => doors.network?.send(to, message),
-    peers: () => doors.network?.peers() ?? [],
-    ban: (peer, banMs, reason) => doors.network?.ban(peer, banMs, reason),
-    traffic: () => doors.network?.traffic() ?? { receivedBytes: 0, sentBytes: 0 },
-  }
-}
-
-function lateChargePoints(doors: Doors): NodeDeps['chargePoints'] {
-  return {
-    connected: () => doors.central?.connected() ?? [],
-    command: async (id, command) =>
-      (await doors.central?.command(id, command)) ?? { kind: 'unreachable', reason: 'the node is starting' },
-    disconnect: (id, reason) => doors.central?.disconnect(id, reason),
   }
 }

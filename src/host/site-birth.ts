@@ -21,18 +21,23 @@ import { hex, sameBytes, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import { openDisk } from './disk.ts'
 import {
-  IDENTITY_FILE,
+  drawStoreKeys,
+  hasIdentity,
   type IdentityFile,
   ROOT_FILE,
   SITE_FILE,
   type SiteFile,
   siteIdIn,
+  storeKeysIn,
   writeIdentity,
+  writeRoot,
   writeSecret,
 } from './identity-files.ts'
 import { NODE_FILE } from './node-files.ts'
 import { ISSUER_FOLDER, type Operator } from './operator.ts'
+import { FIRST_SHARE_FILE, type Sharing, writeShares } from './root-shares.ts'
 import { systemRandom } from './system.ts'
+import type { Unlock } from './unlock.ts'
 import { DAY_MS, LEEWAY_MS, NODE_DAYS, upkeepOf } from './upkeep.ts'
 
 const ISSUER_DAYS = 90
@@ -43,11 +48,22 @@ const TOKEN_COST = 4096
 export const CLOUD_FOLDER = 'cloud'
 export const REVOKER_FOLDER = 'revoker'
 
-export type NewSite = { readonly name: string; readonly currency: string; readonly nowAt: number }
+export type NewSite = {
+  readonly name: string
+  readonly currency: string
+  readonly nowAt: number
+  /** Encrypts all secrets of the new site. */
+  readonly unlock?: Unlock
+  /** Instead of one root key. */
+  readonly sharing?: Sharing | undefined
+}
 
 /** Makes a site folder. Refuses one that exists: a root key is never overwritten. */
-export async function createSite(dir: string, { name, currency, nowAt }: NewSite): Promise<SiteFile> {
-  if (await exists(join(dir, ROOT_FILE))) {
+export async function createSite(
+  dir: string,
+  { name, currency, nowAt, unlock, sharing }: NewSite,
+): Promise<SiteFile> {
+  if ((await exists(join(dir, ROOT_FILE))) || (await exists(join(dir, FIRST_SHARE_FILE)))) {
     throw new MeshError('CONFIG_INVALID', `${dir} already holds a site; a root key is never overwritten`)
   }
   const random = systemRandom()
@@ -66,11 +82,17 @@ export async function createSite(dir: string, { name, currency, nowAt }: NewSite
   await writeSecret(join(dir, SITE_FILE), `${JSON.stringify(site, null, 2)}\n`)
   const siteKey = hex(random.bytes(32))
   const born = { site, rootSeed, nowAt }
-  await writeIdentity(join(dir, ISSUER_FOLDER), { ...certifyByRoot(born, 'issuer', 'issuer'), siteKey })
-  await writeIdentity(join(dir, REVOKER_FOLDER), { ...certifyByRoot(born, 'revoker', 'revoker'), siteKey })
-  await writeIdentity(join(dir, CLOUD_FOLDER), certifyByRoot(born, 'cloud', 'cloud'))
+  const [issuer, revoker, cloud] = [
+    certifyByRoot(born, 'issuer', 'issuer'),
+    certifyByRoot(born, 'revoker', 'revoker'),
+    certifyByRoot(born, 'cloud', 'cloud'),
+  ]
+  await writeIdentity(join(dir, ISSUER_FOLDER), { ...issuer, siteKey, ...drawStoreKeys(unlock) }, unlock)
+  await writeIdentity(join(dir, REVOKER_FOLDER), { ...revoker, siteKey, ...drawStoreKeys(unlock) }, unlock)
+  await writeIdentity(join(dir, CLOUD_FOLDER), cloud, unlock)
   // Last: a folder with a root key is a whole site.
-  await writeSecret(join(dir, ROOT_FILE), `${hex(rootSeed)}\n`)
+  if (sharing) await writeShares(dir, rootSeed, { ...sharing, siteId: site.siteId })
+  else await writeRoot(dir, rootSeed, unlock)
   return site
 }
 
@@ -118,7 +140,7 @@ export type NewNode = { readonly name: string; readonly nowAt: number }
 export async function createNode(
   operator: Operator,
   dir: string,
-  node: NewNode & { readonly settings: string },
+  node: NewNode & { readonly settings: string; readonly unlock?: Unlock },
 ): Promise<Certificate> {
   await requireVacant(dir)
   const keys = drawKeys(systemRandom().bytes)
@@ -128,7 +150,7 @@ export async function createNode(
 
 /** Refuses a folder that holds an identity: keys are never overwritten. */
 export async function requireVacant(dir: string): Promise<void> {
-  if (await exists(join(dir, IDENTITY_FILE)))
+  if (await hasIdentity(dir))
     throw new MeshError('CONFIG_INVALID', `${dir} already holds an identity; choose an empty folder`)
 }
 
@@ -176,19 +198,21 @@ type Installing = AdmissionFile & {
   readonly keys: DeviceKeys
   /** The text of its settings file. */
   readonly settings: string
+  /** Encrypts its secrets and its store. */
+  readonly unlock?: Unlock
 }
 
 /** Writes a node's folder: it knows the site's policy from its first boot, before it has met another one. */
 export async function installNode(dir: string, node: Installing): Promise<Certificate> {
-  const { name, site, keys, certificates, siteKey } = node
+  const { name, site, keys, certificates, siteKey, unlock } = node
   const own = ownIn(node)
+  const store = drawStoreKeys(unlock)
   await mkdir(dir, { recursive: true })
-  await seedJournal(dir, node, own)
+  await seedJournal(dir, { ...node, ...store }, own)
   await writeSecret(join(dir, NODE_FILE), node.settings)
   // Last: a folder with an identity is a whole node.
-  await writeIdentity(dir, {
-    ...{ version: 1, name, site, keys: hexKeys(keys), certificates: [...certificates], siteKey },
-  })
+  const identity = { name, site, keys: hexKeys(keys), certificates: [...certificates], siteKey, ...store }
+  await writeIdentity(dir, { version: 1, ...identity }, unlock)
   return own.certificate
 }
 
@@ -214,7 +238,7 @@ function ownIn({ site, certificates, keys }: Installing): Own {
 
 async function seedJournal(
   dir: string,
-  { keys, submission }: Installing,
+  { keys, submission, storeKeys }: Installing & Pick<IdentityFile, 'storeKeys'>,
   { roster, certificate }: Own,
 ): Promise<void> {
   const ledger = createLedger({
@@ -226,7 +250,7 @@ async function seedJournal(
     swVersion: SW_VERSION,
   })
   const disk = openDisk(dir)
-  const { journal } = await openJournal(disk, held => ledger.recover(held))
+  const { journal } = await openJournal(disk, held => ledger.recover(held), storeKeysIn({ storeKeys }))
   for (const one of submission.certificates) ledger.enrol(one)
   for (const segment of submission.segments) ledger.admit(segment, { wallMs: 0, monotonicMs: 0 })
   for (const object of submission.objects) ledger.admitObject(object)

@@ -30,21 +30,19 @@ import {
   siteId,
   tokenRef,
 } from './fields.ts'
+import {
+  ALLOWED,
+  BOOT_REASONS,
+  CLOCK_QUALITIES,
+  PAUSE_STATES,
+  STORE_STATES,
+  TIERS,
+  WHITELIST,
+} from './words.ts'
 
 /** A place in a log; with the hash it names one event for ever. */
 export const EVENT_REF = record({ logId, seq: uint, hash: eventHash })
 export type EventRef = Value<typeof EVENT_REF>
-
-export const CLOCK_QUALITIES = ['none', 'rtc', 'peerMedian', 'cloud', 'ntp', 'gnss'] as const
-export const BOOT_REASONS = ['start', 'rotate', 'reopen', 'unknown'] as const
-export const STORE_STATES = ['intact', 'lossy', 'fresh'] as const
-/** OCPI 2.2.1, 12.4.4 WhitelistType: may a card be accepted without asking its operator? */
-export const WHITELIST = ['ALWAYS', 'ALLOWED', 'ALLOWED_OFFLINE', 'NEVER'] as const
-/** OCPI 2.2.1, 12.4.1 AllowedType. */
-export const ALLOWED = ['ALLOWED', 'BLOCKED', 'EXPIRED', 'NO_CREDIT', 'NOT_ALLOWED'] as const
-/** How fresh the policy was when a decision was taken (PROTOCOL 2.3). */
-export const TIERS = ['FULL', 'NORMAL', 'REDUCED', 'ALLOWLIST'] as const
-export const PAUSE_STATES = ['charging', 'paused', 'suspendedEv', 'suspendedEvse'] as const
 
 /** A card that was revoked more often can never be granted again: it is time for a new one. */
 export const MAX_SUPERSEDED = 16
@@ -207,6 +205,9 @@ export const BODIES = {
     connectors: uint,
     zone: optional(text(48)),
     withdrawn: bool,
+    /** OCPI ConnectorType where all its connectors are of one, and the most that one of them gives: cards may be bound to both. */
+    connectorType: optional(text(24)),
+    maxPowerW: optional(uint),
   }),
   /** Another key for card references, for each device that may hold it: sealed to its sealKey. */
   site_key: record({ keyId: bytes(8, 8), boxes: listOf(KEY_BOX, MAX_KEY_BOXES) }),

@@ -2,6 +2,7 @@
 // then says nothing: a wrong confirmation would make the charger forget what nobody recorded.
 import { assertNever } from '../errors.ts'
 import type { Allowed, ChargerAnswer } from '../ports.ts'
+import type { TokenRef } from '../units.ts'
 import type { Draft } from './v16.ts'
 
 export type Payload = Readonly<Record<string, unknown>>
@@ -22,12 +23,10 @@ export function confirmation(
       if (answer.kind === 'booted') return { currentTime: instantText(answer.nowAt) ?? instantText(0) }
       return answer.kind === 'noted' ? { currentTime: instantText(nowAt) ?? instantText(0) } : undefined
     case 'authorize':
-      return answer.kind === 'authorized'
-        ? { idTagInfo: idTagInfo(answer.allowed, answer.expiresAt) }
-        : undefined
+      return answer.kind === 'authorized' ? { idTagInfo: idTagInfo(answer.allowed, answer) } : undefined
     case 'start':
       return answer.kind === 'started' && isTransactionId(answer.transactionId)
-        ? { transactionId: answer.transactionId, idTagInfo: idTagInfo(answer.allowed) }
+        ? { transactionId: answer.transactionId, idTagInfo: idTagInfo(answer.allowed, answer) }
         : undefined
     case 'stop':
       return answer.kind === 'stopped' || answer.kind === 'noted' ? {} : undefined
@@ -51,9 +50,18 @@ function isTransactionId(id: number): boolean {
   return Number.isInteger(id) && id > 0 && id <= MAX_TRANSACTION_ID
 }
 
-function idTagInfo(allowed: Allowed, expiresAt?: number): Payload {
-  const expiryDate = expiresAt === undefined ? undefined : instantText(expiresAt)
-  return { status: STATUS[allowed], ...(expiryDate ? { expiryDate } : {}) }
+function idTagInfo(allowed: Allowed, about: { expiresAt?: number; groupRef?: TokenRef }): Payload {
+  const expiryDate = about.expiresAt === undefined ? undefined : instantText(about.expiresAt)
+  return {
+    status: STATUS[allowed],
+    ...(expiryDate ? { expiryDate } : {}),
+    ...(about.groupRef === undefined ? {} : { parentIdTag: parentIdTag(about.groupRef) }),
+  }
+}
+
+/** Chargers compare it with that of the card that ends a session, and nothing else; an IdToken has 20 characters. */
+export function parentIdTag(groupRef: TokenRef): string {
+  return groupRef.slice(0, 20)
 }
 
 const STATUS: Readonly<Record<Allowed, string>> = {

@@ -19,6 +19,8 @@ export type Objects = {
   /** The newest epoch of the cloud that an ack or the cloud itself has named; 0 for none. */
   readonly cloudEpoch: () => number
   readonly sawCloud: (epoch: number) => void
+  /** The newest time that an operator or the cloud has signed; what nodes say of the time proves nothing. */
+  readonly signedAt: () => number
 }
 
 export function createObjects(): Objects {
@@ -27,6 +29,7 @@ export function createObjects(): Objects {
   const kinds = new Map<ObjectKind, Map<ObjectName, SignedObject>>()
   let changes = 0
   let cloudEpoch = 0
+  let signedAt = 0
   const sawCloud = (epoch: number): void => {
     if (epoch <= cloudEpoch) return
     cloudEpoch = epoch
@@ -46,6 +49,7 @@ export function createObjects(): Objects {
       if (before ? before.object.version >= object.version : held.size >= MAX_OBJECTS) return false
       changes += 1
       if (object.kind === 'ack') cloudEpoch = Math.max(cloudEpoch, object.body.cloudEpoch)
+      if (object.kind !== 'uplink') signedAt = Math.max(signedAt, object.body.issuedAt)
       held.set(object.name, { object, changedAt: changes })
       timeline.push({ object, changedAt: changes })
       if (timeline.length > 2 * held.size + MIN_TIMELINE)
@@ -68,6 +72,6 @@ export function createObjects(): Objects {
       return changed.reverse()
     },
     changes: () => changes,
-    ...{ sawCloud, cloudEpoch: () => cloudEpoch },
+    ...{ sawCloud, cloudEpoch: () => cloudEpoch, signedAt: () => signedAt },
   }
 }

@@ -7,6 +7,7 @@ import { type Doc, encodeStateAsUpdate, mergeUpdates } from 'yjs'
 import { reasonOf } from '../errors.ts'
 import { claimFolder } from './claim.ts'
 import { levelError } from './level-error.ts'
+import type { StoreKeys } from './sealing.ts'
 import { wrappedEncoding } from './value.ts'
 
 export type Documents = {
@@ -37,9 +38,12 @@ type Persistence = Pick<
   'storeUpdate' | 'getYDoc' | 'getAllDocNames' | 'flushDocument' | 'destroy'
 >
 
-/** Rejects with STORE_LOCKED, STORE_CORRUPT, STORE_FULL or STORE_FAILED when the directory cannot be opened. */
-export async function openDocuments(location: DocumentsLocation): Promise<Documents> {
-  return documentsOver(await openPersistence(location))
+/**
+ * Rejects with STORE_LOCKED, STORE_CORRUPT, STORE_FULL or STORE_FAILED when the directory cannot be opened. With keys, values
+ * are sealed; the names of documents and the numbers of their updates are LevelDB's keys, and stay readable.
+ */
+export async function openDocuments(location: DocumentsLocation, keys: StoreKeys = []): Promise<Documents> {
+  return documentsOver(await openPersistence(location, keys))
 }
 
 /** The store over an opened y-leveldb, or over something that fails like it. */
@@ -190,15 +194,22 @@ function wholeUpdate(doc: Doc, onGap: () => void): Uint8Array | undefined {
 }
 
 /** Either library is loaded only when asked for: a simulation needs no native code. */
-async function openPersistence(location: DocumentsLocation): Promise<LeveldbPersistence> {
+async function openPersistence(location: DocumentsLocation, keys: StoreKeys): Promise<LeveldbPersistence> {
+  const encoding = wrappedEncoding(keys)
   if (typeof location !== 'string') {
     const { MemoryLevel } = await import('memory-level')
-    const { persistence } = persistWith(options => new MemoryLevel(options), 'memory')
+    const { persistence } = persistWith(
+      options => new MemoryLevel({ ...options, valueEncoding: encoding }),
+      'memory',
+    )
     return persistence
   }
   const { ClassicLevel } = await import('classic-level')
   const claim = await claimFolder(location)
-  const { db, persistence } = persistWith(options => new ClassicLevel(location, options), location)
+  const { db, persistence } = persistWith(
+    options => new ClassicLevel(location, { ...options, valueEncoding: encoding }),
+    location,
+  )
   try {
     await db.open()
   } catch (error) {
@@ -210,11 +221,11 @@ async function openPersistence(location: DocumentsLocation): Promise<LeveldbPers
   return persistence
 }
 
-type WrappedOptions = { readonly keyEncoding: never; readonly valueEncoding: typeof wrappedEncoding }
+type WrappedOptions = { readonly keyEncoding: never }
 
 /**
  * y-leveldb makes its own database, with `new` on what we pass and with its own encodings. A function that returns an
- * object may stand there, so we keep the database in hand and put our wrapping in the place of its identity encoding.
+ * object may stand there, so we keep the database in hand, and `make` puts our wrapping in the place of its identity encoding.
  */
 function persistWith<D extends object>(
   make: (options: WrappedOptions) => D,
@@ -223,7 +234,7 @@ function persistWith<D extends object>(
   let made: D | undefined
   function Level(_location: string, options: LevelOptions): D {
     // `never`: its array keys do not fit the key type that the level packages infer from an encoding's name.
-    made = make({ keyEncoding: options.keyEncoding as never, valueEncoding: wrappedEncoding })
+    made = make({ keyEncoding: options.keyEncoding as never })
     return made
   }
   const persistence = new LeveldbPersistence(location, { Level })

@@ -6,7 +6,8 @@
 import { MeshError, reasonOf } from '../errors.ts'
 import type { Disk } from '../ports.ts'
 import { concatBytes } from '../units.ts'
-import { encodeFrame, type JournalRecord } from './frame.ts'
+import { frameBytes, frameOf, type JournalRecord, plainOf } from './frame.ts'
+import { type Sealer, type StoreKeys, sealerOf } from './sealing.ts'
 import { type Hole, SEGMENT_HEADER, type SegmentScan, scanSegment } from './segment.ts'
 
 export type Journal = {
@@ -46,19 +47,21 @@ const SEGMENT_NAME = /^\d{8}\.cmj$/
 /**
  * Reads everything, gives each record in order to `onRecord`, and only then hands out a journal to append to: the verdict
  * of the scan is known before anything is added. One file is in memory at a time. What is delivered is durable, even when
- * a process before us wrote it and died before its flush. Rejects when the disk does or when `onRecord` throws.
+ * a process before us wrote it and died before its flush. Rejects when the disk does or when `onRecord` throws. With keys,
+ * what is written is sealed; what was written in the clear before stays so, and is read all the same.
  */
 export async function openJournal(
   disk: Disk,
   onRecord: (record: JournalRecord) => void | Promise<void>,
+  keys: StoreKeys = [],
 ): Promise<{ readonly journal: Journal; readonly scan: JournalScan }> {
-  const names = (await disk.list(JOURNAL_FOLDER)).filter(name => SEGMENT_NAME.test(name))
+  const names = await segmentNames(disk)
   const lastName = names.at(-1)
   const tally = { holes: [] as Damage[], lostBytes: 0, tornBytes: 0, recordCount: 0, sizeBytes: 0 }
   let tail: Tail = { number: 1, bytes: 0, uncut: false }
   for (const name of names) {
     const bytes = (await disk.read(pathOf(name))) ?? new Uint8Array()
-    const segment = scanSegment(bytes)
+    const segment = scanSegment(bytes, sealerFor(keys, name))
     const tailBytes = bytes.length - segment.goodEnd
     const holes: Hole[] = [...segment.holes]
     if (name === lastName) tail = await secureTail(disk, { name, bytes, segment })
@@ -79,7 +82,7 @@ export async function openJournal(
   const { holes: damaged, lostBytes, tornBytes, recordCount, sizeBytes } = tally
   const whole = names.length === 0 ? 'fresh' : tornBytes > 0 ? 'torn' : 'intact'
   const state = damaged.length > 0 ? 'damaged' : whole
-  const journal = startJournal(new SegmentWriter(disk, tail, sizeBytes))
+  const journal = startJournal(new SegmentWriter({ disk, keys }, tail, sizeBytes))
   return { journal, scan: { state, damaged, lostBytes, tornBytes, recordCount } }
 }
 
@@ -110,11 +113,15 @@ async function secureTail(disk: Disk, last: LastFile): Promise<Tail> {
   return isDamaged ? { number: number + 1, bytes: 0, uncut: false } : { number, bytes: good.length, uncut }
 }
 
+export async function segmentNames(disk: Disk): Promise<readonly string[]> {
+  return (await disk.list(JOURNAL_FOLDER)).filter(name => SEGMENT_NAME.test(name))
+}
+
 function goodPart(bytes: Uint8Array, goodEnd: number): Uint8Array {
   return goodEnd === 0 ? SEGMENT_HEADER : bytes.subarray(0, goodEnd)
 }
 
-function pathOf(name: string): string {
+export function pathOf(name: string): string {
   return `${JOURNAL_FOLDER}/${name}`
 }
 
@@ -122,13 +129,24 @@ function nameOf(number: number): string {
   return `${String(number).padStart(8, '0')}.cmj`
 }
 
+/** Each file has a key of its own, so that no key ever seals more than fits a file (sealing.ts). */
+export function sealerFor(keys: StoreKeys, name: string): Sealer | undefined {
+  return sealerOf(keys, pathOf(name))
+}
+
+type Place = { readonly disk: Disk; readonly keys: StoreKeys }
+
 class SegmentWriter {
   readonly #disk: Disk
+  readonly #keys: StoreKeys
+  #sealer: Sealer | undefined
   #tail: Tail
   #totalBytes: number
 
-  constructor(disk: Disk, tail: Tail, totalBytes: number) {
+  constructor({ disk, keys }: Place, tail: Tail, totalBytes: number) {
     this.#disk = disk
+    this.#keys = keys
+    this.#sealer = sealerFor(keys, nameOf(tail.number))
     this.#tail = tail
     this.#totalBytes = totalBytes
   }
@@ -137,12 +155,17 @@ class SegmentWriter {
     return this.#totalBytes
   }
 
+  /** What these records will take on the disk. */
+  bytesOf(plains: readonly Uint8Array[]): number {
+    return plains.reduce((sum, plain) => sum + frameBytes(plain, this.#keys.length > 0), 0)
+  }
+
   /** Durable when it resolves; after a rejection this writer must not be used again. */
-  async write(frames: Uint8Array): Promise<void> {
+  async write(plains: readonly Uint8Array[]): Promise<void> {
     if (this.#tail.uncut) await this.#cut()
-    const isFull = this.#tail.bytes + frames.length > SEGMENT_BYTES
-    if (isFull) this.#tail = { number: this.#tail.number + 1, bytes: 0, uncut: false }
-    const bytes = this.#tail.bytes === 0 ? concatBytes([SEGMENT_HEADER, frames]) : frames
+    if (this.#tail.bytes + this.bytesOf(plains) > SEGMENT_BYTES) this.#turnOver()
+    const frames = plains.map(plain => frameOf(plain, this.#sealer))
+    const bytes = concatBytes(this.#tail.bytes === 0 ? [SEGMENT_HEADER, ...frames] : frames)
     const path = pathOf(nameOf(this.#tail.number))
     await this.#disk.append(path, bytes)
     await this.#disk.sync(path)
@@ -150,16 +173,22 @@ class SegmentWriter {
     this.#totalBytes += bytes.length
   }
 
+  #turnOver(): void {
+    this.#tail = { number: this.#tail.number + 1, bytes: 0, uncut: false }
+    this.#sealer = sealerFor(this.#keys, nameOf(this.#tail.number))
+  }
+
   async #cut(): Promise<void> {
     const path = pathOf(nameOf(this.#tail.number))
     const bytes = (await this.#disk.read(path)) ?? new Uint8Array()
-    await this.#disk.replace(path, goodPart(bytes, scanSegment(bytes).goodEnd))
+    await this.#disk.replace(path, goodPart(bytes, scanSegment(bytes, this.#sealer).goodEnd))
     this.#tail = { ...this.#tail, uncut: false }
   }
 }
 
 type Waiting = {
-  readonly frames: Uint8Array
+  readonly plains: readonly Uint8Array[]
+  readonly bytes: number
   readonly resolve: () => void
   readonly reject: (error: MeshError) => void
 }
@@ -180,11 +209,14 @@ class GroupCommit {
   async append(records: readonly JournalRecord[]): Promise<void> {
     if (this.#ended) throw this.#ended
     if (records.length === 0) return
-    const frames = concatBytes(records.map(encodeFrame))
-    const queuedBytes = this.#queuedBytes + frames.length
+    const plains = records.map(plainOf)
+    const bytes = this.#writer.bytesOf(plains)
+    const queuedBytes = this.#queuedBytes + bytes
     if (queuedBytes > MAX_QUEUED_BYTES) throw overload(queuedBytes)
     this.#queuedBytes = queuedBytes
-    const durable = new Promise<void>((resolve, reject) => this.#queue.push({ frames, resolve, reject }))
+    const durable = new Promise<void>((resolve, reject) =>
+      this.#queue.push({ plains, bytes, resolve, reject }),
+    )
     this.#running ??= this.#drain()
     await durable
   }
@@ -202,13 +234,13 @@ class GroupCommit {
       const batch = this.#queue
       this.#queue = []
       try {
-        await this.#writer.write(concatBytes(batch.map(waiting => waiting.frames)))
+        await this.#writer.write(batch.flatMap(waiting => waiting.plains))
       } catch (error) {
         this.#fail(error, batch)
         break
       }
       for (const waiting of batch) {
-        this.#queuedBytes -= waiting.frames.length
+        this.#queuedBytes -= waiting.bytes
         waiting.resolve()
       }
     }

@@ -1,6 +1,8 @@
 // One journal file: "CMJ1", then frames. Reading it is total: every byte ends up in a record, in a named hole or in
 // the tail behind the last whole frame. Pure; which tail is normal and which is damage is the journal's decision.
-import { findFrame, type JournalRecord, readFrame } from './frame.ts'
+import { concatBytes } from '../units.ts'
+import { encodeFrame, findFrame, type JournalRecord, keyIdAt, PLAIN_KEY_ID, readFrame } from './frame.ts'
+import type { Sealer } from './sealing.ts'
 
 export const SEGMENT_HEADER: Uint8Array = new TextEncoder().encode('CMJ1')
 /** Checksum work allowed per file to find frames behind garbage: eight times a whole file. */
@@ -9,8 +11,11 @@ const RESYNC_BUDGET_BYTES = 67_108_864
 export type Hole = {
   readonly offset: number
   readonly lostBytes: number
-  /** `unknown-key` is a whole frame that the right key would open; `garbage` is gone. */
-  readonly cause: 'garbage' | 'unknown-key'
+  /**
+   * `unknown-key` is a whole frame that the right key would open; `forged` one whose key is here and does not: somebody
+   * changed or moved it, or it is of another store. `garbage` is gone.
+   */
+  readonly cause: 'garbage' | 'unknown-key' | 'forged'
 }
 export type SegmentScan = {
   /** In the order of the file; views into it. */
@@ -20,24 +25,64 @@ export type SegmentScan = {
   readonly goodEnd: number
 }
 
-export function scanSegment(bytes: Uint8Array): SegmentScan {
+export function scanSegment(bytes: Uint8Array, sealer?: Sealer): SegmentScan {
   const records: JournalRecord[] = []
   const holes: Hole[] = []
+  const goodEnd = walk(bytes, sealer, part => {
+    if (part.kind === 'record') records.push(part.record)
+    else holes.push({ offset: part.at, lostBytes: part.end - part.at, cause: part.cause })
+  })
+  return { records, holes, goodEnd }
+}
+
+/**
+ * The file with every record in it sealed by `to`, or plain without it; no bytes when it is so already. What cannot be read
+ * stays, byte for byte: so many.
+ */
+export function rewriteSegment(
+  bytes: Uint8Array,
+  from?: Sealer,
+  to?: Sealer,
+): { readonly bytes?: Uint8Array; readonly keptBytes: number } {
+  const parts: Uint8Array[] = []
+  let changed = false
+  let holeBytes = 0
+  const keyId = to?.keyId ?? PLAIN_KEY_ID
+  const goodEnd = walk(bytes, from, part => {
+    const isDue = part.kind === 'record' && keyIdAt(bytes, part.at) !== keyId
+    parts.push(isDue ? encodeFrame(part.record, to) : bytes.subarray(part.at, part.end))
+    changed ||= isDue
+    if (part.kind === 'hole') holeBytes += part.end - part.at
+  })
+  const head = hasHeader(bytes) ? [SEGMENT_HEADER] : []
+  const tail = bytes.subarray(goodEnd)
+  const keptBytes = holeBytes + tail.length
+  return changed ? { bytes: concatBytes([...head, ...parts, tail]), keptBytes } : { keptBytes }
+}
+
+type Part = { readonly at: number; readonly end: number } & (
+  | { readonly kind: 'record'; readonly record: JournalRecord }
+  | { readonly kind: 'hole'; readonly cause: Hole['cause'] }
+)
+
+/** Visits records and holes in the order of the file; gives back `goodEnd`. */
+function walk(bytes: Uint8Array, sealer: Sealer | undefined, visit: (part: Part) => void): number {
   let at = hasHeader(bytes) ? SEGMENT_HEADER.length : 0
   while (at < bytes.length) {
-    const read = readFrame(bytes, at)
+    const read = readFrame(bytes, at, sealer)
     if (read.kind === 'garbage') {
       const next = findFrame(bytes, at + 1, RESYNC_BUDGET_BYTES)
       if (next === undefined) break
-      holes.push({ offset: at, lostBytes: next - at, cause: 'garbage' })
+      visit({ kind: 'hole', at, end: next, cause: 'garbage' })
       at = next
       continue
     }
-    if (read.kind === 'record') records.push(read.record)
-    else holes.push({ offset: at, lostBytes: read.end - at, cause: 'unknown-key' })
-    at = read.end
+    const { end } = read
+    if (read.kind === 'record') visit({ kind: 'record', at, end, record: read.record })
+    else visit({ kind: 'hole', at, end, cause: read.kind === 'locked' ? 'unknown-key' : 'forged' })
+    at = end
   }
-  return { records, holes, goodEnd: at }
+  return at
 }
 
 function hasHeader(bytes: Uint8Array): boolean {

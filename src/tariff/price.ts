@@ -61,6 +61,16 @@ export function priceOf(energyWh: number, price: Price): string | undefined {
     .toFixed(MINOR_DIGITS[price.currency] ?? 2)
 }
 
+/** Whether so much energy costs at least this share of an amount; undefined when one of them cannot be computed with. */
+export function hasCost(
+  energyWh: number,
+  pricePerKwh: string,
+  of: { readonly share: number; readonly amount: string },
+): boolean | undefined {
+  if (!isDecimal(pricePerKwh) || !isDecimal(of.amount) || !Number.isSafeInteger(energyWh)) return undefined
+  return new Big(energyWh).times(pricePerKwh).gte(new Big(of.amount).times(of.share).times(1000))
+}
+
 /** Sum, difference and comparison of decimal texts, exact. */
 export function addAmounts(a: string, b: string): string {
   return new Big(a).plus(b).toFixed()

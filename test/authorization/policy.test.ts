@@ -23,7 +23,7 @@ function grant(at: { ref: EventRef; hlc: bigint }, ...supersedes: readonly Event
 }
 
 function revocation(at: { ref: EventRef; hlc: bigint }): Revocation {
-  return { ...at, body: { tokenRef: CARD, reason: 'lost', effectiveAt: 0 } }
+  return { ...at, by: 'the issuer', body: { tokenRef: CARD, reason: 'lost', effectiveAt: 0 } }
 }
 
 type Entry = { kind: 'grant'; grant: Grant } | { kind: 'revoke'; revocation: Revocation }

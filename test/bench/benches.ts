@@ -1,5 +1,6 @@
 // The benchmarks: what each measures, by which figure it is compared with its floor, what should be reached and what is aimed at.
 import { authorize } from './authorize.ts'
+import { cards } from './cards.ts'
 import { catchup } from './catchup.ts'
 import { withChargingSite } from './charging-site.ts'
 import { coldstart } from './coldstart.ts'
@@ -10,6 +11,7 @@ import { growth } from './growth.ts'
 import { idle } from './idle.ts'
 import { latency } from './latency.ts'
 import { session } from './session.ts'
+import { spread } from './spread.ts'
 
 export type Options = Readonly<Record<string, number>>
 export type Measure = (kind: Kind, round: number) => Promise<Figures>
@@ -127,5 +129,22 @@ export const BENCHES: readonly Bench[] = [
     about: 'What an event and an exchange cost by how much is stored and how many devices there are.',
     options: [['most', 'stored events at the end of the curve', 100_000]],
     ...{ reach: 'flat within 20 %', aim: '', with: plain(growth) },
+  },
+  {
+    name: 'cards',
+    about: 'Decisions, memory and the start of a node, by how many cards its site has.',
+    options: [['most', 'cards at most: 1,000, 10,000 and 100,000 up to it', 100_000]],
+    ...{ reach: 'decisions in microseconds; 100k cards: 150 MB, 5 s', aim: '', with: plain(cards) },
+  },
+  {
+    name: 'spread',
+    about: 'From a revocation at one node until all refuse the card, in virtual time.',
+    options: [
+      ['most', 'nodes at most: 10, 100 and 300 up to it', 300],
+      ['loss', 'messages that are lost, in percent', 0],
+      ['revocations', 'in the virtual hour', 100],
+    ],
+    ...{ reach: 'p99 below boundMs, that of rounds of anti-entropy alone', aim: '', with: plain(spread) },
+    variants: { spread: {}, 'spread, one message in five lost': { loss: 20 } },
   },
 ]

@@ -44,7 +44,8 @@ export async function withChargingSite<T>(
         nodes += 1
         const [dir, name] = [join(folder, `node-${nodes}`), `node-${nodes}`]
         await createNode(operator, dir, { name, nowAt: Date.now(), settings: '' })
-        const doors = { mesh: { listen: ANY_PORT }, ocpp: { listen: ANY_PORT }, api: { listen: ANY_PORT } }
+        const mesh = { listen: ANY_PORT, discovery: 'off' } as const
+        const doors = { mesh, ocpp: { listen: ANY_PORT }, api: { listen: ANY_PORT } }
         writeFileSync(join(dir, NODE_FILE), writeNodeConfig({ name, ...doors, log: { level: 'error' } }))
         return dir
       }

@@ -1,5 +1,5 @@
 // Starts benchmark nodes, each its own process, calls them, and asks the operating system what they cost.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -59,7 +59,7 @@ export async function startProgram(program: Program): Promise<Driven> {
   }
   return {
     call,
-    cost: () => costOf(child),
+    cost: () => costOf(child.pid),
     close: async () => {
       await call('close').catch(() => undefined)
       child.kill('SIGKILL')
@@ -69,11 +69,11 @@ export async function startProgram(program: Program): Promise<Driven> {
 }
 
 /** Processor seconds and the most memory so far, as Linux counts them. */
-function costOf(child: ChildProcess): Cost {
-  const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
+export function costOf(pid: number | undefined): Cost {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const ticks = Number(fields[11]) + Number(fields[12])
-  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const peakKb = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0)
   return { cpuS: ticks / 100, rssMb: peakKb / 1024 }
 }

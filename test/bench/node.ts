@@ -103,7 +103,7 @@ async function open(args: Args): Promise<unknown> {
   if (!device) throw new RangeError(`self = ${self}: there are ${nodes} nodes`)
   const logger = systemLogger('error', `bench-${self}`)
   const disk = openDisk(dir)
-  const documents = await openCheckedDocuments(dir, Date.now(), logger)
+  const documents = await openCheckedDocuments({ dir, keys: [] }, Date.now(), logger)
   const doors: { network?: HostNetwork } = {}
   const node = await startNode({
     ...{ roster: site.roster, signatures: site.signatures, certificate: device.certificate },

@@ -116,6 +116,8 @@ describe('gate', () => {
     made.gate.allowDial('/ip4/10.0.0.1/tcp/4000')
     expect(gater.denyDialMultiaddr?.(multiaddr('/ip4/10.0.0.1/tcp/4000'))).toBe(false)
     expect(gater.denyDialMultiaddr?.(multiaddr('/ip4/10.0.0.1/tcp/4001'))).toBe(true)
+    made.gate.forbidDial('/ip4/10.0.0.1/tcp/4000')
+    expect(gater.denyDialMultiaddr?.(multiaddr('/ip4/10.0.0.1/tcp/4000'))).toBe(true)
     const socket = {} as Parameters<NonNullable<ConnectionGater['denyInboundConnection']>>[0]
     expect(gater.denyInboundConnection?.(socket)).toBe(true)
     made.isOpen = true

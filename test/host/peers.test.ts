@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  addHints,
   addressName,
   type DialOutcome,
   type DialPlan,
@@ -11,7 +12,10 @@ import {
   type KnownAddress,
   knownAddresses,
   MAX_DIALS,
+  MAX_HINT_FAILURES,
+  MAX_HINTS,
   MAX_KNOWN_ADDRESSES,
+  MAX_KNOWN_OF_ONE,
   planDials,
   redialWaitMs,
 } from '../../src/host/peers.ts'
@@ -26,6 +30,7 @@ const alone = (nowMs: number): DialSituation => ({
   isConnected: () => false,
   mayDial: () => true,
   room: 64,
+  hintRoom: 48,
 })
 const known = (n: number, lastGoodAt = n): KnownAddress => ({
   host: `10.1.${n >> 8}.${n & 255}`,
@@ -127,5 +132,88 @@ describe('redial plan', () => {
         }
       }),
     )
+  })
+})
+
+describe('hints', () => {
+  const hintOf = (n: number, ...ports: readonly number[]) => ({
+    deviceId: device(n),
+    addresses: ports.map(port => ({ host: '10.2.0.1', port })),
+  })
+  const names = (plan: DialPlan): readonly string[] =>
+    [...plan.values()].filter(one => one.isHint).map(addressName)
+
+  it('are taken of devices that may be dialled and are not connected, and of no others', () => {
+    const situation = {
+      ...alone(0),
+      mayDial: (id: DeviceId) => id !== device(9),
+      isConnected: (id: DeviceId) => id === device(2),
+    }
+    const plan = addHints(planDials([], []), [hintOf(1, 1), hintOf(2, 2), hintOf(9, 9)], situation)
+    expect(names(plan)).toEqual(['10.2.0.1:1'])
+  })
+
+  it('never number more than the bound, and those that failed make room', () => {
+    const flood = Array.from({ length: 500 }, (_, i) => hintOf(i % 100, 1000 + i))
+    let plan = addHints(planDials([A], [known(1)]), flood, alone(0))
+    expect(names(plan)).toHaveLength(MAX_HINTS)
+    expect(plan.size).toBe(MAX_HINTS + 2)
+    plan = addHints(plan, [hintOf(7, 7)], alone(0))
+    expect(plan.has('10.2.0.1:7')).toBe(false)
+    const name = '10.2.0.1:1000'
+    plan = dialEnded(dialBegun(plan, name), {
+      name,
+      outcome: { kind: 'failed' },
+      nowMs: 0,
+      jitter: 0,
+      limits,
+    })
+    plan = addHints(plan, [hintOf(7, 7)], alone(0))
+    expect([plan.has('10.2.0.1:7'), plan.has(name), names(plan).length]).toEqual([true, false, MAX_HINTS])
+  })
+
+  it('are dialled one at a time, last, and only where no better address of the device is untried', () => {
+    let plan = addHints(planDials([A], [known(1)]), [hintOf(1, 1), hintOf(2, 2), hintOf(3, 3)], alone(0))
+    expect(dueDials(plan, alone(0)).map(one => one.isHint)).toEqual([false, false, true])
+    expect(dueDials(plan, alone(0)).at(-1)?.deviceId).toEqual(device(2))
+    expect(dueDials(plan, { ...alone(0), hintRoom: 0 }).some(one => one.isHint)).toBe(false)
+    expect(dueDials(plan, { ...alone(0), room: 2 }).some(one => one.isHint)).toBe(false)
+    const name = addressName(known(1))
+    plan = dialEnded(dialBegun(plan, name), {
+      name,
+      outcome: { kind: 'failed' },
+      nowMs: 0,
+      jitter: 0,
+      limits,
+    })
+    expect(dueDials(plan, alone(0)).at(-1)?.deviceId).toEqual(device(1))
+  })
+
+  it('are forgotten after some failures, and known addresses never are', () => {
+    let plan = addHints(planDials([], [known(1)]), [hintOf(2, 2)], alone(0))
+    for (const name of ['10.2.0.1:2', addressName(known(1))])
+      for (let i = 0; i < MAX_HINT_FAILURES; i++)
+        plan = dialEnded(dialBegun(plan, name), {
+          name,
+          outcome: { kind: 'failed' },
+          nowMs: 0,
+          jitter: 0,
+          limits,
+        })
+    expect([...plan.keys()]).toEqual([addressName(known(1))])
+  })
+
+  it('that lead to a device become known addresses, of which one device keeps the newest few', () => {
+    let plan = planDials([A], [])
+    for (let port = 1; port <= 50; port++) {
+      plan = addHints(plan, [hintOf(1, port)], alone(0))
+      const name = `10.2.0.1:${port}`
+      const outcome = { kind: 'reached', deviceId: device(1), nowAt: port } as const
+      plan = dialEnded(dialBegun(plan, name), { name, outcome, nowMs: 0, jitter: 0, limits })
+    }
+    expect(knownAddresses(plan).map(one => one.port)).toEqual(
+      Array.from({ length: MAX_KNOWN_OF_ONE }, (_, i) => 50 - i),
+    )
+    expect(plan.has(addressName(A))).toBe(true)
   })
 })

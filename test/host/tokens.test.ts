@@ -71,7 +71,11 @@ describe('a card of a site that has had two keys', () => {
     const { reference, aliases } = made(policy, [OLD, NEW])
     const old = await refOf(OLD, '04A2')
     policy.addGrant(grant(await refOf(NEW, '04A2'), 2))
-    policy.addRevocation({ ...placed(1), body: { tokenRef: old, reason: 'lost', effectiveAt: 0 } })
+    policy.addRevocation({
+      ...placed(1),
+      by: 'the issuer',
+      body: { tokenRef: old, reason: 'lost', effectiveAt: 0 },
+    })
     expect(policy.tokenOf(aliases(await reference('04A2'))).kind).toBe('revoked')
     policy.addGrant(grant(await refOf(NEW, '04A2'), 3, [placed(1).ref.hash]))
     expect(policy.tokenOf(aliases(await reference('04A2'))).kind).toBe('granted')

@@ -28,6 +28,21 @@ describe('a benchmark', () => {
     }
   })
 
+  it('asks the cards of a site and starts a node of it, and spreads revocations', {
+    timeout: 120_000,
+  }, async () => {
+    const figuresOf = async (...words: readonly string[]): Promise<Readonly<Record<string, number>>> => {
+      const { stdout } = await run(process.execPath, [bench, ...words, '--json'])
+      return (JSON.parse(stdout) as { ours: readonly [Record<string, number>] }).ours[0]
+    }
+    const cards = await figuresOf('cards', '--most', '1000')
+    for (const name of ['decisionUs', 'heapMb', 'startMs', 'mostMb'])
+      expect(cards[`${name}, 1000 cards`], name).toBeGreaterThan(0)
+    const spread = await figuresOf('spread', '--most', '10', '--revocations', '5')
+    expect(spread['count, 10 nodes']).toBe(5)
+    expect(spread['p50Ms, 10 nodes']).toBeGreaterThanOrEqual(spread['floorMs, 10 nodes'] ?? Number.NaN)
+  })
+
   it('refuses a figure that is none', { timeout: 20_000 }, async () => {
     const wrong = run(process.execPath, [bench, 'flood', '--nodes', 'ten'])
     await expect(wrong).rejects.toMatchObject({ code: 2 })

@@ -179,6 +179,18 @@ describe('a new issuer', () => {
     expect(await said(slept, 'BEFORE1')).toBe('CHARGER_ABSENT')
   })
 
+  it('is certified by as many people as hold the root key together', async () => {
+    const shared = join(folder.dir, 'shared')
+    await mustRun('site', 'init', shared, '--name', 'Shared', '--root-shares', '2of3')
+    const rotate = async (...shares: readonly number[]) =>
+      await run(
+        ...['keys', 'rotate', 'issuer', '--site', shared],
+        ...shares.flatMap(share => ['--root-key', join(shared, `root-${share}.share`)]),
+      )
+    expect(await rotate(2)).toMatchObject({ code: 1, error: expect.stringContaining('2 are needed') })
+    expect(await rotate(3, 1)).toMatchObject({ code: 0, out: expect.stringContaining('new keys') })
+  })
+
   it('needs the root key of this very site', async () => {
     const other = join(folder.dir, 'other')
     await mustRun('site', 'init', other, '--name', 'elsewhere')
@@ -193,7 +205,7 @@ describe('a new issuer', () => {
     )
     expect({ code, error }).toEqual({
       code: 1,
-      error: expect.stringContaining('is not the root key of this site'),
+      error: expect.stringContaining('not the root key of this site'),
     })
   })
 })

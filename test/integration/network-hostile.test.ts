@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { afterEach, describe, expect, it } from 'vitest'
+import { EXCHANGE_PROTOCOL } from '../../src/host/exchange.ts'
 import { HELLO_PROTOCOL } from '../../src/host/hello.ts'
 import { SYNC_PROTOCOL } from '../../src/host/network-link.ts'
 import { CERTIFICATE_GRACE_MS } from '../../src/identity/certificate.ts'
@@ -144,6 +145,14 @@ describe('a node', () => {
     expect(a.heard).toEqual([])
     expect(await greet(connection, { site, device: bob })).toMatchObject({ kind: 'verified' })
     await until(() => a.comings.includes('+bob'), { withinMs: 2_000, what: 'bob is a peer' })
+  })
+
+  it('listens to nobody about where others are before the hello', async () => {
+    const a = await openNode({ site, device: alice, finding: {} })
+    const connection = await dialRaw(await startRaw(bob.keys.peerKey), a.port)
+    const stream = await connection.newStream(EXCHANGE_PROTOCOL)
+    await until(() => stream.status === 'reset', { withinMs: 2_000, what: 'the reset' })
+    await refusedBy(a, 'exchange-before-hello')
   })
 
   it('resets a second hello on one connection', async () => {

@@ -20,6 +20,9 @@ export const SHORT: Partial<NetworkLimits> = {
   refusalMs: 500,
   redialFirstMs: 50,
   redialMaxMs: 400,
+  hintDialMs: 100,
+  exchangeMs: 50,
+  multicastMs: 200,
   dialMs: 1_000,
 }
 
@@ -36,7 +39,10 @@ export type MeshNode = {
 }
 
 export type MeshNodeOptions = Partial<
-  Pick<NetworkOptions, 'maxPeers' | 'limits' | 'keys' | 'clock' | 'onPeer' | 'onMessage' | 'listen'>
+  Pick<
+    NetworkOptions,
+    'maxPeers' | 'limits' | 'keys' | 'clock' | 'onPeer' | 'onMessage' | 'listen' | 'finding'
+  >
 > & {
   readonly site: TestSite
   readonly device: TestDevice
@@ -88,6 +94,7 @@ export async function openNode(options: MeshNodeOptions): Promise<MeshNode> {
       },
     },
     limits: { ...SHORT, ...options.limits },
+    ...(options.finding && { finding: options.finding }),
     ...(options.maxPeers !== undefined && { maxPeers: options.maxPeers }),
     onPeer: (deviceId, certificate) => {
       comings.push(`+${certificate.name}`)

@@ -1,13 +1,17 @@
 // A node that joins by code: its keys are made where it will run, and it knows the site's cards from its first boot.
+import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { codeOf, invitationIn } from '../../src/host/invitation.ts'
-import { type OpenInvitation, openInvitation } from '../../src/host/invite.ts'
-import { joinByInvitation } from '../../src/host/join.ts'
+import { boxWith, codeOf, invitationIn } from '../../src/host/invitation.ts'
+import { type NodeKeys, type OpenInvitation, openInvitation } from '../../src/host/invite.ts'
+import { type Ask, askDigest, JOIN_PATH, joinByInvitation } from '../../src/host/join.ts'
 import { openOperator } from '../../src/host/operator.ts'
 import { type RunningNode, runNode } from '../../src/host/runner.ts'
 import { admissionOf, certifyNode } from '../../src/host/site-birth.ts'
+import { drawKeys, publicKeys } from '../../src/identity/keys.ts'
+import { ed25519 } from '../../src/identity/signature.ts'
+import { hex } from '../../src/units.ts'
 import { until } from '../deadline.ts'
 import { asked, mustRun, run, startSite, tempFolder } from './operator-site.ts'
 
@@ -37,7 +41,8 @@ afterEach(async () => {
   await folder.remove()
 })
 
-async function invite(forMs = 60_000): Promise<string> {
+/** `certified` says for which keys the certificate is made: those of who asks, unless the operator's machine lies. */
+async function invite(forMs = 60_000, certified = (keys: NodeKeys): NodeKeys => keys): Promise<string> {
   invitation = await openInvitation({
     ...{ listen: { host: '127.0.0.1', port: 0 }, forMs, nowAt: Date.now },
     peers: [running[0]?.meshAddresses[0] ?? ''],
@@ -45,7 +50,7 @@ async function invite(forMs = 60_000): Promise<string> {
     admit: async keys => {
       const operator = await openOperator(site)
       try {
-        const encoded = await certifyNode(operator, keys, { name: NAME, nowAt: Date.now() })
+        const encoded = await certifyNode(operator, certified(keys), { name: NAME, nowAt: Date.now() })
         return { name: NAME, admission: admissionOf(operator, encoded) }
       } finally {
         await operator.close()
@@ -55,6 +60,20 @@ async function invite(forMs = 60_000): Promise<string> {
   // Whether it is awaited or not: a time that ran out is no unhandled fault.
   invitation.joined.catch(() => undefined)
   return codeOf({ host: '127.0.0.1', port: invitation.port, secret: invitation.secret })
+}
+
+/** What an honest node asks with keys of its own. */
+function askWith(secret: Uint8Array): Ask {
+  const keys = drawKeys(length => new Uint8Array(randomBytes(length)))
+  const { peerKey, logKey, sealKey } = publicKeys(keys)
+  const named = { peerKey: hex(peerKey), logKey: hex(logKey), sealKey: hex(sealKey) }
+  const digest = askDigest(secret, named)
+  const { sign } = ed25519()
+  return {
+    ...{ version: 1, ...named },
+    logProof: hex(sign(keys.logKey, digest)),
+    peerProof: hex(sign(keys.peerKey, digest)),
+  }
 }
 
 const ports = ['--mesh', '127.0.0.1:0', '--ocpp', '127.0.0.1:0']
@@ -98,15 +117,45 @@ describe('a code', () => {
   })
 
   it.each([
-    ['application/json', '1900000000'],
-    ['text/plain', '1900000000'],
-    ['application/octet-stream', 'x'.repeat(5000)],
-  ])('says nothing to a stranger who sends %s', async (type, body) => {
+    ['application/json', '1900000000', 415],
+    ['text/plain', '1900000000', 415],
+    ['application/octet-stream', 'x'.repeat(500), 403],
+    ['application/octet-stream', 'x'.repeat(5000), 413],
+  ])('reads nothing of a stranger who sends %s', async (type, body, status) => {
     const read = invitationIn(await invite())
-    const answer = await fetch(`http://127.0.0.1:${read?.port}/join`, {
+    const answer = await fetch(`http://127.0.0.1:${read?.port}${JOIN_PATH}`, {
       ...{ method: 'POST', headers: { 'content-type': type }, body },
     })
-    expect([400, 403, 413, 415]).toContain(answer.status)
+    expect(answer.status).toBe(status)
+  })
+
+  it.each([
+    ['signs with another log key', 'logProof'],
+    ['signs with another peer key', 'peerProof'],
+  ] as const)('lets nobody in who knows it and %s than the one it names', async (_, forged) => {
+    const code = await invite()
+    const read = invitationIn(code)
+    if (!read) throw new Error(code)
+    const statusOf = async (ask: Ask): Promise<number> => {
+      const plain = new TextEncoder().encode(JSON.stringify(ask))
+      const body = new Uint8Array(
+        boxWith(read.secret, 'ask', { nonce: new Uint8Array(randomBytes(12)), plain }),
+      )
+      const headers = { 'content-type': 'application/octet-stream' }
+      const said = await fetch(`http://127.0.0.1:${read.port}${JOIN_PATH}`, { method: 'POST', headers, body })
+      return said.status
+    }
+    const [honest, other] = [askWith(read.secret), askWith(read.secret)]
+    expect(await statusOf({ ...honest, [forged]: other[forged] })).toBe(403)
+    expect(await statusOf(honest)).toBe(200)
+  })
+
+  it('leaves nothing behind when the certificate that comes back is for other keys', async () => {
+    const others = publicKeys(drawKeys(length => new Uint8Array(randomBytes(length))))
+    const read = invitationIn(await invite(60_000, keys => ({ ...keys, logKey: others.logKey })))
+    if (!read) throw new Error('no code')
+    await expect(joinByInvitation(dir, read, plainly)).rejects.toThrow('not for the keys of this node')
+    await expect(readFile(join(dir, 'identity.json'))).rejects.toThrow('ENOENT')
   })
 
   it('stands while the operator’s folder is busy, and is used when it is free', async () => {

@@ -13,10 +13,10 @@ import { SITE_OPENED_AT, testSite } from '../site.ts'
 const site = testSite('ledger')
 const node = site.device('node')
 
-function ledgerOf(device = node): Ledger {
+function ledgerOf(device = node, signatures = site.signatures): Ledger {
   const { certificate, keys } = device
   return createLedger({
-    ...{ roster: site.roster([node]), signatures: site.signatures, certificate, logKey: keys.logKey },
+    ...{ roster: site.roster([node]), signatures, certificate, logKey: keys.logKey },
     ...{ random: { bytes: site.random }, swVersion: 'test' },
   })
 }
@@ -87,6 +87,36 @@ describe('a ledger', () => {
     again.recover(record)
     expect(again.rejectedOnRecovery()).toBe(1)
     expect(headsOf(again)).toBe(headsOf(ledger))
+  })
+
+  it('reads its journal back by one signature a record, which vouches for every byte of it', () => {
+    const ledger = ledgerOf()
+    for (let i = 0; i < 4; i++) ledger.write(notes(1), at(i))
+    const { records, authored } = ledger.takePending()
+    const [[record], [segment]] = [records, authored]
+    if (!record || !segment) throw new Error('no record')
+    let checked = 0
+    const verify: typeof site.signatures.verify = (...words) => {
+      checked += 1
+      return site.signatures.verify(...words)
+    }
+    const again = ledgerOf(node, { ...site.signatures, verify })
+    again.recover(record)
+    expect([headsOf(again), checked]).toEqual([headsOf(ledger), 1])
+    for (let end = 1; end <= segment.update.length; end += 7) {
+      const payload = record.payload.slice()
+      payload[payload.length - end] = (payload[payload.length - end] ?? 0) ^ 1
+      const changed = ledgerOf()
+      changed.recover({ ...record, payload })
+      expect(changed.rejectedOnRecovery(), `byte ${end} from the end`).toBe(1)
+    }
+    // From anybody else each seal is checked.
+    const { logId, fromSeq, update } = segment
+    expect(ledgerOf(node, { ...site.signatures, verify }).admit({ logId, fromSeq, update }, at(9)).kind).toBe(
+      'admitted',
+    )
+    // The opening of the log and four writes.
+    expect(checked).toBe(1 + 5)
   })
 
   it('of newer software stops the node rather than dropping what it cannot read', () => {

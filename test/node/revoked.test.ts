@@ -133,6 +133,25 @@ describe('a revoked node', () => {
     expect(a.peers()).toEqual([b.deviceId])
   })
 
+  it('is told nothing when it connects before it is cut off, and is not listened to', async () => {
+    const [a, , c] = nodes
+    // What c says before the news is news to a, and would be answered with a question.
+    await c.tell(startMessage(world), 'CP-late')
+    const [said] = world.sent.filter(({ from, to }) => from === c.deviceId && to === a.deviceId).slice(-1)
+    if (!said) throw new Error('c said nothing')
+    await operator.record([revocation(c.device, headsOf(c))], a)
+    await world.until(() => c.peers().length === 0, 1000)
+    const toldBefore = world.sent.length
+    a.node().mesh({ kind: 'peer', peer: c.deviceId })
+    await world.run(100)
+    a.node().mesh({ kind: 'message', peer: c.deviceId, bytes: said.bytes })
+    await world.run(5000)
+    expect(
+      world.sent.slice(toldBefore).filter(({ from, to }) => from === a.deviceId && to === c.deviceId),
+    ).toEqual([])
+    expect(a.node().counters()).toMatchObject({ 'mesh.revoked': 1 })
+  })
+
   it('moves no session any more, although one who does not know yet passes its words on', async () => {
     const [a, b, c] = nodes
     const before = await c.tell(startMessage(world), 'CP-before')

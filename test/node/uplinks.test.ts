@@ -1,10 +1,12 @@
 // Pushing from a production node over simulated ports: nothing leaves before it is durable, and no failure of the disk,
 // of the uplink or of the cloud's words ends the pushing for good.
 import { describe, expect, it } from 'vitest'
+import { signObject } from '../../src/log/object.ts'
 import type { Push, PushAnswer, Uplink } from '../../src/ports.ts'
 import { countOf } from '../../src/replica/canonical.ts'
 import type { LogId } from '../../src/units.ts'
 import { MAX_PUSH_CERTIFICATES, MAX_PUSH_SEGMENTS } from '../../src/uplink/request.ts'
+import { sessionBodies } from '../site.ts'
 import { createWorld, type Member, operatorOf, startMessage, type World } from './world.ts'
 
 const NOTHING: PushAnswer = { version: 0, acks: [], refused: [], wireBytes: 0 }
@@ -105,6 +107,41 @@ describe('pushing', () => {
     await world.until(() => tap.pushes.length >= 2, 120_000)
     expect(a.logged).toContain('error: uplink failed')
     expect((await a.tell(startMessage(world))).kind).toBe('started')
+  })
+
+  it.each([
+    ['waits for the uplink of another node that ranks higher', false],
+    ['does not wait for the uplink of a node that was revoked', true],
+  ])('%s', async (_, isRevoked) => {
+    const world = createWorld('live uplinks')
+    const a = await world.member('a')
+    const operator = await operatorOf(world, a)
+    const other = world.site.device('other')
+    const { deviceId, serial, hash: certHash, encoded } = other.certificate
+    const alive = { deviceId, issuedAt: world.wallMs(), uplink: 'tap' }
+    const signer = { certHash, logKey: other.keys.logKey, signatures: world.site.signatures }
+    const objects = [signObject(signer, { kind: 'uplink', body: alive })]
+    await a.node().submit({ certificates: [encoded], segments: [], objects })
+    if (isRevoked)
+      await operator.record(
+        [{ name: 'device_revoke', body: { deviceId, serial, reason: 'stolen', cutoff: [] } }],
+        a,
+      )
+    const tap = tapOn(async () => NOTHING)
+    a.node().setUplinks([tap])
+    const logs = Array.from({ length: 16 }, (_, i) => {
+      const device = world.site.device(`device ${i}`)
+      const log = world.site.openLog(device)
+      log.append([sessionBodies({ chargerId: `CP-${i}` }).end])
+      return { logId: log.logId, segments: log.segments(), certificates: [device.certificate.encoded] }
+    })
+    for (const { segments, certificates } of logs)
+      await a.node().submit({ certificates, segments, objects: [] })
+    await world.run(5000)
+    const pushed = new Set(tap.pushes.flatMap(({ segments }) => segments.map(({ logId }) => logId)))
+    const waiting = logs.filter(({ logId }) => !pushed.has(logId))
+    if (isRevoked) expect(waiting).toEqual([])
+    else expect(waiting.length).toBeGreaterThan(2)
   })
 
   it('keeps within the bounds of a request, however many small logs wait', async () => {

@@ -8,7 +8,16 @@ import { createHeap } from '../../simulations/world/heap.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import { signObject } from '../../src/log/object.ts'
 import { type Node, startNode } from '../../src/node.ts'
-import type { ChargerAnswer, ChargerInput, ChargerMessage, Clock, Network, Random } from '../../src/ports.ts'
+import type {
+  ChargerAnswer,
+  ChargerCommand,
+  ChargerInput,
+  ChargerMessage,
+  Clock,
+  CommandOutcome,
+  Network,
+  Random,
+} from '../../src/ports.ts'
 import { type ChargerId, type DeviceId, hex, type LogId } from '../../src/units.ts'
 import { SITE_OPENED_AT, type TestDevice, type TestLog, type TestSite, testSite } from '../site.ts'
 
@@ -33,6 +42,8 @@ export type Member = {
   readonly tell: (message: ChargerMessage, chargerId?: string) => Promise<ChargerAnswer>
   readonly peers: () => readonly DeviceId[]
   readonly disconnected: string[]
+  /** What its charger says to a command; `at-<name>` is connected. */
+  command: (chargerId: ChargerId, command: ChargerCommand) => CommandOutcome
   readonly banned: string[]
   readonly logged: string[]
   wallOffsetMs: number
@@ -119,7 +130,7 @@ export function createWorld(seed: string): World {
         documents: { put: () => undefined },
         chargePoints: {
           connected: () => [`at-${name}` as ChargerId],
-          command: async () => ({ kind: 'unreachable', reason: 'simulated' }),
+          command: async (chargerId, command) => made.command(chargerId, command),
           disconnect: (chargerId, reason) => void made.disconnected.push(`${chargerId}: ${reason}`),
         },
         logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
@@ -142,6 +153,7 @@ export function createWorld(seed: string): World {
     }
     const made: Member = {
       ...{ device, deviceId, disk, boot, disconnected: [], banned: [], logged: [], wallOffsetMs: 0 },
+      command: () => ({ kind: 'unreachable', reason: 'simulated' }),
       peers: () => slot.port?.peers() ?? [],
       node: () => {
         if (!slot.node) throw new Error(`${name} is down`)

@@ -1,6 +1,7 @@
 // Nodes of one site without network, disk or time: each has a ledger of its own, hears chargers through serve(), and
 // exchanges logs with another node only when a test says so. What a real node adds is durability and transport.
 
+import { cardContext } from '../../src/card.ts'
 import { createLedger, type Ledger } from '../../src/ledger.ts'
 import { type BodyOf, decodeBody, type EventName, type EventRef } from '../../src/log/body.ts'
 import type { ChargerAnswer, ChargerMessage, ChargerTime } from '../../src/ports.ts'
@@ -125,8 +126,7 @@ function chargingNode(site: TestSite, name: string): ChargingNode {
     const times = { wallMs: clock.at, monotonicMs: clock.at - SITE_OPENED_AT }
     const context = {
       view: ledger.view(),
-      nowAt: clock.at,
-      policyAgeMs: ledger.policyAgeMs(clock.at),
+      card: cardContext(ledger, times),
       self: certificate.deviceId,
       statusOf: () => undefined,
       heartbeatS: 300,

@@ -6,6 +6,8 @@ import { durabilityChecker } from '../../simulations/checkers/durability.ts'
 import { livenessChecker } from '../../simulations/checkers/liveness.ts'
 import { watchLosses } from '../../simulations/checkers/losses.ts'
 import { policyChecker } from '../../simulations/checkers/policy.ts'
+import { stopsChecker } from '../../simulations/checkers/stops.ts'
+import { windowChecker } from '../../simulations/checkers/window.ts'
 import { seededRandom } from '../../simulations/dice.ts'
 import type { Plan } from '../../simulations/plan.ts'
 import type { Member, Observer, Shown } from '../../simulations/world/observer.ts'
@@ -199,5 +201,67 @@ describe('the checker of liveness', () => {
       forMs: 1000,
     }))
     expect(await cries({ check, meddle: unmarked, plan: smallPlan({ faults }) })).toEqual([])
+  })
+})
+
+describe('the checker of the risk window', () => {
+  const [visit] = smallPlan().visits
+  if (!visit) throw new Error('a plan without visits')
+  /** Node 1 hears of the revocation behind a split, and the thief goes to node 2, which cannot. */
+  const THIEF = smallPlan({
+    capWhPerDay: 5000,
+    visits: [
+      ...[2, 3].map(charger => ({ ...visit, atMs: 5000, charger, card: charger - 1, stayMs: 20_000 })),
+      { ...visit, atMs: 90_000, charger: 2, card: 0, stayMs: 60_000 },
+    ],
+    faults: [{ atMs: 60_000, kind: 'split', groups: [[1], [2, 3]], forMs: 170_000 }],
+    cards: ['A', 'B', 'C'].map(idTag => ({ idTag, kind: 'good' })),
+    operator: [{ atMs: 70_000, node: 1, kind: 'revoke', card: 0 }],
+  })
+  /** Node 1 believes that all the others have said that they know. */
+  const believing: Meddling = shown => ({
+    second: () => {
+      const ledger = first(shown).node()?.ledger()
+      const [revoked] = shown.operator.revocations()
+      const hash = revoked && ledger?.logs.get(shown.operator.logId)?.hashes[revoked.seq]
+      if (!ledger || !revoked || !hash) return
+      const { knowledge } = ledger.view()
+      for (const { logId, head, certificate } of ledger.logs.all())
+        knowledge.said(certificate.deviceId, { logId, seq: head.seq, hlc: head.hlc }, [
+          { logId: shown.operator.logId, seq: revoked.seq, hash },
+        ])
+    },
+  })
+
+  it('is content while the nodes state what a thief can take', async () => {
+    expect(await cries({ check: windowChecker, meddle: NOTHING, plan: THIEF })).toEqual([])
+  })
+
+  it('cries when one states less than he took', async () => {
+    expect(await cries({ check: windowChecker, meddle: believing, plan: THIEF })).toEqual(['I15'])
+  })
+})
+
+describe('the checker of ended sessions', () => {
+  // The card at charger 1 is revoked while it charges there, and half a minute later would be too late.
+  const plan = smallPlan({
+    operator: [{ atMs: 40_000, node: 1, kind: 'revoke', card: 0 }],
+    faults: [],
+  })
+
+  it('is content with nodes that end what runs on a revoked card', async () => {
+    expect(await cries({ check: stopsChecker, meddle: NOTHING, plan })).toEqual([])
+  })
+
+  it('cries when it goes on and nobody has asked the charger', async () => {
+    const check = (shown: Shown): Observer => {
+      const stations = shown.stations.map(station => ({
+        ...station,
+        sessions: () => station.sessions().map(({ stoppedAtMs: _, ...running }) => running),
+      }))
+      const { commanded: _, ...deaf } = stopsChecker({ ...shown, stations })
+      return deaf
+    }
+    expect(await cries({ check, meddle: NOTHING, plan })).toEqual(['I33'])
   })
 })

@@ -253,11 +253,11 @@ describe('the report of a run', () => {
   it('says what was checked and what was not, and how it was run', () => {
     const from = { version: '9.9.9', node: 'v20.0.0', checked: [{ invariant: 'I5', checker: 'durability' }] }
     const text = textOf(runReport(timed(), from))
-    expect(text).toContain('1 of 37 promises were checked')
+    expect(text).toContain('1 of 38 promises were checked')
     expect(text).toContain(
       'an answer is given only once the event behind it is safely on the disk durability',
     )
-    expect(text).toContain('36 were not checked: this report says nothing of them')
+    expect(text).toContain('37 were not checked: this report says nothing of them')
     expect(text).toContain('chargemesh 9.9.9 Node.js v20.0.0')
     expect(text).toContain(outcome().traceHash)
     expect(textOf(runReport(timed()))).toContain('Not stated by whoever wrote this report.')

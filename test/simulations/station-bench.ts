@@ -3,7 +3,7 @@
 import type { Battery } from '../../simulations/charger/battery.ts'
 import { seededRandom } from '../../simulations/dice.ts'
 import type { ChargerPlan, Quirk, Visit } from '../../simulations/plan.ts'
-import { createStation, type Line, type Station } from '../../simulations/station/station.ts'
+import { createStation, type Ears, type Line, type Station } from '../../simulations/station/station.ts'
 import { createHeap } from '../../simulations/world/heap.ts'
 import type { ChargerAnswer, ChargerMessage } from '../../src/ports.ts'
 import type { TokenRef } from '../../src/units.ts'
@@ -73,7 +73,7 @@ export function bench(quirks: readonly Quirk[] = [], change: Partial<ChargerPlan
   let nowMs = 0
   let tasks = 0
   const schedule = (delayMs: number, task: () => void): void => heap.push(nowMs + delayMs, task)
-  const connect = (node: number, onClosed: () => void): Line | undefined => {
+  const connect = (node: number, { onClosed }: Ears): Line | undefined => {
     dials.push({ atMs: nowMs, node })
     if (down.has(node)) return undefined
     const waiting = new Set<(answer: 'closed') => void>()

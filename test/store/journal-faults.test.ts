@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { type SimulatedDisk, simulatedDisk } from '../../simulations/disk/disk.ts'
 import type { Disk } from '../../src/ports.ts'
+import type { StoreKeys } from '../../src/store/sealing.ts'
 import { sameBytes } from '../../src/units.ts'
-import { diceOf, numbered, numberOf, openAndRead } from './journal-setting.ts'
+import { diceOf, numbered, numberOf, openAndRead, storeKey } from './journal-setting.ts'
 
 const FIRST = 'journal/00000001.cmj'
 const SEEDS = 25
@@ -41,14 +42,14 @@ type Life = { readonly written: number[]; readonly promised: number[]; readonly 
 async function live(
   disk: Disk,
   firstNumber: number,
-  dice: { random: () => number; length: number },
+  dice: { random: () => number; length: number; keys: StoreKeys },
 ): Promise<Life> {
   const written: number[] = []
   const promised: number[] = []
   let read: number[] | undefined
   let next = firstNumber
   try {
-    const opened = await openAndRead(disk)
+    const opened = await openAndRead(disk, dice.keys)
     read = opened.records.map(numberOf)
     const wrong = opened.records.filter(
       ({ payload }, i) => !sameBytes(payload, numbered(read?.[i] ?? -1, payload.length).payload),
@@ -74,7 +75,11 @@ async function live(
  * Lives and deaths on one disk: what is read is what was read before, then a prefix of what was written, promises first.
  * A disk that saved later sectors and not earlier ones may give more behind the promises, of what was once written to it.
  */
-async function surviveCrashes(seed: number, fatalCalls: readonly number[], length: number): Promise<void> {
+async function surviveCrashes(
+  seed: number,
+  fatalCalls: readonly number[],
+  { length, keys = [] }: { readonly length: number; readonly keys?: StoreKeys },
+): Promise<void> {
   const random = diceOf(seed)
   const worn: Worn = { disk: simulatedDisk(), isPunctured: false }
   let certain: number[] = []
@@ -82,7 +87,7 @@ async function surviveCrashes(seed: number, fatalCalls: readonly number[], lengt
   let next = 0
   for (const fatalCall of [...fatalCalls, Number.POSITIVE_INFINITY]) {
     const { isPunctured } = worn
-    const life = await live(mortal(worn, fatalCall, random), next, { random, length })
+    const life = await live(mortal(worn, fatalCall, random), next, { random, length, keys })
     if (life.read !== undefined) {
       const where = `seed ${seed}, death at ${fatalCall}`
       expect(life.read.slice(0, certain.length), where).toEqual(certain)
@@ -103,11 +108,20 @@ async function surviveCrashes(seed: number, fatalCalls: readonly number[], lengt
 describe('power loss', () => {
   it('at any use of the disk keeps every promised record, in order, and invents none', async () => {
     for (let seed = 0; seed < SEEDS; seed++)
-      for (let call = 1; call <= MAX_CALLS; call++) await surviveCrashes(seed, [call, 1 + (seed % 9)], 700)
+      for (let call = 1; call <= MAX_CALLS; call++)
+        await surviveCrashes(seed, [call, 1 + (seed % 9)], { length: 700 })
   })
 
   it('around the change to a new file loses nothing either', async () => {
-    for (let call = 1; call <= 22; call++) await surviveCrashes(call, [call, call], LARGE_BYTES)
+    for (let call = 1; call <= 22; call++) await surviveCrashes(call, [call, call], { length: LARGE_BYTES })
+  }, 120_000)
+
+  it('does no more harm to a sealed journal', async () => {
+    for (let seed = 0; seed < SEEDS / 5; seed++)
+      for (let call = 1; call <= MAX_CALLS; call++)
+        await surviveCrashes(seed, [call, 1 + (seed % 9)], { length: 700, keys: storeKey(1) })
+    for (let call = 1; call <= 22; call += 3)
+      await surviveCrashes(call, [call, call], { length: LARGE_BYTES, keys: storeKey(1) })
   }, 120_000)
 })
 

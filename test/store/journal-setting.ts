@@ -2,6 +2,7 @@
 import type { Disk } from '../../src/ports.ts'
 import type { JournalRecord } from '../../src/store/frame.ts'
 import { type Journal, type JournalScan, openJournal } from '../../src/store/journal.ts'
+import type { StoreKeys } from '../../src/store/sealing.ts'
 
 export type Opened = {
   readonly journal: Journal
@@ -9,11 +10,15 @@ export type Opened = {
   readonly records: readonly JournalRecord[]
 }
 
-export async function openAndRead(disk: Disk): Promise<Opened> {
+export async function openAndRead(disk: Disk, keys: StoreKeys = []): Promise<Opened> {
   const records: JournalRecord[] = []
-  const opened = await openJournal(disk, record => {
-    records.push({ kind: record.kind, payload: record.payload.slice() })
-  })
+  const opened = await openJournal(
+    disk,
+    record => {
+      records.push({ kind: record.kind, payload: record.payload.slice() })
+    },
+    keys,
+  )
   return { ...opened, records }
 }
 
@@ -27,6 +32,11 @@ export function numbered(number: number, length = 20): JournalRecord {
 export function numberOf(record: JournalRecord): number {
   const { payload } = record
   return new DataView(payload.buffer, payload.byteOffset).getUint32(0)
+}
+
+/** A key like no other. */
+export function storeKey(id: number, fill = id): StoreKeys {
+  return [{ id, key: new Uint8Array(32).fill(fill) }]
 }
 
 /** Mulberry32: numbers in [0, 1) from a seed. */

@@ -1,0 +1,63 @@
+// `chargemesh policy`: what the operator decides for the whole site.
+import type { Command } from 'commander'
+import {
+  allowedValues,
+  defaultValue,
+  isSitePolicy,
+  isSitePolicyValue,
+  SITE_POLICY_NAMES,
+} from '../authorization/site-policy.ts'
+import { MeshError } from '../errors.ts'
+import { asOperator, type OperatorOptions, operatorOptions, say } from './operator.ts'
+import { print, printJson, tableOf } from './output.ts'
+
+export function addPolicyCommands(program: Command): void {
+  const policy = program.command('policy').description('rules for the whole site')
+  operatorOptions(policy.command('set <name> <value>'))
+    .description('decide one of them; `policy list` shows names and values')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  chargemesh policy set unknown-cards accept --site ./stadium --via ./pole-07\n  chargemesh policy set always-allow fleet,emergency --site ./stadium --via ./pole-07',
+    )
+    .action(setPolicy)
+  policy
+    .command('list')
+    .description('every rule, and whether it was set or is the default')
+    .requiredOption('--site <dir>', "the site's folder")
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  chargemesh policy list --site ./stadium')
+    .action(listPolicies)
+}
+
+async function setPolicy(name: string, given: string, options: OperatorOptions): Promise<void> {
+  if (!isSitePolicy(name))
+    throw new MeshError('CONFIG_INVALID', `policy ${name}: wanted one of ${SITE_POLICY_NAMES.join(', ')}`)
+  const value = given.trim()
+  if (!isSitePolicyValue(name, value))
+    throw new MeshError('CONFIG_INVALID', `${name} ${JSON.stringify(value)}: wanted ${allowedValues(name)}`)
+  await asOperator(options, async operator => {
+    await operator.record([{ name: 'policy', body: { name, value } }])
+    say(options, { name, value }, `${name} is ${value || 'empty'}`)
+  })
+}
+
+async function listPolicies(options: { site: string; json?: boolean }): Promise<void> {
+  await asOperator({ ...options, via: [], json: true }, async operator => {
+    const { sitePolicy } = operator.ledger.view()
+    const rows = SITE_POLICY_NAMES.map(name => {
+      const said = sitePolicy.said(name)
+      const from = said === undefined ? 'default' : 'set'
+      return { name, value: said ?? defaultValue(name), from, allowed: allowedValues(name) }
+    })
+    if (options.json) printJson(rows)
+    else
+      print(
+        tableOf(rows, [
+          ['policy', row => row.name],
+          ['value', row => row.value || 'none'],
+          ['from', row => row.from],
+          ['allowed', row => row.allowed],
+        ]),
+      )
+  })
+}

@@ -1,0 +1,84 @@
+// A card that is revoked while it charges: the node with the charger ends the session, as the site wants it.
+import { expect, it } from 'vitest'
+import type { CommandOutcome } from '../../src/ports.ts'
+import {
+  createWorld,
+  type Member,
+  operatorOf,
+  revokeOf,
+  startMessage,
+  stopMessage,
+  TOKEN,
+  type World,
+} from './world.ts'
+
+type Site = {
+  readonly world: World
+  readonly a: Member
+  readonly operator: Awaited<ReturnType<typeof operatorOf>>
+  readonly transactionId: number
+  /** Virtual seconds since the revocation at which the charger was asked. */
+  readonly asked: number[]
+  readonly revoke: () => Promise<void>
+}
+
+async function charging(outcome: CommandOutcome, chargerId = 'at-a'): Promise<Site> {
+  const world = createWorld('revoked while charging')
+  const a = await world.member('a')
+  const operator = await operatorOf(world, a)
+  const answer = await a.tell(startMessage(world), chargerId)
+  if (answer.kind !== 'started') throw new Error('not started')
+  const asked: number[] = []
+  let revokedAtMs = 0
+  a.command = (id, command) => {
+    expect([id, command]).toEqual([chargerId, { kind: 'remoteStop', transactionId: answer.transactionId }])
+    asked.push(Math.round((world.nowMs() - revokedAtMs) / 1000))
+    return outcome
+  }
+  const revoke = async (): Promise<void> => {
+    revokedAtMs = world.nowMs()
+    await operator.record([revokeOf(TOKEN)], a)
+  }
+  return { world, a, operator, transactionId: answer.transactionId, asked, revoke }
+}
+
+function notesOf(a: Member): readonly string[] {
+  const notes = a.node().ledger().view().diagnostics()
+  return notes.flatMap(({ body }) => (body.code === 'stopped-revoked' ? [body.detail] : []))
+}
+
+it('ends it within a tick, once, and writes that down', async () => {
+  const { world, a, transactionId, asked, revoke } = await charging({ kind: 'accepted' })
+  await world.run(5000)
+  expect(asked).toEqual([])
+  await revoke()
+  await world.run(2000)
+  expect(asked).toEqual([1])
+  await a.tell(stopMessage(world, transactionId, 2000), 'at-a')
+  await world.run(600_000)
+  expect(asked).toEqual([1])
+  expect(notesOf(a)).toEqual(['try 1 of 5: the charger ends the session'])
+})
+
+it('asks a charger that refuses again, ever more rarely, and then leaves it', async () => {
+  const { world, a, asked, revoke } = await charging({ kind: 'rejected', status: 'Rejected' })
+  await revoke()
+  await world.run(3600_000)
+  expect(asked).toEqual([1, 31, 91, 211, 451])
+  expect(notesOf(a).at(-1)).toBe('try 5 of 5: the charger refuses, Rejected')
+})
+
+it('leaves it running where the site lets sessions finish', async () => {
+  const { world, a, operator, asked, revoke } = await charging({ kind: 'accepted' })
+  await operator.record([{ name: 'policy', body: { name: 'revoked-while-charging', value: 'finish' } }], a)
+  await revoke()
+  await world.run(60_000)
+  expect(asked).toEqual([])
+})
+
+it('is left to the node that the charger is connected to', async () => {
+  const { world, asked, revoke } = await charging({ kind: 'accepted' }, 'elsewhere')
+  await revoke()
+  await world.run(60_000)
+  expect(asked).toEqual([])
+})
