@@ -51,11 +51,12 @@ export type TestSite = {
   readonly random: (length: number) => Uint8Array
   readonly issuer: TestDevice
   readonly cloud: TestDevice
-  /** A new device, certified by the issuer (an issuer itself: by the root). Role `node` unless given. */
+  /** A new device, certified by the issuer unless told otherwise (an issuer itself: by the root). Role `node` unless given. */
   readonly device: (
     name: string,
     roles?: readonly Role[],
     validFor?: { fromAt: number; toAt: number },
+    by?: TestDevice | 'root',
   ) => TestDevice
   /** A roster that knows the issuer, the cloud and these. */
   readonly roster: (devices?: readonly TestDevice[]) => Roster
@@ -119,8 +120,8 @@ export function testSite(seed = 'site'): TestSite {
     random,
     issuer,
     cloud,
-    device: (name, roles = ['node'], valid) =>
-      certify(name, roles, roles.includes('issuer') ? undefined : issuer, valid),
+    device: (name, roles = ['node'], valid, by = roles.includes('issuer') ? 'root' : issuer) =>
+      certify(name, roles, by === 'root' ? undefined : by, valid),
     roster: (devices = []) => {
       const roster = createRoster({ signatures }, siteId, rootKey)
       for (const device of [issuer, cloud, ...devices]) roster.enrol(device.certificate.encoded)

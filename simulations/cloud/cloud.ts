@@ -9,7 +9,14 @@ import type { Signatures } from '../../src/identity/signature.ts'
 import type { Clock, Logger, Push, PushAnswer, Segment } from '../../src/ports.ts'
 import { type Admission, admit } from '../../src/replica/admit.ts'
 import { countOf } from '../../src/replica/canonical.ts'
-import type { ChargerId, EventHash, LogId, SessionId, SiteId } from '../../src/units.ts'
+import {
+  type ChargerId,
+  type EventHash,
+  hex,
+  type LogId,
+  type SessionId,
+  type SiteId,
+} from '../../src/units.ts'
 import { UplinkFailed } from '../../src/uplink/http.ts'
 import { apply, type Commit, type Committed, openTables, type Tables } from './commit.ts'
 
@@ -106,14 +113,26 @@ export function away(pushes: number): UplinkFailed {
   return new UplinkFailed('the cloud answered 503: busy', detail)
 }
 
+/** What survives a rewind was verified when it came; what was refused then, within a log that was taken, is refused again. */
+export function verifyingOnce(signatures: Signatures, isAgain: () => boolean): Signatures {
+  const refused = new Set<string>()
+  return {
+    ...signatures,
+    verify: (...asked) => {
+      if (isAgain()) return refused.size === 0 || !refused.has(asked.map(one => hex(one)).join('/'))
+      const isGood = signatures.verify(...asked)
+      if (!isGood) refused.add(asked.map(one => hex(one)).join('/'))
+      return isGood
+    },
+  }
+}
+
 export function memoryCloud(deps: CloudDeps): SimulatedCloud {
   const { clock } = deps
   const counters = createCounters()
   let [cloudEpoch, isDown, isReplay, tries] = [1, false, false, 0]
   let journal: Committed[] = []
-  const { verify } = deps.signatures
-  // What survives a rewind was verified when it came.
-  const signatures: Signatures = { ...deps.signatures, verify: (...asked) => isReplay || verify(...asked) }
+  const signatures = verifyingOnce(deps.signatures, () => isReplay)
   let tables = openTables({ ...deps, signatures }, cloudEpoch)
 
   const run = (commit: Commit): void => {

@@ -2,14 +2,18 @@
 // fail-over, done again in their order, give the cloud as it was.
 import { FINALISE_AFTER_MS } from '../../src/cloud/finalise.ts'
 import { MeshError } from '../../src/errors.ts'
+import { ISSUED_BY_ROOT } from '../../src/identity/certificate.ts'
+import { readManifest } from '../../src/identity/manifest.ts'
 import { createRoster, type Roster } from '../../src/identity/roster.ts'
-import { decodeBody } from '../../src/log/body.ts'
+import type { Signatures } from '../../src/identity/signature.ts'
+import { type AnyBody, decodeBody } from '../../src/log/body.ts'
+import type { LogEvent } from '../../src/log/event.ts'
 import type { Admission } from '../../src/replica/admit.ts'
 import { createLogs, type Logs } from '../../src/replica/logs.ts'
 import type { CertHash, LogId, SessionId } from '../../src/units.ts'
 import { type CloudAcks, createAcks } from './acks.ts'
 import type { CloudDeps } from './cloud.ts'
-import { type CloudDevices, createDevices } from './devices.ts'
+import { type CloudDevices, createDevices, isOperator } from './devices.ts'
 import { type CloudLedger, createCloudLedger, emptyTouched, type Touched } from './ledger.ts'
 
 type Admitted = Extract<Admission, { kind: 'admitted' }>
@@ -22,6 +26,7 @@ export type Committed = { readonly atMs: number; readonly wallAt: number; readon
 
 export type Tables = {
   readonly roster: Roster
+  readonly signatures: Signatures
   readonly known: Set<CertHash>
   readonly logs: Logs
   readonly devices: CloudDevices
@@ -36,9 +41,15 @@ export function openTables(deps: CloudDeps, cloudEpoch: number): Tables {
   const own = roster.enrol(deps.cloud.certificate)
   if (own.kind === 'refused') throw new MeshError('CERTIFICATE_INVALID', `of the cloud: ${own.reason}`)
   const { hash: certHash } = own.certificate
-  const devices = createDevices()
+  const devices = createDevices(roster)
   return {
-    ...{ roster, devices, logs: createLogs(), known: new Set(roster.all().map(one => one.hash)) },
+    ...{
+      roster,
+      signatures: deps.signatures,
+      devices,
+      logs: createLogs(),
+      known: new Set(roster.all().map(one => one.hash)),
+    },
     ledger: createCloudLedger(devices.limitOf),
     acks: createAcks({ certHash, logKey: deps.cloud.logKey, signatures: deps.signatures }, cloudEpoch),
   }
@@ -70,22 +81,32 @@ export function apply(tables: Tables, { commit, wallAt: nowAt }: Committed): voi
 }
 
 /** Elements are not kept: nobody asks the cloud for segments. */
-function applyEvents(tables: Tables, { events, certificate }: Admitted, touched: Touched): void {
-  const { roster, known, logs, devices, ledger, acks } = tables
-  const { deviceId, roles } = certificate
-  const [isIssuer, isRevoker] = [roles.includes('issuer'), roles.includes('revoker')]
+function applyEvents(tables: Tables, admission: Admitted, touched: Touched): void {
+  const { logs, devices, ledger, acks } = tables
+  const { events, certificate } = admission
   acks.due(logs.append(certificate, events, []).logId)
   for (const event of events) {
     const said = decodeBody(event.type, event.body)
     ledger.add(event, said, { certificate, touched })
-    const { logId, hlc } = event
-    if (said?.name === 'epoch_open')
-      ledger.withdraw(devices.noteEpoch({ logId, certificate, hlc, body: said.body }), touched)
-    if (said?.name === 'device_revoke' && (isIssuer || isRevoker))
-      ledger.withdraw(devices.noteRevocation(said.body), touched)
-    if (said?.name === 'loss_declaration') devices.noteLoss(deviceId, hlc)
-    if (said?.name !== 'device_cert' || !isIssuer) continue
-    const verdict = roster.enrol(said.body.certificate)
-    if (verdict.kind === 'valid') known.add(verdict.certificate.hash)
+    if (said) note(tables, event, { said, certificate })
   }
+  ledger.withdraw(devices.weigh(), touched)
+}
+
+type Said = { readonly said: AnyBody; readonly certificate: Admitted['certificate'] }
+
+function note({ roster, signatures, known, devices }: Tables, event: LogEvent, by: Said): void {
+  const { said, certificate } = by
+  const { logId, hlc } = event
+  if (said.name === 'epoch_open') devices.noteEpoch({ logId, certificate, hlc, body: said.body })
+  if (said.name === 'device_revoke' && isOperator(certificate)) devices.noteRevocation(event, said.body)
+  if (said.name === 'loss_declaration') devices.noteLoss(certificate.deviceId, hlc)
+  const read =
+    said.name === 'site_manifest' ? readManifest(signatures, roster, said.body.manifest) : undefined
+  if (read) devices.noteManifest(read)
+  if (said.name !== 'device_cert' || !certificate.roles.includes('issuer')) return
+  const verdict = roster.enrol(said.body.certificate)
+  if (verdict.kind === 'valid') known.add(verdict.certificate.hash)
+  // An issuer that the root did not certify can certify nobody.
+  if (certificate.issuedBy === ISSUED_BY_ROOT) devices.noteCertificate(event, said.body.certificate)
 }

@@ -1,11 +1,13 @@
-// What the cloud in memory knows of devices: the chain of their epochs, what was revoked, from where on a log counts for
-// nothing, and what is missing. The rules are those of src/cloud/exclusion.ts and src/cloud/gaps.ts, which keep them in
-// SQL; nothing of production runs here, so the contract compares the two.
+// What the cloud in memory knows of devices: the chain of their epochs, what was revoked and withdrawn, who vouches for whom,
+// from where on a log counts for nothing, and what is missing. The rules are those of src/cloud/weighing.ts and gaps.ts,
+// which keep them in SQL and weigh what a change concerns; here everything is weighed anew, and the contract compares the two.
 import type { Gap } from '../../src/cloud/gaps.ts'
 import type { Certificate } from '../../src/identity/certificate.ts'
+import { isNewer, type ReadManifest } from '../../src/identity/manifest.ts'
+import type { Roster } from '../../src/identity/roster.ts'
 import type { BodyOf, EventRef } from '../../src/log/body.ts'
 import type { Hlc } from '../../src/log/hlc.ts'
-import type { DeviceId, EventHash, LogId } from '../../src/units.ts'
+import type { CertHash, DeviceId, EventHash, LogId } from '../../src/units.ts'
 
 /** From `fromSeq` on, what counts of this log is not what counted before. */
 export type Excluded = { readonly logId: LogId; readonly fromSeq: number }
@@ -15,13 +17,20 @@ export type CloudDevices = {
   readonly limitOf: (logId: LogId) => number
   readonly forkSeqOf: (logId: LogId) => number | undefined
   readonly fork: (logId: LogId, seq: number) => readonly Excluded[]
-  readonly noteEpoch: (epoch: Epoch) => readonly Excluded[]
-  readonly noteRevocation: (body: BodyOf<'device_revoke'>) => readonly Excluded[]
+  readonly noteEpoch: (epoch: Epoch) => void
+  /** Said there by an operator. */
+  readonly noteRevocation: (at: Place, body: BodyOf<'device_revoke'>) => void
+  /** Said there by an issuer that the root certified. */
+  readonly noteCertificate: (at: Place, encoded: Uint8Array) => void
+  readonly noteManifest: (read: ReadManifest) => void
   readonly noteLoss: (deviceId: DeviceId, hlc: Hlc) => void
+  /** What all these notes change. */
+  readonly weigh: () => readonly Excluded[]
   /** Ordered by the epoch that shows them. */
   readonly gaps: (held: Held) => readonly Gap[]
 }
 
+export type Place = { readonly logId: LogId; readonly seq: number }
 export type Epoch = {
   readonly logId: LogId
   readonly certificate: Certificate
@@ -35,65 +44,132 @@ export type Held = {
   readonly hashAt: (logId: LogId, seq: number) => EventHash | undefined
 }
 
-type Reason = 'fork' | 'revoked'
-type Revocation = { readonly serial: number; readonly cutoff: readonly EventRef[] }
+type Limits = Map<LogId, number>
+type Revocation = {
+  readonly deviceId: DeviceId
+  readonly serial: number
+  readonly cutoff: readonly EventRef[]
+}
 const NEVER = Number.POSITIVE_INFINITY
 
-export function createDevices(): CloudDevices {
-  const limits = { fork: new Map<LogId, number>(), revoked: new Map<LogId, number>() }
-  const epochs = new Map<LogId, Epoch>()
-  const logsOf = new Map<DeviceId, LogId[]>()
-  const revocations = new Map<DeviceId, Revocation[]>()
-  const declared = new Map<DeviceId, Hlc>()
+export function isOperator({ roles }: Certificate): boolean {
+  return roles.includes('issuer') || roles.includes('revoker')
+}
 
-  const exclude = (logId: LogId, fromSeq: number, reason: Reason): readonly Excluded[] => {
-    const before = limits[reason].get(logId) ?? NEVER
-    // A proof of misuse is never taken back; what a cut-off leaves out may turn out to belong before it.
-    if (before === fromSeq || (reason === 'fork' && before < fromSeq)) return []
-    if (fromSeq === NEVER) limits[reason].delete(logId)
-    else limits[reason].set(logId, fromSeq)
-    return [{ logId, fromSeq: Math.min(before, fromSeq) }]
+export function createDevices(roster: Pick<Roster, 'certificate' | 'enrol'>): CloudDevices {
+  const forks: Limits = new Map()
+  let limits: { readonly revoked: Limits; readonly orphan: Limits } = {
+    revoked: new Map(),
+    orphan: new Map(),
+  }
+  const epochs = new Map<LogId, Epoch>()
+  const revocations: (Revocation & Place)[] = []
+  const vouching: (Place & { readonly encoded: Uint8Array })[] = []
+  let manifest: ReadManifest | undefined
+  const declared = new Map<DeviceId, Hlc>()
+  let isDue = false
+
+  const limitOf = (logId: LogId): number =>
+    Math.min(...[forks, limits.revoked, limits.orphan].map(of => of.get(logId) ?? NEVER))
+
+  /** Each step asks what counts by those before it: of root's operators, of what they vouch for, of operators, of nodes. */
+  const weighAll = (): typeof limits => {
+    const fresh = { revoked: new Map<LogId, number>(), orphan: new Map<LogId, number>() }
+    const counts = ({ logId, seq }: Place): boolean =>
+      [forks, fresh.revoked, fresh.orphan].every(of => seq < (of.get(logId) ?? NEVER))
+    // Of two first events neither says which log came before.
+    const all = [...epochs.values()].filter(({ logId }) => forks.get(logId) !== 0)
+    const withdrawn = manifest?.manifest.withdrawn ?? []
+    const operators = all.filter(({ certificate }) => isOperator(certificate))
+    for (const [logId, seq] of cut(operators, withdrawn)) fresh.revoked.set(logId, seq)
+    const vouched = new Set<CertHash>()
+    for (const one of vouching.filter(counts)) {
+      const verdict = roster.enrol(one.encoded)
+      if (verdict.kind === 'valid') vouched.add(verdict.certificate.hash)
+    }
+    for (const { logId, certificate } of all) {
+      const issuer = roster.certificate(certificate.issuedBy)
+      const isSuspect = withdrawn.some(
+        one => one.deviceId === issuer?.deviceId && issuer.serial <= one.serial,
+      )
+      if (isSuspect && !vouched.has(certificate.hash)) fresh.orphan.set(logId, 0)
+    }
+    const nodes = all.filter(({ certificate }) => !isOperator(certificate))
+    for (const [logId, seq] of cut(nodes, revocations.filter(counts))) fresh.revoked.set(logId, seq)
+    return fresh
   }
 
-  const applyCutoffs = (deviceId: DeviceId): readonly Excluded[] => {
-    const revoked = revocations.get(deviceId) ?? []
-    if (revoked.length === 0) return []
-    const before = (logId: LogId): LogId | undefined => {
-      const epoch = epochs.get(logId)
-      return epoch?.certificate.deviceId === deviceId ? epoch.body.prev?.logId : undefined
-    }
-    const cuts = revoked.map(({ serial, cutoff }) => ({ serial, bySeq: reachOf(cutoff, before) }))
-    return (logsOf.get(deviceId) ?? []).flatMap(logId => {
-      // A certificate that was issued after the revocation speaks for itself.
-      const meant = cuts.filter(cut => (epochs.get(logId)?.certificate.serial ?? 0) <= cut.serial)
-      return exclude(logId, Math.min(...meant.map(cut => cut.bySeq.get(logId) ?? 0)), 'revoked')
-    })
+  const weigh = (): readonly Excluded[] => {
+    if (!isDue) return []
+    isDue = false
+    const [before, after] = [limits, weighAll()]
+    limits = after
+    return [...epochs.keys()].flatMap(logId =>
+      (['revoked', 'orphan'] as const).flatMap(reason => {
+        const [was, is] = [before[reason].get(logId) ?? NEVER, after[reason].get(logId) ?? NEVER]
+        return was === is ? [] : [{ logId, fromSeq: Math.min(was, is) }]
+      }),
+    )
   }
 
   return {
-    limitOf: logId => Math.min(limits.fork.get(logId) ?? NEVER, limits.revoked.get(logId) ?? NEVER),
-    forkSeqOf: logId => limits.fork.get(logId),
-    fork: (logId, seq) => exclude(logId, seq, 'fork'),
+    limitOf,
+    forkSeqOf: logId => forks.get(logId),
+    fork: (logId, seq) => {
+      // A proof of misuse is never taken back.
+      if ((forks.get(logId) ?? NEVER) <= seq) return []
+      forks.set(logId, seq)
+      const epoch = epochs.get(logId)
+      isDue ||= seq === 0 || (epoch !== undefined && isOperator(epoch.certificate))
+      return [{ logId, fromSeq: seq }, ...weigh()]
+    },
     noteEpoch: epoch => {
       const { deviceId } = epoch.certificate
       epochs.set(epoch.logId, epoch)
-      logsOf.set(deviceId, [...(logsOf.get(deviceId) ?? []), epoch.logId])
-      return applyCutoffs(deviceId)
+      isDue ||= manifest !== undefined || revocations.some(one => one.deviceId === deviceId)
     },
-    noteRevocation: ({ deviceId, serial, cutoff }) => {
-      revocations.set(deviceId, [...(revocations.get(deviceId) ?? []), { serial, cutoff }])
-      return applyCutoffs(deviceId)
+    noteRevocation: ({ logId, seq }, { deviceId, serial, cutoff }) => {
+      revocations.push({ logId, seq, deviceId, serial, cutoff })
+      isDue = true
+    },
+    noteCertificate: ({ logId, seq }, encoded) => {
+      vouching.push({ logId, seq, encoded })
+      isDue ||= manifest !== undefined
+    },
+    noteManifest: read => {
+      if (!isNewer(read, manifest)) return
+      manifest = read
+      isDue = true
     },
     noteLoss: (deviceId, hlc) => {
       const before = declared.get(deviceId)
       if (before === undefined || before < hlc) declared.set(deviceId, hlc)
     },
+    weigh,
     gaps: held =>
       [...epochs.keys()].sort().flatMap(logId => {
         const epoch = epochs.get(logId)
         return epoch ? gapsIn(epoch, held, declared) : []
       }),
   }
+}
+
+/** The first event of each log that lies beyond a cut-off of its device. */
+function cut(epochs: readonly Epoch[], revocations: readonly Revocation[]): Limits {
+  const limits: Limits = new Map()
+  const before = new Map<string, LogId | undefined>(
+    epochs.map(({ logId, certificate, body }) => [`${certificate.deviceId}/${logId}`, body.prev?.logId]),
+  )
+  for (const { deviceId, serial, cutoff } of revocations) {
+    const reach = reachOf(cutoff, logId => before.get(`${deviceId}/${logId}`))
+    for (const { logId, certificate } of epochs) {
+      // A certificate that was issued after the revocation speaks for itself.
+      if (certificate.deviceId !== deviceId || certificate.serial > serial) continue
+      const limit = Math.min(limits.get(logId) ?? NEVER, reach.get(logId) ?? 0)
+      if (limit !== NEVER) limits.set(logId, limit)
+    }
+  }
+  return limits
 }
 
 /** A log named in the cut-off counts up to there, and the epochs before it wholly. */

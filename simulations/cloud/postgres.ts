@@ -12,7 +12,6 @@ import { bytesIn, intIn, optionalIntIn, textIn } from '../../src/cloud/rows.ts'
 import { enterSite, migrate } from '../../src/cloud/schema.ts'
 import { billOf } from '../../src/cloud/sessions.ts'
 import { InvariantBroken, invariant } from '../../src/errors.ts'
-import type { Signatures } from '../../src/identity/signature.ts'
 import { decodeBody } from '../../src/log/body.ts'
 import { decodeElement } from '../../src/log/event.ts'
 import type { Push, PushAnswer } from '../../src/ports.ts'
@@ -25,6 +24,7 @@ import {
   type CloudSession,
   createCounters,
   type SimulatedCloud,
+  verifyingOnce,
 } from './cloud.ts'
 
 type Change = { readonly kind: 'push'; readonly push: Push } | { readonly kind: 'finalise' }
@@ -45,11 +45,7 @@ export async function postgresCloud(
   /** The time of what is done again; else it is now. */
   let again: number | undefined
   const clock = { ...deps.clock, wallMs: () => again ?? deps.clock.wallMs() }
-  const signatures: Signatures = {
-    ...deps.signatures,
-    // What survives a fail-over was verified when it came.
-    verify: (...asked) => again !== undefined || deps.signatures.verify(...asked),
-  }
+  const signatures = verifyingOnce(deps.signatures, () => again !== undefined)
   await migrate(database)
   let open = await openSite({ ...deps, signatures })
 

@@ -13,8 +13,8 @@ export type CertificateStore = {
   readonly enrol: (sql: Sql, encoded: Uint8Array) => Promise<CertificateVerdict>
   /** The certificate, read from the database when this process does not know it. */
   readonly find: (hash: CertHash) => Promise<Certificate | undefined>
-  /** Reads what other receivers have learned. */
-  readonly reload: () => Promise<void>
+  /** Reads what other receivers have learned; within a transaction, with its `sql`. */
+  readonly reload: (sql?: Sql) => Promise<void>
 }
 
 export type CertificateStoreOptions = {
@@ -46,14 +46,12 @@ export async function openCertificates(options: CertificateStoreOptions): Promis
     return verdict
   }
 
-  const reload = async (): Promise<void> => {
-    const stored = await database.query('SELECT cert_hash, encoded FROM certificates WHERE site_id = $1', [
-      siteId,
-    ])
+  const reload = async (sql = database.query): Promise<void> => {
+    const stored = await sql('SELECT cert_hash, encoded FROM certificates WHERE site_id = $1', [siteId])
     for (let pass = 0; pass < CHAIN_LENGTH; pass++) {
       for (const row of stored.rows) {
         const hash = textIn<CertHash>(row, 'cert_hash')
-        written.add(hash)
+        if (sql === database.query) written.add(hash)
         if (!roster.certificate(hash)) roster.enrol(bytesIn(row, 'encoded'))
       }
     }

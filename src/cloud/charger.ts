@@ -19,6 +19,7 @@ import {
 } from '../units.ts'
 import { refText } from './billing.ts'
 import type { Row, Sql } from './database.ts'
+import { countsIn } from './exclusion.ts'
 import { bytesIn, flagIn, intIn, textIn } from './rows.ts'
 
 /** A stop without a session joins one of a charger's newest so many sessions. */
@@ -182,9 +183,7 @@ const COLUMNS = 'e.log_id, e.seq, e.event_hash, e.prev, e.element, h.device_id'
 const EVENTS = `FROM events e
   JOIN log_head h ON h.site_id = e.site_id AND h.log_id = e.log_id
   WHERE e.site_id = $1`
-/** Events count that lie before every exclusion of their log. */
-const COUNTS = `NOT EXISTS (
-  SELECT 1 FROM exclusions x WHERE x.site_id = e.site_id AND x.log_id = e.log_id AND x.from_seq <= e.seq)`
+const COUNTS = countsIn('e')
 const COUNTING = `${EVENTS} AND ${COUNTS}`
 
 /** All that was ever told, with a word on whether it counts. */

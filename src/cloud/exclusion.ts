@@ -1,42 +1,37 @@
-// What is kept but moves no session and no bill: a log from the point where its key was misused (PROTOCOL 1.8), and
-// what a revoked device wrote beyond its cut-off (PROTOCOL 1.7, 2.6).
-import { limitsOf } from '../authorization/devices.ts'
-import { fromBytes, listOf, toBytes } from '../cbor.ts'
-import type { Certificate } from '../identity/certificate.ts'
-import { type BodyOf, EVENT_REF, TYPE_NUMBERS } from '../log/body.ts'
-import type { LogEvent } from '../log/event.ts'
+// What is kept but moves no session and no bill: a log from the point where its key was misused (PROTOCOL 1.8), and what
+// standing.ts finds to count no more.
+import { TYPE_NUMBERS } from '../log/body.ts'
 import type { Segment } from '../ports.ts'
 import type { Admission } from '../replica/admit.ts'
-import {
-  type ChargerId,
-  type DeviceId,
-  hex,
-  type LogId,
-  type SessionId,
-  type SiteId,
-  unhex,
-} from '../units.ts'
+import type { ChargerId, LogId, SessionId, SiteId } from '../units.ts'
 import type { Sql } from './database.ts'
 import { intIn, optionalTextIn, textIn } from './rows.ts'
 import type { Touched } from './sessions.ts'
 
-const CUTOFF = listOf(EVENT_REF, 64)
-const NOTHING: Touched = { sessions: new Set(), chargers: new Set() }
 /** Branches kept as evidence for one log; one other branch is proof enough. */
 const MAX_FORKS_PER_LOG = 8
 
-type Fork = {
+/** From `fromSeq` on, what counts of this log is not what counted before. */
+export type Excluded = { readonly logId: LogId; readonly fromSeq: number }
+
+/** Whether an event counts that a row names by log_id and seq: it lies before every exclusion of its log. */
+export function countsIn(row: string): string {
+  return `NOT EXISTS (SELECT 1 FROM exclusions x
+    WHERE x.site_id = ${row}.site_id AND x.log_id = ${row}.log_id AND x.from_seq <= ${row}.seq)`
+}
+
+export type Fork = {
   readonly segment: Segment
   readonly fork: Extract<Admission, { kind: 'fork' }>
   readonly nowAt: number
 }
 
-/** Keeps the other branch as evidence; answers the sessions that the log's own branch may no longer speak for. */
+/** Keeps the other branch as evidence; answers from where on the log's own branch may no longer speak. */
 export async function excludeFork(
   sql: Sql,
   siteId: SiteId,
   { segment, fork, nowAt }: Fork,
-): Promise<Touched> {
+): Promise<Excluded | undefined> {
   const { logId } = segment
   const held = await sql('SELECT count(*) AS n FROM forks WHERE site_id = $1 AND log_id = $2', [
     siteId,
@@ -49,97 +44,31 @@ export async function excludeFork(
       [siteId, logId, fork.seq, fork.ours, fork.theirs, segment.update, segment.fromSeq, nowAt],
     )
   }
-  return exclude(sql, siteId, { logId, fromSeq: fork.seq, reason: 'fork' })
+  const known = await sql(
+    `SELECT from_seq FROM exclusions WHERE site_id = $1 AND log_id = $2 AND reason = 'fork'`,
+    [siteId, logId],
+  )
+  const before = known.rows[0] ? intIn(known.rows[0], 'from_seq') : Number.POSITIVE_INFINITY
+  // A proof of misuse is never taken back.
+  return before <= fork.seq
+    ? undefined
+    : exclude(sql, siteId, { logId, reason: 'fork', before, fromSeq: fork.seq })
 }
 
-type Epoch = {
+type Exclusion = {
   readonly logId: LogId
-  readonly certificate: Certificate
-  readonly body: BodyOf<'epoch_open'>
+  readonly reason: 'fork' | 'revoked' | 'orphan'
+  /** What is written down now, and what shall be; infinite where all counts. */
+  readonly before: number
+  readonly fromSeq: number
 }
 
-/** Writes the epoch into its device's chain. A revoked device's new logs count for nothing. */
-export async function noteEpoch(
+/** Excludes a log's events from `fromSeq` on, or none when that is infinite. */
+export async function exclude(
   sql: Sql,
   siteId: SiteId,
-  { logId, certificate, body }: Epoch,
-): Promise<Touched> {
-  const { prev } = body
-  const { deviceId, serial } = certificate
-  await sql(
-    `INSERT INTO device_epochs (site_id, device_id, log_id, serial, prev_log, prev_seq, prev_hash, store_state)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
-    [
-      siteId,
-      deviceId,
-      logId,
-      serial,
-      prev?.logId ?? null,
-      prev?.seq ?? null,
-      prev?.hash ?? null,
-      body.storeState,
-    ],
-  )
-  return applyCutoffs(sql, siteId, deviceId)
-}
-
-/** Takes a revocation in; answers the sessions that lose evidence by it. */
-export async function noteRevocation(
-  sql: Sql,
-  siteId: SiteId,
-  { event, body }: { readonly event: LogEvent; readonly body: BodyOf<'device_revoke'> },
-): Promise<Touched> {
-  await sql(
-    `INSERT INTO revocations (site_id, device_id, log_id, seq, serial, cutoff) VALUES ($1, $2, $3, $4, $5, $6)
-     ON CONFLICT DO NOTHING`,
-    [siteId, body.deviceId, event.logId, event.seq, body.serial, hex(toBytes(CUTOFF, body.cutoff))],
-  )
-  return applyCutoffs(sql, siteId, body.deviceId)
-}
-
-/** Computed anew at each epoch and revocation, because the epoch that names its predecessor may come last. */
-async function applyCutoffs(sql: Sql, siteId: SiteId, deviceId: DeviceId): Promise<Touched> {
-  const of = [siteId, deviceId]
-  const revoked = await sql(
-    'SELECT serial, cutoff FROM revocations WHERE site_id = $1 AND device_id = $2',
-    of,
-  )
-  if (revoked.rows.length === 0) return NOTHING
-  const epochs = await sql(
-    'SELECT log_id, serial, prev_log FROM device_epochs WHERE site_id = $1 AND device_id = $2',
-    of,
-  )
-  const limits = limitsOf(
-    epochs.rows.map(row => ({
-      ...{ logId: textIn<LogId>(row, 'log_id'), serial: intIn(row, 'serial') },
-      prev: optionalTextIn<LogId>(row, 'prev_log'),
-    })),
-    revoked.rows.map(row => ({
-      serial: intIn(row, 'serial'),
-      cutoff: fromBytes(CUTOFF, unhex(textIn(row, 'cutoff'))),
-    })),
-  )
-  const sessions = new Set<SessionId>()
-  const chargers = new Set<ChargerId>()
-  for (const [logId, fromSeq] of limits) {
-    const touched = await exclude(sql, siteId, { logId, fromSeq, reason: 'revoked' })
-    for (const sessionId of touched.sessions) sessions.add(sessionId)
-    for (const chargerId of touched.chargers) chargers.add(chargerId)
-  }
-  return { sessions, chargers }
-}
-
-type Exclusion = { readonly logId: LogId; readonly fromSeq: number; readonly reason: 'fork' | 'revoked' }
-
-/** Excludes a log's events from `fromSeq` on, or none when that is infinite; answers what they speak of. */
-async function exclude(sql: Sql, siteId: SiteId, { logId, fromSeq, reason }: Exclusion): Promise<Touched> {
-  const held = await sql(
-    'SELECT from_seq FROM exclusions WHERE site_id = $1 AND log_id = $2 AND reason = $3',
-    [siteId, logId, reason],
-  )
-  const before = held.rows[0] ? intIn(held.rows[0], 'from_seq') : Number.POSITIVE_INFINITY
-  // A proof of misuse is never taken back; what a cut-off leaves out may turn out to belong before it.
-  if (before === fromSeq || (reason === 'fork' && before < fromSeq)) return NOTHING
+  { logId, reason, before, fromSeq }: Exclusion,
+): Promise<Excluded> {
   if (fromSeq === Number.POSITIVE_INFINITY) {
     await sql('DELETE FROM exclusions WHERE site_id = $1 AND log_id = $2 AND reason = $3', [
       siteId,
@@ -153,22 +82,25 @@ async function exclude(sql: Sql, siteId: SiteId, { logId, fromSeq, reason }: Exc
       [siteId, logId, reason, fromSeq],
     )
   }
-  return spokenOf(sql, siteId, { logId, fromSeq: Math.min(before, fromSeq) })
+  return { logId, fromSeq: Math.min(before, fromSeq) }
 }
 
-async function spokenOf(sql: Sql, siteId: SiteId, from: { logId: LogId; fromSeq: number }): Promise<Touched> {
-  const events = await sql(
-    `SELECT session_id, charger_id, type FROM events
-     WHERE site_id = $1 AND log_id = $2 AND seq >= $3 AND (session_id IS NOT NULL OR charger_id IS NOT NULL)`,
-    [siteId, from.logId, from.fromSeq],
-  )
+/** The sessions of which these speak: they gain or lose evidence. */
+export async function spokenOf(sql: Sql, siteId: SiteId, excluded: readonly Excluded[]): Promise<Touched> {
   const sessions = new Set<SessionId>()
   const chargers = new Set<ChargerId>()
-  for (const row of events.rows) {
-    const sessionId = optionalTextIn<SessionId>(row, 'session_id')
-    if (sessionId) sessions.add(sessionId)
-    else if (intIn(row, 'type') === TYPE_NUMBERS.session_end)
-      chargers.add(textIn<ChargerId>(row, 'charger_id'))
+  for (const { logId, fromSeq } of excluded) {
+    const events = await sql(
+      `SELECT session_id, charger_id, type FROM events
+       WHERE site_id = $1 AND log_id = $2 AND seq >= $3 AND (session_id IS NOT NULL OR charger_id IS NOT NULL)`,
+      [siteId, logId, fromSeq],
+    )
+    for (const row of events.rows) {
+      const sessionId = optionalTextIn<SessionId>(row, 'session_id')
+      if (sessionId) sessions.add(sessionId)
+      else if (intIn(row, 'type') === TYPE_NUMBERS.session_end)
+        chargers.add(textIn<ChargerId>(row, 'charger_id'))
+    }
   }
   return { sessions, chargers }
 }

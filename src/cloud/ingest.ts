@@ -3,7 +3,6 @@
 // the rest of the batch. Anything may be pushed any number of times, by anybody, in any order.
 
 import { invariant } from '../errors.ts'
-import type { Certificate } from '../identity/certificate.ts'
 import type { Signatures } from '../identity/signature.ts'
 import { type AnyBody, decodeBody } from '../log/body.ts'
 import type { LogEvent, LogHead } from '../log/event.ts'
@@ -14,9 +13,9 @@ import type { CertHash, ChargerId, EventHash, LogId, SessionId, SiteId } from '.
 import type { CertificateStore } from './certificates.ts'
 import { foldColumns } from './charger.ts'
 import type { Database, Param, Row, Sql } from './database.ts'
-import { excludeFork, noteEpoch, noteRevocation } from './exclusion.ts'
 import { bigintIn, flagIn, intIn, textIn, valuesOf } from './rows.ts'
 import { refold, type Touched } from './sessions.ts'
+import { noteFork, noteStanding } from './standing.ts'
 
 export type IngestDeps = {
   readonly database: Database
@@ -95,8 +94,9 @@ async function apply(deps: IngestDeps, sql: Sql, segment: Segment): Promise<Admi
   const admission = admit({ roster: deps.certificates.roster, signatures: deps.signatures }, segment, found)
   const nowAt = deps.clock.wallMs()
   const settlement = { siteId: deps.siteId, nowAt, finalise: new Set<SessionId>() }
-  if (admission.kind === 'fork') {
-    const touched = await excludeFork(sql, deps.siteId, { segment, fork: admission, nowAt })
+  const weighing = { ...deps, sql }
+  if (admission.kind === 'fork' && found) {
+    const touched = await noteFork(weighing, found.certificate, { segment, fork: admission, nowAt })
     await refold(sql, settlement, touched)
   }
   if (admission.kind !== 'admitted') return admission
@@ -104,8 +104,8 @@ async function apply(deps: IngestDeps, sql: Sql, segment: Segment): Promise<Admi
   await insertEvents(sql, deps.siteId, { admission, said, nowAt })
   await writeHead(sql, deps.siteId, admission)
   await enrolFrom(deps, sql, { admission, said })
-  const withdrawn = await notePolicy(sql, deps.siteId, { admission, said })
-  await refold(sql, settlement, joined(touchedBy({ admission, said }), withdrawn))
+  const weighed = await noteStanding(weighing, { admission, said })
+  await refold(sql, settlement, joined(touchedBy({ admission, said }), weighed))
   return admission
 }
 
@@ -219,27 +219,6 @@ async function writeHead(sql: Sql, siteId: SiteId, { head, certificate }: Admitt
   )
 }
 
-/** Epochs and revocations change what counts; answers the sessions whose evidence was taken away. */
-async function notePolicy(sql: Sql, siteId: SiteId, { admission, said }: Said): Promise<readonly Touched[]> {
-  const touched: Touched[] = []
-  for (const [i, body] of said.entries()) {
-    const event = admission.events[i]
-    if (!event) continue
-    if (body?.name === 'epoch_open') {
-      const epoch = { logId: event.logId, certificate: admission.certificate, body: body.body }
-      touched.push(await noteEpoch(sql, siteId, epoch))
-    }
-    if (body?.name === 'device_revoke' && mayRevoke(admission.certificate)) {
-      touched.push(await noteRevocation(sql, siteId, { event, body: body.body }))
-    }
-  }
-  return touched
-}
-
-function mayRevoke(certificate: Certificate): boolean {
-  return certificate.roles.includes('issuer') || certificate.roles.includes('revoker')
-}
-
 function touchedBy({ admission, said }: Said): Touched {
   const sessions = new Set<SessionId>()
   const chargers = new Set<ChargerId>()
@@ -253,11 +232,10 @@ function touchedBy({ admission, said }: Said): Touched {
   return { sessions, chargers }
 }
 
-function joined(first: Touched, others: readonly Touched[]): Touched {
-  const all = [first, ...others]
+function joined(one: Touched, other: Touched): Touched {
   return {
-    sessions: new Set(all.flatMap(touched => [...touched.sessions])),
-    chargers: new Set(all.flatMap(touched => [...touched.chargers])),
+    sessions: new Set([...one.sessions, ...other.sessions]),
+    chargers: new Set([...one.chargers, ...other.chargers]),
   }
 }
 

@@ -1,6 +1,7 @@
 // The cloud's tables (PROTOCOL 3.6), as numbered migrations. Every primary key and every index begins with site_id,
 // and no statement joins two sites, so a distributed PostgreSQL can shard by it. Ids and hashes are hex text; what
 // was signed is kept byte for byte. A migration that was released is never edited; a new one is added behind it.
+import { TYPE_NUMBERS } from '../log/body.ts'
 import { VERSIONS_PER_EPOCH } from '../log/object.ts'
 import type { Database, Sql } from './database.ts'
 import { intIn } from './rows.ts'
@@ -72,6 +73,12 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     `CREATE TABLE exclusions (
       site_id text NOT NULL, log_id text NOT NULL, reason text NOT NULL, from_seq bigint NOT NULL,
       PRIMARY KEY (site_id, log_id, reason))`,
+  ],
+  [
+    // The root's newest word; who it withdraws stands in revocations as well, as if a log named "root" had said so.
+    `CREATE TABLE manifests (site_id text NOT NULL, encoded bytea NOT NULL, PRIMARY KEY (site_id))`,
+    `CREATE INDEX events_certifying ON events (site_id, log_id, seq)
+      WHERE type = ${TYPE_NUMBERS.device_cert}`,
   ],
 ]
 

@@ -21,6 +21,8 @@ const MANIFEST = record({
   ),
 })
 export type RootManifest = Value<typeof MANIFEST>
+/** What the root says, with a name for these very bytes. */
+export type ReadManifest = { readonly manifest: RootManifest; readonly hash: string }
 
 const SIGNED = record({ body: bytes(4000), signature: bytes(64, 64) })
 export const MAX_MANIFEST_BYTES = 4096
@@ -34,12 +36,12 @@ export function signManifest(
   return toBytes(SIGNED, { body, signature: signatures.sign(rootSeed, digestOf(body)) })
 }
 
-/** What the root says, with a name for these very bytes; undefined when it is not the root that says it. */
+/** Undefined when it is not the root that says it. */
 export function readManifest(
   signatures: Signatures,
   { siteId, rootKey }: { readonly siteId: SiteId; readonly rootKey: Uint8Array },
   encoded: Uint8Array,
-): { readonly manifest: RootManifest; readonly hash: string } | undefined {
+): ReadManifest | undefined {
   if (encoded.length > MAX_MANIFEST_BYTES) return undefined
   try {
     const { body, signature } = fromBytes(SIGNED, encoded)
@@ -51,6 +53,12 @@ export function readManifest(
     if (error instanceof MalformedBytes) return undefined
     throw error
   }
+}
+
+/** Two of one version are the root's own fault; which one counts must not depend on which came first. */
+export function isNewer(one: ReadManifest, held: ReadManifest | undefined): boolean {
+  const [version, before] = [one.manifest.version, held?.manifest.version ?? -1]
+  return version > before || (version === before && held !== undefined && one.hash < held.hash)
 }
 
 function digestOf(body: Uint8Array): Uint8Array {

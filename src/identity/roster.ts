@@ -7,7 +7,7 @@ import {
   type Trust,
   verifyCertificate,
 } from './certificate.ts'
-import { type RootManifest, readManifest } from './manifest.ts'
+import { isNewer, type ReadManifest, type RootManifest, readManifest } from './manifest.ts'
 
 /** Far above any site; a certificate costs its issuer a signature, so only an issuer could fill this. */
 const MAX_CERTIFICATES = 20_000
@@ -26,7 +26,7 @@ export type Roster = Trust & {
 export function createRoster(reader: CertificateReader, siteId: SiteId, rootKey: Uint8Array): Roster {
   const byHash = new Map<CertHash, Certificate>()
   const newest = new Map<DeviceId, Certificate>()
-  let held: ReturnType<typeof readManifest>
+  let held: ReadManifest | undefined
   const roster: Roster = {
     siteId,
     rootKey,
@@ -36,12 +36,9 @@ export function createRoster(reader: CertificateReader, siteId: SiteId, rootKey:
     manifest: () => held?.manifest,
     withdraw: encoded => {
       const read = readManifest(reader.signatures, roster, encoded)
-      if (!read) return false
-      const [version, before] = [read.manifest.version, held?.manifest.version ?? -1]
-      // Two of one version are the root's own fault; which one counts must not depend on which came first.
-      const isNewer = version > before || (version === before && held && read.hash < held.hash)
-      if (isNewer) held = read
-      return isNewer === true
+      if (!read || !isNewer(read, held)) return false
+      held = read
+      return true
     },
     enrol: encoded => {
       const verdict = verifyCertificate(reader, roster, encoded)

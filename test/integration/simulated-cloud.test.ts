@@ -7,11 +7,13 @@ import { postgresCloud } from '../../simulations/cloud/postgres.ts'
 import { type Database, openDatabase } from '../../src/cloud/database.ts'
 import { FINALISE_AFTER_MS } from '../../src/cloud/finalise.ts'
 import type { AnyBody } from '../../src/log/body.ts'
+import type { Segment } from '../../src/ports.ts'
 import type { EventHash, LogId, SessionId } from '../../src/units.ts'
 import { clocklessContract } from '../contract/clockless-cloud.ts'
 import { cloudContract, cloudSetting, pushOf, stateOf } from '../contract/simulated-cloud.ts'
 import { namedTellings, type Told, tellingsWithLies } from '../session/telling.ts'
 import { SITE_OPENED_AT, sessionBodies, type TestSite } from '../site.ts'
+import { withdrawnSite } from './withdrawn-site.ts'
 
 let database: Database
 beforeAll(async () => {
@@ -132,5 +134,61 @@ describe('the cloud in memory', () => {
     )
     expect([...seen.keys()]).toContain('credit')
     expect(seen.get('invoice')).toBeGreaterThan(9)
+  }, 240_000)
+
+  it('does so too where the root withdraws operators, log by log, and when all is taken again', async () => {
+    const { site, deps, pass } = cloudSetting()
+    const both = [memoryCloud(deps), await postgresCloud({ ...deps, database })] as const
+    const { logs, branch, certificates } = withdrawnSite(site)
+    const same = async (): Promise<unknown> => {
+      const state = await stateOf(both[0])
+      expect(state).toEqual(await stateOf(both[1]))
+      return state
+    }
+    // The fork comes last: no other news may hide what it changes.
+    for (const segments of [...logs.filter(one => one !== branch), branch]) {
+      pass(60_000)
+      const before = await stateOf(both[0])
+      for (const cloud of both) await cloud.push(pushOf({ segments, certificates }))
+      expect(await same()).not.toEqual(before)
+    }
+    const whole = await same()
+    for (const cloud of both) await cloud.failover(0)
+    expect(await same(), 'a manifest that was refused is refused again').toEqual(whole)
+    await both[1].close()
+  })
+
+  it('does so too where the root withdraws operators', async () => {
+    const taken = fc.array(
+      fc.record({ log: fc.nat(99), upTo: fc.integer({ min: 1, max: 9 }), next: fc.nat(9) }),
+      { minLength: 12, maxLength: 24 },
+    )
+    await fc.assert(
+      fc.asyncProperty(taken, async steps => {
+        const { site, deps, pass } = cloudSetting()
+        const both = [memoryCloud(deps), await postgresCloud({ ...deps, database })] as const
+        const { logs, certificates, counting } = withdrawnSite(site)
+        const push = async (segments: readonly Segment[]): Promise<void> => {
+          pass(60_000)
+          const given = pushOf({ segments, certificates })
+          expect(await both[0].push(given)).toEqual(await both[1].push(given))
+        }
+        for (const { log, upTo, next } of steps) {
+          await push(logs[log % logs.length]?.slice(0, upTo) ?? [])
+          if (next === 0) pass(FINALISE_AFTER_MS)
+          for (const cloud of both) {
+            if (next === 0) await cloud.finalise()
+            if (next === 1) await cloud.failover(150_000)
+          }
+          expect(await stateOf(both[0])).toEqual(await stateOf(both[1]))
+        }
+        await push(logs.flat())
+        expect(await stateOf(both[0])).toEqual(await stateOf(both[1]))
+        const standing = (await both[0].sessions()).filter(one => !one.flags.includes('evidence-withdrawn'))
+        expect(standing.map(one => one.chargerId).toSorted()).toEqual([...counting].toSorted())
+        await both[1].close()
+      }),
+      { numRuns: 5 },
+    )
   }, 240_000)
 })
