@@ -25,6 +25,8 @@ export type Plan = {
   readonly pricePerKwh: string
   /** So old may news of the operator be when a card is accepted; by default 90 days. */
   readonly offlineMaxAgeS?: number
+  /** Chargers are given lists of cards (site policy local-lists). */
+  readonly localLists?: boolean
   readonly visits: readonly Visit[]
   readonly operator: readonly OperatorStep[]
   readonly uplinks: readonly UplinkPlan[]
@@ -73,7 +75,11 @@ export type ChargerPlan = {
   readonly meterEveryMs: number
   readonly registerWh: number
   readonly quirks: readonly Quirk[]
+  /** Its own list of cards; without one it says that it has none. */
+  readonly list?: ListPlan
 }
+/** `forgets`: with the power. */
+export type ListPlan = { readonly maxLength: number; readonly perMessage: number; readonly forgets: boolean }
 
 export type CardPlan = {
   /** As on the card; never written to a log. */

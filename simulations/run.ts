@@ -7,6 +7,7 @@ import { convergenceChecker } from './checkers/convergence.ts'
 import { durabilityChecker } from './checkers/durability.ts'
 import { exclusionChecker } from './checkers/exclusion.ts'
 import { livenessChecker } from './checkers/liveness.ts'
+import { listsChecker } from './checkers/local-lists.ts'
 import { logsChecker } from './checkers/logs.ts'
 import { watchLosses } from './checkers/losses.ts'
 import { policyChecker } from './checkers/policy.ts'
@@ -59,6 +60,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Out
         losses,
         cardsChecker(shown),
         policy,
+        listsChecker(shown, policy),
         exclusionChecker(shown),
         convergence,
         livenessChecker(shown, losses),

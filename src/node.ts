@@ -10,10 +10,12 @@ import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
 import type { Input, Submission, SubmissionReport } from './input.ts'
 import type { Ledger } from './ledger.ts'
+import type { OpenTag } from './list-talk.ts'
+import { createLocalLists, type LocalLists } from './local-lists.ts'
 import type { AnyBody } from './log/body.ts'
 import { createMailbox } from './mailbox.ts'
 import type { MeshInput } from './mesh.ts'
-import { openStore, probeDisk } from './opening.ts'
+import { type NodeHealth, openStore, probeDisk } from './opening.ts'
 import { persistAll } from './persist.ts'
 import type {
   ChargePoints,
@@ -53,6 +55,8 @@ export type NodeDeps = {
   readonly documents: DocumentSink
   readonly network: Network
   readonly chargePoints: ChargePoints
+  /** Opens a card's own id for a charger's list; the site key stays outside. */
+  readonly openTag: OpenTag
   readonly logger: Logger
   readonly swVersion: string
   readonly heartbeatS: number
@@ -78,17 +82,11 @@ export type Node = {
   readonly settled: () => Promise<void>
   readonly ledger: () => Ledger
   readonly uplinks: () => Uplinks
+  readonly localLists: LocalLists
   readonly connectors: () => ReadonlyMap<string, ConnectorStatus>
   readonly health: () => NodeHealth
   readonly counters: () => Readonly<Record<string, number>>
   readonly stop: () => Promise<void>
-}
-
-export type NodeHealth = {
-  readonly store: 'open' | 'failed'
-  readonly storeReason?: string
-  readonly journalBytes: number
-  readonly recovered: string
 }
 
 /** Opens the store, reads everything back through the gate, and is ready to serve. */
@@ -98,6 +96,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     counters.set(name, (counters.get(name) ?? 0) + by)
   }
   const chargers = createChargers({ ...deps, count })
+  const localLists = createLocalLists({ ...deps, count })
   const uplinks = createUplinks({ ...deps, count, self: deps.certificate.deviceId })
   let open = await openStore(deps, 'start', count)
   let failure: { reason: string; retryAtMs: number; waitMs: number } | undefined
@@ -113,6 +112,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     switch (input.kind) {
       case 'charger': {
         const answer = chargers.serve(act, input.input)
+        localLists.heard(input.input, act.times.monotonicMs)
         act.afterwards(() => input.reply(answer))
         return []
       }
@@ -190,6 +190,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     count('store.failed')
     ticking = false
     chargers.forget()
+    localLists.forget()
     uplinks.storeFailed()
     for (const input of batch) {
       if (input.kind === 'charger') input.reply({ kind: 'silence' })
@@ -240,6 +241,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     ticking = false
     const sends = open.mesh.handle(act, { kind: 'tick' })
     act.record(open.marks.due(act.ledger))
+    localLists.tick(act, result => post({ kind: 'run', act: result }))
     return [...sends, ...uplinks.tick(act, result => post({ kind: 'run', act: result }))]
   }
 
@@ -277,6 +279,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     },
     ledger: () => open.ledger,
     uplinks: () => uplinks,
+    localLists,
     connectors: chargers.connectors,
     health: () => ({
       store: failure ? 'failed' : 'open',

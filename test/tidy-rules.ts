@@ -39,7 +39,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/ledger.ts',
       ],
       ...['src/mesh.ts', 'src/marks.ts', 'src/serve.ts', 'src/recordable.ts', 'src/card.ts'],
-      ...['src/view.ts', 'src/folds.ts'],
+      ...['src/view.ts', 'src/folds.ts', 'src/local-lists.ts', 'src/list-state.ts', 'src/list-talk.ts'],
       ...[
         'src/uplinks.ts',
         'src/unsent.ts',
@@ -127,7 +127,7 @@ export const VIRTUAL_WIRING = [
     'view',
     'uplinks',
   ],
-  ...['persist', 'mailbox', 'opening', 'unsent'],
+  ...['persist', 'mailbox', 'opening', 'unsent', 'local-lists', 'list-state', 'list-talk'],
 ].map(name => `src/${name}.ts`)
 export const BANNED_CALLS: readonly { readonly call: RegExp; readonly instead: string }[] = [
   { call: /\bDate\.now\b/, instead: 'take `nowAt` as an argument, or ask the Clock port' },

@@ -42,6 +42,7 @@ export function drawPlan(scenario: Scenario, seed: number): Plan {
     cards,
     pricePerKwh: scenario.site.price,
     ...(maxAge ? { offlineMaxAgeS: Math.ceil(drawnWhole(maxAge, dice.fork('offline')) / SECOND) } : {}),
+    ...(scenario.site.lists && { localLists: true }),
     visits: drawVisits(scenario, stage, dice.fork('visits')),
     operator: drawOperator(scenario, { ground, durationMs, cards, uplinks }, dice.fork('operator')),
     uplinks,

@@ -9,6 +9,7 @@ import { type Charging, createCharging } from './charging.ts'
 import { createClock } from './clock.ts'
 import { dialectOf } from './dialect.ts'
 import type { Connector, Insides, Memory, VisitRecord } from './insides.ts'
+import { createList, type StationList } from './list.ts'
 import { createQueue } from './queue.ts'
 import { sendAgain } from './replay.ts'
 import type { StationSession } from './session.ts'
@@ -30,7 +31,12 @@ export type StationDeps = {
   readonly tokenRef: (idTag: string) => TokenRef
   readonly idTagOf: (card: number) => string
   /** A socket to node n; undefined when nobody answers there. */
-  readonly connect: (node: number, onClosed: () => void) => Line | undefined
+  readonly connect: (
+    node: number,
+    onClosed: () => void,
+    /** What it answers to a command of the node. */
+    answer: StationList['answer'],
+  ) => Line | undefined
 }
 
 export type Line = {
@@ -97,13 +103,14 @@ function assemble(deps: StationDeps): Parts {
     ...{ isPowered: true, isCableDead: false, isBooted: false, life: 0, isHeartbeatDue: false },
     ...{ pausedUntilMs: 0, isOver: false },
   }
-  const wire = createWire(deps, {
+  const list = createList(plan.list)
+  const wire = createWire(deps, list.answer, {
     onOpen: () => talk.next(),
     onFree: () => talk.next(),
     onLost: () => talk.hangUp(),
   })
   const station: Insides = {
-    ...{ deps, dice, wire, memory, sessions: [], visits: [], taps: [] },
+    ...{ deps, dice, wire, memory, list, sessions: [], visits: [], taps: [] },
     clock: createClock(deps),
     queue: createQueue(plan.quirks.includes('impatient') ? IMPATIENT_ATTEMPTS : Number.POSITIVE_INFINITY),
     dialect: dialectOf(plan, dice),
@@ -144,11 +151,12 @@ function powerOff({ station, charging, drivers }: Parts): void {
 }
 
 function powerOn({ station, charging }: Parts): void {
-  const { memory, clock, connectors } = station
+  const { memory, clock, connectors, list } = station
   if (memory.isPowered) return
   memory.isPowered = true
   memory.pausedUntilMs = 0
   clock.powerUp()
+  list.powerUp()
   charging.powerOn()
   for (const connector of connectors) connector.status = connector.guest ? 'Finishing' : 'Available'
   startUp(station)

@@ -1,9 +1,12 @@
 // The wires between charge points and nodes: a socket ends when its node's process ends, when the node closes it, or when
 // the charger's own network is cut. One answer a call, in order, as the real door gives them.
-import type { ChargerAnswer, ChargerInput } from '../../src/ports.ts'
+import { callOf, outcomeOf } from '../../src/ocpp/commands.ts'
+import type { ChargerAnswer, ChargerCommand, ChargerInput, CommandOutcome } from '../../src/ports.ts'
 import type { ChargerId } from '../../src/units.ts'
+import type { Payload } from '../station/session.ts'
 import type { Line } from '../station/station.ts'
 import type { LiveMember } from './member.ts'
+import type { Commanded } from './observer.ts'
 
 /** One way between a charger and its node, in the same building. */
 const WIRE_MS = 3
@@ -12,11 +15,22 @@ export type LanDeps = {
   readonly asked: (member: LiveMember, input: ChargerInput) => void
   readonly schedule: (delayMs: number, task: () => void) => void
   readonly answered: (member: LiveMember, input: ChargerInput, answer: ChargerAnswer) => void
+  readonly commanded: (member: LiveMember, command: Commanded) => void
+}
+
+/** A charger's end of a socket. */
+export type Caller = {
+  readonly chargerId: ChargerId
+  readonly onClosed: () => void
+  /** Its answer to a command; undefined for one that its firmware does not know. */
+  readonly answer: (action: string, payload: Payload) => Payload | undefined
 }
 
 export type Lan = {
   /** Undefined when nobody listens there. */
-  readonly connect: (chargerId: ChargerId, to: LiveMember, onClosed: () => void) => Line | undefined
+  readonly connect: (caller: Caller, to: LiveMember) => Line | undefined
+  /** Never rejects. */
+  readonly command: (to: LiveMember, chargerId: ChargerId, command: ChargerCommand) => Promise<CommandOutcome>
   readonly connected: (to: LiveMember) => readonly ChargerId[]
   readonly disconnect: (to: LiveMember, chargerId: ChargerId) => void
   /** The process is gone, and its sockets with it. */
@@ -27,11 +41,14 @@ type Socket = {
   readonly chargerId: ChargerId
   readonly to: LiveMember
   readonly connectionId: number
+  readonly answer: Caller['answer']
   isOpen: boolean
   readonly close: (byNode: boolean) => void
 }
 
-export function createLan({ schedule, asked, answered }: LanDeps): Lan {
+const LOST: CommandOutcome = { kind: 'unreachable', reason: 'the connection was lost' }
+
+export function createLan({ schedule, asked, answered, commanded }: LanDeps): Lan {
   const sockets = new Map<LiveMember, Socket[]>()
   let connections = 0
   const of = (member: LiveMember): readonly Socket[] => sockets.get(member) ?? []
@@ -44,12 +61,29 @@ export function createLan({ schedule, asked, answered }: LanDeps): Lan {
     closeAll: to => {
       for (const socket of of(to)) socket.close(true)
     },
-    connect: (chargerId, to, onClosed) => {
+    command: (to, chargerId, command) => {
+      const socket = of(to).find(one => one.chargerId === chargerId)
+      const call = callOf(command)
+      if (!socket) return Promise.resolve(LOST)
+      if (typeof call === 'string')
+        return Promise.resolve({ kind: 'rejected', status: 'Unsendable', detail: call })
+      const { promise, resolve } = Promise.withResolvers<CommandOutcome>()
+      schedule(WIRE_MS, () => {
+        const payload = socket.isOpen ? socket.answer(call.action, call.params) : undefined
+        const known: CommandOutcome = payload
+          ? outcomeOf(command, payload)
+          : { kind: 'rejected', status: 'NotImplemented' }
+        if (socket.isOpen) commanded(to, { chargerId, command, outcome: known })
+        schedule(WIRE_MS, () => resolve(socket.isOpen ? known : LOST))
+      })
+      return promise
+    },
+    connect: ({ chargerId, onClosed, answer }, to) => {
       if (!to.node()) return undefined
       connections += 1
       let cancel: (() => void) | undefined
       const socket: Socket = {
-        ...{ chargerId, to, connectionId: connections, isOpen: true },
+        ...{ chargerId, to, connectionId: connections, isOpen: true, answer },
         close: byNode => {
           if (!socket.isOpen) return
           socket.isOpen = false

@@ -2,7 +2,7 @@
 // a dead process still has under way is heard by nobody: every port asks whether its life is the present one.
 import { MeshError } from '../../src/errors.ts'
 import { type Node, startNode } from '../../src/node.ts'
-import type { ChargerAnswer, ChargerInput, Network, Push, Uplink } from '../../src/ports.ts'
+import type { ChargePoints, ChargerAnswer, ChargerInput, Network, Push, Uplink } from '../../src/ports.ts'
 import type { ChargerId, DeviceId } from '../../src/units.ts'
 import type { Dice } from '../dice.ts'
 import { type DiskImage, type SimulatedDisk, simulatedDisk } from '../disk/disk.ts'
@@ -40,6 +40,10 @@ export type MemberDeps = {
   readonly chargers: {
     readonly connected: (to: LiveMember) => readonly ChargerId[]
     readonly disconnect: (to: LiveMember, chargerId: ChargerId) => void
+    readonly command: (
+      to: LiveMember,
+      ...words: Parameters<ChargePoints['command']>
+    ) => ReturnType<ChargePoints['command']>
   }
   readonly uplinks: readonly Uplink[]
   /** For a clone and for a node that starts from a copy. */
@@ -131,18 +135,18 @@ export function createMember(deps: MemberDeps): LiveMember {
   })
 
   /** An answer that comes back to another life is heard by nobody. */
+  const heard = <T>(mine: number, promise: Promise<T>): Promise<T> => {
+    const { promise: outcome, resolve, reject } = Promise.withResolvers<T>()
+    promise.then(
+      value => enter(() => life === mine && resolve(value)),
+      (error: unknown) => enter(() => life === mine && reject(error)),
+    )
+    return outcome
+  }
   const openUplinks = (mine: number): void => {
-    const heard = <T>(promise: Promise<T>): Promise<T> => {
-      const { promise: outcome, resolve, reject } = Promise.withResolvers<T>()
-      promise.then(
-        value => enter(() => life === mine && resolve(value)),
-        (error: unknown) => enter(() => life === mine && reject(error)),
-      )
-      return outcome
-    }
     const pushOver = (uplink: Uplink) => (push: Push) => {
       if (life === mine) deps.pushing(member, push)
-      return heard(uplink.push(push))
+      return heard(mine, uplink.push(push))
     }
     node?.setUplinks(deps.uplinks.map(uplink => ({ name: uplink.name, push: pushOver(uplink) })))
   }
@@ -159,9 +163,10 @@ export function createMember(deps: MemberDeps): LiveMember {
       ...{ logKey: credential.keys.logKey, clock, random: deps.dice.random, disk: disk.mount() },
       network: networkOf(isAlive),
       documents: { put: () => undefined },
+      openTag: deps.site.tagKeys.open,
       chargePoints: {
         connected: () => (isAlive() ? deps.chargers.connected(member) : []),
-        command: async () => ({ kind: 'unreachable', reason: 'nobody commands in a simulation' }),
+        command: (...words) => heard(mine, deps.chargers.command(member, ...words)),
         disconnect: id => {
           if (isAlive()) deps.chargers.disconnect(member, id)
         },

@@ -1,7 +1,7 @@
 // What a world shows of itself while it runs: to the checkers, which may object, and to the tally, which counts.
 import type { Node } from '../../src/node.ts'
-import type { ChargerAnswer, ChargerInput, Push } from '../../src/ports.ts'
-import type { DeviceId, LogId } from '../../src/units.ts'
+import type { ChargerAnswer, ChargerCommand, ChargerInput, CommandOutcome, Push } from '../../src/ports.ts'
+import type { ChargerId, DeviceId, LogId } from '../../src/units.ts'
 import type { CloudHead, SimulatedCloud } from '../cloud/cloud.ts'
 import type { SimulatedDisk } from '../disk/disk.ts'
 import type { SimulatedNetwork } from '../network/network.ts'
@@ -47,6 +47,12 @@ export type Shown = {
   readonly object: (invariant: string, detail: string) => void
 }
 
+export type Commanded = {
+  readonly chargerId: ChargerId
+  readonly command: ChargerCommand
+  readonly outcome: CommandOutcome
+}
+
 export type Gone = 'killed' | 'power-cut' | 'wiped' | 'restored' | 'disposed'
 
 export type Observer = {
@@ -63,6 +69,8 @@ export type Observer = {
   readonly asked?: (member: Member, input: ChargerInput) => void
   /** Just before a charger hears it. */
   readonly answered?: (member: Member, input: ChargerInput, answer: ChargerAnswer) => void
+  /** What a charger made of a command, when it made it. */
+  readonly commanded?: (member: Member, command: Commanded) => void
   readonly booted?: (member: Member) => void
   /** Before its disk is touched. */
   readonly leaving?: (member: Member, how: Gone) => void

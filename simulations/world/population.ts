@@ -50,6 +50,11 @@ export function populate(deps: PopulationDeps): Population {
       trace.line(nowMs(), `${member.name} answers ${input.chargerId} ${input.message.kind} ${answer.kind}`)
       observe(one => one.answered?.(member, input, answer))
     },
+    commanded: (member, command) => {
+      const { chargerId, outcome } = command
+      trace.line(nowMs(), `${member.name} asks ${chargerId} ${command.command.kind} ${outcome.kind}`)
+      observe(one => one.commanded?.(member, command))
+    },
   })
   const born = (number: number, from?: DiskImage): LiveMember =>
     createMember({
@@ -77,7 +82,7 @@ export function populate(deps: PopulationDeps): Population {
         observe(one => one.gone?.(member, how))
       },
       broke: (member, error) => deps.broke(`node ${member.name}`, error),
-      chargers: { connected: lan.connected, disconnect: lan.disconnect },
+      chargers: lan,
       uplinks: deps.uplinksOf(number),
       log: (member, word, event) => {
         if (word !== 'debug') trace.line(nowMs(), `${member.name} ${word}: ${event}`)
@@ -103,12 +108,12 @@ export function populate(deps: PopulationDeps): Population {
       },
       tokenRef: deps.site.tokenRef,
       idTagOf: card => plan.cards[card]?.idTag ?? '',
-      connect: (number, onClosed) => {
+      connect: (number, onClosed, answer) => {
         // Two live copies of a node answer under one address; whichever is quicker.
         const copies = [...clones].filter(clone => clone.number === number)
         const all = [...copies, ...(nodes.has(number) ? [nodes.get(number) as LiveMember] : [])]
         const to = all.length > 1 ? dice.pick(all) : all[0]
-        return to && lan.connect(charger.id as Station['id'], to, onClosed)
+        return to && lan.connect({ chargerId: charger.id as Station['id'], onClosed, answer }, to)
       },
     }),
   )

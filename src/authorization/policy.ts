@@ -22,6 +22,8 @@ export type Policy = {
   readonly tokens: () => readonly TokenRef[]
   /** Every revocation of a card that is held; a grant that is to count must cite them all. */
   readonly revocations: (tokenRef: TokenRef) => readonly Revocation[]
+  /** The card's own id, sealed, from the newest grant that has it: also of a revoked card. */
+  readonly tagSealed: (tokenRef: TokenRef) => Uint8Array | undefined
   /** A charger that may connect; undefined when it was never added, or withdrawn. */
   readonly chargePoint: (chargerId: ChargerId) => BodyOf<'charge_point'> | undefined
   readonly chargePoints: () => readonly BodyOf<'charge_point'>[]
@@ -63,6 +65,8 @@ export function createPolicy(): Policy {
     token: tokenRef => tokens.get(tokenRef)?.state ?? { kind: 'unknown' },
     tokens: () => [...tokens.keys()],
     revocations: tokenRef => tokens.get(tokenRef)?.revocations ?? [],
+    tagSealed: tokenRef =>
+      newest((tokens.get(tokenRef)?.grants ?? []).filter(grant => grant.body.tagSealed))?.body.tagSealed,
     chargePoint: current,
     chargePoints: () => [...chargePoints.keys()].sort().flatMap(chargerId => current(chargerId) ?? []),
   }

@@ -22,7 +22,7 @@ import { openNetwork } from './network.ts'
 import { API_FILE, NODE_FILE } from './node-files.ts'
 import { knownAddresses, type UplinkBook, uplinkBook } from './node-memory.ts'
 import { breathe, systemClock, systemLogger, systemRandom } from './system.ts'
-import { rememberingTokens, tokenSecretIn } from './tokens.ts'
+import { rememberingTokens, tagKeysIn, tokenSecretIn } from './tokens.ts'
 
 const TICK_MS = 1000
 
@@ -74,6 +74,7 @@ async function open(setting: Setting): Promise<RunningNode> {
     documents,
     network: lateNetwork(doors),
     chargePoints: lateChargePoints(doors),
+    openTag: tagKeysIn(identity).open,
     logger,
     swVersion: SW_VERSION,
     heartbeatS: config.ocpp.heartbeatS,

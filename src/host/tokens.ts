@@ -1,6 +1,7 @@
 // Card references, remembered: the stretch costs 10 ms and more, so only the first tap of a card pays for it.
 
 import { MeshError } from '../errors.ts'
+import { createTagKeys, type TagKeys } from '../identity/tag.ts'
 import { normalTag, type TokenSecret, tokenReference } from '../identity/token.ts'
 import { type TokenRef, unhex } from '../units.ts'
 import type { IdentityFile } from './identity-files.ts'
@@ -13,6 +14,11 @@ export function tokenSecretIn(identity: IdentityFile): TokenSecret {
   if (siteKey === undefined)
     throw new MeshError('CONFIG_INVALID', `${identity.name} holds no site key: it cannot recognize cards`)
   return { siteKey: unhex(siteKey), salt: unhex(site.tokenSalt), cost: site.tokenCost }
+}
+
+/** For cards' own ids in the lists of chargers (PROTOCOL 2.5); without a site key nothing opens. */
+export function tagKeysIn({ siteKey }: IdentityFile): TagKeys {
+  return createTagKeys(siteKey === undefined ? [] : [unhex(siteKey)])
 }
 
 export function rememberingTokens(secret: TokenSecret): (idTag: string) => Promise<TokenRef> {

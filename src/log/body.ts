@@ -129,6 +129,17 @@ export const BODIES = {
     tokenRef: optional(tokenRef),
   }),
   tamper: record({ kind: text(48), detail: text(256) }),
+  /** A charger is about to be given a list of cards under these version numbers, made of what these heads say. */
+  local_list: record({
+    chargerId,
+    firstVersion: uint,
+    lastVersion: uint,
+    entries: uint,
+    digest: bytes(8, 8),
+    /** Only blocked cards, laid over a list whose making the author does not know. */
+    onto: optional(uint),
+    policyHead: listOf(EVENT_REF, 64),
+  }),
 
   payment_attempt: record({
     sessionId,
@@ -231,6 +242,7 @@ export const TYPE_NUMBERS: Readonly<Record<EventName, number>> = {
   charger_error: 22,
   diagnostics: 23,
   tamper: 24,
+  local_list: 26,
   payment_attempt: 32,
   refund: 33,
   resolution: 34,
