@@ -10,6 +10,8 @@ export type StationList = {
   readonly verdict: (idTag: string, nowAt: number) => string | undefined
   readonly version: () => number
   readonly powerUp: () => void
+  /** Each update that came, as `Full 641 Accepted`. */
+  readonly updates: () => readonly string[]
 }
 
 type Info = { readonly status: string; readonly expiryDate?: string }
@@ -18,6 +20,7 @@ type Card = { readonly idTag: string; readonly idTagInfo?: Info }
 export function createList(plan: ListPlan | undefined): StationList {
   let version = 0
   let cards = new Map<string, Info>()
+  const updates: string[] = []
   const send = ({ listVersion, updateType, localAuthorizationList }: Payload): string => {
     if (!plan) return 'NotSupported'
     // Production code wrote it a moment ago.
@@ -36,10 +39,14 @@ export function createList(plan: ListPlan | undefined): StationList {
   }
   return {
     version: () => version,
+    updates: () => updates,
     answer: (action, payload) => {
       if (action === 'GetConfiguration') return configuration(plan, payload)
       if (action === 'GetLocalListVersion') return { listVersion: plan ? version : -1 }
-      return action === 'SendLocalList' ? { status: send(payload) } : undefined
+      if (action !== 'SendLocalList') return undefined
+      const status = send(payload)
+      updates.push(`${payload.updateType} ${payload.listVersion} ${status}`)
+      return { status }
     },
     verdict: (idTag, nowAt) => {
       const info = cards.get(idTag.toUpperCase())

@@ -11,6 +11,7 @@ import type { Node } from '../node.ts'
 import type { Allowed, ChargePoints, ChargerCommand, Clock, Logger, Network } from '../ports.ts'
 import { type ChargerId, chargerId, type LogId, type TokenRef } from '../units.ts'
 import { reportDevices, UNTIL } from './devices.ts'
+import { addLocalLists } from './local-list.ts'
 import {
   type ReportDeps,
   reportChargers,
@@ -130,6 +131,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
     reportDevices(report, check('query', UNTIL, request.query).until),
   )
   server.get('/v1/chargers', async () => reportChargers(report))
+  addLocalLists(server, report)
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))
 }

@@ -14,6 +14,7 @@ import { print, printJson, tableOf } from './output.ts'
 import { startProgress } from './progress.ts'
 import { DASH_HELP, secretOf } from './secret.ts'
 import { instantOf } from './time.ts'
+import { withSealedTag } from './token-seal.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 const MAX_TAG_CHARS = 20
@@ -46,7 +47,7 @@ export function addTokenCommands(program: Command): void {
       const id = await secretOf(card)
       await asOperator(options, async operator => {
         const tokenRef = await referencesOf(operator)(id)
-        await operator.record([grantOf(operator, tokenRef, options)])
+        await operator.record([withSealedTag(operator, grantOf(operator, tokenRef, options), id)])
         sayState(operator, tokenRef, options)
       })
     })
@@ -218,7 +219,8 @@ async function importTokens(csv: string, options: OperatorOptions & GrantOptions
         const before = seen.get(tokenRef)
         if (before !== undefined) faults.push(`line ${line.number}: the same card as line ${before}`)
         seen.set(tokenRef, line.number)
-        bodies.push(grantOf(operator, tokenRef, { ...options, ...filled(line) }))
+        const granted = grantOf(operator, tokenRef, { ...options, ...filled(line) })
+        bodies.push(withSealedTag(operator, granted, line.card))
       } catch (error) {
         if (!(error instanceof MeshError)) throw error
         faults.push(`line ${line.number}: ${reasonOf(error)}`)
