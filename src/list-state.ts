@@ -1,7 +1,6 @@
 // What is known here of one charger's own list: how far the asking has come, what it surely holds, and how that is told to
 // people. Forgotten with the process; what must be known longer stands in records (authorization/list-records.ts).
 import { makersOf } from './authorization/list-records.ts'
-import type { ListUpdate } from './authorization/list-update.ts'
 import { EMPTY_LIST, type ListEntry, type LocalList } from './authorization/local-list.ts'
 import type { Ledger } from './ledger.ts'
 import type { ListLimits } from './list-talk.ts'
@@ -44,6 +43,8 @@ export type ListState = {
   known: { readonly version: number; readonly entries: ReadonlyMap<TokenRef, ListEntry> } | undefined
   /** Blocked over a list of which nothing is known. */
   blocked: ReadonlySet<TokenRef>
+  /** It took what was put over such a list. */
+  hasRoom: boolean
   checkedFor: string
   /** Minutes of the monotonic clock. */
   checkedIn: number
@@ -54,7 +55,13 @@ export type ListState = {
 export function newListState(): ListState {
   return {
     ...{ life: 0, isBusy: false, readyAtMs: 0, failures: 0, isUnsupported: false, mayReplace: false },
-    ...{ limits: undefined, version: undefined, known: undefined, blocked: new Set<TokenRef>() },
+    ...{
+      limits: undefined,
+      version: undefined,
+      known: undefined,
+      blocked: new Set<TokenRef>(),
+      hasRoom: true,
+    },
     ...{ checkedFor: '', checkedIn: -1, list: EMPTY_LIST, state: 'not asked yet' },
   }
 }
@@ -63,7 +70,7 @@ export function newListState(): ListState {
 export function startAnew(charger: ListState, nowMs: number): void {
   charger.life += 1
   Object.assign(charger, { isBusy: false, version: undefined, failures: 0, checkedFor: '' })
-  charger.blocked = new Set()
+  Object.assign(charger, { blocked: new Set<TokenRef>(), hasRoom: true })
   charger.readyAtMs = nowMs + SETTLE_MS
 }
 
@@ -82,13 +89,6 @@ export function agree(charger: ListState, version: number): void {
   const entries = new Map(charger.list.entries.map(entry => [entry.tokenRef, entry]))
   Object.assign(charger, { version, known: { version, entries }, failures: 0, mayReplace: false })
   charger.state = 'holds what it should'
-}
-
-/** Without what this charger was told already. */
-export function unsaid(update: ListUpdate, { blocked }: ListState): ListUpdate {
-  if (update.kind !== 'blocks') return update
-  const put = update.put.filter(({ tokenRef }) => !blocked.has(tokenRef))
-  return put.length > 0 ? { ...update, put } : { kind: 'none', isSame: false }
 }
 
 export type Reported = {

@@ -80,7 +80,7 @@ export function piecesOf(
     if (idTag === undefined || (cards.has(idTag) && card.status === 'Accepted')) return
     cards.set(idTag, { idTag, ...card })
   }
-  if (update.kind === 'change') for (const entry of update.removed) add(entry, {})
+  if (update.kind !== 'full') for (const entry of update.removed) add(entry, {})
   for (const entry of update.put) {
     const { status, expiresAt, groupRef } = entry
     const parentIdTag = groupRef?.slice(0, GROUP_CHARS)

@@ -19,7 +19,6 @@ import {
   reportList,
   retryLater,
   startAnew,
-  unsaid,
 } from './list-state.ts'
 import { commandTo, type OpenTag, type Prepared, piecesOf, prepareList, sendList } from './list-talk.ts'
 import type { EventRef } from './log/body.ts'
@@ -178,9 +177,15 @@ function heardOf(round: Round, { charger }: One, prepared: Prepared): void {
 
 function heldBy({ act }: Round, { chargerId, charger }: One) {
   const { logs } = act.ledger
-  const { version = 0, known, mayReplace } = charger
+  const { version = 0, known, mayReplace, blocked, hasRoom } = charger
   return {
-    ...{ version, mayReplace, entries: known?.version === version ? known.entries : undefined },
+    ...{
+      version,
+      mayReplace,
+      blocked,
+      hasRoom,
+      entries: known?.version === version ? known.entries : undefined,
+    },
     records: act.ledger.view().lists.of(chargerId),
     // What lies behind a fork counts for nobody, so who knows of the fork knows more.
     holds: ({ logId, seq, hash }: EventRef) => {
@@ -202,7 +207,7 @@ function check(deps: LocalListsDeps, round: Round, one: One): void {
   Object.assign(charger, { checkedFor: round.key, checkedIn: round.minute })
   const list = round.project(chargerId, charger.limits?.maxEntries ?? 0)
   charger.list = list
-  const update = unsaid(chooseUpdate(held, list.entries), charger)
+  const update = chooseUpdate(held, list)
   if (update.kind !== 'none') send(deps, round, { ...one, update })
   else if (update.isSame) agree(charger, held.version)
   else charger.state = `holds a list of which nothing is known here: it is told of blocked cards only`
@@ -226,7 +231,7 @@ function send(deps: LocalListsDeps, round: Round, { chargerId, charger, update }
     return
   }
   const lastVersion = firstVersion + pieces.length - 1
-  const said = update.kind === 'blocks' ? update.put : charger.list.entries
+  const said = update.kind === 'blocks' ? [...update.put, ...update.removed] : charger.list.entries
   const body = {
     ...{ chargerId, firstVersion, lastVersion, entries: said.length, digest: listDigest(said) },
     ...{ ...(update.kind === 'blocks' && { onto: held }), policyHead: heads },
@@ -238,6 +243,7 @@ function send(deps: LocalListsDeps, round: Round, { chargerId, charger, update }
   const hear = (outcome: 'sent' | CommandOutcome): void => {
     if (outcome !== 'sent') {
       refused(deps, round, { chargerId, charger }, outcome)
+      if (update.kind === 'blocks' && charger.hasRoom) takeOutInstead(round, charger)
       return
     }
     deps.count(`localList.${update.kind}`)
@@ -246,10 +252,16 @@ function send(deps: LocalListsDeps, round: Round, { chargerId, charger, update }
       return
     }
     charger.version = lastVersion
-    charger.blocked = new Set([...charger.blocked, ...update.put.map(({ tokenRef }) => tokenRef)])
+    charger.blocked = new Set([...charger.blocked, ...said.map(({ tokenRef }) => tokenRef)])
     charger.state = `holds a list of which nothing is known here: it was told of blocked cards only`
   }
   talk(round, { chargerId, charger }, () => sendList(command, sending), hear)
+}
+
+/** A list that is full may refuse to name one card more, and never to name one less. */
+function takeOutInstead({ nowMs }: Round, charger: ListState): void {
+  charger.hasRoom = false
+  charger.readyAtMs = nowMs
 }
 
 /** Whatever part of it arrived: what the charger holds is asked for again, and not believed. */

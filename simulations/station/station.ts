@@ -64,6 +64,8 @@ export type Station = {
   /** Messages in its queue. */
   readonly waiting: () => number
   readonly connectedTo: () => number | undefined
+  /** Of its own list of cards; 0 for an empty one. */
+  readonly listVersion: () => number
 }
 
 const IMPATIENT_ATTEMPTS = 3
@@ -94,6 +96,7 @@ export function createStation(deps: StationDeps): Station {
     sessions: () => station.sessions,
     waiting: station.queue.size,
     connectedTo: station.wire.connectedTo,
+    listVersion: station.list.version,
   }
 }
 

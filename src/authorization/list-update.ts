@@ -8,7 +8,7 @@
 import type { EventRef } from '../log/body.ts'
 import { sameBytes, type TokenRef } from '../units.ts'
 import { isCovered, type ListRecord, makersOf } from './list-records.ts'
-import { type ListEntry, listChange, listDigest } from './local-list.ts'
+import { type ListEntry, type LocalList, listChange, listDigest } from './local-list.ts'
 
 /** A signed integer of 32 bits. */
 export const MAX_LIST_VERSION = 2 ** 31 - 1
@@ -20,6 +20,9 @@ export type Held = {
   /** What we know to be in it. */
   readonly entries: ReadonlyMap<TokenRef, ListEntry> | undefined
   readonly records: readonly ListRecord[]
+  /** Cards that were blocked, or taken out, over a list of which nothing is known; and whether it had room for that. */
+  readonly blocked: ReadonlySet<TokenRef>
+  readonly hasRoom: boolean
   readonly holds: (head: EventRef) => boolean
   /** A person said that whatever is there may go. */
   readonly mayReplace: boolean
@@ -34,9 +37,15 @@ export type ListUpdate =
       readonly put: readonly ListEntry[]
       readonly removed: readonly ListEntry[]
     }
-  | { readonly kind: 'blocks'; readonly put: readonly ListEntry[] }
+  /** What was put is told once; where a list has no room for it, the cards are taken out instead. */
+  | {
+      readonly kind: 'blocks'
+      readonly put: readonly ListEntry[]
+      readonly removed: readonly ListEntry[]
+    }
 
-export function chooseUpdate(held: Held, wanted: readonly ListEntry[]): ListUpdate {
+export function chooseUpdate(held: Held, list: LocalList): ListUpdate {
+  const wanted = list.entries
   if (held.mayReplace) return { kind: 'full', put: wanted }
   if (held.version <= 0)
     return wanted.length > 0 ? { kind: 'full', put: wanted } : { kind: 'none', isSame: true }
@@ -48,8 +57,9 @@ export function chooseUpdate(held: Held, wanted: readonly ListEntry[]): ListUpda
   if (isCovered(held.records, held.version, held.holds)) {
     return isThere(held, wanted) ? { kind: 'none', isSame: true } : { kind: 'full', put: wanted }
   }
-  const put = wanted.filter(({ status }) => status === 'Blocked')
-  return put.length > 0 ? { kind: 'blocks', put } : { kind: 'none', isSame: false }
+  const put = list.blocked.filter(({ tokenRef }) => !held.blocked.has(tokenRef))
+  if (put.length === 0) return { kind: 'none', isSame: false }
+  return held.hasRoom ? { kind: 'blocks', put, removed: [] } : { kind: 'blocks', put: [], removed: put }
 }
 
 function isThere({ records, version }: Held, wanted: readonly ListEntry[]): boolean {

@@ -38,13 +38,15 @@ export type ListCircumstances = {
 export type LocalList = {
   /** In the order of their references. */
   readonly entries: readonly ListEntry[]
+  /** All that are blocked and would fit had the list nothing else, newest revocation first. */
+  readonly blocked: readonly ListEntry[]
   /** Cards that would be listed, had the list more room. */
   readonly leftOut: number
   /** Cards whose own id no grant carries: granted before the site switched local lists on. */
   readonly unsealed: number
 }
 
-export const EMPTY_LIST: LocalList = { entries: [], leftOut: 0, unsealed: 0 }
+export const EMPTY_LIST: LocalList = { entries: [], blocked: [], leftOut: 0, unsealed: 0 }
 
 export function projectList(policy: Policy, now: ListCircumstances): LocalList {
   const accepted: Ranked[] = []
@@ -72,6 +74,9 @@ export function projectList(policy: Policy, now: ListCircumstances): LocalList {
   const chosen = [...first, ...more].map(({ entry }) => entry)
   return {
     entries: chosen.toSorted((a, b) => (a.tokenRef < b.tokenRef ? -1 : 1)),
+    blocked: newestFirst(blocked)
+      .slice(0, room)
+      .map(({ entry }) => entry),
     leftOut: accepted.length + blocked.length + expired.length - chosen.length,
     unsealed,
   }

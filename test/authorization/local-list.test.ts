@@ -9,8 +9,10 @@ import {
   nextVersion,
 } from '../../src/authorization/list-update.ts'
 import {
+  EMPTY_LIST,
   type ListCircumstances,
   type ListEntry,
+  type LocalList,
   listDigest,
   nowBlocked,
   projectList,
@@ -150,7 +152,15 @@ describe("a charger's list", () => {
   })
 })
 
-const BASE: Held = { version: 0, entries: undefined, records: [], holds: () => true, mayReplace: false }
+const BASE: Held = {
+  blocked: new Set(),
+  hasRoom: true,
+  version: 0,
+  entries: undefined,
+  records: [],
+  holds: () => true,
+  mayReplace: false,
+}
 
 function recordOf(first: number, last: number, change: Partial<BodyOf<'local_list'>> = {}): ListRecord {
   return {
@@ -166,12 +176,14 @@ describe('an update', () => {
   const made = site()
   for (const n of [1, 2, 3]) made.grant(n)
   made.revoke(3)
-  const wanted = listOf(made.policy).entries
+  const list = listOf(made.policy)
+  const wanted = list.entries
+  const only = (entries: readonly ListEntry[]): LocalList => ({ ...list, entries })
   const holdsTo = (seq: number) => (head: EventRef) => head.seq <= seq
 
   it('is everything for an empty list, and nothing where nothing is wanted', () => {
-    expect(chooseUpdate(BASE, wanted)).toEqual({ kind: 'full', put: wanted })
-    expect(chooseUpdate(BASE, [])).toEqual({ kind: 'none', isSame: true })
+    expect(chooseUpdate(BASE, list)).toEqual({ kind: 'full', put: wanted })
+    expect(chooseUpdate(BASE, EMPTY_LIST)).toEqual({ kind: 'none', isSame: true })
   })
 
   it('is the difference to what is known, and an empty list at once', () => {
@@ -179,32 +191,36 @@ describe('an update', () => {
     const other = { ...(wanted[0] as ListEntry), tokenRef: card(9) }
     entries.set(card(9), other)
     const held = { ...BASE, version: 7, entries }
-    expect(chooseUpdate(held, wanted)).toEqual({ kind: 'change', put: [wanted[2]], removed: [other] })
-    expect(chooseUpdate(held, [...entries.values()])).toEqual({ kind: 'none', isSame: true })
-    expect(chooseUpdate(held, [])).toEqual({ kind: 'full', put: [] })
+    expect(chooseUpdate(held, list)).toEqual({ kind: 'change', put: [wanted[2]], removed: [other] })
+    expect(chooseUpdate(held, only([...entries.values()]))).toEqual({ kind: 'none', isSame: true })
+    expect(chooseUpdate(held, EMPTY_LIST)).toEqual({ kind: 'full', put: [] })
   })
 
   it('is everything over a list that was made of what is held here, unless it is just that list', () => {
     const same = { digest: listDigest(wanted) }
     const held = { ...BASE, version: 12, holds: holdsTo(5) }
-    expect(chooseUpdate({ ...held, records: [recordOf(10, 12)] }, wanted).kind).toBe('full')
-    expect(chooseUpdate({ ...held, records: [recordOf(10, 12, same)] }, wanted)).toEqual({
+    expect(chooseUpdate({ ...held, records: [recordOf(10, 12)] }, list).kind).toBe('full')
+    expect(chooseUpdate({ ...held, records: [recordOf(10, 12, same)] }, list)).toEqual({
       ...{ kind: 'none', isSame: true },
     })
     // Only a part of it arrived.
-    expect(chooseUpdate({ ...held, records: [recordOf(10, 13, same)] }, wanted).kind).toBe('full')
+    expect(chooseUpdate({ ...held, records: [recordOf(10, 13, same)] }, list).kind).toBe('full')
     // Two lists under one number: which is it?
     const two = [recordOf(12, 12, same), recordOf(12, 12)]
-    expect(chooseUpdate({ ...held, records: two }, wanted).kind).toBe('full')
+    expect(chooseUpdate({ ...held, records: two }, list).kind).toBe('full')
   })
 
   it('only blocks cards on a list that was made of more than is held here, or of nobody knows what', () => {
-    const blocked = { kind: 'blocks', put: wanted.filter(({ status }) => status === 'Blocked') }
+    const put = wanted.filter(({ status }) => status === 'Blocked')
+    const blocked = { kind: 'blocks', put, removed: [] }
     const held = { ...BASE, version: 12, holds: holdsTo(4) }
-    expect(chooseUpdate(held, wanted)).toEqual(blocked)
-    expect(chooseUpdate({ ...held, records: [recordOf(12, 12)] }, wanted)).toEqual(blocked)
-    expect(chooseUpdate({ ...held, records: [recordOf(12, 12)], mayReplace: true }, wanted).kind).toBe('full')
-    expect(chooseUpdate(held, wanted.slice(0, 2))).toEqual({ kind: 'none', isSame: false })
+    expect(chooseUpdate(held, list)).toEqual(blocked)
+    expect(chooseUpdate({ ...held, records: [recordOf(12, 12)] }, list)).toEqual(blocked)
+    expect(chooseUpdate({ ...held, records: [recordOf(12, 12)], mayReplace: true }, list).kind).toBe('full')
+    const noRoom = { ...held, hasRoom: false }
+    expect(chooseUpdate(noRoom, list)).toEqual({ kind: 'blocks', put: [], removed: put })
+    const told = { ...held, blocked: new Set(put.map(({ tokenRef }) => tokenRef)) }
+    expect(chooseUpdate(told, list)).toEqual({ kind: 'none', isSame: false })
   })
 
   it('counts a list that was laid over another as made of both', () => {
