@@ -62,11 +62,13 @@ export function chooseUpdate(held: Held, list: LocalList): ListUpdate {
   return held.hasRoom ? { kind: 'blocks', put, removed: [] } : { kind: 'blocks', put: [], removed: put }
 }
 
+/** Whoever made it made just this. */
 function isThere({ records, version }: Held, wanted: readonly ListEntry[]): boolean {
   const digest = listDigest(wanted)
-  return makersOf(records, version).every(
-    ({ body }) => body.onto === undefined && body.lastVersion === version && sameBytes(body.digest, digest),
-  )
+  const makers = makersOf(records, version)
+  const isThis = ({ body }: ListRecord): boolean =>
+    body.onto === undefined && body.lastVersion === version && sameBytes(body.digest, digest)
+  return makers.length > 0 && makers.every(isThis)
 }
 
 /**

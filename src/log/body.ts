@@ -129,16 +129,10 @@ export const BODIES = {
     tokenRef: optional(tokenRef),
   }),
   tamper: record({ kind: text(48), detail: text(256) }),
-  /** A charger is about to be given a list of cards under these version numbers, made of what these heads say. */
+  /** A charger is about to be given a list of what these heads say; `onto`: blocked cards over a list that its author does not know. */
   local_list: record({
-    chargerId,
-    firstVersion: uint,
-    lastVersion: uint,
-    entries: uint,
-    digest: bytes(8, 8),
-    /** Only blocked cards, laid over a list whose making the author does not know. */
-    onto: optional(uint),
-    policyHead: listOf(EVENT_REF, 64),
+    ...{ chargerId, firstVersion: uint, lastVersion: uint, entries: uint, digest: bytes(8, 8) },
+    ...{ onto: optional(uint), policyHead: listOf(EVENT_REF, 64) },
   }),
 
   payment_attempt: record({
