@@ -27,6 +27,8 @@ export type Plan = {
   readonly offlineMaxAgeS?: number
   /** Energy a day that each card is granted while the operator is not heard of; by default none is named. */
   readonly capWhPerDay?: number
+  /** Chargers are given lists of cards (site policy local-lists). */
+  readonly localLists?: boolean
   readonly visits: readonly Visit[]
   readonly operator: readonly OperatorStep[]
   readonly uplinks: readonly UplinkPlan[]
@@ -75,7 +77,11 @@ export type ChargerPlan = {
   readonly meterEveryMs: number
   readonly registerWh: number
   readonly quirks: readonly Quirk[]
+  /** Its own list of cards; without one it says that it has none. */
+  readonly list?: ListPlan
 }
+/** `forgets`: with the power. */
+export type ListPlan = { readonly maxLength: number; readonly perMessage: number; readonly forgets: boolean }
 
 export type CardPlan = {
   /** As on the card; never written to a log. */

@@ -7,6 +7,7 @@ import { convergenceChecker } from './checkers/convergence.ts'
 import { durabilityChecker } from './checkers/durability.ts'
 import { exclusionChecker } from './checkers/exclusion.ts'
 import { livenessChecker } from './checkers/liveness.ts'
+import { listsChecker } from './checkers/local-lists.ts'
 import { logsChecker } from './checkers/logs.ts'
 import { watchLosses } from './checkers/losses.ts'
 import { policyChecker } from './checkers/policy.ts'
@@ -62,6 +63,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Out
         cardsChecker(shown),
         stopsChecker(shown),
         policy,
+        listsChecker(shown, policy),
         exclusionChecker(shown),
         windowChecker(shown),
         convergence,

@@ -6,6 +6,8 @@ import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
 import type { Submission, SubmissionReport } from './input.ts'
 import type { Ledger } from './ledger.ts'
+import type { OpenTag } from './list-talk.ts'
+import type { LocalLists } from './local-lists.ts'
 import type { AnyBody } from './log/body.ts'
 import type { MeshInput } from './mesh.ts'
 import type {
@@ -39,6 +41,8 @@ export type NodeDeps = {
   readonly documents: DocumentSink
   readonly network: Network
   readonly chargePoints: ChargePoints
+  /** Opens a card's own id for a charger's list; the site key stays outside. */
+  readonly openTag: OpenTag
   readonly logger: Logger
   readonly swVersion: string
   readonly heartbeatS: number
@@ -65,6 +69,7 @@ export type Node = {
   readonly settled: () => Promise<void>
   readonly ledger: () => Ledger
   readonly uplinks: () => Uplinks
+  readonly localLists: LocalLists
   readonly connectors: () => ReadonlyMap<string, ConnectorStatus>
   readonly health: () => NodeHealth
   readonly counters: () => Readonly<Record<string, number>>

@@ -6,6 +6,7 @@ import { type Acting, createActing } from './acting.ts'
 import { createChargers } from './chargers.ts'
 import { assertNever, MeshError, reasonOf } from './errors.ts'
 import type { Input, SubmissionReport } from './input.ts'
+import { createLocalLists } from './local-lists.ts'
 import { createMailbox } from './mailbox.ts'
 import type { Node, NodeDeps, PeerInput } from './node-shape.ts'
 import { openStore, probeDisk } from './opening.ts'
@@ -36,6 +37,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     counters.set(name, (counters.get(name) ?? 0) + by)
   }
   const chargers = createChargers({ ...deps, count })
+  const localLists = createLocalLists({ ...deps, count })
   const uplinks = createUplinks({ ...deps, count, self: deps.certificate.deviceId })
   const stops = createStops(deps)
   let open = await openStore(deps, 'start', count)
@@ -53,6 +55,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     switch (input.kind) {
       case 'charger': {
         const answer = chargers.serve(act, input.input)
+        localLists.heard(input.input, act.times.monotonicMs)
         act.afterwards(() => input.reply(answer))
         return []
       }
@@ -130,6 +133,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     count('store.failed')
     ticking = false
     chargers.forget()
+    localLists.forget()
     uplinks.storeFailed()
     for (const input of batch) {
       if (input.kind === 'charger') input.reply({ kind: 'silence' })
@@ -184,6 +188,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     // Looked at each second, so that no news passes unseen by the clock.
     act.ledger.news(act.times)
     stops.tick(act)
+    localLists.tick(act, result => post({ kind: 'run', act: result }))
     return [...sends, ...uplinks.tick(act, result => post({ kind: 'run', act: result }))]
   }
 
@@ -221,6 +226,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     },
     ledger: () => open.ledger,
     uplinks: () => uplinks,
+    localLists,
     connectors: chargers.connectors,
     health: () => ({
       store: failure ? 'failed' : 'open',

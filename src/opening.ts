@@ -21,6 +21,13 @@ export type Open = {
   readonly recovered: string
 }
 
+export type NodeHealth = {
+  readonly store: 'open' | 'failed'
+  readonly storeReason?: string
+  readonly journalBytes: number
+  readonly recovered: string
+}
+
 export async function probeDisk(disk: Disk): Promise<void> {
   await disk.replace(PROBE_FILE, new Uint8Array(PROBE_BYTES))
   await disk.remove(PROBE_FILE)

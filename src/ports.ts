@@ -178,6 +178,24 @@ export type ChargerCommand =
   | { readonly kind: 'getConfiguration'; readonly keys: readonly string[] }
   | { readonly kind: 'changeConfiguration'; readonly key: string; readonly value: string }
   | { readonly kind: 'trigger'; readonly message: string; readonly connectorId?: number }
+  /** Its detail is a number: 0 for an empty list, below for a charger that keeps none. */
+  | { readonly kind: 'getLocalListVersion' }
+  | {
+      readonly kind: 'sendLocalList'
+      readonly version: number
+      readonly update: 'full' | 'differential'
+      /** Their own ids go straight to the charger, like that of a remote start. */
+      readonly entries: readonly ListedCard[]
+    }
+
+/** A card in a charger's own list; without a status it is taken out. */
+export type ListedCard = {
+  readonly idTag: string
+  readonly status?: 'Accepted' | 'Blocked' | 'Expired'
+  /** UTC ms. */
+  readonly expiresAt?: number
+  readonly parentIdTag?: string
+}
 
 export type CommandOutcome =
   | { readonly kind: 'accepted'; readonly detail?: unknown }

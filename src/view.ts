@@ -2,6 +2,7 @@
 // The decision folders meet here and in node.ts, nowhere else. Rebuilt from the logs whenever something that counted no
 // longer does (folds.ts).
 import { createKnowledge, type Knowledge } from './authorization/knowledge.ts'
+import { createListRecords, type ListRecords } from './authorization/list-records.ts'
 import { createPolicy, type Policy } from './authorization/policy.ts'
 import { createSiteKeys, type SiteKeys } from './authorization/site-keys.ts'
 import { createSitePolicy, type SitePolicy } from './authorization/site-policy.ts'
@@ -28,6 +29,8 @@ export type View = {
   readonly tariffs: Tariffs
   readonly standing: Standing
   readonly knowledge: Knowledge
+  /** Lists that chargers were given. */
+  readonly lists: ListRecords
   /** Something was fed that a revocation fed later voids, or that one fed earlier should have let through. */
   readonly outdated: () => 'no' | 'now' | 'soon'
   /** Feeds one event of a log that `certificate` wrote. Each event once. */
@@ -37,8 +40,8 @@ export type View = {
   readonly sessions: () => readonly Session[]
   readonly orphanEnds: () => readonly Fact<'session_end'>[]
   readonly diagnostics: () => readonly Fact<'diagnostics'>[]
-  /** Heads of the operator logs, newest first: the version of the policy that a decision rested on. */
-  readonly policyHeads: () => readonly EventRef[]
+  /** Heads of the operator logs, newest first: the version of the policy that a decision rested on. At most 16, unless it is said. */
+  readonly policyHeads: (most?: number) => readonly EventRef[]
   /** Events whose body their type's table cannot read: stored and relayed, but meaningless. */
   readonly unreadable: () => number
   /** Grows with every event that was applied. */
@@ -57,6 +60,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
   const tariffs = createTariffs()
   const standing = createStanding(roster.manifest()?.withdrawn ?? [], roster.certificate)
   const knowledge = createKnowledge()
+  const lists = createListRecords()
   const heard = new Set<DeviceId>()
   let outdated: 'no' | 'now' | 'soon' = 'no'
   const sessions = createSessions()
@@ -76,7 +80,8 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
       const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
       diagnostics.push({ ref, hlc: event.hlc, deviceId, body: said.body })
       if (diagnostics.length >= 2 * MAX_DIAGNOSTICS) newestDiagnostics()
-    } else sessions.add(event, said, deviceId)
+    } else if (said.name === 'local_list') lists.add({ hlc: event.hlc, deviceId, body: said.body })
+    else sessions.add(event, said, deviceId)
   }
 
   /** Whether the event counts, as far as is known now. */
@@ -114,6 +119,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     tariffs,
     standing,
     knowledge,
+    lists,
     outdated: () => outdated,
     apply: (event, certificate) => {
       changes += 1
@@ -133,10 +139,10 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     sessions: sessions.all,
     orphanEnds: sessions.orphanEnds,
     diagnostics: newestDiagnostics,
-    policyHeads: () =>
+    policyHeads: (most = MAX_POLICY_HEADS) =>
       [...policyHeads.values()]
         .toSorted((a, b) => (a.hlc === b.hlc ? (a.ref.logId < b.ref.logId ? -1 : 1) : a.hlc > b.hlc ? -1 : 1))
-        .slice(0, MAX_POLICY_HEADS)
+        .slice(0, most)
         .map(head => head.ref),
     unreadable: () => unreadable,
     changes: () => changes,

@@ -48,7 +48,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/recordable.ts',
         'src/card.ts',
       ],
-      ...['src/view.ts', 'src/folds.ts'],
+      ...['src/view.ts', 'src/folds.ts', 'src/local-lists.ts', 'src/list-state.ts', 'src/list-talk.ts'],
       ...[
         'src/uplinks.ts',
         'src/stops.ts',
@@ -146,7 +146,7 @@ export const VIRTUAL_WIRING = [
     'view',
     'uplinks',
   ],
-  ...['persist', 'mailbox', 'opening', 'unsent', 'stops'],
+  ...['persist', 'mailbox', 'opening', 'unsent', 'stops', 'local-lists', 'list-state', 'list-talk'],
 ].map(name => `src/${name}.ts`)
 export const BANNED_CALLS: readonly { readonly call: RegExp; readonly instead: string }[] = [
   { call: /\bDate\.now\b/, instead: 'take `nowAt` as an argument, or ask the Clock port' },

@@ -1,5 +1,7 @@
 // The types that the files of this folder share: how a virtual charge point is made, and its insides.
 import type { Random } from '../../src/ports.ts'
+import type { ListPlan } from '../plan.ts'
+import type { StationList } from '../station/list.ts'
 import type { Battery } from './battery.ts'
 import type { ChargerSession, Connector } from './connector.ts'
 import type { Line } from './line.ts'
@@ -30,6 +32,8 @@ export type VirtualChargerOptions = {
   readonly registerWh?: number
   /** The charger's clock, UTC ms. */
   readonly now?: () => number
+  /** Its own list of cards; without one it has none. */
+  readonly list?: ListPlan
   /** Other initial values of configuration keys, such as AllowOfflineTxForUnknownId. */
   readonly settings?: Readonly<Record<string, string>>
 }
@@ -40,6 +44,7 @@ export type Charger = {
   readonly line: Line
   readonly queue: Queue
   readonly settings: Settings
+  readonly list: StationList
   readonly connectors: readonly Connector[]
   readonly sessions: ChargerSession[]
   readonly acceptedTags: Set<string>

@@ -61,6 +61,9 @@ export async function authorize(charger: Charger, idTag: string): Promise<string
     else acceptedTags.delete(idTag)
     return status
   }
+  const isListUsed = settings.flag('LocalAuthorizeOffline') && settings.flag('LocalAuthListEnabled')
+  const listed = isListUsed ? charger.list.verdict(idTag, charger.now()) : undefined
+  if (listed !== undefined) return listed
   const known = settings.flag('LocalAuthorizeOffline') && acceptedTags.has(idTag)
   return known || settings.flag('AllowOfflineTxForUnknownId') ? 'Accepted' : 'Offline'
 }
@@ -72,6 +75,7 @@ export function powerCycle(charger: Charger, reason: string): Promise<void> {
     connector.status = connector.plugged ? 'Preparing' : 'Available'
   }
   charger.booted = false
+  charger.list.powerUp()
   clearInterval(charger.heartbeat)
   charger.line.disconnect()
   return new Promise(resolve => {

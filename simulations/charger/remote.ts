@@ -1,6 +1,7 @@
 // What a virtual charge point does when its central system calls it. Answers first, acts
 // afterwards, as firmware does.
 
+import type { Payload } from '../station/session.ts'
 import type { Charger } from './charger.ts'
 import type { Connector } from './connector.ts'
 import { authorize, boot, powerCycle, start } from './firmware.ts'
@@ -27,6 +28,9 @@ export function answerRemote(charger: Charger, action: string, payload: unknown)
       return changed(charger, payload)
     case 'TriggerMessage':
       return triggered(charger, payload)
+    case 'GetLocalListVersion':
+    case 'SendLocalList':
+      return charger.list.answer(action, payload as Payload)
     default:
       return undefined
   }

@@ -1,6 +1,8 @@
 // A charge point that speaks OCPP 1.6J over real sockets and behaves like firmware: boots only after power-up,
 // never on a mere reconnect, keeps charging offline, queues its transaction messages with the time of the event
 // and delivers them in order, to whichever server answers. Keeps its own truth of every session.
+
+import { createList, type StationList } from '../station/list.ts'
 import { TYPICAL_BATTERY } from './battery.ts'
 import type { Charger, VirtualChargerOptions } from './charger.ts'
 import { type ChargerSession, type Connector, readMeter } from './connector.ts'
@@ -34,6 +36,7 @@ export type VirtualCharger = {
   readonly sessions: () => readonly ChargerSession[]
   readonly registerWh: (connectorId: number) => number
   readonly queued: () => number
+  readonly list: StationList
   /** Transaction messages given up. */
   readonly discarded: () => readonly string[]
   /** Resolves when every transaction message was confirmed. */
@@ -63,6 +66,7 @@ export function openVirtualCharger(options: VirtualChargerOptions): VirtualCharg
     registerWh: connectorId =>
       readMeter(connectorOf(charger, connectorId), charger.now(), charger.timeScale).energyWh,
     queued: charger.queue.size,
+    list: charger.list,
     discarded: charger.queue.discarded,
     settled: charger.queue.settled,
     close: () => close(charger),
@@ -80,6 +84,11 @@ function createCharger(options: VirtualChargerOptions): Charger {
     MeterValueSampleInterval: String(Math.ceil(meterIntervalMs / 1000)),
     NumberOfConnectors: String(options.connectors),
     StopTransactionOnInvalidId: 'true',
+    ...(options.list && {
+      LocalAuthListEnabled: 'false',
+      LocalAuthListMaxLength: String(options.list.maxLength),
+      SendLocalListMaxLength: String(options.list.perMessage),
+    }),
     ...options.settings,
   })
   const line: Line = createLine({
@@ -101,6 +110,7 @@ function createCharger(options: VirtualChargerOptions): Charger {
     line,
     queue,
     settings,
+    list: createList(options.list),
     connectors: Array.from({ length: options.connectors }, (_, i) =>
       newConnector(i + 1, options.registerWh ?? 0),
     ),

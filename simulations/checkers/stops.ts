@@ -52,7 +52,7 @@ export function stopsChecker(shown: Shown): Observer {
 
   return {
     name: 'stops',
-    commanded: (member, chargerId, command) => {
+    commanding: (member, chargerId, command) => {
       if (command.kind === 'remoteStop')
         asked.add(`${member.number}/${member.life()}/${chargerId}/${command.transactionId}`)
     },

@@ -11,6 +11,7 @@ import { CLOUD_FOLDER } from '../../src/host/site-birth.ts'
 import { breathe, systemClock, systemLogger, systemRandom } from '../../src/host/system.ts'
 import { firstKeyOf, stretchingOf } from '../../src/host/tokens.ts'
 import { createRoster, type Roster } from '../../src/identity/roster.ts'
+import { createTagKeys } from '../../src/identity/tag.ts'
 import { keyedReference, normalTag, stretchTag } from '../../src/identity/token.ts'
 import { type Node, startNode } from '../../src/node.ts'
 import { readAnew } from '../../src/remember.ts'
@@ -94,6 +95,7 @@ async function siteOf(plan: Plan, siteDir: string, files: readonly IdentityFile[
       if (own) roster.enrol(own.certificate.encoded)
       return roster
     },
+    tagKeys: createTagKeys([]),
     tokenRef: idTag => refs.get(idTag) ?? hex<TokenRef>(new Uint8Array(16)),
   }
   return { site, rosterOf }
@@ -111,6 +113,7 @@ async function openFolder(
     ...{ roster, signatures: signerOf('ed25519'), certificate: credential.certificate },
     ...{ logKey: credential.keys.logKey, clock: systemClock(), random: systemRandom(), disk },
     documents: { put: () => undefined },
+    openTag: () => undefined,
     network: {
       send: () => undefined,
       peers: () => [],

@@ -18,6 +18,7 @@ export function stationOf({ charger, visits }: RealStation, known: Known): Stati
     ...{ visits: () => visits, sessions: () => sessions, waiting: () => waiting },
     ...{ arrive: act, leaveAll: act, powerOff: act, powerOn: act, offline: act, moveOn: act, replayAll: act },
     connectedTo: () => undefined,
+    listVersion: () => 0,
   }
 }
 

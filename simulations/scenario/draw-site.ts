@@ -99,8 +99,19 @@ function drawChargers(
       meterEveryMs: drawnWhole(visits.meterEvery, own),
       registerWh: own.below(9_000_000),
       quirks: site.quirky.which.filter(quirk => quirks.includes(quirk)),
+      ...drawList(site.lists, own),
     }
   })
+}
+
+function drawList(
+  lists: ScenarioForm['site']['lists'],
+  dice: Dice,
+): { readonly list?: NonNullable<ChargerPlan['list']> } {
+  const own = dice.fork('list')
+  if (!lists || !own.chance(drawn(lists.share, own))) return {}
+  const [maxLength, perMessage] = [drawnWhole(lists.length, own), drawnWhole(lists.perMessage, own)]
+  return { list: { maxLength, perMessage, forgets: own.chance(drawn(lists.forgets, own)) } }
 }
 
 /** As many cards as the scenario says, else half as many again as there are connectors, and not fewer than ten. */

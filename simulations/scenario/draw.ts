@@ -44,6 +44,7 @@ export function drawPlan(scenario: Scenario, seed: number): Plan {
     pricePerKwh: scenario.site.price,
     ...(maxAge ? { offlineMaxAgeS: Math.ceil(drawnWhole(maxAge, dice.fork('offline')) / SECOND) } : {}),
     ...(capKwh ? { capWhPerDay: 1000 * drawnWhole(capKwh, dice.fork('cap')) } : {}),
+    ...(scenario.site.lists && { localLists: true }),
     visits: drawVisits(scenario, stage, dice.fork('visits')),
     operator: drawOperator(scenario, { ground, durationMs, cards, uplinks }, dice.fork('operator')),
     uplinks,

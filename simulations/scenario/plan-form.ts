@@ -79,6 +79,7 @@ const OPERATOR_STEP = z.discriminatedUnion('kind', [
 const CHARGER = record({
   ...{ id: z.string().min(1).max(48), connectors: number, nodes: z.array(number).min(1) },
   ...{ meterEveryMs: ms, registerWh: count, quirks: z.array(z.enum(QUIRKS)) },
+  list: record({ maxLength: number, perMessage: number, forgets: z.boolean() }).exactOptional(),
 })
 const CARD = record({
   idTag: z.string().min(1).max(20),
@@ -104,6 +105,7 @@ const FIELDS = {
   ...{ chargers: z.array(CHARGER), cards: z.array(CARD), pricePerKwh: z.string() },
   offlineMaxAgeS: ms.exactOptional(),
   capWhPerDay: ms.exactOptional(),
+  localLists: z.boolean().exactOptional(),
   ...{ visits: z.array(VISIT), operator: z.array(OPERATOR_STEP), uplinks: z.array(UPLINK) },
   faults: z.array(FAULT),
   hostile: z.array(record({ ...node, tricks: z.array(z.enum(HOSTILE_TRICKS)) })),

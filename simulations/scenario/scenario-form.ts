@@ -206,6 +206,15 @@ function siteFields(site: Site) {
         each: read.whole(1, QUIRKS.length).default({ min: 1, max: 2 }),
       })
       .prefault({ share: 0 }),
+    /** Chargers with a list of their own, and how long it may be; without this the site keeps none. */
+    lists: read
+      .record({
+        share: read.share().default(exactly(1)),
+        length: read.whole(1, 10_000).default({ min: 10, max: 200 }),
+        perMessage: read.whole(1, 1000).default({ min: 5, max: 20 }),
+        forgets: read.share().default(exactly(0.2)),
+      })
+      .optional(),
     groups: groupNames(site),
   })
 }

@@ -5,6 +5,7 @@ import type { Dice } from '../dice.ts'
 import type { Quirk, Visit } from '../plan.ts'
 import type { StationClock } from './clock.ts'
 import type { Dialect } from './dialect.ts'
+import type { StationList } from './list.ts'
 import type { Queue } from './queue.ts'
 import type { SessionRecord } from './session.ts'
 import type { StationDeps } from './station.ts'
@@ -18,6 +19,8 @@ export type VisitRecord = {
   /** Decided by the charge point alone. */
   readonly wasOffline: boolean
   readonly decidedAtMs: number
+  /** Of the list that allowed it, without anybody asked. */
+  readonly listVersion?: number
   /** Index into the sessions. */
   readonly session?: number
 }
@@ -61,6 +64,7 @@ export type Insides = {
   readonly clock: StationClock
   readonly wire: Wire
   readonly queue: Queue
+  readonly list: StationList
   readonly dialect: Dialect
   readonly connectors: readonly Connector[]
   readonly sessions: SessionRecord[]

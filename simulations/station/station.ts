@@ -9,6 +9,7 @@ import { type Charging, createCharging } from './charging.ts'
 import { createClock } from './clock.ts'
 import { dialectOf } from './dialect.ts'
 import type { Connector, Insides, Memory, VisitRecord } from './insides.ts'
+import { createList, type StationList } from './list.ts'
 import { createQueue } from './queue.ts'
 import { sendAgain } from './replay.ts'
 import type { StationSession } from './session.ts'
@@ -36,6 +37,8 @@ export type StationDeps = {
 /** What a charge point hears without having asked. */
 export type Ears = {
   readonly onClosed: () => void
+  /** Its list of cards and its settings, in OCPP's words; undefined where that is for `onCommand`. */
+  readonly answer: StationList['answer']
   readonly onCommand: (command: ChargerCommand) => CommandOutcome
 }
 
@@ -64,6 +67,8 @@ export type Station = {
   /** Messages in its queue. */
   readonly waiting: () => number
   readonly connectedTo: () => number | undefined
+  /** Of its own list of cards; 0 for an empty one. */
+  readonly listVersion: () => number
 }
 
 const IMPATIENT_ATTEMPTS = 3
@@ -94,6 +99,7 @@ export function createStation(deps: StationDeps): Station {
     sessions: () => station.sessions,
     waiting: station.queue.size,
     connectedTo: station.wire.connectedTo,
+    listVersion: station.list.version,
   }
 }
 
@@ -103,14 +109,15 @@ function assemble(deps: StationDeps): Parts {
     ...{ isPowered: true, isCableDead: false, isBooted: false, life: 0, isHeartbeatDue: false },
     ...{ pausedUntilMs: 0, isOver: false },
   }
-  const wire = createWire(deps, {
+  const list = createList(plan.list)
+  const wire = createWire(deps, list.answer, {
     onOpen: () => talk.next(),
     onFree: () => talk.next(),
     onLost: () => talk.hangUp(),
     onCommand: command => charging.obey(command),
   })
   const station: Insides = {
-    ...{ deps, dice, wire, memory, sessions: [], visits: [], taps: [] },
+    ...{ deps, dice, wire, memory, list, sessions: [], visits: [], taps: [] },
     clock: createClock(deps),
     queue: createQueue(plan.quirks.includes('impatient') ? IMPATIENT_ATTEMPTS : Number.POSITIVE_INFINITY),
     dialect: dialectOf(plan, dice),
@@ -151,11 +158,12 @@ function powerOff({ station, charging, drivers }: Parts): void {
 }
 
 function powerOn({ station, charging }: Parts): void {
-  const { memory, clock, connectors } = station
+  const { memory, clock, connectors, list } = station
   if (memory.isPowered) return
   memory.isPowered = true
   memory.pausedUntilMs = 0
   clock.powerUp()
+  list.powerUp()
   charging.powerOn()
   for (const connector of connectors) connector.status = connector.guest ? 'Finishing' : 'Available'
   startUp(station)

@@ -66,7 +66,7 @@ function arrive(floor: Floor, visit: Visit): void {
 function note(
   station: Insides,
   guest: Guest,
-  said: Pick<VisitRecord, 'outcome' | 'wasOffline' | 'status' | 'session'>,
+  said: Pick<VisitRecord, 'outcome' | 'wasOffline' | 'status' | 'session' | 'listVersion'>,
 ): void {
   guest.record = { visit: guest.visit, decidedAtMs: nowMs(station), ...said }
   station.visits.push(guest.record)
@@ -80,10 +80,16 @@ function decide(floor: Floor, { connector, guest }: Tap, answer: string | undefi
   const wasOffline = answer === undefined
   if (answer === 'Accepted') cards.add(idTag)
   else if (answer !== undefined) cards.delete(idTag)
-  const accepts = wasOffline ? has(station, 'offline-starts') || cards.has(idTag) : answer === 'Accepted'
-  if (accepts) {
+  // Its list says more than what it remembers of cards, and than leave to take everybody (OCPP 1.6, 3.5).
+  const listed = wasOffline ? station.list.verdict(idTag, station.deps.startsAt + nowMs(station)) : undefined
+  const byHabit = has(station, 'offline-starts') || cards.has(idTag)
+  const alone = listed === undefined ? byHabit : listed === 'Accepted'
+  if (wasOffline ? alone : answer === 'Accepted') {
     const session = charging.begin(connector, guest, wasOffline)
-    note(station, guest, { outcome: 'served', wasOffline, status: 'Accepted', session })
+    note(station, guest, {
+      ...{ outcome: 'served', wasOffline, status: 'Accepted', session },
+      ...(listed !== undefined && { listVersion: station.list.version() }),
+    })
     return
   }
   note(station, guest, { outcome: 'refused', wasOffline, status: answer ?? 'Offline' })

@@ -6,6 +6,7 @@ import { confirmation } from '../../src/ocpp/answers.ts'
 import { type ChargerRecord, newRecord, noteRegister, noteStart } from '../../src/ocpp/chargers.ts'
 import { type Draft, type Translated, translate, UNREADABLE_START_WH } from '../../src/ocpp/v16.ts'
 import type { ChargerAnswer, CommandOutcome } from '../../src/ports.ts'
+import type { StationList } from './list.ts'
 import type { Payload } from './session.ts'
 import type { Ears, Line, StationDeps } from './station.ts'
 
@@ -55,14 +56,19 @@ type State = {
   isWatched: boolean
   readonly stale: Line[]
 }
-type Insides = { readonly deps: StationDeps; readonly owner: WireOwner; readonly state: State }
+type Insides = {
+  readonly deps: StationDeps
+  readonly answer: StationList['answer']
+  readonly owner: WireOwner
+  readonly state: State
+}
 
-export function createWire(deps: StationDeps, owner: WireOwner): Wire {
+export function createWire(deps: StationDeps, answer: StationList['answer'], owner: WireOwner): Wire {
   const state: State = {
     ...{ isWanted: false, connection: undefined, flight: undefined, turn: 0, failures: 0, timeouts: 0 },
     ...{ dialing: 0, isWatched: false, stale: [] },
   }
-  const wire: Insides = { deps, owner, state }
+  const wire: Insides = { deps, answer, owner, state }
   return {
     connectedTo: () => state.connection?.node,
     isFree: () => state.connection !== undefined && state.flight === undefined,
@@ -100,6 +106,7 @@ function dial(wire: Insides): void {
       connection.isGone = true
       if (state.connection === connection) lost(wire)
     },
+    answer: (action, params) => (state.connection === connection ? wire.answer(action, params) : undefined),
     // A line that it has left, and forgot to close, it does not listen to.
     onCommand: command => (state.connection === connection ? owner.onCommand(command) : DEAF),
   })

@@ -1,9 +1,11 @@
 // The wires between charge points and nodes: a socket ends when its node's process ends, when the node closes it, or when
 // the charger's own network is cut. One answer a call, in order, as the real door gives them.
+import { callOf, outcomeOf } from '../../src/ocpp/commands.ts'
 import type { ChargerAnswer, ChargerCommand, ChargerInput, CommandOutcome } from '../../src/ports.ts'
 import type { ChargerId } from '../../src/units.ts'
 import type { Ears, Line } from '../station/station.ts'
 import type { LiveMember } from './member.ts'
+import type { Commanded } from './observer.ts'
 
 /** One way between a charger and its node, in the same building. */
 const WIRE_MS = 3
@@ -12,6 +14,7 @@ export type LanDeps = {
   readonly asked: (member: LiveMember, input: ChargerInput) => void
   readonly schedule: (delayMs: number, task: () => void) => void
   readonly answered: (member: LiveMember, input: ChargerInput, answer: ChargerAnswer) => void
+  readonly commanded: (member: LiveMember, command: Commanded) => void
 }
 
 export type Lan = {
@@ -34,12 +37,12 @@ type Socket = {
   readonly connectionId: number
   isOpen: boolean
   readonly close: (byNode: boolean) => void
-  readonly onCommand: Ears['onCommand']
+  readonly ears: Ears
 }
 
-const GONE: CommandOutcome = { kind: 'unreachable', reason: 'the socket is closed' }
+const LOST: CommandOutcome = { kind: 'unreachable', reason: 'the connection was lost' }
 
-export function createLan({ schedule, asked, answered }: LanDeps): Lan {
+export function createLan({ schedule, asked, answered, commanded }: LanDeps): Lan {
   const sockets = new Map<LiveMember, Socket[]>()
   let connections = 0
   const of = (member: LiveMember): readonly Socket[] => sockets.get(member) ?? []
@@ -52,21 +55,28 @@ export function createLan({ schedule, asked, answered }: LanDeps): Lan {
     closeAll: to => {
       for (const socket of of(to)) socket.close(true)
     },
-    command: (from, chargerId, command) => {
+    command: (to, chargerId, command) => {
+      const socket = of(to).find(one => one.chargerId === chargerId)
+      const call = callOf(command)
+      if (!socket) return Promise.resolve(LOST)
+      if (typeof call === 'string')
+        return Promise.resolve({ kind: 'rejected', status: 'Unsendable', detail: call })
       const { promise, resolve } = Promise.withResolvers<CommandOutcome>()
-      const socket = of(from).find(one => one.chargerId === chargerId)
       schedule(WIRE_MS, () => {
-        const outcome = socket?.isOpen ? socket.onCommand(command) : GONE
-        schedule(WIRE_MS, () => resolve(socket?.isOpen ? outcome : GONE))
+        const payload = socket.isOpen ? socket.ears.answer(call.action, call.params) : undefined
+        const heard = payload ? outcomeOf(command, payload) : undefined
+        const known = heard ?? (socket.isOpen ? socket.ears.onCommand(command) : LOST)
+        if (socket.isOpen) commanded(to, { chargerId, command, outcome: known })
+        schedule(WIRE_MS, () => resolve(socket.isOpen ? known : LOST))
       })
       return promise
     },
-    connect: (chargerId, to, { onClosed, onCommand }) => {
+    connect: (chargerId, to, ears) => {
       if (!to.node()) return undefined
       connections += 1
       let cancel: (() => void) | undefined
       const socket: Socket = {
-        ...{ chargerId, to, connectionId: connections, isOpen: true, onCommand },
+        ...{ chargerId, to, connectionId: connections, isOpen: true, ears },
         close: byNode => {
           if (!socket.isOpen) return
           socket.isOpen = false
@@ -76,7 +86,7 @@ export function createLan({ schedule, asked, answered }: LanDeps): Lan {
           )
           cancel?.()
           tell(to, socket, 'disconnected')
-          if (byNode) schedule(WIRE_MS, onClosed)
+          if (byNode) schedule(WIRE_MS, ears.onClosed)
         },
       }
       // A charger that comes again is believed to have lost its old socket (PROTOCOL 5.4).

@@ -174,6 +174,7 @@ export function createMember(deps: MemberDeps): LiveMember {
       ...{ logKey: credential.keys.logKey, clock, random: deps.dice.random, disk: disk.mount() },
       network: networkOf(isAlive),
       documents: { put: () => undefined },
+      openTag: deps.site.tagKeys.open,
       chargePoints: {
         connected: () => (isAlive() ? deps.chargers.connected(member) : []),
         command: async (id, command) =>

@@ -1,6 +1,6 @@
 // What a world shows of itself while it runs: to the checkers, which may object, and to the tally, which counts.
 import type { Node } from '../../src/node.ts'
-import type { ChargerAnswer, ChargerCommand, ChargerInput, Push } from '../../src/ports.ts'
+import type { ChargerAnswer, ChargerCommand, ChargerInput, CommandOutcome, Push } from '../../src/ports.ts'
 import type { ChargerId, DeviceId, LogId } from '../../src/units.ts'
 import type { CloudHead, SimulatedCloud } from '../cloud/cloud.ts'
 import type { SimulatedDisk } from '../disk/disk.ts'
@@ -47,6 +47,12 @@ export type Shown = {
   readonly object: (invariant: string, detail: string) => void
 }
 
+export type Commanded = {
+  readonly chargerId: ChargerId
+  readonly command: ChargerCommand
+  readonly outcome: CommandOutcome
+}
+
 export type Gone = 'killed' | 'power-cut' | 'wiped' | 'restored' | 'disposed'
 
 export type Observer = {
@@ -64,7 +70,9 @@ export type Observer = {
   /** Just before a charger hears it. */
   readonly answered?: (member: Member, input: ChargerInput, answer: ChargerAnswer) => void
   /** Just before a charger is asked to do something. */
-  readonly commanded?: (member: Member, chargerId: ChargerId, command: ChargerCommand) => void
+  readonly commanding?: (member: Member, chargerId: ChargerId, command: ChargerCommand) => void
+  /** What a charger made of a command, when it made it. */
+  readonly commanded?: (member: Member, command: Commanded) => void
   readonly booted?: (member: Member) => void
   /** Before its disk is touched. */
   readonly leaving?: (member: Member, how: Gone) => void

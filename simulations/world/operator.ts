@@ -1,6 +1,8 @@
 // The operator of a simulated site: one log of certificates, cards, tariffs and revocations, written by the production
 // writer, and a beacon with each news. Who is handed the news is the plan's choice; what it says is never lost.
 
+import { sha256, utf8Bytes } from '../../src/identity/hash.ts'
+import { TAG_NONCE_BYTES } from '../../src/identity/tag.ts'
 import type { Submission } from '../../src/input.ts'
 import type { AnyBody, EventRef } from '../../src/log/body.ts'
 import { encodeElement, eventsOf, type LogEvent } from '../../src/log/event.ts'
@@ -98,8 +100,14 @@ export function createOperator(plan: Plan, site: SimulatedSite, dice: Dice): Ope
           maxAgeS: offlineMaxAgeMs(plan) / 1000,
           ...(plan.capWhPerDay !== undefined && { maxWhPerDay: plan.capWhPerDay }),
         },
+        ...(plan.localLists && sealed(tokenRef, card)),
       },
     }
+  }
+  const sealed = (tokenRef: TokenRef, { idTag }: CardPlan): { readonly tagSealed?: Uint8Array } => {
+    const nonce = sha256(utf8Bytes(`${tokenRef} ${events.length}`)).subarray(0, TAG_NONCE_BYTES)
+    const tagSealed = site.tagKeys.seal(tokenRef, idTag, nonce)
+    return tagSealed ? { tagSealed } : {}
   }
   const revoke = (card: CardPlan, nowMs: number): void => {
     const tokenRef = site.tokenRef(card.idTag)
@@ -135,6 +143,7 @@ export function createOperator(plan: Plan, site: SimulatedSite, dice: Dice): Ope
   append([{ name: 'epoch_open', body }], plan.startsAt)
   append(certificates, plan.startsAt)
   append([tariff(plan.pricePerKwh, plan.startsAt - DAY_MS)], plan.startsAt)
+  if (plan.localLists) append([{ name: 'policy', body: { name: 'local-lists', value: 'on' } }], plan.startsAt)
   const known = plan.cards.filter(card => card.kind !== 'unknown')
   if (known.length > 0) append(known.map(grant), plan.startsAt)
   for (const card of known) if (card.kind === 'revoked') revoke(card, 0)

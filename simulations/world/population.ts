@@ -50,6 +50,11 @@ export function populate(deps: PopulationDeps): Population {
       trace.line(nowMs(), `${member.name} answers ${input.chargerId} ${input.message.kind} ${answer.kind}`)
       observe(one => one.answered?.(member, input, answer))
     },
+    commanded: (member, command) => {
+      const { chargerId, outcome } = command
+      trace.line(nowMs(), `${member.name} asks ${chargerId} ${command.command.kind} ${outcome.kind}`)
+      observe(one => one.commanded?.(member, command))
+    },
   })
   const born = (number: number, from?: DiskImage): LiveMember =>
     createMember({
@@ -80,8 +85,7 @@ export function populate(deps: PopulationDeps): Population {
       chargers: {
         ...{ connected: lan.connected, disconnect: lan.disconnect },
         command: (member, chargerId, command) => {
-          trace.line(nowMs(), `${member.name} commands ${chargerId} ${command.kind}`)
-          observe(one => one.commanded?.(member, chargerId, command))
+          observe(one => one.commanding?.(member, chargerId, command))
           return lan.command(member, chargerId, command)
         },
       },

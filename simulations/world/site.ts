@@ -12,6 +12,7 @@ import { sha256, utf8Bytes } from '../../src/identity/hash.ts'
 import { type DeviceKeys, drawKeys } from '../../src/identity/keys.ts'
 import { createRoster, type Roster } from '../../src/identity/roster.ts'
 import { sealPublicKey } from '../../src/identity/seal.ts'
+import { createTagKeys, type TagKeys } from '../../src/identity/tag.ts'
 import type { Remember } from '../../src/remember.ts'
 import { hex, type SiteId, type TokenRef } from '../../src/units.ts'
 import type { Dice } from '../dice.ts'
@@ -36,6 +37,7 @@ export type SimulatedSite = {
   /** What a device knows when it is new: the issuer and itself. */
   readonly roster: (own?: Credential) => Roster
   readonly tokenRef: (idTag: string) => TokenRef
+  readonly tagKeys: TagKeys
 }
 
 export function simulatedSite(plan: Plan, dice: Dice, remember: Remember = createMemory()): SimulatedSite {
@@ -77,6 +79,7 @@ export function simulatedSite(plan: Plan, dice: Dice, remember: Remember = creat
       if (own) roster.enrol(own.certificate.encoded)
       return roster
     },
+    tagKeys: createTagKeys([sha256(utf8Bytes(`${siteId}/site-key`))]),
     tokenRef: idTag => {
       const ref = refs.get(idTag) ?? hex<TokenRef>(sha256(utf8Bytes(`${siteId}/${idTag}`)).subarray(0, 16))
       refs.set(idTag, ref)

@@ -12,6 +12,7 @@ import type { Allowed, ChargePoints, ChargerCommand, Clock, Logger, Network } fr
 import { type ChargerId, chargerId, type DeviceId, type LogId, type TokenRef } from '../units.ts'
 import { addCards } from './cards.ts'
 import { reportDevices, UNTIL } from './devices.ts'
+import { addLocalLists } from './local-list.ts'
 import {
   type ReportDeps,
   reportChargers,
@@ -135,6 +136,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
     reportDevices(report, check('query', UNTIL, request.query).until),
   )
   server.get('/v1/chargers', async () => reportChargers(report))
+  addLocalLists(server, report)
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))
 }

@@ -31,6 +31,8 @@ export type Policy = {
   readonly grants: (tokenRef: TokenRef) => readonly Grant[]
   /** Cards that were revoked at some time, whatever came later. */
   readonly everRevoked: () => readonly TokenRef[]
+  /** The card's own id, sealed, from the newest grant that has it: also of a revoked card. */
+  readonly tagSealed: (tokenRef: TokenRef) => Uint8Array | undefined
   /** A charger that may connect; undefined when it was never added, or withdrawn. */
   readonly chargePoint: (chargerId: ChargerId) => BodyOf<'charge_point'> | undefined
   readonly chargePoints: () => readonly BodyOf<'charge_point'>[]
@@ -92,6 +94,8 @@ export function createPolicy(): Policy {
     everRevoked: () => [...revoked],
     revocations: tokenRef => tokens.get(tokenRef)?.revocations ?? [],
     grants: tokenRef => tokens.get(tokenRef)?.grants ?? [],
+    tagSealed: tokenRef =>
+      newest((tokens.get(tokenRef)?.grants ?? []).filter(grant => grant.body.tagSealed))?.body.tagSealed,
     chargePoint: current,
     chargePoints: () => [...chargePoints.keys()].sort().flatMap(chargerId => current(chargerId) ?? []),
   }

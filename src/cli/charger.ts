@@ -6,6 +6,7 @@ import { systemRandom } from '../host/system.ts'
 import type { AnyBody } from '../log/body.ts'
 import { makeCredential } from '../ocpp/credential.ts'
 import { type ChargerId, chargerId } from '../units.ts'
+import { addLocalListCommand } from './charger-list.ts'
 import { connectorTypeOf } from './grant-terms.ts'
 import { wholeNumber } from './number.ts'
 import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
@@ -47,6 +48,7 @@ export function addChargerCommands(program: Command): void {
     .requiredOption('--via <dir>', 'folder of a running node')
     .option('--json', 'print JSON')
     .action(listChargers)
+  addLocalListCommand(charger)
   addCommands(charger)
 }
 

@@ -3,7 +3,8 @@ import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
 import type { Card } from '../host/cards.ts'
 import type { Operator } from '../host/operator.ts'
-import { type AnyBody, type BodyOf, MAX_SUPERSEDED } from '../log/body.ts'
+import type { AnyBody, BodyOf } from '../log/body.ts'
+import { MAX_SUPERSEDED } from '../log/fields.ts'
 import { type ExtraTerms, type TermOptions, termOptions } from './grant-terms.ts'
 import { wholeNumber } from './number.ts'
 import { instantOf } from './time.ts'
@@ -133,7 +134,10 @@ export function isUnchanged(operator: Operator, given: AnyBody, terms: Terms): b
   if (given.name !== 'grant') return false
   const token = operator.ledger.view().policy.token(given.body.tokenRef)
   if (token.kind !== 'granted') return false
-  const { notBeforeAt: fromAt, notAfterAt: untilAt, ...held } = token.grant.body
+  const { notBeforeAt: fromAt, notAfterAt: untilAt, tagSealed, ...held } = token.grant.body
+  // Sealed anew, the same id looks like another; but where chargers hold lists it has to be there.
+  const { sitePolicy } = operator.ledger.view()
+  if (!tagSealed && sitePolicy.value('local-lists') === 'on') return false
   const { notBeforeAt, notAfterAt, ...wanted } = given.body
   const isFrom = terms.isFromNow ? fromAt <= notBeforeAt : fromAt === notBeforeAt
   const isUntil = terms.isForDays ? Math.abs(untilAt - notAfterAt) < DAY_MS : untilAt === notAfterAt

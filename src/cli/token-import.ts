@@ -10,6 +10,7 @@ import { type ExtraTerms, extraTermsOf } from './grant-terms.ts'
 import { asOperator, type OperatorOptions, say } from './operator.ts'
 import { startProgress } from './progress.ts'
 import { type Given, type GrantOptions, grantOf, isUnchanged, termsOf } from './token-grant.ts'
+import { withSealedTag } from './token-seal.ts'
 
 /** Cards that are stretched together: enough for every thread there is. */
 const STRETCHED_TOGETHER = 32
@@ -54,7 +55,7 @@ export async function importTokens(csv: string, options: ImportOptions): Promise
   }
 }
 
-type Wanted = { readonly card: Card; readonly line: CardLine }
+type Wanted = { readonly card: Card; readonly line: CardLine; readonly tag: string }
 
 type Asking = { readonly given: Given & { readonly options: ImportOptions }; readonly faults: Faults }
 
@@ -84,16 +85,16 @@ async function askEach(
 /** References in the order of the lines, made a few lines ahead: the stretch runs on threads of its own. */
 async function* stretched(operator: Operator, cards: ReadonlyMap<string, CardLine>): AsyncGenerator<Wanted> {
   const reference = cardsOf(operator)
-  const ahead: { readonly line: CardLine; readonly made: Promise<Card> }[] = []
+  const ahead: { readonly line: CardLine; readonly tag: string; readonly made: Promise<Card> }[] = []
   for (const [tag, line] of cards) {
     const made = reference(tag)
     // Whoever asks for this line hears of its fault; until then it is no unhandled one.
     made.catch(() => undefined)
-    ahead.push({ line, made })
+    ahead.push({ line, tag, made })
     const first = ahead.length < STRETCHED_TOGETHER ? undefined : ahead.shift()
-    if (first) yield { card: await first.made, line: first.line }
+    if (first) yield { card: await first.made, line: first.line, tag: first.tag }
   }
-  for (const { line, made } of ahead) yield { card: await made, line }
+  for (const { line, tag, made } of ahead) yield { card: await made, line, tag }
 }
 
 /** Gives how many were written; each part is durable before the next is made. */
@@ -105,10 +106,10 @@ async function writeAll(operator: Operator, wanted: readonly Wanted[], given: Gi
     written += bodies.length
     bodies = []
   }
-  for (const { card, line } of wanted) {
+  for (const { card, line, tag } of wanted) {
     const terms = termsOf(given, line)
     const body = grantOf(operator, card, { terms })
-    if (!isUnchanged(operator, body, terms)) bodies.push(body)
+    if (!isUnchanged(operator, body, terms)) bodies.push(withSealedTag(operator, body, tag))
     if (bodies.length >= WRITTEN_TOGETHER) await flush()
   }
   await flush()

@@ -9,6 +9,7 @@ import { print, printJson, tableOf } from './output.ts'
 import { DASH_HELP, secretOf } from './secret.ts'
 import { type GrantOptions, grantOf, grantOptions, termsOf } from './token-grant.ts'
 import { importTokens } from './token-import.ts'
+import { withSealedTag } from './token-seal.ts'
 import { addTokenShow } from './token-show.ts'
 import { addTokenWindow } from './token-window.ts'
 import { type UnlockOptions, unlockOptions } from './unlock.ts'
@@ -29,7 +30,7 @@ export function addTokenCommands(program: Command): void {
         const extra = await extraTermsOf(options, groupsOf(operator))
         const terms = termsOf({ options, extra, nowAt: Date.now() })
         const { again = false } = options
-        await operator.record([grantOf(operator, found, { terms, again })])
+        await operator.record([withSealedTag(operator, grantOf(operator, found, { terms, again }), id)])
         sayState(operator, found, options)
       })
     })

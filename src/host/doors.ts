@@ -4,7 +4,7 @@ import type { Central } from '../ocpp/central.ts'
 import type { Network } from '../ports.ts'
 import type { Tokens } from './tokens.ts'
 
-export type Doors = { network?: Network; central?: Central; tokens?: Tokens }
+export type Doors = { network?: Network; central?: Central; tokens?: Tokens; openTag?: NodeDeps['openTag'] }
 
 export function lateNetwork(doors: Doors): Network {
   return {

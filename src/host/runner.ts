@@ -31,7 +31,7 @@ import { openNetwork } from './network.ts'
 import { API_FILE, NODE_FILE } from './node-files.ts'
 import { knownAddresses, type UplinkBook, uplinkBook } from './node-memory.ts'
 import { breathe, systemClock, systemLogger, systemRandom } from './system.ts'
-import { createKeyRing, createTokens, type KeyRing, stretchingOf, type Tokens } from './tokens.ts'
+import { createKeyRing, createTokens, type KeyRing, stretchingOf, type Tokens, tagKeysOf } from './tokens.ts'
 import { NOTHING_CHOSEN, type Unlock } from './unlock.ts'
 import { clockTrouble, validityTrouble } from './validity.ts'
 
@@ -91,6 +91,7 @@ async function open(setting: Setting): Promise<RunningNode> {
     documents,
     network: lateNetwork(doors),
     chargePoints: lateChargePoints(doors),
+    openTag: (tokenRef, box) => doors.openTag?.(tokenRef, box),
     logger,
     swVersion: SW_VERSION,
     heartbeatS: config.ocpp.heartbeatS,
@@ -100,6 +101,7 @@ async function open(setting: Setting): Promise<RunningNode> {
   closers.push('node', () => node.stop())
   const view = () => node.ledger().view()
   const ring = createKeyRing(identity, self.certificate.deviceId, view)
+  doors.openTag = tagKeysOf(ring).open
   const network = await openMesh(setting, self, { node, ring })
   doors.network = network
   closers.push('mesh', () => network.close())

@@ -3,6 +3,7 @@
 
 import { MeshError } from '../errors.ts'
 import { openSiteKey } from '../identity/site-key.ts'
+import { createTagKeys, type TagKeys } from '../identity/tag.ts'
 import { keyedReference, normalTag, type Stretching, stretchTag } from '../identity/token.ts'
 import { type DeviceId, type TokenRef, unhex } from '../units.ts'
 import type { View } from '../view.ts'
@@ -69,6 +70,17 @@ export function firstKeyOf({ name, siteKey }: IdentityFile): Uint8Array {
   if (siteKey === undefined)
     throw new MeshError('CONFIG_INVALID', `${name} holds no site key: it cannot recognize cards`)
   return unhex(siteKey)
+}
+
+/** For cards' own ids in the lists of chargers (PROTOCOL 2.5), sealed with the newest key of the site. */
+export function tagKeysOf(ring: KeyRing): TagKeys {
+  let held: { readonly keys: readonly Uint8Array[]; readonly tags: TagKeys } | undefined
+  const tags = (): TagKeys => {
+    const keys = ring.keys()
+    if (!held || held.keys.length !== keys.length) held = { keys, tags: createTagKeys(keys.toReversed()) }
+    return held.tags
+  }
+  return { seal: (...words) => tags().seal(...words), open: (...words) => tags().open(...words) }
 }
 
 export type KeyRing = {

@@ -3,7 +3,8 @@
 // node asks for nothing, and finds both in the log when it comes back (PROTOCOL 2.6).
 import type { Certificate } from '../identity/certificate.ts'
 import { boxSiteKey, siteKeyIdOf } from '../identity/site-key.ts'
-import { type AnyBody, MAX_KEY_BOXES } from '../log/body.ts'
+import type { AnyBody } from '../log/body.ts'
+import { MAX_KEY_BOXES } from '../log/fields.ts'
 import type { DeviceId } from '../units.ts'
 import type { Operator } from './operator.ts'
 import { systemRandom } from './system.ts'

@@ -25,9 +25,12 @@ import {
   deviceId,
   epochId,
   eventHash,
+  keyBoxes,
   logId,
+  MAX_BODY_BYTES,
   sessionId,
   siteId,
+  superseded,
   tokenRef,
 } from './fields.ts'
 import {
@@ -43,12 +46,6 @@ import {
 /** A place in a log; with the hash it names one event for ever. */
 export const EVENT_REF = record({ logId, seq: uint, hash: eventHash })
 export type EventRef = Value<typeof EVENT_REF>
-
-/** A card that was revoked more often can never be granted again: it is time for a new one. */
-export const MAX_SUPERSEDED = 16
-/** Devices that one event can give a key of the site; more stand in the next. */
-export const MAX_KEY_BOXES = 64
-const KEY_BOX = record({ deviceId, box: bytes(128) })
 
 export const BODIES = {
   epoch_open: record({
@@ -130,6 +127,11 @@ export const BODIES = {
     tokenRef: optional(tokenRef),
   }),
   tamper: record({ kind: text(48), detail: text(256) }),
+  /** A charger is about to be given a list of what these heads say; `onto`: blocked cards over a list that its author does not know. */
+  local_list: record({
+    ...{ chargerId, firstVersion: uint, lastVersion: uint, entries: uint, digest: bytes(8, 8) },
+    ...{ onto: optional(uint), policyHead: listOf(EVENT_REF, 64) },
+  }),
 
   payment_attempt: record({
     sessionId,
@@ -155,7 +157,7 @@ export const BODIES = {
     accountRef: id<string>(16),
     whitelist: oneOf(WHITELIST),
     /** Hashes of the revocations that this grant undoes; only who has seen one can name it (PROTOCOL 2.2). */
-    supersedes: listOf(eventHash, MAX_SUPERSEDED),
+    supersedes: superseded,
     tagSealed: optional(bytes(160)),
     scope: record({
       zones: listOf(text(48), 16),
@@ -210,7 +212,7 @@ export const BODIES = {
     maxPowerW: optional(uint),
   }),
   /** Another key for card references, for each device that may hold it: sealed to its sealKey. */
-  site_key: record({ keyId: bytes(8, 8), boxes: listOf(KEY_BOX, MAX_KEY_BOXES) }),
+  site_key: record({ keyId: bytes(8, 8), boxes: keyBoxes }),
 
   escrow_hold: record({ holdId: bytes(16, 16), accountRef: id<string>(16), sessionId, amount: decimal }),
   escrow_settle: record({ holdId: bytes(16, 16), amount: decimal }),
@@ -237,6 +239,7 @@ export const TYPE_NUMBERS: Readonly<Record<EventName, number>> = {
   charger_error: 22,
   diagnostics: 23,
   tamper: 24,
+  local_list: 26,
   payment_attempt: 32,
   refund: 33,
   resolution: 34,
@@ -272,8 +275,6 @@ export function nameOfType(type: number): EventName | undefined {
 export function mustBeSealed(name: EventName): boolean {
   return name !== 'meter_tick' && name !== 'diagnostics'
 }
-
-export const MAX_BODY_BYTES = 8192
 
 /** The tables seen alike: `AnyBody` ties every name to its own body, which the checker cannot follow through an index. */
 const FIELDS = BODIES as unknown as Readonly<Record<EventName, Field<unknown>>>

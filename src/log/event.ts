@@ -3,7 +3,7 @@
 import { invariant } from '../errors.ts'
 import { hashOf, hexHashOf, sha256 } from '../identity/hash.ts'
 import { concatBytes, type EventHash, type LogId, setUint48 } from '../units.ts'
-import { MAX_BODY_BYTES } from './body.ts'
+import { MAX_BODY_BYTES } from './fields.ts'
 import type { Hlc } from './hlc.ts'
 
 export const EVENT_VERSION = 1

@@ -1,5 +1,5 @@
 // Fields that the bodies of several event types share. Signed for ever, as the bodies are.
-import { id, optional, record, text, textId, uint } from '../cbor.ts'
+import { bytes, id, listOf, optional, record, text, textId, uint } from '../cbor.ts'
 import type {
   CertHash,
   ChargerId,
@@ -11,6 +11,8 @@ import type {
   SiteId,
   TokenRef,
 } from '../units.ts'
+
+export const MAX_BODY_BYTES = 8192
 
 export const siteId = id<SiteId>(16)
 export const logId = id<LogId>(16)
@@ -26,3 +28,10 @@ export const chargerId = textId<ChargerId>(48)
 export const chargerTime = record({ raw: text(64), at: optional(uint) })
 /** Exact decimal number as text, such as 0.25; never a float. */
 export const decimal = text(32)
+
+/** A card that was revoked more often can never be granted again: it is time for a new one. */
+export const MAX_SUPERSEDED = 16
+export const superseded = listOf(eventHash, MAX_SUPERSEDED)
+/** Devices that one event can give a key of the site; more stand in the next. */
+export const MAX_KEY_BOXES = 64
+export const keyBoxes = listOf(record({ deviceId, box: bytes(128) }), MAX_KEY_BOXES)

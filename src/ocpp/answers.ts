@@ -72,6 +72,7 @@ const STATUS: Readonly<Record<Allowed, string>> = {
   NOT_ALLOWED: 'Invalid',
 }
 
-function instantText(at: number): string | undefined {
+/** As OCPP writes a time; undefined where no calendar has it. */
+export function instantText(at: number): string | undefined {
   return Math.abs(at) <= MAX_INSTANT_AT ? new Date(at).toISOString() : undefined
 }

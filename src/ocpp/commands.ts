@@ -3,12 +3,14 @@
 // since it may repeat the card's id (PROTOCOL 2.5).
 import { assertNever } from '../errors.ts'
 import type { ChargerCommand, CommandOutcome } from '../ports.ts'
-import type { Payload } from './answers.ts'
+import { instantText, type Payload } from './answers.ts'
 import { isObject } from './repair.ts'
 
 export type Call = { readonly action: string; readonly params: Payload }
 
 const MAX_KEYS = 100
+const MAX_LISTED = 1000
+const MAX_VERSION = 2 ** 31 - 1
 
 /** The CALL of a command, or the reason why it may not be sent. */
 export function callOf(command: ChargerCommand): Call | string {
@@ -37,9 +39,28 @@ export function callOf(command: ChargerCommand): Call | string {
         action: 'TriggerMessage',
         params: { requestedMessage: command.message, ...whole('connectorId', command.connectorId) },
       }
+    case 'getLocalListVersion':
+      return { action: 'GetLocalListVersion', params: {} }
+    case 'sendLocalList':
+      return localList(command)
     default:
       return assertNever(command)
   }
+}
+
+function localList({ version, update, entries }: Extract<ChargerCommand, { kind: 'sendLocalList' }>) {
+  if (!Number.isInteger(version) || version < 1 || version > MAX_VERSION)
+    return 'no version that a list may have'
+  const parts = entries.flatMap(({ idTag, parentIdTag }) => [idTag, parentIdTag ?? idTag])
+  if (entries.length > MAX_LISTED || !parts.every(id => fits(id, 20)))
+    return 'too many cards, or an id too long'
+  const localAuthorizationList = entries.map(({ idTag, status, expiresAt, parentIdTag }) => {
+    const expiryDate = expiresAt === undefined ? undefined : instantText(expiresAt)
+    const more = { ...(expiryDate && { expiryDate }), ...(parentIdTag && { parentIdTag }) }
+    return { idTag, ...(status && { idTagInfo: { status, ...more } }) }
+  })
+  const updateType = update === 'full' ? 'Full' : 'Differential'
+  return { action: 'SendLocalList', params: { listVersion: version, localAuthorizationList, updateType } }
 }
 
 /** OCPP 1.6, 7.41. */
@@ -64,6 +85,11 @@ function whole(name: string, value: number | undefined): Payload {
 export function outcomeOf(command: ChargerCommand, payload: unknown): CommandOutcome {
   if (!isObject(payload)) return { kind: 'rejected', status: 'Unreadable' }
   if (command.kind === 'getConfiguration') return { kind: 'accepted', detail: configuration(payload) }
+  if (command.kind === 'getLocalListVersion') {
+    const version = Number(textOf(payload.listVersion) || Number.NaN)
+    if (!Number.isInteger(version)) return { kind: 'rejected', status: 'Unreadable' }
+    return { kind: 'accepted', detail: version }
+  }
   const status = typeof payload.status === 'string' ? payload.status.slice(0, 40) : 'Unreadable'
   if (status === 'Accepted') return { kind: 'accepted' }
   if (status === 'RebootRequired') return { kind: 'accepted', detail: { status } }

@@ -125,7 +125,7 @@ async function open(args: Args): Promise<unknown> {
       command: async () => ({ kind: 'unreachable', reason: 'a benchmark has no chargers' }),
       disconnect: () => undefined,
     },
-    ...{ swVersion: 'bench', heartbeatS: 300, remember: watch },
+    ...{ swVersion: 'bench', heartbeatS: 300, remember: watch, openTag: () => undefined },
   })
   for (const log of node.ledger().logs.all())
     kept += log.elements.filter(element => element[1] === EVENT_TYPE).length

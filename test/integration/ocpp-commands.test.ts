@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import type { ListedCard } from '../../src/ports.ts'
 import type { ChargerId } from '../../src/units.ts'
 import { openSite, type Site, until } from './ocpp-site.ts'
 
@@ -92,5 +93,47 @@ describe('commands', () => {
     const [frame] = raw.frames
     raw.send([4, Array.isArray(frame) ? frame[1] : '', 'GenericError', 'card SECRETCARD is unknown', {}])
     expect(await asked).toEqual({ kind: 'rejected', status: 'GenericError' })
+  })
+
+  it('give a charger its list in pieces, and hear what it makes of them', async () => {
+    const { central, charger: charge, lines } = await open()
+    const charger = charge({ list: { maxLength: 3, perMessage: 2, forgets: true } })
+    await until('booted', charger.booted)
+    const version = { kind: 'getLocalListVersion' } as const
+    expect(await central.command(CP1, version)).toEqual({ kind: 'accepted', detail: 0 })
+    const send = async (update: 'full' | 'differential', number: number, ...entries: readonly ListedCard[]) =>
+      await central.command(CP1, { kind: 'sendLocalList', version: number, update, entries })
+    const expiresAt = Date.now() + 60_000
+    const first = { idTag: 'SECRETCARD', status: 'Accepted', expiresAt, parentIdTag: 'G' } as const
+    expect(await send('full', 5, first, { idTag: 'B', status: 'Blocked' })).toEqual({ kind: 'accepted' })
+    expect(charger.list.verdict('secretcard', expiresAt - 1)).toBe('Accepted')
+    expect(charger.list.verdict('SECRETCARD', expiresAt)).toBe('Expired')
+    expect(await send('differential', 5, first)).toEqual({ kind: 'rejected', status: 'VersionMismatch' })
+    expect(await send('differential', 6, { idTag: 'B' })).toEqual({ kind: 'accepted' })
+    expect(charger.list.verdict('B', 0)).toBeUndefined()
+    const many = ['C', 'D', 'E'].map(idTag => ({ idTag, status: 'Accepted' }) as const)
+    expect(await send('differential', 7, ...many)).toEqual({ kind: 'rejected', status: 'Failed' })
+    expect(await central.command(CP1, version)).toEqual({ kind: 'accepted', detail: 6 })
+    expect(await send('full', 2 ** 31, first)).toMatchObject({ status: 'Unsendable' })
+    expect(await send('full', 8, { idTag: 'X'.repeat(21), status: 'Accepted' })).toMatchObject({
+      status: 'Unsendable',
+    })
+    await charger.powerCycle()
+    await until('booted again', charger.booted)
+    expect(await central.command(CP1, version)).toEqual({ kind: 'accepted', detail: 0 })
+    expect(lines.join().toUpperCase()).not.toContain('SECRETCARD')
+  })
+
+  it('hear that a charger has no list, or says nothing that can be read', async () => {
+    const { central, charger: charge, socket } = await open()
+    await until('booted', charge().booted)
+    const version = { kind: 'getLocalListVersion' } as const
+    expect(await central.command(CP1, version)).toEqual({ kind: 'accepted', detail: -1 })
+    const raw = await socket('CP2')
+    const asked = central.command('CP2' as ChargerId, version)
+    await until('asked', () => raw.frames.length === 1)
+    const [frame] = raw.frames
+    raw.send([3, Array.isArray(frame) ? frame[1] : '', { listVersion: 'many' }])
+    expect(await asked).toEqual({ kind: 'rejected', status: 'Unreadable' })
   })
 })

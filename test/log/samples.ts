@@ -83,6 +83,13 @@ export const SAMPLES: { readonly [N in EventName]: readonly BodyOf<N>[] } = {
     { code: 'peer', detail: '' },
   ],
   tamper: [{ kind: 'lid', detail: 'opened' }],
+  local_list: [
+    { chargerId, firstVersion: 118, lastVersion: 120, entries: 45, digest: filled(8, 12), policyHead: [ref] },
+    {
+      ...{ chargerId, firstVersion: 121, lastVersion: 121, entries: 2, digest: filled(8, 13), onto: 120 },
+      policyHead: [],
+    },
+  ],
   payment_attempt: [
     { sessionId, attemptId: filled(16, 1), amount: '12.50', currency: 'EUR', result: 'captured' },
   ],

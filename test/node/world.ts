@@ -128,6 +128,7 @@ export function createWorld(seed: string): World {
         ...{ roster, signatures: site.signatures, certificate: device.certificate },
         ...{ logKey: device.keys.logKey, clock, random, disk: disk.mount(), network: outward },
         documents: { put: () => undefined },
+        openTag: () => undefined,
         chargePoints: {
           connected: () => [`at-${name}` as ChargerId],
           command: async (chargerId, command) => made.command(chargerId, command),

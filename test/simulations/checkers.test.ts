@@ -259,7 +259,7 @@ describe('the checker of ended sessions', () => {
         ...station,
         sessions: () => station.sessions().map(({ stoppedAtMs: _, ...running }) => running),
       }))
-      const { commanded: _, ...deaf } = stopsChecker({ ...shown, stations })
+      const { commanding: _, ...deaf } = stopsChecker({ ...shown, stations })
       return deaf
     }
     expect(await cries({ check, meddle: NOTHING, plan })).toEqual(['I33'])

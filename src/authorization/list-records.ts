@@ -1,0 +1,61 @@
+// What nodes gave chargers as lists, by their own word, written before they did it: so that a node which meets a charger with
+// a list can tell whether it knows at least what that list was made of. A version number alone cannot say: islands with
+// different news may count alike, and of two revokers each may know what the other does not.
+import type { BodyOf, EventRef } from '../log/body.ts'
+import type { Hlc } from '../log/hlc.ts'
+import type { ChargerId, DeviceId } from '../units.ts'
+
+/** Of one charger; the newest stay. A list whose record is gone is taken for one of which nothing is known. */
+const MAX_RECORDS = 64
+
+export type ListRecord = {
+  readonly hlc: Hlc
+  readonly deviceId: DeviceId
+  readonly body: BodyOf<'local_list'>
+}
+
+export type ListRecords = {
+  readonly add: (record: ListRecord) => void
+  /** Newest first. */
+  readonly of: (chargerId: ChargerId) => readonly ListRecord[]
+}
+
+export function createListRecords(): ListRecords {
+  const held = new Map<ChargerId, ListRecord[]>()
+  return {
+    add: record => {
+      const { chargerId, firstVersion, lastVersion, onto } = record.body
+      // A chain of lists that were laid over one another leads downwards, or it would have no end.
+      if (lastVersion < firstVersion || (onto !== undefined && onto >= firstVersion)) return
+      const records = [...(held.get(chargerId) ?? []), record].sort((a, b) =>
+        a.hlc === b.hlc ? (a.deviceId < b.deviceId ? -1 : 1) : a.hlc > b.hlc ? -1 : 1,
+      )
+      held.set(chargerId, records.slice(0, MAX_RECORDS))
+    },
+    of: chargerId => held.get(chargerId) ?? [],
+  }
+}
+
+/** Those who may have made the list that bears this version. */
+export function makersOf(records: readonly ListRecord[], version: number): readonly ListRecord[] {
+  return records.filter(({ body }) => body.firstVersion <= version && version <= body.lastVersion)
+}
+
+/**
+ * Whether everything that went into the list of this version is held here. Where several records name the version, each must
+ * be; where none does, who knows what it was made of?
+ */
+export function isCovered(
+  records: readonly ListRecord[],
+  version: number,
+  holds: (head: EventRef) => boolean,
+): boolean {
+  const makers = makersOf(records, version)
+  return (
+    makers.length > 0 &&
+    makers.every(
+      ({ body }) =>
+        body.policyHead.every(holds) && (body.onto === undefined || isCovered(records, body.onto, holds)),
+    )
+  )
+}

@@ -1,0 +1,31 @@
+// A grant carries the card's own id, sealed, only where the site lets chargers hold lists.
+import { expect, it } from 'vitest'
+import { createSitePolicy } from '../../src/authorization/site-policy.ts'
+import { withSealedTag } from '../../src/cli/token-seal.ts'
+import type { Operator } from '../../src/host/operator.ts'
+import { createTagKeys } from '../../src/identity/tag.ts'
+import type { AnyBody } from '../../src/log/body.ts'
+import { hlcOf } from '../../src/log/hlc.ts'
+import { SAMPLES } from '../log/samples.ts'
+
+const SITE_KEY = '07'.repeat(32)
+
+function operatorWith(value: 'on' | 'off'): Operator {
+  const sitePolicy = createSitePolicy()
+  const [sample] = SAMPLES.adoption
+  const ref = sample?.from
+  if (!ref) throw new Error('no sample')
+  sitePolicy.add({ ref, hlc: hlcOf(1), body: { name: 'local-lists', value } })
+  return { ledger: { view: () => ({ sitePolicy }) }, identity: { siteKey: SITE_KEY } } as unknown as Operator
+}
+
+it('seals the id as chargers read it, bound to the reference, and only where lists are on', () => {
+  const [, body] = SAMPLES.grant
+  if (!body) throw new Error('no sample')
+  const event: AnyBody = { name: 'grant', body }
+  expect(withSealedTag(operatorWith('off'), event, 'x')).toBe(event)
+  const sealed = withSealedTag(operatorWith('on'), event, ' 04a2 ')
+  const box = sealed.name === 'grant' ? sealed.body.tagSealed : undefined
+  const keys = createTagKeys([new Uint8Array(32).fill(7)])
+  expect(keys.open(body.tokenRef, box ?? new Uint8Array())).toBe('04A2')
+})
