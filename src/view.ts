@@ -7,7 +7,7 @@ import { createPolicy, type Policy } from './authorization/policy.ts'
 import { createSiteKeys, type SiteKeys } from './authorization/site-keys.ts'
 import { createSitePolicy, type SitePolicy } from './authorization/site-policy.ts'
 import { createStanding, type Standing } from './authorization/standing.ts'
-import type { Certificate } from './identity/certificate.ts'
+import { type Certificate, ISSUED_BY_ROOT } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import { type AnyBody, decodeBody, type EventRef } from './log/body.ts'
 import { eventsOf, type LogEvent } from './log/event.ts'
@@ -107,7 +107,8 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     if (!said) return
     applyPolicy({ policy, sitePolicy, siteKeys, tariffs, standing, knowledge }, event, said, author)
     if (said.name === 'device_revoke' && heard.has(said.body.deviceId)) outdated = 'now'
-    if (said.name !== 'device_cert' || !author.roles.includes('issuer')) return
+    if (said.name !== 'device_cert' || !author.roles.includes('issuer') || !isOfRoot({ certificate: author }))
+      return
     const verdict = roster.enrol(said.body.certificate)
     if (verdict.kind === 'valid' && standing.certify(verdict.certificate.hash)) outdated = 'now'
   }
@@ -158,9 +159,13 @@ export function viewOf(roster: Roster, logs: Logs, remember: Remember = readAnew
   }
   const all = [...logs.all()]
   const operators = all.filter(log => isOperators(log.certificate))
-  const others = all.filter(log => !isOperators(log.certificate))
-  // Who is revoked, and in which order their logs stand, decides what is let through.
-  for (const logs of [operators, others]) {
+  // Who is revoked, and in which order their logs stand, decides what is let through; and who was certified by whom.
+  const layers = [
+    operators.filter(isOfRoot),
+    operators.filter(log => !isOfRoot(log)),
+    all.filter(log => !isOperators(log.certificate)),
+  ]
+  for (const logs of layers) {
     for (const log of logs) if (view.standing.isVoid(log.certificate)) foresee(view, log)
     for (const log of logs) feed(log)
   }
@@ -172,6 +177,10 @@ function foresee({ standing }: View, { logId, elements, fork, certificate }: Log
   const said = first && decodeBody(first.type, first.body)
   const prev = said?.name === 'epoch_open' ? said.body.prev?.logId : undefined
   standing.addEpoch(certificate, { logId, serial: certificate.serial, prev })
+}
+
+function isOfRoot({ certificate }: Pick<Log, 'certificate'>): boolean {
+  return certificate.issuedBy === ISSUED_BY_ROOT
 }
 
 export function isOperators({ roles }: Certificate): boolean {

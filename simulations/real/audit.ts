@@ -92,7 +92,7 @@ export function findings(books: Books): Findings {
   const nodesApart = lists.filter(list => essence(list) !== essence(first)).length
   const unreconciled = lists.flat().filter(session => session.state !== 'reconciled').length
   const count = (word: string): number =>
-    books.refusals.filter(refusal => refusal.reason.endsWith(word)).length
+    books.refusals.filter(({ reason }) => reason.includes(`: ${word}`)).length
   const revisions = books.bills.length - billed.length
   return {
     sessions: measured.length,

@@ -141,10 +141,7 @@ export const BODIES = {
     result: text(32),
   }),
   refund: record({
-    sessionId,
-    refundId: bytes(16, 16),
-    amount: decimal,
-    currency: text(3),
+    ...{ sessionId, refundId: bytes(16, 16), amount: decimal, currency: text(3) },
     reason: text(128),
   }),
   resolution: record({ sessionId, rule: text(48), keep: optional(EVENT_REF), note: text(256) }),

@@ -44,7 +44,7 @@ async function chargeAlone(): Promise<void> {
   const ports = ['--mesh', '127.0.0.1:0', '--ocpp', '127.0.0.1:0']
   const added = JSON.parse((await operator('charger', 'add', 'CP01', '--json')).out) as { password: string }[]
   await operator('token', 'add', 'CARD1')
-  await operator('node', 'join', '--dir', oldDir, '--name', 'pole-7', ...ports)
+  await operator('node', 'join', '--dir', oldDir, '--name', 'pole-7', '--no-discovery', ...ports)
   const node = await start(oldDir)
   charger = openVirtualCharger({
     ...{ identity: 'CP01', password: added[0]?.password ?? '', urls: [node.ocppUrl], connectors: 1 },

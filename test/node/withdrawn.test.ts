@@ -9,6 +9,7 @@ import { createLedger, type Ledger } from '../../src/ledger.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import { signObject } from '../../src/log/object.ts'
 import type { Segment } from '../../src/ports.ts'
+import type { TokenRef } from '../../src/units.ts'
 import { SITE_OPENED_AT, sessionBodies, type TestDevice, testSite } from '../site.ts'
 
 const site = testSite('withdrawn')
@@ -103,6 +104,26 @@ describe('an issuer that was withdrawn', () => {
 
   const age = (held: Ledger): number | undefined =>
     held.news({ wallMs: SITE_OPENED_AT + 60_000, monotonicMs: 0 }).policyAgeMs
+
+  it('may have certified a revoker, whose word counts in whatever order the logs come', () => {
+    const revoker = site.device('revoker', ['revoker'])
+    const naming = site.openLog(old)
+    naming.append([certOf(revoker)])
+    const roster = site.roster([self, revoker, fresh])
+    const made = createLedger({
+      ...{ roster, signatures, certificate: self.certificate, logKey: self.keys.logKey, swVersion: 'test' },
+      random: { bytes: site.random },
+    })
+    const end = manifestOf(3, [{ deviceId, serial, cutoff: [naming.ref()] }])
+    const word = site.openLog(revoker)
+    const tokenRef = 'ab'.repeat(16) as TokenRef
+    word.append([{ name: 'revoke', body: { tokenRef, reason: 'lost', effectiveAt: 0 } }])
+    const told = site.openLog(self)
+    told.append([end])
+    for (const log of [word, told, naming]) give(made, log.segments())
+    expect(made.view().policy.token(tokenRef).kind).toBe('revoked')
+    expect(made.view().outdated()).toBe('no')
+  })
 
   it('freshens nothing with its beacons', () => {
     const held = ledger()
