@@ -1,5 +1,6 @@
 // A grant carries the card's own id, sealed, only where the site lets chargers hold lists.
 import { expect, it } from 'vitest'
+import { createSiteKeys } from '../../src/authorization/site-keys.ts'
 import { createSitePolicy } from '../../src/authorization/site-policy.ts'
 import { withSealedTag } from '../../src/cli/token-seal.ts'
 import type { Operator } from '../../src/host/operator.ts'
@@ -16,7 +17,11 @@ function operatorWith(value: 'on' | 'off'): Operator {
   const ref = sample?.from
   if (!ref) throw new Error('no sample')
   sitePolicy.add({ ref, hlc: hlcOf(1), body: { name: 'local-lists', value } })
-  return { ledger: { view: () => ({ sitePolicy }) }, identity: { siteKey: SITE_KEY } } as unknown as Operator
+  return {
+    ledger: { view: () => ({ sitePolicy, siteKeys: createSiteKeys() }) },
+    certificate: { deviceId: '01'.repeat(16) },
+    identity: { siteKey: SITE_KEY, keys: { sealKey: SITE_KEY } },
+  } as unknown as Operator
 }
 
 it('seals the id as chargers read it, bound to the reference, and only where lists are on', () => {
