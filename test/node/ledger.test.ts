@@ -1,6 +1,7 @@
 // The ledger by itself: no log grows beyond its bound however much is written at once, a tool's log goes on where it
 // stopped, and what came out of the journal is what went in (PROTOCOL 1.3, 1.4, 2.1).
 import { describe, expect, it } from 'vitest'
+import { issueCertificate } from '../../src/identity/certificate.ts'
 import { createLedger, type Ledger } from '../../src/ledger.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import { eventsOf } from '../../src/log/event.ts'
@@ -50,6 +51,25 @@ describe('a ledger', () => {
       for (const { logId, fromSeq, update } of ledger.takePending().authored)
         expect(gate.admit({ logId, fromSeq, update }).kind).toBe('admitted')
     }
+  })
+
+  it('opens its next log under the certificate that the operator renewed, and reads both back', () => {
+    const ledger = ledgerOf()
+    const { hash: _, deviceId, encoded: __, ...body } = node.certificate
+    ledger.write(notes(1), at(1))
+    const renewed = issueCertificate(site.signatures, site.issuer.keys.logKey, {
+      ...{ ...body, serial: body.serial + 1 },
+    })
+    ledger.enrol(renewed)
+    ledger.write(notes(MAX_LOG_EVENTS), at(2))
+    const serials = (held: Ledger): readonly number[] => [
+      ...new Set([...held.logs.all()].map(log => log.certificate.serial)),
+    ]
+    expect(serials(ledger)).toEqual([body.serial, body.serial + 1])
+    const again = ledgerOf()
+    for (const record of ledger.takePending().records) again.recover(record)
+    expect([again.rejectedOnRecovery(), serials(again)]).toEqual([0, serials(ledger)])
+    expect(again.ownCertificate()).toMatchObject({ deviceId, serial: body.serial + 1 })
   })
 
   it('opens no epoch for nothing', () => {
