@@ -52,7 +52,7 @@ export type Ledger = {
   readonly enrol: (encoded: Uint8Array) => CertificateVerdict
   /** A peer proved itself with these: its logs can be read after a reboot only if they are kept. */
   readonly keepCertificates: (peer: DeviceId) => void
-  /** By the newest certificate of the device that this node has seen (PROTOCOL 2.6). */
+  /** No certificate of the device that this node has seen stands (PROTOCOL 2.6). */
   readonly isRevoked: (deviceId: DeviceId) => boolean
   readonly isVoid: (certificate: Certificate) => boolean
   /** The newest certificate of our own that this ledger has heard of: the operator renews it without being asked. */
@@ -141,8 +141,10 @@ export function createLedger(deps: LedgerDeps): Ledger {
 
   /** Whoever has our log key is us; only the peer key could differ. */
   const ownCertificate = (): Certificate => {
-    const newest = roster.byDevice(certificate.deviceId)
-    return newest && sameBytes(newest.peerKey, certificate.peerKey) ? newest : certificate
+    const held = roster.ofDevice(certificate.deviceId)
+    // Whoever has a withdrawn issuer's key can sign greater serials over our keys: those say nothing.
+    const counts = held.filter(one => sameBytes(one.peerKey, certificate.peerKey) && !folds.isRevoked(one))
+    return counts[0] ?? certificate
   }
 
   const openEpoch = (times: Times): AnyBody => {
@@ -240,8 +242,8 @@ export function createLedger(deps: LedgerDeps): Ledger {
     },
     isVoid: folds.isRevoked,
     isRevoked: deviceId => {
-      const newest = roster.byDevice(deviceId)
-      return newest !== undefined && folds.isRevoked(newest)
+      const held = roster.ofDevice(deviceId)
+      return held.length > 0 && held.every(folds.isRevoked)
     },
     ownCertificate,
     chainOf: author => chains.of(author).map(one => one.encoded),

@@ -88,7 +88,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
   const counts = (event: LogEvent, said: AnyBody | undefined, author: Certificate): boolean => {
     if (said?.name === 'epoch_open') {
       const { serial } = author
-      const isNews = standing.addEpoch(author, { logId: event.logId, serial, prev: said.body.prev?.logId })
+      const isNews = standing.addEpoch(author, { logId: event.logId, serial, prev: said.body.prev })
       // It may say that another log came before the cut-off; but a thief's epochs must not keep us busy.
       if (isNews && standing.isVoid(author) && outdated === 'no') outdated = 'soon'
     }
@@ -175,7 +175,7 @@ export function viewOf(roster: Roster, logs: Logs, remember: Remember = readAnew
 function foresee({ standing }: View, { logId, elements, fork, certificate }: Log): void {
   const [first] = fork?.seq === 0 ? [] : eventsOf(logId, elements.slice(0, 1))
   const said = first && decodeBody(first.type, first.body)
-  const prev = said?.name === 'epoch_open' ? said.body.prev?.logId : undefined
+  const prev = said?.name === 'epoch_open' ? said.body.prev : undefined
   standing.addEpoch(certificate, { logId, serial: certificate.serial, prev })
 }
 

@@ -61,22 +61,28 @@ export function exclusionChecker(shown: Shown): Observer {
   }
 }
 
-/** True for what stands in a named log up to its cut-off, and in the epochs before one. */
+/** True for what stands in a named log up to its cut-off, and in the epochs before one up to where the next says they ended. */
 function countsOf(ledger: Ledger, { cutoff }: RevokedDevice): (ref: EventRef) => boolean {
-  const whole = new Set<LogId>()
-  for (const { logId } of cutoff)
-    for (let at = prevOf(ledger, logId); at !== undefined && !whole.has(at); at = prevOf(ledger, at))
-      whole.add(at)
-  return ref => {
-    const named = cutoff.find(({ logId }) => logId === ref.logId)
-    return named ? ref.seq <= named.seq : whole.has(ref.logId)
+  const ends = [...cutoff]
+  const named = new Set(cutoff.map(({ logId }) => logId))
+  for (const logId of named) {
+    const seen = new Set<LogId>()
+    for (
+      let at = prevOf(ledger, logId);
+      at && !named.has(at.logId) && !seen.has(at.logId);
+      at = prevOf(ledger, at.logId)
+    ) {
+      seen.add(at.logId)
+      ends.push(at)
+    }
   }
+  return ref => ends.some(({ logId, seq }) => logId === ref.logId && ref.seq <= seq)
 }
 
-function prevOf(ledger: Ledger, logId: LogId): LogId | undefined {
+function prevOf(ledger: Ledger, logId: LogId): EventRef | undefined {
   const first = ledger.logs.get(logId)?.elements[0]
   const element = first && decodeElement(first)
   if (!element || typeof element === 'string') return undefined
   const said = decodeBody(element.type, element.body)
-  return said?.name === 'epoch_open' ? said.body.prev?.logId : undefined
+  return said?.name === 'epoch_open' ? said.body.prev : undefined
 }

@@ -157,8 +157,8 @@ export function createDevices(roster: Pick<Roster, 'certificate' | 'enrol'>): Cl
 /** The first event of each log that lies beyond a cut-off of its device. */
 function cut(epochs: readonly Epoch[], revocations: readonly Revocation[]): Limits {
   const limits: Limits = new Map()
-  const before = new Map<string, LogId | undefined>(
-    epochs.map(({ logId, certificate, body }) => [`${certificate.deviceId}/${logId}`, body.prev?.logId]),
+  const before = new Map<string, EventRef | undefined>(
+    epochs.map(({ logId, certificate, body }) => [`${certificate.deviceId}/${logId}`, body.prev]),
   )
   for (const { deviceId, serial, cutoff } of revocations) {
     const reach = reachOf(cutoff, logId => before.get(`${deviceId}/${logId}`))
@@ -172,18 +172,26 @@ function cut(epochs: readonly Epoch[], revocations: readonly Revocation[]): Limi
   return limits
 }
 
-/** A log named in the cut-off counts up to there, and the epochs before it wholly. */
+/** A log named in the cut-off counts up to there, and each epoch before it up to where the next one says that it ended. */
 function reachOf(
   cutoff: readonly EventRef[],
-  before: (logId: LogId) => LogId | undefined,
+  before: (logId: LogId) => EventRef | undefined,
 ): ReadonlyMap<LogId, number> {
-  const reach = new Map<LogId, number>(cutoff.map(ref => [ref.logId, ref.seq + 1]))
-  for (const { logId } of cutoff) {
-    let earlier = before(logId)
-    while (earlier !== undefined && !reach.has(earlier)) {
-      reach.set(earlier, NEVER)
-      earlier = before(earlier)
-    }
+  const reach = new Map<LogId, number>()
+  const furthest = ({ logId, seq }: EventRef): void => {
+    reach.set(logId, Math.max(reach.get(logId) ?? 0, seq + 1))
+  }
+  cutoff.forEach(furthest)
+  const named = new Set(reach.keys())
+  for (const logId of named) {
+    const chain: EventRef[] = []
+    for (
+      let at = before(logId);
+      at && !named.has(at.logId) && chain.every(one => one.logId !== at?.logId);
+      at = before(at.logId)
+    )
+      chain.push(at)
+    chain.forEach(furthest)
   }
   return reach
 }

@@ -12,7 +12,11 @@ import type { ReportDeps } from './report.ts'
 export const UNTIL = z.object({ until: z.coerce.number().int().min(0).optional() })
 
 /** The last event of a log, and the log that it follows. */
-export type Head = EventRef & { readonly prev?: LogId }
+export type Head = EventRef & {
+  /** The log before it, and the last event of that by its author's own word. */
+  readonly prev?: LogId
+  readonly prevSeq?: number
+}
 
 export type DeviceReport = {
   readonly deviceId: DeviceId
@@ -26,8 +30,7 @@ export type DeviceReport = {
 
 /** `until`: UTC ms by the clock of who wrote; undefined for all. */
 export function reportDevices({ node, roster }: ReportDeps, until?: number): readonly DeviceReport[] {
-  const { logs, view } = node.ledger()
-  const { standing } = view()
+  const { logs, isRevoked } = node.ledger()
   const all = [...logs.all()]
   const known = new Set(
     roster.all().flatMap(({ roles, deviceId }) => (roles.includes('node') ? [deviceId] : [])),
@@ -39,7 +42,7 @@ export function reportDevices({ node, roster }: ReportDeps, until?: number): rea
     const heads = all
       .filter(log => log.certificate.deviceId === deviceId)
       .flatMap(log => headAt(log, until) ?? [])
-    return [{ deviceId, name, serial, notAfterAt, revoked: standing.isVoid(newest), heads }]
+    return [{ deviceId, name, serial, notAfterAt, revoked: isRevoked(deviceId), heads }]
   })
 }
 
@@ -52,8 +55,8 @@ function headAt(log: Log, until = Number.POSITIVE_INFINITY): Head | undefined {
   if (hash === undefined) return undefined
   const first = elementAt(log, 0)
   const said = decodeBody(first.type, first.body)
-  const prev = said?.name === 'epoch_open' ? said.body.prev?.logId : undefined
-  return { logId, seq, hash, ...(prev && { prev }) }
+  const prev = said?.name === 'epoch_open' ? said.body.prev : undefined
+  return { logId, seq, hash, ...(prev && { prev: prev.logId, prevSeq: prev.seq }) }
 }
 
 function elementAt({ elements }: Log, seq: number): Element {

@@ -5,7 +5,11 @@ import type { BodyOf } from '../log/body.ts'
 import type { DeviceId, LogId } from '../units.ts'
 
 /** One log of a device: the certificate's serial that wrote it, and the log that it follows. */
-export type Epoch = { readonly logId: LogId; readonly serial: number; readonly prev: LogId | undefined }
+export type Epoch = {
+  readonly logId: LogId
+  readonly serial: number
+  readonly prev: { readonly logId: LogId; readonly seq: number } | undefined
+}
 
 /** Certificates of the device up to this serial are void beyond these heads. */
 export type Revoked = Pick<BodyOf<'device_revoke'>, 'serial' | 'cutoff'>
@@ -70,15 +74,26 @@ export function limitsOf(epochs: readonly Epoch[], revoked: readonly Revoked[]):
   )
 }
 
+/** What stands behind the event that an epoch names as its last one was written later: its log was not closed by then. */
 function reachOf(
   cutoff: Revoked['cutoff'],
-  before: ReadonlyMap<LogId, LogId | undefined>,
+  before: ReadonlyMap<LogId, Epoch['prev']>,
 ): ReadonlyMap<LogId, number> {
-  const reach = new Map<LogId, number>(cutoff.map(ref => [ref.logId, ref.seq + 1]))
-  for (const { logId } of cutoff) {
-    for (let earlier = before.get(logId); earlier !== undefined && !reach.has(earlier); ) {
-      reach.set(earlier, Number.POSITIVE_INFINITY)
-      earlier = before.get(earlier)
+  const reach = new Map<LogId, number>()
+  const extend = (logId: LogId, seq: number): void => {
+    reach.set(logId, Math.max(seq + 1, reach.get(logId) ?? 0))
+  }
+  for (const { logId, seq } of cutoff) extend(logId, seq)
+  const named = new Set(reach.keys())
+  for (const logId of named) {
+    const seen = new Set<LogId>()
+    for (
+      let at = before.get(logId);
+      at && !named.has(at.logId) && !seen.has(at.logId);
+      at = before.get(at.logId)
+    ) {
+      seen.add(at.logId)
+      extend(at.logId, at.seq)
     }
   }
   return reach

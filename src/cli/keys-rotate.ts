@@ -76,9 +76,9 @@ async function rotateIssuer(options: IssuerOptions): Promise<void> {
   const held = await Promise.all(options.via.map(async dir => await logsOf(await clientIn(dir))))
   await asOperator({ ...options, unlock, json: true, mayBeWithdrawn: true }, async operator => {
     const { deviceId } = operator.certificate
-    const alsoHeld = held
-      .flat()
-      .filter(log => log.deviceId === deviceId && operator.hashAt(log.logId as LogId, 0) === undefined)
+    // Of stolen keys, what others hold and this folder does not is the thief's.
+    const alsoHeld = (options.stolen ? [] : held.flat())
+      .filter(log => log.deviceId === deviceId && operator.hashAt(log.logId as LogId, log.seq) === undefined)
       .map(({ logId, seq, hash }) => ({ logId: logId as LogId, seq, hash: hash as EventHash }))
     await reissue(operator, { siteDir: options.site, rootSeed, unlock, nowAt: Date.now(), alsoHeld })
   })

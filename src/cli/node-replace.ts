@@ -7,7 +7,7 @@ import { MeshError } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
 import { NODE_FILE } from '../host/node-files.ts'
 import { salvage } from '../host/salvage.ts'
-import { createNode } from '../host/site-birth.ts'
+import { createNode, requireVacant } from '../host/site-birth.ts'
 import { addInviteOptions, type InviteOptions, invite } from './node-invite.ts'
 import { revoke } from './node-revoke.ts'
 import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
@@ -60,9 +60,14 @@ async function replace(name: string, given: ReplaceOptions): Promise<void> {
       'CONFIG_INVALID',
       '--from and --stolen: whoever has the disk has not lost it; leave one out',
     )
-  if (options.stolen) await revoke(name, options)
+  // Whatever could go wrong with the new one is found before the old one is out.
+  if (options.dir !== undefined) {
+    await requireVacant(options.dir)
+    await settingsOf(options)
+  }
+  if (options.stolen) await revoke(name, { ...options, isRevokedAlready: true })
   const saved = options.from === undefined ? undefined : await save(options.from, options)
-  if (saved) await revoke(name, { ...options, reason: `replaced by ${options.with}` })
+  if (saved) await revoke(name, { ...options, reason: `replaced by ${options.with}`, isRevokedAlready: true })
   if (options.dir === undefined) await invite({ ...options, name: options.with })
   else await makeHere(options.dir, options)
   const left = saved

@@ -13,6 +13,8 @@ type RevokeOptions = OperatorOptions & {
   readonly reason?: string
   readonly stolen?: boolean
   readonly since?: string
+  /** Then there is nothing to do. */
+  readonly isRevokedAlready?: boolean
 }
 
 const MAX_REASON = 128
@@ -25,7 +27,13 @@ const DEVICES = z.array(
     notAfterAt: z.number(),
     revoked: z.boolean(),
     heads: z.array(
-      z.object({ logId: z.string(), seq: z.int(), hash: z.string(), prev: z.string().optional() }),
+      z.object({
+        logId: z.string(),
+        seq: z.int(),
+        hash: z.string(),
+        prev: z.string().optional(),
+        prevSeq: z.int().optional(),
+      }),
     ),
   }),
 )
@@ -67,6 +75,7 @@ export async function revoke(name: string, options: RevokeOptions): Promise<void
   )
   const device = chosen(reports.flat(), name)
   // The strictest of several counts, so an earlier time may be said later.
+  if (device.revoked && options.isRevokedAlready) return
   if (device.revoked && until === undefined)
     throw new MeshError(
       'CONFIG_INVALID',
@@ -82,7 +91,10 @@ export async function revoke(name: string, options: RevokeOptions): Promise<void
       `${device.name} wrote ${leftOut} more logs that follow nothing: what stands there counts no more. No honest node does that\n`,
     )
   await asOperator(options, async operator => {
-    const { deviceId, serial } = device
+    const { deviceId } = device
+    // The nodes may not have heard yet that it was renewed.
+    const own = operator.certificates().filter(one => one.deviceId === deviceId)
+    const serial = Math.max(device.serial, ...own.map(one => one.serial))
     await operator.record([{ name: 'device_revoke', body: { deviceId, serial, reason, cutoff } }])
     const upTo = cutoff.map(
       ({ logId, seq }) => `\n  log ${logId} counts up to event ${seq}, with all before it`,
@@ -99,9 +111,10 @@ function devicesIn(answer: unknown): readonly DeviceReport[] {
   return check('devices', DEVICES, answer).map(device => ({
     ...device,
     deviceId: device.deviceId as DeviceId,
-    heads: device.heads.map(({ logId, seq, hash, prev }) => ({
+    heads: device.heads.map(({ logId, seq, hash, prev, prevSeq }) => ({
       ...{ logId: logId as LogId, seq, hash: hash as EventHash },
       ...(prev !== undefined && { prev: prev as LogId }),
+      ...(prevSeq !== undefined && { prevSeq }),
     })),
   }))
 }
@@ -150,7 +163,15 @@ export function cutoffOf(heads: readonly Head[]): {
     }
     return events
   }
-  const tips = [...byLog.values()].filter(({ logId }) => !followed.has(logId))
+  // What a follower does not name was written all the same: its author lost it, and somebody holds it.
+  const namedUpTo = (logId: LogId): number =>
+    Math.max(
+      -1,
+      ...[...byLog.values()]
+        .filter(({ prev }) => prev === logId)
+        .map(({ prevSeq = Number.POSITIVE_INFINITY }) => prevSeq),
+    )
+  const tips = [...byLog.values()].filter(({ logId, seq }) => !followed.has(logId) || seq > namedUpTo(logId))
   const kept = tips.toSorted((a, b) => history(b) - history(a)).slice(0, MAX_HEADS)
   return {
     cutoff: kept.map(({ logId, seq, hash }) => ({ logId, seq, hash })),

@@ -142,7 +142,7 @@ async function epochsOf(on: Weighing, devices: readonly DeviceId[]): Promise<rea
   const excludedFor = (reason: string, name: string): string => `LEFT JOIN exclusions ${name}
     ON ${name}.site_id = d.site_id AND ${name}.log_id = d.log_id AND ${name}.reason = '${reason}'`
   const found = await on.sql(
-    `SELECT d.device_id, d.log_id, d.serial, d.prev_log, h.cert_hash, r.from_seq AS revoked, o.from_seq AS orphan
+    `SELECT d.device_id, d.log_id, d.serial, d.prev_log, d.prev_seq, h.cert_hash, r.from_seq AS revoked, o.from_seq AS orphan
      FROM device_epochs d
      JOIN log_head h ON h.site_id = d.site_id AND h.log_id = d.log_id
      ${excludedFor('revoked', 'r')} ${excludedFor('orphan', 'o')} ${excludedFor('fork', 'f')} AND f.from_seq = 0
@@ -153,11 +153,16 @@ async function epochsOf(on: Weighing, devices: readonly DeviceId[]): Promise<rea
     deviceId: textIn<DeviceId>(row, 'device_id'),
     logId: textIn<LogId>(row, 'log_id'),
     serial: intIn(row, 'serial'),
-    prev: optionalTextIn<LogId>(row, 'prev_log'),
+    prev: prevIn(row),
     certificate,
     revokedFrom: optionalIntIn(row, 'revoked') ?? NEVER,
     orphanFrom: optionalIntIn(row, 'orphan') ?? NEVER,
   }))
+}
+
+function prevIn(row: Row): Epoch['prev'] {
+  const [logId, seq] = [optionalTextIn<LogId>(row, 'prev_log'), optionalIntIn(row, 'prev_seq')]
+  return logId === undefined || seq === undefined ? undefined : { logId, seq }
 }
 
 type Counted = Revocation & { readonly isRoots: boolean }

@@ -207,8 +207,11 @@ function meet(options: HelloOptions, introduction: Introduction, nowAt: number):
   if (certificate.deviceId === options.ownDevice) return 'own-device'
   if (!certificate.roles.includes('node')) return 'not-a-node'
   // It may not have heard yet that it was renewed: what it proves to hold are the same keys.
-  const renewed = options.roster.byDevice(certificate.deviceId)
-  if (renewed && sameBytes(renewed.peerKey, certificate.peerKey)) certificate = renewed
+  const { peerKey } = certificate
+  const renewed = options.roster
+    .ofDevice(certificate.deviceId)
+    .find(one => sameBytes(one.peerKey, peerKey) && !options.isRevoked?.(one))
+  if (renewed) certificate = renewed
   if (!inForce(certificate, nowAt)) return 'out-of-force'
   if (options.isBanned(certificate.deviceId)) return 'banned'
   if (options.isRevoked?.(certificate)) return 'revoked'

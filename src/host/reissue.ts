@@ -3,12 +3,13 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Policy } from '../authorization/policy.ts'
+import { MalformedBytes } from '../cbor.ts'
 import { MeshError } from '../errors.ts'
 import { MAX_HEADS, MAX_WITHDRAWN, signManifest } from '../identity/manifest.ts'
 import { ed25519 } from '../identity/signature.ts'
 import { type AnyBody, decodeBody, type EventName, type EventRef } from '../log/body.ts'
 import { eventsOf } from '../log/event.ts'
-import { type EventHash, type LogId, type TokenRef, unhex } from '../units.ts'
+import { type EventHash, type LogId, sameBytes, type TokenRef, unhex } from '../units.ts'
 import {
   hasIdentity,
   type IdentityFile,
@@ -36,46 +37,58 @@ export type Reissue = {
 
 /** Written by the old issuer, as its last words; the folder is the new one's when resolved. */
 export async function reissue(operator: Operator, reissuing: Reissue): Promise<void> {
-  const { siteDir, nowAt, alsoHeld, rootSeed, unlock } = reissuing
-  const { certificate } = operator
+  const { siteDir, nowAt, unlock } = reissuing
+  const { identity } = operator
   const dir = join(siteDir, ISSUER_FOLDER)
-  const fresh = await nextIdentity(operator, join(dir, NEXT_FOLDER), reissuing)
-  await operator.record([
-    { name: 'device_cert', body: { certificate: unhex(fresh.certificates.at(-1) ?? '') } },
-  ])
+  const next = join(dir, NEXT_FOLDER)
+  const begun = (await hasIdentity(next)) ? await readIdentity(next, unlock) : undefined
+  if (begun && begun.keys.logKey === identity.keys.logKey) {
+    // Interrupted behind its last step: these keys are in office.
+    await rm(next, { recursive: true })
+    return
+  }
+  // What the root would sign is known to fit before anything is written.
+  manifestOver(operator, reissuing)
+  const fresh = begun ?? (await drawNext(operator, next, reissuing))
+  const encoded = unhex(fresh.certificates.at(-1) ?? '')
+  await operator.record([{ name: 'device_cert', body: { certificate: encoded } }])
   await operator.record(upkeepOf(operator, nowAt).bodies)
+  await operator.record([manifestOver(operator, reissuing)])
+  const { storeKeys: _, ...drawn } = fresh
+  // The journal stays, and with it the keys that open it: they may have changed since the new identity was drawn.
+  await writeIdentity(dir, { ...drawn, ...(identity.storeKeys && { storeKeys: identity.storeKeys }) }, unlock)
+  await rm(next, { recursive: true })
+}
+
+/** All who were withdrawn before, and these keys at what they have written. */
+function manifestOver(operator: Operator, { nowAt, alsoHeld, rootSeed }: Reissue): AnyBody {
+  const { deviceId, serial, siteId } = operator.certificate
   const before = operator.manifest()
   const cutoff = [...ownHeads(operator), ...alsoHeld]
-  if (cutoff.length > MAX_HEADS)
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `the old keys have written ${cutoff.length} logs that follow nothing, a manifest names ${MAX_HEADS}: somebody else uses them`,
-    )
-  const withdrawn = [
-    ...(before?.withdrawn ?? []),
-    { deviceId: certificate.deviceId, serial: certificate.serial, cutoff },
-  ]
-  if (withdrawn.length > MAX_WITHDRAWN)
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `the root has withdrawn ${MAX_WITHDRAWN} issuers, a manifest names no more`,
-    )
+  const earlier = (before?.withdrawn ?? []).filter(one => one.deviceId !== deviceId)
+  const withdrawn = [...earlier, { deviceId, serial, cutoff }]
   const version = Math.max(nowAt, (before?.version ?? 0) + 1)
-  const manifest = signManifest(ed25519(), rootSeed, {
-    ...{ version, siteId: certificate.siteId, issuedAt: nowAt, withdrawn },
-  })
-  await operator.record([{ name: 'site_manifest', body: { version, manifest } }])
-  await writeIdentity(dir, fresh, unlock)
-  await rm(join(dir, NEXT_FOLDER), { recursive: true })
+  try {
+    if (cutoff.length > MAX_HEADS || withdrawn.length > MAX_WITHDRAWN)
+      throw new MalformedBytes('too many heads or issuers')
+    const manifest = signManifest(ed25519(), rootSeed, { version, siteId, issuedAt: nowAt, withdrawn })
+    return { name: 'site_manifest', body: { version, manifest } }
+  } catch (error) {
+    if (!(error instanceof MalformedBytes)) throw error
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `a manifest of the root holds ${MAX_WITHDRAWN} issuers and ${MAX_HEADS} ends of logs of one; this would be ${withdrawn.length}, and ${cutoff.length} of this one: somebody else uses these keys. Nothing was written`,
+      error,
+    )
+  }
 }
 
 /** Drawn once: who was interrupted goes on with the keys to which the site's secrets are sealed by now. */
-async function nextIdentity(
+async function drawNext(
   { site, identity, certificate }: Operator,
   dir: string,
   { rootSeed, nowAt, unlock = NOTHING_CHOSEN }: Reissue,
 ): Promise<IdentityFile> {
-  if (await hasIdentity(dir)) return await readIdentity(dir, unlock)
   const serial = Math.max(nowAt, certificate.serial + 1)
   const born = certifyByRoot({ site, rootSeed, nowAt: serial }, 'issuer', 'issuer')
   const fresh: IdentityFile = {
@@ -107,7 +120,9 @@ function ownHeads({ ledger, certificate }: Operator): readonly EventRef[] {
 }
 
 /** Said again as they are: the newest counts, so once more changes nothing. */
-const SAID_AGAIN: readonly EventName[] = ['charge_point', 'tariff', 'policy', 'site_key', 'device_revoke']
+const SAID_AGAIN: readonly EventName[] = [
+  ...(['charge_point', 'tariff', 'policy', 'site_key', 'device_revoke', 'device_cert'] as const),
+]
 
 /**
  * Says all that counts again, as the new issuer: a thief who goes on with the old log from an earlier place makes a fork, and
@@ -119,20 +134,21 @@ export async function restate(operator: Operator): Promise<void> {
   await operator.record(grants(ledger.view().policy))
 }
 
+/** What still counts of the issuers' logs; certificates among it, by which nodes' logs of before are believed. */
 function saidAgain({ ledger, certificates }: Operator): readonly AnyBody[] {
-  const operators = new Set(
-    certificates()
-      .filter(one => one.roles.includes('issuer'))
-      .map(one => one.deviceId),
-  )
+  const { standing } = ledger.view()
+  const isVoid = (encoded: Uint8Array): boolean =>
+    certificates().some(one => sameBytes(one.encoded, encoded) && ledger.isVoid(one))
   return [...ledger.logs.all()]
-    .filter(log => operators.has(log.certificate.deviceId))
-    .flatMap(({ logId, elements, fork }) =>
-      eventsOf(logId, fork ? elements.slice(0, fork.seq) : elements).flatMap(
+    .filter(log => log.certificate.roles.includes('issuer'))
+    .flatMap(({ logId, elements, fork, certificate }) => {
+      const limit = Math.min(standing.limitOf(certificate, logId), fork?.seq ?? elements.length)
+      return eventsOf(logId, elements.slice(0, limit)).flatMap(
         event => decodeBody(event.type, event.body) ?? [],
-      ),
-    )
+      )
+    })
     .filter(said => SAID_AGAIN.includes(said.name))
+    .filter(said => said.name !== 'device_cert' || !isVoid(said.body.certificate))
 }
 
 function revocations(policy: Policy): readonly AnyBody[] {

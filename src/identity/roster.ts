@@ -16,6 +16,8 @@ export type Roster = Trust & {
   /** Checks and keeps a certificate. Keeping one twice changes nothing. */
   readonly enrol: (encoded: Uint8Array) => CertificateVerdict
   readonly byDevice: (deviceId: DeviceId) => Certificate | undefined
+  /** All of one device, newest first. */
+  readonly ofDevice: (deviceId: DeviceId) => readonly Certificate[]
   readonly all: () => readonly Certificate[]
   /** The root's newest word about who speaks for the site no more. */
   readonly manifest: () => RootManifest | undefined
@@ -25,13 +27,14 @@ export type Roster = Trust & {
 
 export function createRoster(reader: CertificateReader, siteId: SiteId, rootKey: Uint8Array): Roster {
   const byHash = new Map<CertHash, Certificate>()
-  const newest = new Map<DeviceId, Certificate>()
+  const devices = new Map<DeviceId, readonly Certificate[]>()
   let held: ReadManifest | undefined
   const roster: Roster = {
     siteId,
     rootKey,
     certificate: hash => byHash.get(hash),
-    byDevice: deviceId => newest.get(deviceId),
+    byDevice: deviceId => devices.get(deviceId)?.[0],
+    ofDevice: deviceId => devices.get(deviceId) ?? [],
     all: () => [...byHash.values()],
     manifest: () => held?.manifest,
     withdraw: encoded => {
@@ -46,8 +49,11 @@ export function createRoster(reader: CertificateReader, siteId: SiteId, rootKey:
       if (byHash.size >= MAX_CERTIFICATES) return { kind: 'refused', reason: 'malformed' }
       const { certificate } = verdict
       byHash.set(certificate.hash, certificate)
-      const before = newest.get(certificate.deviceId)
-      if (!before || before.serial < certificate.serial) newest.set(certificate.deviceId, certificate)
+      const all = [certificate, ...(devices.get(certificate.deviceId) ?? [])]
+      devices.set(
+        certificate.deviceId,
+        all.toSorted((a, b) => b.serial - a.serial),
+      )
       return verdict
     },
   }

@@ -8,19 +8,29 @@ const log = (name: string): LogId => name.repeat(32) as LogId
 const [A, B, C, D] = ['a', 'b', 'c', 'd'].map(log) as [LogId, LogId, LogId, LogId]
 const device = '01'.repeat(16) as DeviceId
 const at = (logId: LogId, seq: number): EventRef => ({ logId, seq, hash: '00'.repeat(32) as EventHash })
-const epoch = (logId: LogId, prev?: LogId, serial = 1): Epoch => ({ logId, prev, serial })
+/** The log before it ended with event 9, by its author's word. */
+const epoch = (logId: LogId, prev?: LogId, serial = 1): Epoch => ({
+  ...{ logId, serial, prev: prev && { logId: prev, seq: 9 } },
+})
 const cut = (cutoff: readonly EventRef[], serial = 1): Revoked => ({ serial, cutoff: [...cutoff] })
 const ALL = Number.POSITIVE_INFINITY
+/** Up to event 9, where the next one says that it ended. */
+const ENDED = 10
 /** Three boots of one device, one after the other. */
 const CHAIN = [epoch(A), epoch(B, A), epoch(C, B)]
 
 describe('of a revoked device', () => {
   it.each<[string, readonly Epoch[], readonly Revoked[], readonly number[]]>([
     ['everything counts that no revocation speaks of', CHAIN, [], [ALL, ALL, ALL]],
-    ['a named log counts up to there, those before it wholly', CHAIN, [cut([at(B, 7)])], [ALL, 8, 0]],
+    [
+      'a named log counts up to there, those before it up to where the next one says that they ended',
+      CHAIN,
+      [cut([at(B, 7)])],
+      [ENDED, 8, 0],
+    ],
     ['nothing counts where nothing is named', CHAIN, [cut([])], [0, 0, 0]],
-    ['two logs may be named', CHAIN, [cut([at(A, 2), at(C, 0)])], [3, ALL, 1]],
-    ['the strictest of several revocations counts', CHAIN, [cut([at(C, 9)]), cut([at(B, 3)])], [ALL, 4, 0]],
+    ['two logs may be named', CHAIN, [cut([at(A, 2), at(C, 0)])], [3, ENDED, 1]],
+    ['the strictest of several revocations counts', CHAIN, [cut([at(C, 9)]), cut([at(B, 3)])], [ENDED, 4, 0]],
     [
       'a log that follows none of those named counts not at all',
       [epoch(A), epoch(D)],
@@ -28,7 +38,12 @@ describe('of a revoked device', () => {
       [2, 0],
     ],
     ['a newer certificate speaks for itself', [epoch(A), epoch(B, A, 2)], [cut([at(A, 1)])], [2, ALL]],
-    ['epochs that name one another in a circle end', [epoch(A, B), epoch(B, A)], [cut([at(A, 4)])], [5, ALL]],
+    [
+      'epochs that name one another in a circle end',
+      [epoch(A, B), epoch(B, A)],
+      [cut([at(A, 4)])],
+      [5, ENDED],
+    ],
   ])('%s', (_, epochs, revoked, limits) => {
     expect([...limitsOf(epochs, revoked).values()]).toEqual(limits)
     expect([...limitsOf(epochs.toReversed(), revoked).values()]).toEqual(limits.toReversed())

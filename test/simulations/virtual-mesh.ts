@@ -131,7 +131,13 @@ function certificateOf(encoded: Uint8Array): Certificate {
 function rosterOf(calls: { enrolled: number }): Roster {
   return {
     ...{ siteId: SITE, rootKey: new Uint8Array(32), certificate: () => undefined },
-    ...{ byDevice: () => undefined, all: () => [], manifest: () => undefined, withdraw: () => false },
+    ...{
+      byDevice: () => undefined,
+      ofDevice: () => [],
+      all: () => [],
+      manifest: () => undefined,
+      withdraw: () => false,
+    },
     enrol: encoded => {
       calls.enrolled++
       return { kind: 'valid', certificate: certificateOf(encoded) }
