@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { logsOf } from '../api/client.ts'
+import { MeshError } from '../errors.ts'
 import { ROOT_FILE, readSite } from '../host/identity-files.ts'
 import { reissue, restate } from '../host/reissue.ts'
 import { requireRoot } from '../host/root-shares.ts'
@@ -96,6 +97,11 @@ async function rotateIssuer(options: IssuerOptions): Promise<void> {
 }
 
 async function renew(options: OperatorOptions): Promise<void> {
+  if (options.via.length === 0)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      'name the folder of a running node with --via: it knows which nodes were revoked since, and must not be renewed',
+    )
   await asOperator(options, async operator => {
     const { bodies, renewed } = upkeepOf(operator, Date.now(), true)
     await operator.record(bodies)

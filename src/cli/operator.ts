@@ -1,16 +1,20 @@
 // What the operator's commands share: open the site folder, write entries, hand them to nodes.
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { z } from 'zod'
 import { apiFileIn, type Client, clientOf, logsOf, submitTo } from '../api/client.ts'
+import { check } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
 import { type Operator, openOperator } from '../host/operator.ts'
 import type { Unlock } from '../host/unlock.ts'
 import { DAY_MS, upkeepOf } from '../host/upkeep.ts'
+import type { DeviceId } from '../units.ts'
 import { print, printJson } from './output.ts'
 import { type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
 
 const ISSUER_WARNING_DAYS = 30
+const REVOKED = z.array(z.object({ deviceId: z.string(), revoked: z.boolean() }))
 
 export type OperatorOptions = UnlockOptions & {
   readonly site: string
@@ -44,6 +48,12 @@ export async function clientIn(dir: string): Promise<Client> {
   return clientOf(file, await readText(file, 'is the node running, and is this its folder?'))
 }
 
+/** Devices that a node knows to be revoked. */
+async function revokedAt(client: Client): Promise<readonly DeviceId[]> {
+  const devices = check('devices', REVOKED, await client.get('/v1/devices'))
+  return devices.flatMap(({ deviceId, revoked }) => (revoked ? [deviceId as DeviceId] : []))
+}
+
 type ViaNode = { readonly dir: string; readonly client: Client }
 
 /** Asks each node what it holds, before anything is written; those that do not answer are named at the end. */
@@ -57,6 +67,7 @@ async function meetNodes(
     try {
       const client = await clientIn(dir)
       const verdict = operator.meet(await logsOf(client))
+      operator.heardOfRevoked(await revokedAt(client))
       if (verdict !== 'agrees') process.stderr.write(`${WARNINGS[verdict]}\n`)
       nodes.push({ dir, client })
     } catch (error) {

@@ -46,6 +46,10 @@ export type Operator = {
    * agree, the next entry opens a new log: `older` says that this folder is a backup, `frozen` that the log is lost. */
   readonly meet: (held: readonly HeldLog[]) => 'agrees' | 'older' | 'frozen'
   readonly manifest: () => RootManifest | undefined
+  /** A node was asked whom it knows to be revoked: revokers, and other folders, may have said so since. */
+  readonly heardOfRevoked: (deviceIds: readonly DeviceId[]) => void
+  /** By this folder or by what nodes know; undefined where no node was asked. */
+  readonly revokedElsewhere: () => ReadonlySet<DeviceId> | undefined
   /** Every certificate of the site that this folder has seen. */
   readonly certificates: () => readonly Certificate[]
   /** Writes entries and a beacon over them; durable when resolved. */
@@ -114,6 +118,7 @@ async function openLocked({ dir, site, identity, release }: Locked): Promise<Ope
   const intact = scan.state !== 'damaged' && ledger.rejectedOnRecovery() === 0
   ledger.recovered(scan.state === 'fresh' ? 'fresh' : intact ? 'intact' : 'lossy', 'start', clock.wallMs())
   const settled = await isSamePlace(dir)
+  let revokedElsewhere: ReadonlySet<DeviceId> | undefined
   let mayResume = intact && settled
   let isPlaceKnown = settled
   const startAfresh = (): void => {
@@ -133,6 +138,10 @@ async function openLocked({ dir, site, identity, release }: Locked): Promise<Ope
       return verdict
     },
     manifest: roster.manifest,
+    heardOfRevoked: deviceIds => {
+      revokedElsewhere = new Set([...(revokedElsewhere ?? []), ...deviceIds])
+    },
+    revokedElsewhere: () => revokedElsewhere,
     certificates: roster.all,
     record: async bodies => {
       if (bodies.length === 0) return

@@ -25,7 +25,9 @@ export type Upkeep = {
 /** What is due; `all` renews every certificate now. */
 export function upkeepOf(operator: Operator, nowAt: number, all = false): Upkeep {
   const devices = devicesOf(operator)
-  const nodes = devices.filter(({ roles }) => roles.includes('node'))
+  // A renewal speaks for itself: it must not undo what a revoker has said, so nobody is renewed before a node was asked.
+  const isInformed = operator.revokedElsewhere() !== undefined
+  const nodes = devices.filter(({ roles }) => isInformed && roles.includes('node'))
   const due = nodes.filter(({ notAfterAt }) => all || notAfterAt - nowAt < RENEW_WITHIN_MS)
   return {
     bodies: [...due.map(one => renewalOf(operator, one, nowAt)), ...missingBoxes(operator, devices)],
@@ -34,10 +36,15 @@ export function upkeepOf(operator: Operator, nowAt: number, all = false): Upkeep
 }
 
 /** The newest certificate of every device that may hold secrets of the site. */
-function devicesOf({ ledger, certificate, certificates }: Operator): readonly Certificate[] {
+function devicesOf({
+  ledger,
+  certificate,
+  certificates,
+  revokedElsewhere,
+}: Operator): readonly Certificate[] {
   const newest = new Map<DeviceId, Certificate>([[certificate.deviceId, certificate]])
   for (const one of certificates()) {
-    if (one.roles.includes('cloud') || ledger.isVoid(one)) continue
+    if (one.roles.includes('cloud') || ledger.isVoid(one) || revokedElsewhere()?.has(one.deviceId)) continue
     if ((newest.get(one.deviceId)?.serial ?? -1) < one.serial) newest.set(one.deviceId, one)
   }
   return [...newest.values()]

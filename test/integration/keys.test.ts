@@ -212,6 +212,37 @@ describe('a new issuer', () => {
 })
 
 describe('a revoker', () => {
+  it('shuts a node out for good: no renewal by the issuer, who has not heard of it, undoes that', async () => {
+    const lost = await joined('lost')
+    const node = await start(lost)
+    const peers = async () => (await asked<Status>(nodeDir, '/v1/status')).peers.length
+    await until(async () => (await peers()) === 1, { withinMs: 10_000, what: 'two nodes meet' })
+    const word = ['node', 'revoke', 'lost', '--stolen', '--site', join(site, 'revoker'), '--via', nodeDir]
+    expect((await run(...word)).code).toBe(0)
+    const { out } = await operator('keys', 'renew')
+    expect(out).not.toContain('lost')
+    await operator('keys', 'rotate', 'site')
+    await operator('keys', 'rotate', 'issuer', '--stolen')
+    const devices = await asked<readonly { name: string; revoked: boolean }[]>(nodeDir, '/v1/devices')
+    expect(devices.find(({ name }) => name === 'lost')).toMatchObject({ revoked: true })
+    const { deviceId } = await ownCertificate(lost)
+    const opened = await openOperator(site)
+    expect(
+      opened.ledger
+        .view()
+        .siteKeys.of(deviceId)
+        .flatMap(({ boxes }) => boxes),
+    ).toEqual([])
+    await opened.close()
+    expect(await peers()).toBe(0)
+    await node.close()
+    running.delete(node)
+    expect(await run('keys', 'renew', '--site', site)).toMatchObject({
+      code: 1,
+      error: expect.stringContaining('--via'),
+    })
+  })
+
   it('revokes cards, and can do nothing else', async () => {
     await operator('charger', 'add', 'CP01')
     await operator('token', 'add', 'CARD1')

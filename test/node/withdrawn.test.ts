@@ -125,6 +125,18 @@ describe('an issuer that was withdrawn', () => {
     expect(made.view().outdated()).toBe('no')
   })
 
+  it('can sign any serial over the keys of honest nodes, and shuts nobody out by it', () => {
+    const held = ledger()
+    for (const log of [first, second, carrier]) give(held, log.segments())
+    held.view()
+    for (const victim of [self, named]) {
+      const { hash: _, deviceId: __, encoded: ___, ...body } = victim.certificate
+      held.enrol(issueCertificate(signatures, old.keys.logKey, { ...body, serial: Number.MAX_SAFE_INTEGER }))
+      expect(held.isRevoked(victim.certificate.deviceId)).toBe(false)
+    }
+    expect(held.ownCertificate().hash).toBe(self.certificate.hash)
+  })
+
   it('freshens nothing with its beacons', () => {
     const held = ledger()
     const beacon = (signer: TestDevice, log: typeof first, issuedAt: number): Uint8Array =>
