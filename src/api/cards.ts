@@ -10,6 +10,7 @@ import { reportWindow } from './window.ts'
 
 const CARD = z.string().min(1).max(20)
 const SHOW = z.strictObject({ card: CARD, charger: z.string().max(48).optional() })
+const ONLY_CARD = z.strictObject({ card: CARD })
 const WINDOW = z.strictObject({
   card: CARD,
   sessionWh: z.int().min(1).max(1_000_000_000).optional(),
@@ -27,6 +28,12 @@ export function addCards(server: FastifyInstance, deps: ApiDeps): void {
     const at = knownCharger(deps, charger)
     const { allowed, reason } = deps.mayCharge(at, tokenRef)
     return reportCard(ledger, tokenRefs, { charger: at, allowed, reason })
+  })
+  server.post('/v1/tokens/references', async request => {
+    const { card } = check('card', ONLY_CARD, request.body)
+    const tokenRefs = deps.aliases(await deps.tokenReference(card))
+    const { policy } = deps.node.ledger().view()
+    return { tokenRefs, revocations: tokenRefs.flatMap(policy.revocations).map(one => one.ref.hash) }
   })
   server.post('/v1/tokens/window', async request => {
     const { card, ...rest } = check('card', WINDOW, request.body)

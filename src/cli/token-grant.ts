@@ -5,6 +5,7 @@ import type { Card } from '../host/cards.ts'
 import type { Operator } from '../host/operator.ts'
 import type { AnyBody, BodyOf } from '../log/body.ts'
 import { MAX_SUPERSEDED } from '../log/fields.ts'
+import type { EventHash } from '../units.ts'
 import { type ExtraTerms, type TermOptions, termOptions } from './grant-terms.ts'
 import { wholeNumber } from './number.ts'
 import { instantOf } from './time.ts'
@@ -85,22 +86,32 @@ function intervalOf({ valid = '', from, until }: GrantOptions): Pick<GrantOption
   )
 }
 
+export type Granting = {
+  readonly terms: Terms
+  readonly again?: boolean
+  /** Hashes of those that nodes know, by whomever. */
+  readonly revocations?: readonly EventHash[]
+}
+
 export function grantOf(
   operator: Operator,
   { tokenRef, tokenRefs }: Card,
-  { terms, again = false }: { readonly terms: Terms; readonly again?: boolean },
+  { terms, again = false, revocations = [] }: Granting,
 ): AnyBody {
   const { policy } = operator.ledger.view()
   const token = policy.tokenOf(tokenRefs)
-  if (token.kind === 'revoked' && !again) {
-    const { reason } = token.revocation.body
+  const cited = token.kind === 'granted' ? token.grant.body.supersedes : []
+  const isRevokedElsewhere = revocations.some(hash => !cited.includes(hash))
+  if ((token.kind === 'revoked' || isRevokedElsewhere) && !again) {
+    const reason = token.kind === 'revoked' ? token.revocation.body.reason : 'by somebody else'
     throw new MeshError(
       'CONFIG_INVALID',
       `the card was revoked (${reason}), and a new grant does not change that; \`token add --again\` does`,
     )
   }
   // A renewal of a card that was revoked once and granted again cites that revocation too, or it would count nothing.
-  const supersedes = tokenRefs.flatMap(policy.revocations).map(one => one.ref.hash)
+  const own = tokenRefs.flatMap(policy.revocations).map(one => one.ref.hash)
+  const supersedes = [...new Set([...own, ...revocations])]
   if (supersedes.length > MAX_SUPERSEDED) {
     throw new MeshError(
       'CONFIG_INVALID',

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
 import { type Card, cardsOf, groupsOf } from '../host/cards.ts'
 import type { Operator } from '../host/operator.ts'
+import { knownAt } from './card-known.ts'
 import { extraTermsOf } from './grant-terms.ts'
 import { asOperator, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
@@ -29,8 +30,9 @@ export function addTokenCommands(program: Command): void {
         const found = await cardsOf(operator)(id)
         const extra = await extraTermsOf(options, groupsOf(operator))
         const terms = termsOf({ options, extra, nowAt: Date.now() })
-        const { again = false } = options
-        await operator.record([withSealedTag(operator, grantOf(operator, found, { terms, again }), id)])
+        const { revocations } = await knownAt(options.via, id)
+        const grant = grantOf(operator, found, { terms, again: options.again ?? false, revocations })
+        await operator.record([withSealedTag(operator, grant, id)])
         sayState(operator, found, options)
       })
     })
@@ -44,9 +46,12 @@ export function addTokenCommands(program: Command): void {
     .action(async (card: string, options: OperatorOptions & { reason: string }) => {
       const id = await secretOf(card)
       await asOperator(options, async operator => {
-        const { tokenRefs } = await cardsOf(operator)(id)
+        const own = await cardsOf(operator)(id)
+        const tokenRefs = new Set([...own.tokenRefs, ...(await knownAt(options.via, id)).tokenRefs])
         const said = { reason: options.reason.slice(0, 128), effectiveAt: Date.now() }
-        await operator.record(tokenRefs.map(tokenRef => ({ name: 'revoke', body: { tokenRef, ...said } })))
+        await operator.record(
+          [...tokenRefs].map(tokenRef => ({ name: 'revoke', body: { tokenRef, ...said } })),
+        )
         say(
           options,
           { revoked: true },

@@ -212,6 +212,23 @@ describe('a new issuer', () => {
 })
 
 describe('a revoker', () => {
+  it('that was never given the newest key stops a card under that too; only who cites its word grants it again', async () => {
+    await operator('charger', 'add', 'CP01')
+    await operator('keys', 'rotate', 'site')
+    await operator('token', 'add', 'CARD1')
+    const word = ['token', 'revoke', 'CARD1', '--site', join(site, 'revoker'), '--via', nodeDir]
+    expect((await run(...word)).code).toBe(0)
+    type Token = { readonly state: string }
+    const states = async () =>
+      (await asked<readonly Token[]>(nodeDir, '/v1/tokens')).map(({ state }) => state)
+    expect(await states()).toEqual(['revoked', 'revoked'])
+    const again = ['token', 'add', 'CARD1', '--site', site, '--via', nodeDir]
+    expect(await run(...again)).toMatchObject({ code: 1, error: expect.stringContaining('revoked') })
+    expect(await said(nodeDir, 'CARD1')).toBe('CHARGER_REFUSED revoked')
+    await mustRun(...again, '--again')
+    expect(await said(nodeDir, 'CARD1')).toBe('CHARGER_ABSENT')
+  })
+
   it('shuts a node out for good: no renewal by the issuer, who has not heard of it, undoes that', async () => {
     const lost = await joined('lost')
     const node = await start(lost)
