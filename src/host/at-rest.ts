@@ -2,10 +2,10 @@
 // replaced at once, and the keys of the store are on the disk before the first file needs them and until the last one did:
 // whenever this is interrupted, the folder can be used, and the same command goes on where it stopped.
 import { access, readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { MeshError } from '../errors.ts'
 import { lockDirectory } from '../store/lock.ts'
-import { rewriteJournal } from '../store/rekey.ts'
+import { firstUnopened, rewriteJournal } from '../store/rekey.ts'
 import { QUARANTINE_FOLDER } from '../store/scan.ts'
 import { openDisk } from './disk.ts'
 import { DOCUMENTS_FOLDER } from './document-check.ts'
@@ -33,7 +33,8 @@ export type AtRest = {
 }
 
 /** The folders below a site's that hold an identity of their own; `next` is a new issuer's that is not in office yet. */
-const INNER_FOLDERS = ['', 'issuer', 'issuer/next', 'next', 'revoker', 'cloud']
+const NEXT_FOLDER = 'next'
+const INNER_FOLDERS = ['', 'issuer', `issuer/${NEXT_FOLDER}`, NEXT_FOLDER, 'revoker', 'cloud']
 const JOURNAL = 'journal'
 /** Left by a process that died while it wrote: perhaps a key in the clear. */
 const LEFT_OVER = /^(identity\.json|root\.key)\.[0-9a-f]{12}\.new$|\.cmj\.tmp$/
@@ -52,8 +53,9 @@ export async function encryptFolder(dir: string, unlock: Unlock): Promise<AtRest
     await unlock.secret()
     const report = reportOf()
     for (const { dir: own, identity, isSealed } of members) {
-      const hasStore = await exists(join(own, JOURNAL))
-      const drawn = hasStore && !identity.storeKeys?.length ? drawStoreKeys(unlock) : {}
+      // Also who has no store yet: what is written later must not be plain. A folder that is not in office has none.
+      const isDue = !isNext(own) && !identity.storeKeys?.length
+      const drawn = isDue ? drawStoreKeys(unlock) : {}
       const keyed = { ...identity, ...drawn }
       if (!isSealed || keyed.storeKeys !== identity.storeKeys) {
         await writeSealedIdentity(own, keyed, unlock)
@@ -69,10 +71,11 @@ export async function encryptFolder(dir: string, unlock: Unlock): Promise<AtRest
   })
 }
 
-/** Everything in the clear again. */
+/** Everything in the clear again; KEY_REFUSED and no change while something sealed stands that the keys do not open. */
 export async function decryptFolder(dir: string, unlock: Unlock): Promise<AtRest> {
   return await holding(dir, async () => {
     const { members, root } = await readAll(dir, unlock)
+    for (const { dir: own, identity, isSealed } of members) if (isSealed) await requireReadable(own, identity)
     const report = reportOf()
     for (const { dir: own, identity, isSealed } of members) {
       if (!isSealed) continue
@@ -148,6 +151,22 @@ async function either<T>(read: (unlock: Unlock) => Promise<T>, first: Unlock, se
 
 type Stored = Pick<IdentityFile, 'storeKeys'>
 
+/** Without its key such a record would look like one of a foreign store, with which no node starts. */
+async function requireReadable(dir: string, identity: Stored): Promise<void> {
+  if (!(await exists(join(dir, JOURNAL)))) return
+  const disk = openDisk(dir)
+  try {
+    const file = await firstUnopened(disk, storeKeysIn(identity))
+    if (file === undefined) return
+    throw new MeshError(
+      'KEY_REFUSED',
+      `${join(dir, file)} holds a sealed record that the key of this store does not open, so nothing was decrypted: lay back this file from a backup, or go on with the folder encrypted`,
+    )
+  } finally {
+    await disk.close()
+  }
+}
+
 async function rewriteStore(
   dir: string,
   report: ReturnType<typeof reportOf>,
@@ -171,13 +190,17 @@ async function rewriteStore(
 async function holding<T>(dir: string, work: () => Promise<T>): Promise<T> {
   const locks: Awaited<ReturnType<typeof lockDirectory>>[] = []
   try {
-    for (const own of await foldersIn(dir))
-      if (await exists(join(own, JOURNAL))) locks.push(await lockDirectory(own))
+    // Also who has no store yet may be about to begin one.
+    for (const own of await foldersIn(dir)) if (!isNext(own)) locks.push(await lockDirectory(own))
     for (const own of new Set([dir, ...(await foldersIn(dir))])) await tidy(own)
     return await work()
   } finally {
     for (const lock of locks) await lock.release()
   }
+}
+
+function isNext(dir: string): boolean {
+  return basename(resolve(dir)) === NEXT_FOLDER
 }
 
 async function tidy(dir: string): Promise<void> {

@@ -6,7 +6,7 @@ import { reasonOf } from '../errors.ts'
 import type { Clock, Logger } from '../ports.ts'
 import type { DeviceId } from '../units.ts'
 import { frame, frameReader } from './framing.ts'
-import { decodeHints, encodeHints, type Hint, MAX_HINTS_BYTES, MAX_HINTS_TOLD } from './hints.ts'
+import { decodeHints, encodeHints, type Hint, isDialable, MAX_HINTS_BYTES, MAX_HINTS_TOLD } from './hints.ts'
 import { type Bucket, createBucket } from './network-bucket.ts'
 import type { NetworkLimits } from './network-limits.ts'
 import { type Address, addressName } from './peers.ts'
@@ -78,7 +78,7 @@ export function createExchange(deps: ExchangeDeps): Exchange {
   function bestOf({ deviceId, reached, seenAt }: Acquaintance): readonly Address[] {
     const own = said.get(deviceId)?.own ?? []
     const seen = own.slice(0, 1).flatMap(({ port }) => seenAt.map(host => ({ host, port })))
-    return distinct([...reached, ...seen, ...own])
+    return distinct([...reached, ...seen, ...own]).filter(isDialable)
   }
 
   /** What this device has not been told on this connection. */
@@ -99,17 +99,24 @@ export function createExchange(deps: ExchangeDeps): Exchange {
   function tell(to: Told, news: readonly Hint[]): void {
     for (const { deviceId, addresses } of news)
       for (const address of addresses) to.addresses.add(keyOf(deviceId, address))
+    send(to.connection, news).catch(error => {
+      if (error instanceof Error && error.name === 'UnsupportedProtocolError') to.isDeaf = true
+      deps.logger.debug('network.exchange', { reason: reasonOf(error) })
+    })
+  }
+
+  async function send(connection: Connection, news: readonly Hint[]): Promise<void> {
+    const encoded = frame(encodeHints(news))
     const signal = AbortSignal.timeout(limits.helloMs)
-    to.connection
-      .newStream(EXCHANGE_PROTOCOL, { signal, maxOutboundStreams: 2 })
-      .then(async stream => {
-        stream.send(frame(encodeHints(news)))
-        await stream.close({ signal })
-      })
-      .catch(error => {
-        if (error instanceof Error && error.name === 'UnsupportedProtocolError') to.isDeaf = true
-        deps.logger.debug('network.exchange', { reason: reasonOf(error) })
-      })
+    const stream = await connection.newStream(EXCHANGE_PROTOCOL, { signal, maxOutboundStreams: 2 })
+    try {
+      stream.send(encoded)
+      await stream.close({ signal })
+    } catch (error) {
+      // Left open it would count against the streams that this connection may have.
+      stream.abort(new Error('not told'))
+      throw error
+    }
   }
 
   function take(from: DeviceId, encoded: Uint8Array): void {

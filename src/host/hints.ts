@@ -54,8 +54,9 @@ function dialable({ deviceId, addresses }: Hint): Hint {
   return { deviceId, addresses: addresses.filter(isDialable).map(({ host, port }) => ({ host, port })) }
 }
 
-function isDialable({ host, port }: Address): boolean {
-  return isIP(host) !== 0 && port > 0 && port <= 65_535 && !isUseless(host)
+/** Fit to be told, and to be dialled when somebody else tells it: no name, however it was reached. */
+export function isDialable({ host, port }: Address): boolean {
+  return isIP(host) !== 0 && host.length <= MAX_HOST && port > 0 && port <= 65_535 && !isUseless(host)
 }
 
 /** Nobody, everybody, or an address that means another machine on each of our cables. */

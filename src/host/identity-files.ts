@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { check } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
 import { utf8Bytes } from '../identity/hash.ts'
+import { type DirectoryLock, lockDirectory } from '../store/lock.ts'
 import { STORE_KEY_BYTES, type StoreKeys } from '../store/sealing.ts'
 import { hex, type SiteId, unhex } from '../units.ts'
 import { openSealedBox, SEALED_BOX, sealBox } from './sealed-box.ts'
@@ -60,6 +61,7 @@ export type HeldIdentity = IdentityFile & { readonly isSealed: boolean }
 export const SITE_FILE = 'site.json'
 export const ROOT_FILE = 'root.key'
 export const IDENTITY_FILE = 'identity.json'
+const MISSING_IDENTITY = 'no identity here: `chargemesh node join` makes one'
 
 export async function readSite(dir: string): Promise<SiteFile> {
   return await readJson(join(dir, SITE_FILE), SITE, 'no site here: make one with `chargemesh site init`')
@@ -68,12 +70,31 @@ export async function readSite(dir: string): Promise<SiteFile> {
 /** Rejects with KEY_REFUSED when it is encrypted and `unlock` does not open it. */
 export async function readIdentity(dir: string, unlock: Unlock = NOTHING_CHOSEN): Promise<HeldIdentity> {
   const path = join(dir, IDENTITY_FILE)
-  const value = await readJson(path, z.unknown(), 'no identity here: `chargemesh node join` makes one')
+  const value = await readJson(path, z.unknown(), MISSING_IDENTITY)
   if (!isLocked(value)) return { ...check(path, IDENTITY, value), isSealed: false }
   const { sealed, ...open } = check(path, LOCKED_IDENTITY, value)
   const plain = await openSealedBox({ unlock, purpose: purposeOf(open) }, sealed, path)
   const secrets: unknown = JSON.parse(new TextDecoder().decode(plain))
   return { ...open, ...check(path, SECRETS, secrets), isSealed: true }
+}
+
+/**
+ * The folder is locked before its secrets are read: otherwise `keys encrypt` or `keys decrypt` may finish while somebody
+ * types, and what is written then is sealed with a key that is in no file. Rejects with STORE_LOCKED or as `readIdentity`.
+ */
+export async function holdIdentity(
+  dir: string,
+  unlock?: Unlock,
+): Promise<{ readonly identity: HeldIdentity; readonly lock: DirectoryLock }> {
+  // A lock is a folder: none is made where there is no identity.
+  await readText(join(dir, IDENTITY_FILE), MISSING_IDENTITY)
+  const lock = await lockDirectory(dir)
+  try {
+    return { identity: await readIdentity(dir, unlock), lock }
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
 }
 
 export async function hasIdentity(dir: string): Promise<boolean> {

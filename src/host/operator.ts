@@ -15,7 +15,6 @@ import type { AnyBody } from '../log/body.ts'
 import { signObject } from '../log/object.ts'
 import { persistAll } from '../persist.ts'
 import { openJournal } from '../store/journal.ts'
-import { lockDirectory } from '../store/lock.ts'
 import { requireKeys } from '../store/rekey.ts'
 import { type DeviceId, type LogId, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
@@ -23,7 +22,7 @@ import { openDisk } from './disk.ts'
 import {
   type HeldIdentity,
   hasIdentity,
-  readIdentity,
+  holdIdentity,
   readSite,
   type SiteFile,
   siteIdIn,
@@ -70,9 +69,8 @@ export type Operator = {
 /** Refuses with STORE_LOCKED while another command has the folder open, with KEY_REFUSED while it is encrypted. */
 export async function openOperator(siteDir: string, unlock?: Unlock): Promise<Operator> {
   const dir = await operatorFolder(siteDir)
-  const identity = await readIdentity(dir, unlock)
+  const { identity, lock } = await holdIdentity(dir, unlock)
   const { site } = identity
-  const lock = await lockDirectory(dir)
   try {
     return await openLocked({ dir, site, identity, release: lock.release })
   } catch (error) {

@@ -123,8 +123,10 @@ export function dueDials(plan: DialPlan, situation: DialSituation): readonly Tar
   // Where a better address of the same device was not tried yet, a hint waits.
   const hint = due.find(one => one.isHint && !untried.has(one.deviceId))
   const free = Math.max(0, Math.min(MAX_DIALS - underWay, situation.room))
-  const better = due.filter(one => !one.isHint).slice(0, free)
-  return hint && better.length < free && situation.hintRoom > 0 ? [...better, hint] : better
+  const better = due.filter(one => !one.isHint)
+  if (!hint || free === 0 || situation.hintRoom <= 0) return better.slice(0, free)
+  // One place is kept for it: many remembered addresses at which nobody answers any more are always due.
+  return [...better.slice(0, free - 1), hint]
 }
 
 export type DialOutcome =

@@ -11,7 +11,6 @@ import { type Node, type NodeDeps, startNode } from '../node.ts'
 import { type Central, openCentral } from '../ocpp/central.ts'
 import type { Logger } from '../ports.ts'
 import type { Documents } from '../store/documents.ts'
-import { lockDirectory } from '../store/lock.ts'
 import { hex, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import { type Closers, createClosers } from './closers.ts'
@@ -19,8 +18,8 @@ import { openDisk } from './disk.ts'
 import { mendDocuments, openCheckedDocuments } from './document-check.ts'
 import { type Doors, lateChargePoints, lateNetwork } from './doors.ts'
 import {
+  holdIdentity,
   type IdentityFile,
-  readIdentity,
   readText,
   siteIdIn,
   storeKeysIn,
@@ -51,11 +50,12 @@ export type RunningNode = {
 export async function runNode(dir: string, unlock: Unlock = NOTHING_CHOSEN): Promise<RunningNode> {
   const configFile = join(dir, NODE_FILE)
   const config = parseNodeConfig(configFile, await readText(configFile, '`chargemesh node join` makes one'))
-  const identity = await readIdentity(dir, unlock)
+  const { identity, lock } = await holdIdentity(dir, unlock)
   const logger = systemLogger(config.log.level, identity.name)
   if (unlock.isChosen && !identity.isSealed)
     logger.warn('a key is given, but nothing is encrypted: stop the node and run `chargemesh keys encrypt`')
   const closers = createClosers(logger)
+  closers.push('lock', () => lock.release())
   try {
     return await open({ dir, config, identity, logger, closers })
   } catch (error) {
@@ -74,8 +74,6 @@ type Setting = {
 
 async function open(setting: Setting): Promise<RunningNode> {
   const { dir, config, identity, logger, closers } = setting
-  const lock = await lockDirectory(dir)
-  closers.push('lock', () => lock.release())
   const disk = openDisk(dir)
   closers.push('disk', () => disk.close())
   const self = ownIdentity(setting)

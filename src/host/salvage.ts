@@ -6,12 +6,11 @@ import { ed25519 } from '../identity/signature.ts'
 import { createLedger } from '../ledger.ts'
 import type { Disk } from '../ports.ts'
 import { openJournal } from '../store/journal.ts'
-import { lockDirectory } from '../store/lock.ts'
 import { requireKeys } from '../store/rekey.ts'
 import { unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import { openDisk } from './disk.ts'
-import { readIdentity, siteIdIn, storeKeysIn } from './identity-files.ts'
+import { holdIdentity, siteIdIn, storeKeysIn } from './identity-files.ts'
 import { systemRandom } from './system.ts'
 import type { Unlock } from './unlock.ts'
 
@@ -25,8 +24,7 @@ export type Salvage = {
 
 /** Refuses with STORE_LOCKED while the node runs, with KEY_REFUSED when its disk is encrypted and does not open. */
 export async function salvage(dir: string, unlock?: Unlock): Promise<Salvage> {
-  const identity = await readIdentity(dir, unlock)
-  const lock = await lockDirectory(dir)
+  const { identity, lock } = await holdIdentity(dir, unlock)
   const disk = openDisk(dir)
   try {
     const signatures = ed25519()

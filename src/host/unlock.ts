@@ -47,8 +47,8 @@ export function fromFile(path: string, kind: 'passphrase' | 'key' | 'credential'
 }
 
 /** A program that prints the secret and nothing else. It runs in a shell, and may ask on the terminal for a PIN. */
-export function fromCommand(command: string): Unlock {
-  return chosen('what --key-command printed', async () => withoutLineEnd(await outputOf(command)))
+export function fromCommand(command: string, withinMs = COMMAND_MS): Unlock {
+  return chosen('what --key-command printed', async () => withoutLineEnd(await outputOf(command, withinMs)))
 }
 
 /** Something that asks for it, such as a prompt. */
@@ -70,15 +70,23 @@ function withoutLineEnd(bytes: Uint8Array): Uint8Array {
   return bytes.subarray(0, end)
 }
 
-function outputOf(command: string): Promise<Uint8Array> {
+function outputOf(command: string, withinMs: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const refuse = (reason: string, cause?: unknown): void =>
+    const refuse = (reason: string, cause?: unknown): void => {
+      clearTimeout(giveUp)
       reject(new MeshError('KEY_REFUSED', `--key-command gave no key: ${reason}`, cause))
+    }
     const child = spawn(command, {
       shell: true,
       stdio: ['inherit', 'pipe', 'inherit'],
-      timeout: COMMAND_MS,
     })
+    // Ending the shell is not enough: a program that it left behind may keep the pipe, and "close" never comes.
+    const giveUp = setTimeout(() => {
+      child.kill()
+      child.stdout.destroy()
+      child.unref()
+      refuse(`it did not end within ${withinMs / 1000} s`)
+    }, withinMs)
     const parts: Buffer[] = []
     let length = 0
     child.stdout.on('data', (part: Buffer) => {
@@ -88,6 +96,7 @@ function outputOf(command: string): Promise<Uint8Array> {
     })
     child.once('error', error => refuse(error.message, error))
     child.once('close', (code, signal) => {
+      clearTimeout(giveUp)
       if (code === 0) resolve(Buffer.concat(parts))
       else refuse(signal ? `it was ended by ${signal}` : `it ended with exit code ${code}`)
     })

@@ -3,7 +3,7 @@ import { MeshError } from '../errors.ts'
 import type { Disk } from '../ports.ts'
 import { type JournalScan, pathOf, sealerFor, segmentNames } from './journal.ts'
 import type { StoreKeys } from './sealing.ts'
-import { rewriteSegment } from './segment.ts'
+import { rewriteSegment, scanSegment } from './segment.ts'
 
 /**
  * Writes every file anew whose records are not sealed with the last key of `to`, or not plain where there is none, each at
@@ -23,6 +23,16 @@ export async function rewriteJournal(
     files++
   }
   return { files, keptBytes }
+}
+
+/** The first file with a whole sealed frame that these keys do not open; undefined when there is none. */
+export async function firstUnopened(disk: Disk, keys: StoreKeys): Promise<string | undefined> {
+  for (const name of await segmentNames(disk)) {
+    const bytes = (await disk.read(pathOf(name))) ?? new Uint8Array()
+    const { holes } = scanSegment(bytes, sealerFor(keys, name))
+    if (holes.some(({ cause }) => cause !== 'garbage')) return pathOf(name)
+  }
+  return undefined
 }
 
 /**

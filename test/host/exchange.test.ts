@@ -99,6 +99,27 @@ describe('exchange', () => {
     expect(await w.told(NETWORK_LIMITS.retellMs + 1)).toHaveLength(1)
   })
 
+  it('tells no names of machines, and what it knows of the others all the same', async () => {
+    const w = world()
+    const named = { host: 'ip-10-0-0-12.eu-central-1.compute.internal', port: 4001 }
+    const [first] = w.all
+    if (first) w.all[0] = { ...first, reached: [named, at(2)] }
+    const own = { deviceId: OWN, addresses: [at(1)] }
+    expect(await w.told(0)).toEqual([[own], [own, { deviceId: A, addresses: [at(2)] }]])
+  })
+
+  it('ends a stream on which it could not tell', async () => {
+    const w = world()
+    const pipe = new Pipe()
+    pipe.close = async () => {
+      throw new Error('too slow')
+    }
+    const connection = { newStream: async () => pipe } as unknown as Connection
+    w.all.splice(0, 2, { deviceId: A, connection, reached: [], seenAt: [] })
+    await w.told(0)
+    expect(pipe.isAborted).toBe(true)
+  })
+
   it('tells no more often than its limit, and nobody whose software does not know how', async () => {
     const w = world()
     await w.told(0)

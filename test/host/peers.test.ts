@@ -172,12 +172,23 @@ describe('hints', () => {
     expect([plan.has('10.2.0.1:7'), plan.has(name), names(plan).length]).toEqual([true, false, MAX_HINTS])
   })
 
+  it('get their turn however many remembered addresses are dead', () => {
+    const dead = Array.from({ length: 200 }, (_, n) => known(n))
+    let plan = addHints(planDials([], dead), [hintOf(201, 1)], alone(0))
+    for (const name of plan.keys())
+      if (!plan.get(name)?.isHint)
+        plan = dialEnded(plan, { name, outcome: { kind: 'failed' }, nowMs: 0, jitter: 0, limits })
+    const due = dueDials(plan, alone(60_000))
+    expect(due.map(one => one.isHint)).toEqual([...Array(MAX_DIALS - 1).fill(false), true])
+  })
+
   it('are dialled one at a time, last, and only where no better address of the device is untried', () => {
     let plan = addHints(planDials([A], [known(1)]), [hintOf(1, 1), hintOf(2, 2), hintOf(3, 3)], alone(0))
     expect(dueDials(plan, alone(0)).map(one => one.isHint)).toEqual([false, false, true])
     expect(dueDials(plan, alone(0)).at(-1)?.deviceId).toEqual(device(2))
     expect(dueDials(plan, { ...alone(0), hintRoom: 0 }).some(one => one.isHint)).toBe(false)
-    expect(dueDials(plan, { ...alone(0), room: 2 }).some(one => one.isHint)).toBe(false)
+    expect(dueDials(plan, { ...alone(0), room: 2 }).map(one => one.isHint)).toEqual([false, true])
+    expect(dueDials(plan, { ...alone(0), room: 0 })).toEqual([])
     const name = addressName(known(1))
     plan = dialEnded(dialBegun(plan, name), {
       name,

@@ -72,6 +72,15 @@ describe('a secret', () => {
     await expect(refused).rejects.toThrow(message)
   })
 
+  it.each([
+    ['never ends', 'sleep 5'],
+    ['leaves something behind that keeps its output open', 'sleep 5 & exit 0'],
+  ])('is not waited for for ever when the program %s', async (_, command) => {
+    const refused = fromCommand(command, 200).secret()
+    await expect(refused).rejects.toMatchObject({ code: 'KEY_REFUSED' })
+    await expect(refused).rejects.toThrow('did not end within 0.2 s')
+  })
+
   it('that nobody named is missed only when it is needed', async () => {
     expect(NOTHING_CHOSEN.isChosen).toBe(false)
     await expect(NOTHING_CHOSEN.secret()).rejects.toMatchObject({ code: 'KEY_REFUSED' })
