@@ -50,12 +50,19 @@ export function isCovered(
   version: number,
   holds: (head: EventRef) => boolean,
 ): boolean {
-  const makers = makersOf(records, version)
-  return (
-    makers.length > 0 &&
-    makers.every(
-      ({ body }) =>
-        body.policyHead.every(holds) && (body.onto === undefined || isCovered(records, body.onto, holds)),
-    )
-  )
+  // Records that name one another twice at each step would have it ask 2^steps times.
+  const found = new Map<number, boolean>()
+  const isHeld = (asked: number): boolean => {
+    const known = found.get(asked)
+    if (known !== undefined) return known
+    const makers = makersOf(records, asked)
+    const isSo =
+      makers.length > 0 &&
+      makers.every(
+        ({ body }) => body.policyHead.every(holds) && (body.onto === undefined || isHeld(body.onto)),
+      )
+    found.set(asked, isSo)
+    return isSo
+  }
+  return isHeld(version)
 }
