@@ -2,9 +2,11 @@
 // what is missing. Before a list leaves, a record of what it was made of is durable; a node that meets the charger later
 // reads it there (authorization/list-update.ts has the rule). A revocation goes at once, anything else once a minute.
 import type { Acting } from './acting.ts'
+import { partsOf, recordsOf } from './authorization/list-records.ts'
 import { chooseUpdate, type ListUpdate, nextVersion } from './authorization/list-update.ts'
 import {
   EMPTY_LIST,
+  type ListEntry,
   type LocalList,
   listDigest,
   nowBlocked,
@@ -28,8 +30,6 @@ import type { ChargerId } from './units.ts'
 
 /** All chargers are looked at together once in so long, so that a list is made once for all of them. */
 const LOOK_EVERY_MS = 60_000
-/** As many logs of operators as a record can name. */
-const MAX_HEADS = 64
 
 export type LocalLists = {
   /** A charger came, went or booted. */
@@ -103,7 +103,7 @@ type Made = { readonly name: string; readonly lists: Map<string, LocalList> }
 function roundOf(act: Acting, back: Round['back'], made: { last: Made }): Round {
   const { ledger, times } = act
   const view = ledger.view()
-  const heads = view.policyHeads(MAX_HEADS + 1)
+  const heads = view.policyHeads(Number.POSITIVE_INFINITY)
   const isOn = view.sitePolicy.value('local-lists') === 'on'
   const key = `${isOn} ${heads.map(({ logId, seq }) => `${logId}/${seq}`).join(' ')}`
   const minute = Math.floor(times.monotonicMs / LOOK_EVERY_MS)
@@ -136,8 +136,6 @@ function step(deps: LocalListsDeps, round: Round, one: One): void {
   const { records } = heldBy(round, one)
   // A site that never kept lists asks its chargers nothing; one that did once takes them back.
   if (!round.isOn && records.length === 0 && !charger.known) charger.state = 'the site keeps no local lists'
-  else if (round.heads.length > MAX_HEADS)
-    charger.state = `the operator has more than ${MAX_HEADS} logs: whose news a list has cannot be written down`
   else if (charger.version === undefined || !charger.limits) {
     const command = commandTo(deps.chargePoints, chargerId)
     charger.state = 'asks the charger for its limits and its version'
@@ -218,24 +216,25 @@ function send(deps: LocalListsDeps, round: Round, { chargerId, charger, update }
   const { heads, act } = round
   const held = charger.version ?? 0
   const pieces = piecesOf(update, deps.openTag, charger.limits?.perMessage ?? 1)
+  const said = update.kind === 'blocks' ? [...update.put, ...update.removed] : charger.list.entries
   // A card that no key of ours opens was never given to a charger by us.
   if (update.kind !== 'full' && pieces[0]?.length === 0) {
-    agree(charger, held)
+    if (update.kind === 'blocks') blocked(charger, said)
+    else agree(charger, held)
     return
   }
   const known = heads.reduce((sum, { seq }) => sum + seq + 1, 0)
-  const firstVersion = nextVersion(held, known, pieces.length)
-  if (firstVersion === undefined) {
+  const parts = partsOf(heads)
+  const start = nextVersion(held, known, parts.length - 1 + pieces.length)
+  if (start === undefined) {
     charger.state = `the charger's list has version ${held}, and no number is left above it`
     return
   }
+  const firstVersion = start + parts.length - 1
   const lastVersion = firstVersion + pieces.length - 1
-  const said = update.kind === 'blocks' ? [...update.put, ...update.removed] : charger.list.entries
-  const body = {
-    ...{ chargerId, firstVersion, lastVersion, entries: said.length, digest: listDigest(said) },
-    ...{ ...(update.kind === 'blocks' && { onto: held }), policyHead: heads },
-  }
-  act.record([{ name: 'local_list', body }])
+  const made = { chargerId, entries: said.length, digest: listDigest(said) }
+  const onto = update.kind === 'blocks' ? held : undefined
+  act.record(recordsOf(made, { start, lastVersion, onto, parts }))
   charger.state = 'is being sent its list'
   const command = commandTo(deps.chargePoints, chargerId)
   const sending = { isFull: update.kind === 'full', firstVersion, pieces }
@@ -251,10 +250,14 @@ function send(deps: LocalListsDeps, round: Round, { chargerId, charger, update }
       return
     }
     charger.version = lastVersion
-    charger.blocked = new Set([...charger.blocked, ...said.map(({ tokenRef }) => tokenRef)])
-    charger.state = `holds a list of which nothing is known here: it was told of blocked cards only`
+    blocked(charger, said)
   }
   talk(round, { chargerId, charger }, () => sendList(command, sending), hear)
+}
+
+function blocked(charger: ListState, said: readonly ListEntry[]): void {
+  charger.blocked = new Set([...charger.blocked, ...said.map(({ tokenRef }) => tokenRef)])
+  charger.state = `holds a list of which nothing is known here: it was told of blocked cards only`
 }
 
 /** A list that is full may refuse to name one card more, and never to name one less. */

@@ -2,10 +2,11 @@
 // charger is connected to asks it, within a tick of the news, and again a few times while the session stays open.
 // Whatever the charger does, the session is recorded and billed as it says.
 import type { Acting } from './acting.ts'
+import type { Aliases } from './card.ts'
 import type { AnyBody } from './log/body.ts'
 import type { ChargePoints, CommandOutcome } from './ports.ts'
 import type { Session } from './session/fold.ts'
-import type { SessionId } from './units.ts'
+import type { ChargerId, SessionId, TokenRef } from './units.ts'
 import type { View } from './view.ts'
 
 /** A charger that refuses so often will not be talked into it; the wait doubles from the first to the last. */
@@ -16,26 +17,28 @@ const MAX_DETAIL_CHARACTERS = 256
 /** Asks what is due, and writes down what came of it since the last tick. */
 export type Stops = { readonly tick: (act: Acting) => void }
 
-type Asked = { readonly tries: number; readonly nextAtMs: number }
+type Asked = { readonly chargerId: ChargerId; readonly tries: number; readonly nextAtMs: number }
 
-export function createStops({ chargePoints }: { readonly chargePoints: ChargePoints }): Stops {
+export type StopsDeps = { readonly chargePoints: ChargePoints; readonly aliases?: Aliases | undefined }
+
+export function createStops({ chargePoints, aliases = alone }: StopsDeps): Stops {
   let asked: ReadonlyMap<SessionId, Asked> = new Map()
   const outcomes: AnyBody[] = []
   return {
     tick: act => {
       act.record(outcomes.splice(0))
-      const open = openRevoked(act.ledger.view())
-      if (open.length === 0 && asked.size === 0) return
       const here = new Set(chargePoints.connected())
-      const next = new Map<SessionId, Asked>()
-      for (const session of open) {
+      if (here.size === 0) return
+      // Of a charger that is away nothing is asked, and nothing is forgotten.
+      const next = new Map([...asked].filter(([, { chargerId }]) => !here.has(chargerId)))
+      const { monotonicMs } = act.times
+      for (const session of openRevoked(act.ledger.view(), here, aliases)) {
         const { sessionId, chargerId } = session
-        const past = asked.get(sessionId) ?? { tries: 0, nextAtMs: 0 }
+        const past = asked.get(sessionId) ?? { chargerId, tries: 0, nextAtMs: 0 }
         next.set(sessionId, past)
-        const { monotonicMs } = act.times
-        if (!here.has(chargerId) || past.tries >= MAX_TRIES || monotonicMs < past.nextAtMs) continue
+        if (past.tries >= MAX_TRIES || monotonicMs < past.nextAtMs) continue
         const tries = past.tries + 1
-        next.set(sessionId, { tries, nextAtMs: monotonicMs + FIRST_WAIT_MS * 2 ** past.tries })
+        next.set(sessionId, { chargerId, tries, nextAtMs: monotonicMs + FIRST_WAIT_MS * 2 ** past.tries })
         act.afterwards(() => {
           void chargePoints
             .command(chargerId, stopOf(session, tries))
@@ -47,13 +50,18 @@ export function createStops({ chargePoints }: { readonly chargePoints: ChargePoi
   }
 }
 
-/** Sessions that run on a card whose revocation no grant undoes; none where the site lets them finish. */
-function openRevoked({ policy, sitePolicy, ofToken }: View): readonly Session[] {
+function alone(tokenRef: TokenRef): readonly TokenRef[] {
+  return [tokenRef]
+}
+
+/** Sessions here that run on a card whose revocation no grant undoes; none where the site lets them finish. */
+function openRevoked(view: View, here: ReadonlySet<ChargerId>, aliases: Aliases): readonly Session[] {
+  const { policy, sitePolicy } = view
   if (sitePolicy.value('revoked-while-charging') !== 'stop') return []
-  return policy
-    .everRevoked()
-    .filter(tokenRef => policy.token(tokenRef).kind === 'revoked')
-    .flatMap(tokenRef => ofToken(tokenRef).filter(session => !session.end))
+  const isRevoked = ({ tokenRef }: Session): boolean => policy.tokenOf(aliases(tokenRef)).kind === 'revoked'
+  return [...here].flatMap(chargerId =>
+    view.ofCharger(chargerId).sessions.filter(session => !session.end && isRevoked(session)),
+  )
 }
 
 /** Nodes that did not know of one another may have given it several ids: the charger knows one of them. */

@@ -19,6 +19,8 @@ export function createWitness(self: DeviceId): Witness {
   let seen: { readonly ledger: Ledger; readonly changes: number } | undefined
   return {
     due: (ledger, nowMs) => {
+      // What a revoked node says counts for nobody, itself included: it would owe the same for ever.
+      if (ledger.isRevoked(self)) return []
       const view = ledger.view()
       const changes = view.changes()
       // A store that was read again may have lost what was said.

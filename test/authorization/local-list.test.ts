@@ -234,6 +234,14 @@ describe('an update', () => {
     expect(isCovered([over, recordOf(12, 12)], 13, holdsTo(4))).toBe(false)
   })
 
+  it('asks once about each version, however many records name it', () => {
+    const chain = Array.from({ length: 32 }, (_, k) => recordOf(k + 1, k + 1, k === 0 ? {} : { onto: k }))
+    let asked = 0
+    const holds = (): boolean => ++asked < 10_000
+    expect(isCovered([...chain, ...chain], 32, holds)).toBe(true)
+    expect(asked).toBe(64)
+  })
+
   it('keeps the newest records of each charger, and none that leads in a circle', () => {
     const records = createListRecords()
     records.add(recordOf(5, 5, { onto: 5 }))

@@ -17,6 +17,7 @@ const NODE = 'dd'.repeat(16) as DeviceId
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 const DAY_MS = 24 * 3600 * SECOND
+const SEALED_TO_OTHERS = 99
 
 type Bench = {
   readonly lists: LocalLists
@@ -31,6 +32,8 @@ type Bench = {
   /** Ticks once a second for so long. */
   readonly pass: (ms: number) => Promise<void>
   readonly state: () => string
+  /** The operator's laptop opens so many logs more. */
+  readonly openLogs: (count: number) => void
   isDurable: boolean
   knows: boolean
 }
@@ -70,7 +73,7 @@ function bench(): Bench {
   }
   const lists = createLocalLists({
     chargePoints: { connected: () => [CP], command, disconnect: () => undefined },
-    openTag: (_, box) => `CARD${box[0]}`,
+    openTag: (_, box) => (box[0] === SEALED_TO_OTHERS ? undefined : `CARD${box[0]}`),
     logger: { debug: still, info: still, warn: still, error: still },
     count: () => undefined,
   })
@@ -101,6 +104,10 @@ function bench(): Bench {
     write: (...bodies) => {
       for (const event of log.append(bodies)) view.apply(event, site.issuer.certificate)
     },
+    openLogs: count => {
+      for (let i = 0; i < count; i++)
+        for (const event of site.openLog(site.issuer).events()) view.apply(event, site.issuer.certificate)
+    },
     hear: message => lists.heard({ chargerId: CP, connectionId: 1, message, repairs: [] }, nowMs),
     state: () => lists.report(ledger, CP).state,
     pass: async ms => {
@@ -126,6 +133,36 @@ describe('the lists of chargers', () => {
     await one.pass(5 * MINUTE)
     expect(one.said).toEqual([])
     expect(one.state()).toBe('the site keeps no local lists')
+  })
+
+  it('are never taken for ours because no blocked card can be opened', async () => {
+    const one = bench()
+    one.write(POLICY, grant(1), grant(SEALED_TO_OTHERS), revoke(SEALED_TO_OTHERS))
+    const cards = [{ idTag: 'CARD1', idTagInfo: { status: 'Blocked' } }]
+    one.charger.answer('SendLocalList', {
+      ...{ listVersion: 9, updateType: 'Full', localAuthorizationList: cards },
+    })
+    one.hear({ kind: 'connected' })
+    await one.pass(MINUTE)
+    one.write(grant(1))
+    await one.pass(3 * MINUTE)
+    expect(one.state()).toContain('nothing is known here')
+    expect(one.charger.verdict('CARD1', SITE_OPENED_AT)).toBe('Blocked')
+  })
+
+  it("hear of a revocation however many logs the operator has; the records name every log's head", async () => {
+    const one = bench()
+    one.write(POLICY, grant(1))
+    one.hear({ kind: 'connected' })
+    await one.pass(MINUTE)
+    one.openLogs(70)
+    one.write(revoke(1))
+    await one.pass(2 * SECOND)
+    expect(one.charger.verdict('CARD1', SITE_OPENED_AT)).toBe('Blocked')
+    const made = one.recorded.slice(1).flatMap(said => (said.name === 'local_list' ? [said.body] : []))
+    expect(made.map(({ policyHead }) => policyHead.length)).toEqual([64, 7])
+    expect(made[1]?.onto).toBe(made[0]?.firstVersion)
+    expect(one.said.at(-1)).toMatchObject({ kind: 'sendLocalList', version: made[1]?.firstVersion })
   })
 
   it('go out when the charger has settled, in pieces, and then rest', async () => {

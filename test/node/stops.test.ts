@@ -1,6 +1,12 @@
 // A card that is revoked while it charges: the node with the charger ends the session, as the site wants it.
 import { expect, it } from 'vitest'
+import type { Acting } from '../../src/acting.ts'
+import { createPolicy } from '../../src/authorization/policy.ts'
+import { createSitePolicy } from '../../src/authorization/site-policy.ts'
+import type { Aliases } from '../../src/card.ts'
 import type { CommandOutcome } from '../../src/ports.ts'
+import { createStops } from '../../src/stops.ts'
+import type { ChargerId, TokenRef } from '../../src/units.ts'
 import {
   createWorld,
   type Member,
@@ -81,4 +87,46 @@ it('is left to the node that the charger is connected to', async () => {
   await revoke()
   await world.run(60_000)
   expect(asked).toEqual([])
+})
+
+/** A site with one open session, a revocation of `revoked`, and a charger that is connected or not. */
+function oneTick(revoked: string, aliases?: Aliases, connected: readonly string[] = ['at-a']) {
+  const policy = createPolicy()
+  const body = revokeOf(revoked).body as never
+  policy.addRevocation({ ref: { logId: 'aa', seq: 1, hash: 'bb' } as never, hlc: 1n, by: 'x', body })
+  const session = { tokenRef: TOKEN, chargerId: 'at-a', sessionId: 's', transactionIds: [7] }
+  const lookedAt: string[] = []
+  const sessionsOf = (chargerId: string) => ({
+    sessions: [session].filter(one => one.chargerId === chargerId),
+  })
+  const ofCharger = (chargerId: string) => {
+    lookedAt.push(chargerId)
+    return sessionsOf(chargerId)
+  }
+  let asked = 0
+  const command = async (): Promise<CommandOutcome> => {
+    asked += 1
+    return { kind: 'accepted' }
+  }
+  const chargePoints = { connected: () => connected as ChargerId[], command, disconnect: () => undefined }
+  const view = () => {
+    lookedAt.push('view')
+    return { policy, sitePolicy: createSitePolicy(), ofCharger }
+  }
+  createStops({ chargePoints, aliases }).tick({
+    ...{ ledger: { view }, times: { monotonicMs: 0 }, record: () => undefined },
+    afterwards: (run: () => void) => run(),
+  } as unknown as Acting)
+  return { asked, lookedAt }
+}
+
+it('counts a revocation of any reference of the card', () => {
+  const OLD = 'ab'.repeat(16) as TokenRef
+  expect(oneTick(OLD).asked).toBe(0)
+  expect(oneTick(OLD, tokenRef => [tokenRef, OLD]).asked).toBe(1)
+})
+
+it('looks at the chargers that are connected here, and at nothing where there are none', () => {
+  expect(oneTick(TOKEN)).toEqual({ asked: 1, lookedAt: ['view', 'at-a'] })
+  expect(oneTick(TOKEN, undefined, [])).toEqual({ asked: 0, lookedAt: [] })
 })
