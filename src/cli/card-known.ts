@@ -18,8 +18,8 @@ export async function knownAt(via: readonly string[], card: string): Promise<Kno
       try {
         return check('card', KNOWN, await (await clientIn(dir)).post('/v1/tokens/references', { card }))
       } catch (error) {
-        // A node that does not answer is named by whoever hands it the news, at the end of the command.
-        if (error instanceof MeshError && error.code === 'NODE_UNREACHABLE') return NOTHING
+        // A node that does not answer, or is none, is named by whoever hands it the news, at the end of the command.
+        if (error instanceof MeshError) return NOTHING
         throw error
       }
     }),
