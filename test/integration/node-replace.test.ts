@@ -55,6 +55,9 @@ async function chargeAlone(): Promise<void> {
   await until(booted, { withinMs: 10_000, what: 'the charger boots' })
   charger.plugIn(1)
   expect((await charger.tap(1, 'CARD1')).accepted).toBe(true)
+  const { registerWh } = charger
+  const fromWh = registerWh(1)
+  await until(async () => registerWh(1) >= fromWh + 10, { withinMs: 10_000, what: 'ten watt-hours' })
   await charger.stop(1)
   await charger.settled()
   charger.close()
