@@ -10,6 +10,7 @@ import type { OpenTag } from './list-talk.ts'
 import type { LocalLists } from './local-lists.ts'
 import type { AnyBody } from './log/body.ts'
 import type { MeshInput } from './mesh.ts'
+import type { Onboarding } from './onboarding.ts'
 import type {
   ChargePoints,
   ChargerAnswer,
@@ -70,6 +71,7 @@ export type Node = {
   readonly ledger: () => Ledger
   readonly uplinks: () => Uplinks
   readonly localLists: LocalLists
+  readonly onboarding: Onboarding
   readonly connectors: () => ReadonlyMap<string, ConnectorStatus>
   readonly health: () => NodeHealth
   readonly counters: () => Readonly<Record<string, number>>

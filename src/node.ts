@@ -9,6 +9,7 @@ import type { Input, SubmissionReport } from './input.ts'
 import { createLocalLists } from './local-lists.ts'
 import { createMailbox } from './mailbox.ts'
 import type { Node, NodeDeps, PeerInput } from './node-shape.ts'
+import { createOnboarding } from './onboarding.ts'
 import { openStore, probeDisk } from './opening.ts'
 import { persistAll } from './persist.ts'
 import type { ChargerAnswer } from './ports.ts'
@@ -38,6 +39,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
   }
   const chargers = createChargers({ ...deps, count })
   const localLists = createLocalLists({ ...deps, count })
+  const onboarding = createOnboarding({ ...deps, count })
   const uplinks = createUplinks({ ...deps, count, self: deps.certificate.deviceId })
   const stops = createStops(deps)
   let open = await openStore(deps, 'start', count)
@@ -56,6 +58,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
       case 'charger': {
         const answer = chargers.serve(act, input.input)
         localLists.heard(input.input, act.times.monotonicMs)
+        onboarding.heard(input.input, act.times.monotonicMs)
         act.afterwards(() => input.reply(answer))
         return []
       }
@@ -134,6 +137,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     ticking = false
     chargers.forget()
     localLists.forget()
+    onboarding.forget()
     uplinks.storeFailed()
     for (const input of batch) {
       if (input.kind === 'charger') input.reply({ kind: 'silence' })
@@ -188,8 +192,10 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     // Looked at each second, so that no news passes unseen by the clock.
     act.ledger.news(act.times)
     stops.tick(act)
-    localLists.tick(act, result => post({ kind: 'run', act: result }))
-    return [...sends, ...uplinks.tick(act, result => post({ kind: 'run', act: result }))]
+    const back = (result: (act: Acting) => readonly Send[]): void => post({ kind: 'run', act: result })
+    localLists.tick(act, back)
+    onboarding.tick(act, back)
+    return [...sends, ...uplinks.tick(act, back)]
   }
 
   return {
@@ -227,6 +233,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     ledger: () => open.ledger,
     uplinks: () => uplinks,
     localLists,
+    onboarding,
     connectors: chargers.connectors,
     health: () => ({
       store: failure ? 'failed' : 'open',

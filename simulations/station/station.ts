@@ -13,6 +13,7 @@ import { createList, type StationList } from './list.ts'
 import { createQueue } from './queue.ts'
 import { sendAgain } from './replay.ts'
 import type { StationSession } from './session.ts'
+import { createSettings } from './settings.ts'
 import { createTalk, type Talk } from './talk.ts'
 import { createDrivers, type Drivers } from './visit.ts'
 import { createWire } from './wire.ts'
@@ -110,7 +111,10 @@ function assemble(deps: StationDeps): Parts {
     ...{ pausedUntilMs: 0, isOver: false },
   }
   const list = createList(plan.list)
-  const wire = createWire(deps, list.answer, {
+  const settings = createSettings(plan, dice)
+  const answer: StationList['answer'] = (action, payload) =>
+    settings.answer(action, payload) ?? list.answer(action, payload)
+  const wire = createWire(deps, answer, {
     onOpen: () => talk.next(),
     onFree: () => talk.next(),
     onLost: () => talk.hangUp(),

@@ -13,6 +13,7 @@ import { type ChargerId, chargerId, type DeviceId, type LogId, type TokenRef } f
 import { addCards } from './cards.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import { addLocalLists } from './local-list.ts'
+import { addOnboarding } from './onboarding.ts'
 import {
   type ReportDeps,
   reportChargers,
@@ -137,6 +138,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   )
   server.get('/v1/chargers', async () => reportChargers(report))
   addLocalLists(server, report)
+  addOnboarding(server, report)
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))
 }
