@@ -18,6 +18,7 @@ import { documentName } from './replica/document.ts'
 import { encodeMessage, type Message } from './replica/message.ts'
 import type { Send } from './replica/sends.ts'
 import { createStops } from './stops.ts'
+import { createTakeovers } from './takeover.ts'
 import { createUplinks } from './uplinks.ts'
 import { createWitness } from './witness.ts'
 
@@ -40,6 +41,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
   const chargers = createChargers({ ...deps, count })
   const localLists = createLocalLists({ ...deps, count })
   const onboarding = createOnboarding({ ...deps, count })
+  const takeovers = createTakeovers({ ...deps, count })
   const uplinks = createUplinks({ ...deps, count, self: deps.certificate.deviceId })
   const stops = createStops(deps)
   let open = await openStore(deps, 'start', count)
@@ -59,6 +61,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
         const answer = chargers.serve(act, input.input)
         localLists.heard(input.input, act.times.monotonicMs)
         onboarding.heard(input.input, act.times.monotonicMs)
+        takeovers.heard(input.input, act.times.monotonicMs)
         act.afterwards(() => input.reply(answer))
         return []
       }
@@ -195,6 +198,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     const back = (result: (act: Acting) => readonly Send[]): void => post({ kind: 'run', act: result })
     localLists.tick(act, back)
     onboarding.tick(act, back)
+    takeovers.tick(act)
     return [...sends, ...uplinks.tick(act, back)]
   }
 

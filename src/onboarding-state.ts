@@ -51,16 +51,16 @@ export function arrive(charger: OnboardingState, chargerId: ChargerId, nowMs: nu
   charger.cameAtMs.push(nowMs)
   charger.cameAtMs.splice(0, charger.cameAtMs.length - FLAPS)
   const isFlapping = charger.cameAtMs.length === FLAPS && nowMs - (charger.cameAtMs[0] ?? 0) < FLAPPING_MS
-  const waitMs = isFlapping ? FLAPPING_MS : SETTLE_MS + spreadOf(chargerId)
+  const waitMs = isFlapping ? FLAPPING_MS : SETTLE_MS + spreadOf(chargerId, SPREAD_MS)
   charger.readyAtMs = Math.max(nowMs + waitMs, charger.notBeforeMs)
   if (isFlapping) charger.state = 'comes and goes: it is left alone until it stays'
 }
 
 /** The same wait for the same charger, without dice. */
-function spreadOf(chargerId: ChargerId): number {
+export function spreadOf(chargerId: ChargerId, spreadMs: number): number {
   let sum = 0
   for (const letter of chargerId) sum = (sum * 31 + letter.charCodeAt(0)) % 1_000_003
-  return sum % SPREAD_MS
+  return sum % spreadMs
 }
 
 /** It went, or memory is dropped. What was being said to it failed. */

@@ -86,7 +86,7 @@ export function createOnboarding(deps: OnboardingDeps): Onboarding {
       if (looked.minute !== minute) {
         const heads = round.view.policyHeads(Number.POSITIVE_INFINITY)
         const key = heads.map(({ logId, seq }) => `${logId}/${seq}`).join(' ')
-        if (looked.heads !== key) for (const id of deps.chargePoints.connected()) waiting.add(id)
+        if (looked.heads !== key) for (const id of chargers.keys()) waiting.add(id)
         Object.assign(looked, { minute, heads: key })
       }
       if (waiting.size === 0) return
