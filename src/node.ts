@@ -4,6 +4,7 @@
 // and chargers hear silence, so that they keep their queues. This very file runs in the simulator.
 import { type Acting, createActing } from './acting.ts'
 import { createChargers } from './chargers.ts'
+import { createDeratings } from './derating.ts'
 import { assertNever, MeshError, reasonOf } from './errors.ts'
 import type { Input, SubmissionReport } from './input.ts'
 import { createLocalLists } from './local-lists.ts'
@@ -41,6 +42,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
   const chargers = createChargers({ ...deps, count })
   const localLists = createLocalLists({ ...deps, count })
   const onboarding = createOnboarding({ ...deps, count })
+  const deratings = createDeratings({ ...deps, count, capabilities: onboarding.capabilities })
   const takeovers = createTakeovers({ ...deps, count })
   const uplinks = createUplinks({ ...deps, count, self: deps.certificate.deviceId })
   const stops = createStops(deps)
@@ -62,6 +64,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
         localLists.heard(input.input, act.times.monotonicMs)
         onboarding.heard(input.input, act.times.monotonicMs)
         takeovers.heard(input.input, act.times.monotonicMs)
+        deratings.heard(input.input)
         act.afterwards(() => input.reply(answer))
         return []
       }
@@ -141,6 +144,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     chargers.forget()
     localLists.forget()
     onboarding.forget()
+    deratings.forget()
     uplinks.storeFailed()
     for (const input of batch) {
       if (input.kind === 'charger') input.reply({ kind: 'silence' })
@@ -199,6 +203,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     localLists.tick(act, back)
     onboarding.tick(act, back)
     takeovers.tick(act)
+    deratings.tick(act, back)
     return [...sends, ...uplinks.tick(act, back)]
   }
 
@@ -238,6 +243,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     uplinks: () => uplinks,
     localLists,
     onboarding,
+    deratings,
     connectors: chargers.connectors,
     health: () => ({
       store: failure ? 'failed' : 'open',

@@ -24,7 +24,6 @@ import type { ChargerCommand, CommandOutcome } from './ports.ts'
 
 /** What is wanted of one charger; equal texts of it are the same wishes. */
 export type Wanted = {
-  readonly version: '1.6'
   readonly wishes: readonly Wish[]
   readonly connectors: number
   readonly cap?: Cap
@@ -91,15 +90,16 @@ export async function onboard(
     return outcome
   }
   try {
-    const keys = LIMIT_KEYS[wanted.version]
-    const asked = [...wanted.wishes.map(({ key }) => key), ...Object.values(keys)]
+    const asked = [...wanted.wishes.map(({ key }) => key), ...Object.values(LIMIT_KEYS)]
     const { held, perCall } = await readSettings(ask, asked)
     const isReadable = held.size > 0
     const settings: SettingReport[] = []
-    for (const wish of wanted.wishes)
+    for (const wish of wanted.wishes) {
+      if (wish.mayLack && !held.has(wish.key.toLowerCase())) continue
       settings.push(await setOne(ask, wish, { held, isReadable, isGivenUp: notKept.has(wish.key) }))
+    }
     const seen = await seeAgain(ask, { wishes: wanted.wishes, settings, perCall })
-    const can = capabilitiesIn(held, keys)
+    const can = capabilitiesIn(held)
     return { kind: 'done', isReadable, settings: seen, can, limit: await setLimit(ask, wanted, can) }
   } catch (error) {
     if (!(error instanceof Ended)) throw error
@@ -189,7 +189,7 @@ async function setOne(ask: Command, { key, rule }: Wish, known: Known): Promise<
 }
 
 function isUnknown(status: string): boolean {
-  return status === 'NotSupported' || status === 'NotImplemented'
+  return ['NotSupported', 'NotImplemented', 'UnknownComponent', 'UnknownVariable'].includes(status)
 }
 
 type Told = {

@@ -2,8 +2,8 @@
 // what differs, and given the limit that holds without any node. Once; again after a boot, after hours, and when the operator
 // wants something else. What it would not take is reported, and nothing is tried in a loop.
 import type { Acting } from './acting.ts'
-import type { Cap } from './defaults/limits.ts'
-import { wishes16 } from './defaults/settings.ts'
+import type { Cap, Capabilities } from './defaults/limits.ts'
+import { wishesFor } from './defaults/settings.ts'
 import { commandTo } from './list-talk.ts'
 import {
   arrive,
@@ -34,6 +34,8 @@ export type Onboarding = {
   /** A person says: do it now, all of it. */
   readonly again: (chargerId: ChargerId) => void
   readonly report: (chargerId: ChargerId) => OnboardingReport
+  /** What it said of its smart charging, when it was asked here. */
+  readonly capabilities: (chargerId: ChargerId) => Capabilities | undefined
 }
 
 export type OnboardingDeps = {
@@ -96,6 +98,7 @@ export function createOnboarding(deps: OnboardingDeps): Onboarding {
           waiting.delete(chargerId)
     },
     report: chargerId => reportOnboarding(chargers.get(chargerId)),
+    capabilities: chargerId => chargers.get(chargerId)?.last?.result.can,
   }
 }
 
@@ -148,24 +151,28 @@ function heard(deps: OnboardingDeps, { times }: Acting, { chargerId, charger, fo
 }
 
 /** What the operator wants of this charger; undefined where nothing may be changed. */
-export function wantedOf({ sitePolicy, policy }: View, chargerId: ChargerId): Wanted | undefined {
+function wantedOf(view: View, chargerId: ChargerId): Wanted | undefined {
+  const { sitePolicy, policy } = view
   if (sitePolicy.value('onboarding') === 'off') return undefined
-  const point = policy.chargePoint(chargerId)
-  const amps = sitePolicy.number('connector-cap-amps')
   const minutes = sitePolicy.number('max-session-minutes')
-  const watts = point?.maxPowerW
-  const cap: Cap = {
-    ...(watts !== undefined && { watts }),
-    ...(amps !== undefined && { amps }),
-    ...(point?.phases !== undefined && { phases: point.phases }),
-    isDirect: /CHADEMO|COMBO|GBT_DC|NACS_DC/.test(point?.connectorType ?? ''),
-  }
+  const cap = capOf(view, chargerId)
   return {
-    version: '1.6',
-    wishes: wishes16(sitePolicy.value('revoked-while-charging') === 'stop'),
-    connectors: point?.connectors ?? 1,
-    ...((watts !== undefined || amps !== undefined) && { cap }),
+    wishes: wishesFor(sitePolicy.value('revoked-while-charging') === 'stop'),
+    connectors: policy.chargePoint(chargerId)?.connectors ?? 1,
+    ...((cap.watts !== undefined || cap.amps !== undefined) && { cap }),
     ...(minutes !== undefined && { maxSessionS: minutes * MINUTE_S }),
     clears: sitePolicy.said('connector-cap-amps') === '',
+  }
+}
+
+/** What the operator said that one connector of it may give. */
+export function capOf({ sitePolicy, policy }: View, chargerId: ChargerId): Cap {
+  const { maxPowerW, phases, connectorType = '' } = policy.chargePoint(chargerId) ?? {}
+  const amps = sitePolicy.number('connector-cap-amps')
+  return {
+    ...(maxPowerW !== undefined && { watts: maxPowerW }),
+    ...(amps !== undefined && { amps }),
+    ...(phases !== undefined && { phases }),
+    isDirect: /CHADEMO|COMBO|_DC/.test(connectorType),
   }
 }

@@ -210,6 +210,8 @@ export type ChargerCommand =
       readonly connectorId?: number
       readonly purpose?: ChargingProfile['purpose']
     }
+  /** OCPP 2.0.1 only. Its detail is a `TransactionStatus`. */
+  | { readonly kind: 'getTransactionStatus'; readonly stationTransactionId: string }
   /** Its detail is a `CompositeSchedule`. */
   | {
       readonly kind: 'getCompositeSchedule'
@@ -218,12 +220,15 @@ export type ChargerCommand =
       readonly unit?: RateUnit
     }
 
+/** Whether it still runs, where the station says so, and whether it has something of it to tell. */
+export type TransactionStatus = { readonly isOngoing?: boolean; readonly hasQueue: boolean }
+
 export type RateUnit = 'A' | 'W'
 
 /** The most that may be drawn from so many seconds after the start on; amperes are of each phase. */
 export type LimitPeriod = { readonly fromS: number; readonly limit: number; readonly phases?: number }
 
-export type ChargingProfile = {
+export type ChargingProfile = StationTransaction & {
   readonly profileId: number
   /** Of two profiles for one purpose the higher one counts. */
   readonly stackLevel: number

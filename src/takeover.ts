@@ -3,16 +3,23 @@
 // it comes (OCPP 1.6, 5.17; bursts of triggers have brought chargers down).
 import type { Acting } from './acting.ts'
 import { commandTo } from './list-talk.ts'
+import type { AnyBody } from './log/body.ts'
 import { spreadOf } from './onboarding-state.ts'
-import type { ChargePoints, ChargerInput, ChargerMessage, CommandOutcome } from './ports.ts'
+import type {
+  ChargePoints,
+  ChargerCommand,
+  ChargerInput,
+  ChargerMessage,
+  CommandOutcome,
+  TransactionStatus,
+} from './ports.ts'
 import type { ChargerId } from './units.ts'
 
 const SETTLE_MS = 15_000
 const SPREAD_MS = 15_000
 /** Between two askings of one charger. */
 const AGAIN_MS = 10 * 60_000
-const MAX_CONNECTORS = 8
-const MESSAGES = ['StatusNotification', 'MeterValues'] as const
+const MAX_SESSIONS = 8
 
 export type Takeovers = {
   /** A charger came, went, booted, or told something by itself. */
@@ -32,6 +39,7 @@ export function createTakeovers(deps: TakeoversDeps): Takeovers {
   const askedAtMs = new Map<ChargerId, number>()
   /** Until their next boot. */
   const unable = new Set<ChargerId>()
+  const notes: AnyBody[] = []
   return {
     heard: ({ chargerId, message }, nowMs) => {
       const told = toldBy(message)
@@ -48,6 +56,7 @@ export function createTakeovers(deps: TakeoversDeps): Takeovers {
       waiting.set(chargerId, { readyAtMs: Math.max(settledMs, againMs), told: new Set() })
     },
     tick: act => {
+      act.record(notes.splice(0))
       for (const [chargerId, one] of waiting) {
         if (act.times.monotonicMs < one.readyAtMs) continue
         waiting.delete(chargerId)
@@ -56,8 +65,9 @@ export function createTakeovers(deps: TakeoversDeps): Takeovers {
         askedAtMs.set(chargerId, act.times.monotonicMs)
         deps.count('takeover.asked')
         const command = commandTo(deps.chargePoints, chargerId)
+        const note = (transaction: string): void => void notes.push(overNote(chargerId, transaction))
         act.afterwards(() => {
-          void ask(questions, command).then(end => {
+          void ask(questions, { command, note }).then(end => {
             if (end === 'unable') unable.add(chargerId)
           })
         })
@@ -71,32 +81,47 @@ function toldBy(message: ChargerMessage): string | undefined {
   return message.kind === 'meter' ? `MeterValues ${message.connectorId}` : undefined
 }
 
-type Question = { readonly kind: 'trigger'; readonly message: string; readonly connectorId: number }
+type Question = Extract<ChargerCommand, { kind: 'trigger' | 'getTransactionStatus' }>
 
 /** About connectors with a session that is open as far as anybody knows. */
 function questionsTo(act: Acting, chargerId: ChargerId, told: ReadonlySet<string>): readonly Question[] {
   const { sessions } = act.ledger.view().ofCharger(chargerId)
-  const open = sessions.filter(session => !session.end && session.connectorId > 0)
-  const connectors = [...new Set(open.map(({ connectorId }) => connectorId))].slice(0, MAX_CONNECTORS)
-  return connectors
-    .flatMap(connectorId =>
-      MESSAGES.map(message => ({ kind: 'trigger', message, connectorId }) satisfies Question),
-    )
-    .filter(({ message, connectorId }) => !told.has(`${message} ${connectorId}`))
+  const open = sessions.filter(session => !session.end && session.connectorId > 0).slice(-MAX_SESSIONS)
+  const questions = open.flatMap<Question>(({ connectorId, start }) => {
+    const trigger = (message: string): readonly Question[] =>
+      told.has(`${message} ${connectorId}`) ? [] : [{ kind: 'trigger', message, connectorId }]
+    const { stationTransactionId } = start.body
+    if (stationTransactionId === undefined)
+      return [...trigger('StatusNotification'), ...trigger('MeterValues')]
+    return [...trigger('StatusNotification'), { kind: 'getTransactionStatus', stationTransactionId }]
+  })
+  // Sessions that nobody ended may share a connector.
+  return [...new Map(questions.map(one => [JSON.stringify(one), one])).values()]
 }
 
+/** The station ended it and has nothing left to tell: somebody has to look why its end was never heard. */
+function overNote(chargerId: ChargerId, stationTransactionId: string): AnyBody {
+  const detail = `the station knows nothing more of its transaction ${stationTransactionId}`
+  return { name: 'diagnostics', body: { code: 'end-unheard', detail, chargerId } }
+}
+
+type Asking = {
+  readonly command: (question: Question) => Promise<CommandOutcome>
+  readonly note: (stationTransactionId: string) => void
+}
+type Answered = 'asked' | 'gone' | 'unable'
+
 /** One after the other; a charger that went, or knows no such question, is asked no more. */
-async function ask(
-  questions: readonly Question[],
-  command: (question: Question) => Promise<CommandOutcome>,
-): Promise<'asked' | 'gone' | 'unable'> {
+async function ask(questions: readonly Question[], { command, note }: Asking): Promise<Answered> {
   for (const question of questions) {
     const outcome = await command(question)
     if (outcome.kind === 'unreachable') return 'gone'
-    if (outcome.kind === 'rejected' && ['NotSupported', 'NotImplemented'].includes(outcome.status)) {
-      // Of status nothing else can be asked; some know it and no readings.
-      if (question.message === 'StatusNotification') return 'unable'
-    }
+    if (outcome.kind === 'rejected' && ['NotSupported', 'NotImplemented'].includes(outcome.status))
+      return 'unable'
+    if (outcome.kind !== 'accepted' || question.kind !== 'getTransactionStatus') continue
+    // The door has parsed it; it is unknown here only because each command has a detail of its own.
+    const { isOngoing, hasQueue } = outcome.detail as TransactionStatus
+    if (isOngoing === false && !hasQueue) note(question.stationTransactionId)
   }
   return 'asked'
 }

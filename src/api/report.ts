@@ -149,6 +149,7 @@ export function reportChargers({
     status: statusesOf(node.connectors(), chargerId),
     openSessions: view.ofCharger(chargerId).sessions.filter(session => !session.end).length,
     onboarding: onboardingOf(node.onboarding.report(chargerId)),
+    derated: node.deratings.report(chargerId),
   }))
 }
 

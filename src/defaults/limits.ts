@@ -31,19 +31,17 @@ export type Capabilities = {
   readonly phases: number | undefined
 }
 
-/** A key, and in which version. */
+/** By their names in OCPP 1.6; the others have them too. */
 export const LIMIT_KEYS = {
-  '1.6': {
-    features: 'SupportedFeatureProfiles',
-    units: 'ChargingScheduleAllowedChargingRateUnit',
-    stack: 'ChargeProfileMaxStackLevel',
-    periods: 'ChargingScheduleMaxPeriods',
-    rotation: 'ConnectorPhaseRotation',
-  },
+  features: 'SupportedFeatureProfiles',
+  units: 'ChargingScheduleAllowedChargingRateUnit',
+  stack: 'ChargeProfileMaxStackLevel',
+  periods: 'ChargingScheduleMaxPeriods',
+  phases: 'ConnectorPhaseRotation',
 } as const
-export type LimitKeys = (typeof LIMIT_KEYS)['1.6']
 
-export function capabilitiesIn(settings: Settings, keys: LimitKeys): Capabilities {
+export function capabilitiesIn(settings: Settings): Capabilities {
+  const keys = LIMIT_KEYS
   const said = (key: string): string | undefined => settings.get(key.toLowerCase())?.value
   const number = (key: string): number | undefined => wholeOf(said(key) ?? '')
   return {
@@ -51,12 +49,13 @@ export function capabilitiesIn(settings: Settings, keys: LimitKeys): Capabilitie
     units: unitsIn(said(keys.units)),
     maxStackLevel: number(keys.stack),
     maxPeriods: number(keys.periods),
-    phases: phasesIn(said(keys.rotation)),
+    phases: phasesIn(said(keys.phases)),
   }
 }
 
 function smartIn(features: string | undefined): boolean | undefined {
   const text = features?.trim().toLowerCase()
+  // A list of profiles in 1.6, true or false in 2.0.1.
   if (text === undefined || text === '') return undefined
   return text === 'true' || text.includes('smartcharging')
 }
@@ -70,8 +69,9 @@ function unitsIn(text: string | undefined): readonly RateUnit[] | undefined {
   return units.length > 0 ? units : undefined
 }
 
-/** `0.RST,1.RST` (9.1.5): one phase where each of them says so. */
+/** `0.RST,1.RST` (9.1.5): one phase where each of them says so. OCPP 2.0.1 has the number. */
 function phasesIn(text: string | undefined): number | undefined {
+  if (text === '1' || text === '3') return Number(text)
   const words = (text ?? '').split(',').map(word => word.replace(/^\s*\d+\s*\.\s*/, '').trim())
   if (words.every(word => /^[RST]{3}$/.test(word))) return 3
   return words.every(word => word === 'R' || word === 'NotApplicable') ? 1 : undefined

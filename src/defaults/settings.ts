@@ -19,7 +19,8 @@ export type Rule =
   /** A list with commas; what stands there stays. */
   | { readonly kind: 'contains'; readonly words: readonly string[] }
 
-export type Wish = { readonly key: string; readonly rule: Rule }
+/** Where nobody but one version of OCPP has the key, it is no fault of the others to lack it. */
+export type Wish = { readonly key: string; readonly rule: Rule; readonly mayLack?: true }
 
 /** More answers than this are not waited for, whatever the rule. */
 export const MAX_TRIES = 6
@@ -34,10 +35,11 @@ const PING_S: Rule = { kind: 'within', least: 10, most: 20, otherwise: 15 }
 /** 0 is off: without samples a lost stop leaves nothing to bill. */
 const SAMPLE_S: Rule = { kind: 'within', least: 5, most: 300, otherwise: 60 }
 const TRUE: Rule = { kind: 'exactly', value: 'true' }
+const REGISTER: Rule = { kind: 'contains', words: MEASURANDS.slice(0, 1) }
 const SAMPLED: Rule = { kind: 'contains', words: MEASURANDS }
 
-/** The keys of OCPP 1.6 (chapter 9). What is not named here is not touched. */
-export function wishes16(stopsRefused: boolean): readonly Wish[] {
+/** The keys of OCPP 1.6 (chapter 9), by which the others are known too. What is not named here is not touched. */
+export function wishesFor(stopsRefused: boolean): readonly Wish[] {
   return [
     { key: 'TransactionMessageAttempts', rule: ATTEMPTS },
     { key: 'TransactionMessageRetryInterval', rule: RETRY_S },
@@ -46,6 +48,9 @@ export function wishes16(stopsRefused: boolean): readonly Wish[] {
     { key: 'MeterValuesSampledData', rule: SAMPLED },
     { key: 'MeterValueSampleInterval', rule: SAMPLE_S },
     { key: 'WebSocketPingInterval', rule: PING_S },
+    // OCPP 2.0.1 tells the registers of start and stop only where they are wanted; 1.6 has no choice.
+    { key: 'SampledDataCtrlr.TxStartedMeasurands', rule: REGISTER, mayLack: true },
+    { key: 'SampledDataCtrlr.TxEndedMeasurands', rule: REGISTER, mayLack: true },
   ]
 }
 

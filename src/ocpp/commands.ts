@@ -48,6 +48,8 @@ export function callOf(command: ChargerCommand): Call | string {
     case 'clearProfile':
     case 'getCompositeSchedule':
       return profileCall(command)
+    case 'getTransactionStatus':
+      return 'OCPP 1.6 has no such question'
     default:
       return assertNever(command)
   }

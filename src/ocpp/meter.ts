@@ -2,6 +2,7 @@
 // values byte for byte. Samples that say none of these are left out. Never throws; bounded.
 import type { MeterReading } from '../ports.ts'
 import { type Fields, field, fieldsOf, isObject, list, numeral, type Repairs, text, time } from './repair.ts'
+import { hottestIn } from './temperature.ts'
 
 /** A message of 64 KiB could hold thousands; what lies between the first and the last half is left out. */
 export const MAX_READINGS = 256
@@ -57,11 +58,13 @@ function readingsOf(fields: Fields): readonly MeterReading[] {
   const energyWh = pick(samples, ENERGY)
   const powerW = pick(samples, POWER)
   const socPercent = pick(samples, SOC)
+  const temperatureC = hottestIn(list(fields, 'sampledValue').slice(0, MAX_READINGS))
   const reading: MeterReading = {
     sampledAt,
     ...(energyWh === undefined ? {} : { energyWh: Math.round(energyWh) }),
     ...(powerW === undefined ? {} : { powerW: Math.round(powerW) }),
     ...(socPercent === undefined ? {} : { socPercent }),
+    ...(temperatureC === undefined ? {} : { temperatureC }),
   }
   const plain = Object.keys(reading).length > 1
   const [first, ...others] = signed

@@ -4,7 +4,10 @@ import type { ChargerCommand, ChargingProfile, CommandOutcome, LimitPeriod, Rate
 import type { Payload } from './answers.ts'
 import { isObject } from './repair.ts'
 
-type Profiled = Extract<ChargerCommand, { kind: 'setProfile' | 'clearProfile' | 'getCompositeSchedule' }>
+export type Profiled = Extract<
+  ChargerCommand,
+  { kind: 'setProfile' | 'clearProfile' | 'getCompositeSchedule' }
+>
 type Call = { readonly action: string; readonly params: Payload }
 
 const MAX_PERIODS = 96
@@ -38,23 +41,32 @@ export function profileCall(command: Profiled): Call | string {
     }
     case 'getCompositeSchedule': {
       const { connectorId, durationS, unit } = command
-      if (!isWhole(connectorId, 0) || !isWhole(durationS, 1) || durationS > MAX_DURATION_S)
-        return 'a schedule is asked of a connector, for 1 s to a week'
+      const fault = scheduleFault(command)
+      if (fault !== undefined) return fault
       const params = { connectorId, duration: durationS, ...(unit && { chargingRateUnit: unit }) }
       return { action: 'GetCompositeSchedule', params }
     }
   }
 }
 
+export function scheduleFault({
+  connectorId,
+  durationS,
+}: Extract<ChargerCommand, { kind: 'getCompositeSchedule' }>): string | undefined {
+  const fits = isWhole(connectorId, 0) && isWhole(durationS, 1) && durationS <= MAX_DURATION_S
+  return fits ? undefined : 'a schedule is asked of a connector, for 1 s to a week'
+}
+
 /** What the standard does not allow (7.8, 3.13.1); undefined when all is well. Both versions have these bounds. */
 export function faultIn(connectorId: number, profile: ChargingProfile): string | undefined {
-  const { profileId, stackLevel, purpose, transactionId, unit, periods } = profile
+  const { profileId, stackLevel, purpose, unit, periods } = profile
+  const namesSession = profile.transactionId !== undefined || profile.stationTransactionId !== undefined
   if (!isWhole(connectorId, 0) || !isWhole(profileId, 0) || !isWhole(stackLevel, 0))
     return 'connector, profile id and stack level are whole numbers from 0'
   if (purpose === 'charger' && connectorId !== 0)
     return 'a limit of the whole charger is set on its connector 0'
   if (purpose === 'session' && connectorId === 0) return 'a limit of a session needs its connector'
-  if ((purpose === 'session') !== (transactionId !== undefined))
+  if ((purpose === 'session') !== namesSession)
     return 'a limit of a session names it, and no other limit does'
   if (periods.length < 1 || periods.length > MAX_PERIODS) return `a profile has 1 to ${MAX_PERIODS} periods`
   const isRising = periods.every(({ fromS }, i) =>
@@ -78,6 +90,7 @@ function isInTenths(limit: number): boolean {
 }
 
 function written({ profileId, stackLevel, purpose, transactionId, unit, periods }: ChargingProfile): Payload {
+  // The session's number alone: a station's own name for it is none of 1.6.
   return {
     chargingProfileId: profileId,
     ...(transactionId !== undefined && { transactionId }),

@@ -1,11 +1,10 @@
 // A limit in the unit that the charger takes: nothing made up, and never more than was said.
 import { describe, expect, it } from 'vitest'
-import { type Cap, capabilitiesIn, LIMIT_KEYS, limitFor, safeProfile } from '../../src/defaults/limits.ts'
+import { type Cap, capabilitiesIn, limitFor, safeProfile } from '../../src/defaults/limits.ts'
 
 const can = (values: Readonly<Record<string, string>> = {}) =>
   capabilitiesIn(
     new Map(Object.entries(values).map(([key, value]) => [key.toLowerCase(), { value, isReadOnly: true }])),
-    LIMIT_KEYS['1.6'],
   )
 const UNITS = 'ChargingScheduleAllowedChargingRateUnit'
 const cap = (more: Partial<Cap>): Cap => ({ isDirect: false, ...more })

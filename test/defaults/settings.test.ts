@@ -1,9 +1,9 @@
 // What a setting should be, and what is tried next after each answer: every rule ends.
 import { describe, expect, it } from 'vitest'
-import { isMet, MAX_TRIES, nextTry, type Rule, wishes16 } from '../../src/defaults/settings.ts'
+import { isMet, MAX_TRIES, nextTry, type Rule, wishesFor } from '../../src/defaults/settings.ts'
 
 const rule = (key: string, stopsRefused = true): Rule => {
-  const wish = wishes16(stopsRefused).find(one => one.key === key)
+  const wish = wishesFor(stopsRefused).find(one => one.key === key)
   if (!wish) throw new Error(key)
   return wish.rule
 }
