@@ -99,8 +99,7 @@ export function createDeratings(deps: DeratingsDeps): Deratings {
       }
     },
     forget: () => {
-      for (const connectors of chargers.values())
-        for (const one of connectors.values()) one.isBusy = false
+      for (const connectors of chargers.values()) for (const one of connectors.values()) one.isBusy = false
     },
     report: chargerId =>
       Object.fromEntries(

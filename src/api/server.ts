@@ -14,6 +14,7 @@ import { addCards } from './cards.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import { addLocalLists } from './local-list.ts'
 import { addOnboarding } from './onboarding.ts'
+import { PROFILE_COMMANDS } from './profile-commands.ts'
 import {
   type ReportDeps,
   reportChargers,
@@ -89,6 +90,7 @@ const COMMAND = z.discriminatedUnion('kind', [
     message: z.string().max(50),
     connectorId: z.int().min(0).optional(),
   }),
+  ...PROFILE_COMMANDS,
 ])
 const UPLINK = z.strictObject({
   name: z.string().min(1).max(32),

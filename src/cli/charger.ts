@@ -6,6 +6,7 @@ import { systemRandom } from '../host/system.ts'
 import type { AnyBody } from '../log/body.ts'
 import { makeCredential } from '../ocpp/credential.ts'
 import { type ChargerId, chargerId } from '../units.ts'
+import { addLimitCommand } from './charger-limit.ts'
 import { addLocalListCommand } from './charger-list.ts'
 import { connectorTypeOf } from './grant-terms.ts'
 import { wholeNumber } from './number.ts'
@@ -54,6 +55,7 @@ export function addChargerCommands(program: Command): void {
     .option('--json', 'print JSON')
     .action(listChargers)
   addLocalListCommand(charger)
+  addLimitCommand(charger)
   addCommands(charger)
 }
 
