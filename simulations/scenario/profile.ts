@@ -1,5 +1,6 @@
 // When drivers come: a weight for each slot, by the hour of the day (UTC, which is the site's time here) or, for an event,
 // by the share of the run that has passed. Weights only compare: how many come in all is said elsewhere.
+import * as read from './reading.ts'
 import { HOUR } from './reading.ts'
 
 export const PROFILE_NAMES = ['flat', 'campus', 'depot', 'festival', 'stadium'] as const
@@ -59,3 +60,15 @@ function hoursOf({ startsAt, durationMs }: Season): readonly number[] {
 function partsOf({ weights }: Profile, { durationMs }: Season): readonly number[] {
   return [...weights.map((_, i) => Math.floor((i * durationMs) / weights.length)), durationMs]
 }
+
+/** A day's profile as a scenario file has it: by its name, or hour by hour. */
+export const PROFILE = read.field(
+  `${PROFILE_NAMES.join(', ')}, or a list of 24 numbers, one for each hour of the day`,
+  (value): Profile | undefined => {
+    const name = PROFILE_NAMES.find(one => one === value)
+    if (name !== undefined) return PROFILES[name]
+    if (!Array.isArray(value) || value.length !== 24) return undefined
+    const weights = value.filter(one => typeof one === 'number' && one >= 0)
+    return weights.length === 24 ? { by: 'hour', weights } : undefined
+  },
+)
