@@ -1,7 +1,6 @@
 // When drivers come: a weight for each slot, by the hour of the day (UTC, which is the site's time here) or, for an event,
 // by the share of the run that has passed. Weights only compare: how many come in all is said elsewhere.
 import * as read from './reading.ts'
-import { HOUR } from './reading.ts'
 
 export const PROFILE_NAMES = ['flat', 'campus', 'depot', 'festival', 'stadium'] as const
 export type Profile = {
@@ -45,15 +44,15 @@ export function slotsOf(profile: Profile, season: Season): readonly Slot[] {
   const borders = profile.by === 'hour' ? hoursOf(season) : partsOf(profile, season)
   return borders.slice(1).map((untilMs, i) => {
     const fromMs = borders[i] ?? 0
-    const hour = Math.floor((season.startsAt + fromMs) / HOUR) % 24
+    const hour = Math.floor((season.startsAt + fromMs) / read.HOUR) % 24
     const weight = profile.weights[profile.by === 'hour' ? hour : i] ?? 0
-    return { fromMs, untilMs, arrivals: (((untilMs - fromMs) / HOUR) * season.perHour * weight) / mean }
+    return { fromMs, untilMs, arrivals: (((untilMs - fromMs) / read.HOUR) * season.perHour * weight) / mean }
   })
 }
 
 function hoursOf({ startsAt, durationMs }: Season): readonly number[] {
   const borders = [0]
-  for (let ms = HOUR - (startsAt % HOUR); ms < durationMs; ms += HOUR) borders.push(ms)
+  for (let ms = read.HOUR - (startsAt % read.HOUR); ms < durationMs; ms += read.HOUR) borders.push(ms)
   return [...borders, durationMs]
 }
 

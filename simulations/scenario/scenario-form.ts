@@ -5,7 +5,7 @@ import { type RandomWish, randomFault, type Site, timedFault } from './fault-wis
 import { FAULT_WORDS, type FaultWord, WEATHERS } from './fault-words.ts'
 import { members, parseList } from './groups.ts'
 import { PLAN } from './plan-form.ts'
-import { PROFILE } from './profile.ts'
+import { PROFILE, PROFILES } from './profile.ts'
 import { exactly, type Range } from './range.ts'
 import * as read from './reading.ts'
 
