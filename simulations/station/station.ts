@@ -15,6 +15,7 @@ import { sendAgain } from './replay.ts'
 import type { StationSession } from './session.ts'
 import { createSettings } from './settings.ts'
 import { createTalk, type Talk } from './talk.ts'
+import { tongueOf } from './tongue.ts'
 import { createDrivers, type Drivers } from './visit.ts'
 import { createWire } from './wire.ts'
 
@@ -114,17 +115,22 @@ function assemble(deps: StationDeps): Parts {
   const settings = createSettings(plan, dice)
   const answer: StationList['answer'] = (action, payload) =>
     settings.answer(action, payload) ?? list.answer(action, payload)
-  const wire = createWire(deps, answer, {
-    onOpen: () => talk.next(),
-    onFree: () => talk.next(),
-    onLost: () => talk.hangUp(),
-    onCommand: command => charging.obey(command),
-  })
+  const dialect = dialectOf(plan, dice)
+  const tongue = tongueOf(plan, dialect)
+  const wire = createWire(
+    { deps, answer, version: tongue.version },
+    {
+      onOpen: () => talk.next(),
+      onFree: () => talk.next(),
+      onLost: () => talk.hangUp(),
+      onCommand: command => charging.obey(command),
+    },
+  )
   const station: Insides = {
     ...{ deps, dice, wire, memory, list, sessions: [], visits: [], taps: [] },
     clock: createClock(deps),
     queue: createQueue(plan.quirks.includes('impatient') ? IMPATIENT_ATTEMPTS : Number.POSITIVE_INFINITY),
-    dialect: dialectOf(plan, dice),
+    ...{ dialect, tongue },
     connectors: Array.from({ length: plan.connectors }, (_, i) => newConnector(i + 1, plan.registerWh)),
     known: { cards: new Set(), unreported: new Set() },
   }
