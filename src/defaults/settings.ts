@@ -33,7 +33,7 @@ const RETRY_S: Rule = { kind: 'within', least: 1, most: 30, otherwise: 10 }
 /** A dead line is noticed in seconds, and the next node is tried. */
 const PING_S: Rule = { kind: 'within', least: 10, most: 20, otherwise: 15 }
 /** 0 is off: without samples a lost stop leaves nothing to bill. */
-const SAMPLE_S: Rule = { kind: 'within', least: 5, most: 300, otherwise: 60 }
+const SAMPLE_S: Rule = { kind: 'within', least: 1, most: 300, otherwise: 60 }
 const TRUE: Rule = { kind: 'exactly', value: 'true' }
 const REGISTER: Rule = { kind: 'contains', words: MEASURANDS.slice(0, 1) }
 const SAMPLED: Rule = { kind: 'contains', words: MEASURANDS }
