@@ -1,5 +1,6 @@
 // Connectors that are too hot give less: the session that runs gets a limit of its own, lowered and raised by the rule in
-// defaults/derating.ts. The limit is the session's and ends with it, so nothing of it is left in a charger whose node went.
+// defaults/derating.ts. The limit is the session's and ends with it. What another node lowered before it went is not known
+// here, so a session that did not begin here is first given its full limit, or the one that its heat asks for.
 import type { Acting } from './acting.ts'
 import { type Derating, derate, FULL, SHARES } from './defaults/derating.ts'
 import {
@@ -57,6 +58,8 @@ type Connector = {
 export function createDeratings(deps: DeratingsDeps): Deratings {
   const chargers = new Map<ChargerId, Map<number, Connector>>()
   const notes: AnyBody[] = []
+  /** Connectors whose session began here. */
+  const begun = new Set<string>()
   const of = (chargerId: ChargerId, connectorId: number): Connector | undefined => {
     const connectors = chargers.get(chargerId) ?? new Map<number, Connector>()
     const held = connectors.get(connectorId)
@@ -76,6 +79,7 @@ export function createDeratings(deps: DeratingsDeps): Deratings {
         const held = chargers.get(chargerId)?.get(message.connectorId)
         if (isAlarm || held) Object.assign(of(chargerId, message.connectorId) ?? {}, { isAlarm })
       }
+      if (message.kind === 'start') begun.add(placeOf({ chargerId, connectorId: message.connectorId }))
       if (message.kind !== 'meter') return
       const { temperatureC } = message.readings.findLast(one => one.temperatureC !== undefined) ?? {}
       const { powerW } = message.readings.findLast(one => one.powerW !== undefined) ?? {}
@@ -95,7 +99,7 @@ export function createDeratings(deps: DeratingsDeps): Deratings {
         if (!here.has(chargerId)) continue
         const whole = connectors.get(0)
         for (const one of connectors.values())
-          if (one.connectorId > 0) step({ deps, act, back, notes, hotFromC }, one, whole)
+          if (one.connectorId > 0) step({ deps, act, back, notes, hotFromC, begun }, one, whole)
       }
     },
     forget: () => {
@@ -119,6 +123,10 @@ function newConnector(chargerId: ChargerId, connectorId: number): Connector {
   }
 }
 
+function placeOf({ chargerId, connectorId }: Pick<Connector, 'chargerId' | 'connectorId'>): string {
+  return `${chargerId}/${connectorId}`
+}
+
 function shareOf({ step }: Pick<Derating, 'step'>): number {
   return SHARES[step] ?? 1
 }
@@ -128,6 +136,7 @@ type Round = {
   readonly act: Acting
   readonly back: (result: () => readonly Send[]) => void
   readonly notes: AnyBody[]
+  readonly begun: ReadonlySet<string>
   readonly hotFromC: number | undefined
 }
 
@@ -148,7 +157,8 @@ function step(round: Round, one: Connector, whole: Connector | undefined): void 
   }
   const watts = one.peak.sessionId === session.sessionId ? Math.max(one.peak.watts, one.watts) : one.watts
   one.peak = { sessionId: session.sessionId, watts }
-  const told = one.told?.sessionId === session.sessionId ? one.told.step : 0
+  const before = round.begun.has(placeOf(one)) ? 0 : undefined
+  const told = one.told?.sessionId === session.sessionId ? one.told.step : before
   if (told === one.derating.step || one.isBusy || nowMs < one.notBeforeMs) return
   tell(round, one, session)
 }
@@ -160,7 +170,7 @@ function hottest(a: number | undefined, b: number | undefined): number | undefin
 function tell({ deps, act, back, notes }: Round, one: Connector, session: Session): void {
   const { chargerId, connectorId, derating } = one
   const { step } = derating
-  const limit = limitOf(deps, act, one)
+  const limit = step === 0 ? NO_LIMIT : limitOf(deps, act, one)
   const at = one.celsius === undefined ? '' : ` at ${Math.round(one.celsius)} °C`
   const note = (words: string): void => {
     const body = { code: 'derated', detail: `${words}${at}`, chargerId, connectorId }
@@ -178,9 +188,11 @@ function tell({ deps, act, back, notes }: Round, one: Connector, session: Sessio
       back(() => {
         one.isBusy = false
         deps.count(`derating.${outcome.kind}`)
-        if (outcome.kind === 'accepted' || step === 0) {
+        if (outcome.kind === 'accepted' || (step === 0 && outcome.kind === 'rejected')) {
           one.told = { sessionId: session.sessionId, step }
-          note(step === 0 ? 'gives all it can again' : `gives ${limit.limit} ${limit.unit} at the most`)
+          const words =
+            step === 0 ? 'gives all it can again' : `gives ${limit.limit} ${limit.unit} at the most`
+          if (outcome.kind === 'accepted') note(words)
           return []
         }
         one.notBeforeMs = act.times.monotonicMs + waitOf(outcome)
@@ -209,6 +221,7 @@ function limitOf({ capabilities }: DeratingsDeps, act: Acting, one: Connector): 
   return { ...base, limit: isPause ? LEAST_AMPS : limit }
 }
 
+const NO_LIMIT: Limit = { unit: 'W', limit: Number.POSITIVE_INFINITY }
 const UNKNOWN: Capabilities = {
   ...{ isSmart: undefined, units: undefined, maxStackLevel: undefined, maxPeriods: undefined },
   phases: undefined,

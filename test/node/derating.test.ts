@@ -135,3 +135,21 @@ it('is not asked of a charger that knows no profiles again and again', async () 
   expect(site.asked).toHaveLength(1)
   expect(site.notes()).toEqual(['too hot, and the charger takes no limit: NotImplemented at 75 °C'])
 })
+
+it('takes back what another node may have lowered before the charger came here, once', async () => {
+  const world = createWorld('heat elsewhere')
+  const [a, b] = [await world.member('a'), await world.member('b')]
+  await operatorOf(world, a)
+  await world.run(5000)
+  await b.tell(startMessage(world), CP)
+  await world.run(10_000)
+  const asked: ChargerCommand[] = []
+  a.command = (_, command) => {
+    asked.push(command)
+    return { kind: 'rejected', status: 'Unknown' }
+  }
+  const sampledAt = { raw: new Date(world.wallMs()).toISOString(), at: world.wallMs() }
+  await a.tell({ kind: 'meter', connectorId: 1, readings: [{ sampledAt, temperatureC: 40 }] }, CP)
+  await world.run(MINUTE)
+  expect(asked).toEqual([{ kind: 'clearProfile', profileId: 7301 }])
+})
