@@ -116,7 +116,7 @@ function assemble(deps: StationDeps): Parts {
   const answer: StationList['answer'] = (action, payload) =>
     settings.answer(action, payload) ?? list.answer(action, payload)
   const dialect = dialectOf(plan, dice)
-  const tongue = tongueOf(plan, dialect)
+  const tongue = tongueOf(plan, dialect, dice)
   const wire = createWire(
     { deps, answer, version: tongue.version },
     {
