@@ -178,8 +178,6 @@ async function setOne(ask: Command, { key, rule }: Wish, known: Known): Promise<
       value = next
       isChanged = true
       needsReboot ||= outcome.detail !== undefined
-      // A smaller number than was wanted was all that it took.
-      if (rule.kind === 'atLeast') break
     } else if (outcome.kind === 'rejected' && isUnknown(outcome.status)) return report('unknown')
     else refused.push(next)
   }

@@ -20,7 +20,6 @@ function settle(asked: Rule, has: string | undefined, takes: (value: string) => 
     if (tried.length > 20) throw new Error('a loop')
     if (takes(next)) value = next
     else refused.push(next)
-    if (takes(next) && asked.kind === 'atLeast') break
   }
   return { value, tried }
 }

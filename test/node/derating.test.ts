@@ -25,7 +25,7 @@ async function charging(): Promise<Site> {
   const a = await world.member('a')
   const operator = await operatorOf(world, a)
   const record = (...bodies: readonly AnyBody[]) => operator.record(bodies, a)
-  await record(policy('connector-cap-amps', '32'), policy('onboarding', 'off'))
+  await record(policy('connector-cap-amps', '20'), policy('onboarding', 'off'))
   const answer = await a.tell(startMessage(world), CP)
   if (answer.kind !== 'started') throw new Error('not started')
   const asked: ChargerCommand[] = []
@@ -64,18 +64,18 @@ it('is lowered step by step, to what a car needs at the least, and raised again'
       ...{ kind: 'setProfile', connectorId: 1 },
       profile: {
         ...{ profileId: 7301, stackLevel: 1, purpose: 'session', transactionId: site.transactionId },
-        ...{ unit: 'A', periods: [{ fromS: 0, limit: 24 }] },
+        ...{ unit: 'A', periods: [{ fromS: 0, limit: 15 }] },
       },
     },
   ])
   await site.world.run(3 * MINUTE)
-  expect(limits(site)).toEqual([24, 16, 8])
+  expect(limits(site)).toEqual([15, 10, 6])
   expect(site.a.node().deratings.report(CP as never)).toEqual({ 1: { share: 0.25, celsius: 75 } })
   await site.feel(55)
   await site.world.run(20 * MINUTE)
-  expect(limits(site)).toEqual([24, 16, 8, 16, 24, 'clearProfile'])
+  expect(limits(site)).toEqual([15, 10, 6, 10, 15, 'clearProfile'])
   expect(site.asked.at(-1)).toEqual({ kind: 'clearProfile', profileId: 7301 })
-  expect(site.notes()[0]).toBe('gives 24 A at the most at 75 °C')
+  expect(site.notes()[0]).toBe('gives 15 A at the most at 75 °C')
   expect(site.notes().at(-1)).toBe('gives all it can again at 55 °C')
 })
 
@@ -85,12 +85,20 @@ it('begins anew with the next session, and says nothing where nobody charges', a
   await site.world.run(2000)
   await site.a.tell(stopMessage(site.world, site.transactionId, 2000), CP)
   await site.world.run(MINUTE)
-  expect(limits(site)).toEqual([24])
-  const next = await site.a.tell(startMessage(site.world, { meterStartWh: 2000 }), CP)
+  expect(limits(site)).toEqual([15])
+  const begin = async (meterStartWh: number): Promise<number> => {
+    const answer = await site.a.tell(startMessage(site.world, { meterStartWh }), CP)
+    if (answer.kind !== 'started') throw new Error('not started')
+    return answer.transactionId
+  }
+  const second = await begin(2000)
   await site.world.run(2000)
-  expect(site.asked.at(-1)).toMatchObject({
-    profile: { transactionId: (next as { transactionId: number }).transactionId },
-  })
+  expect(site.asked.at(-1)).toMatchObject({ profile: { transactionId: second } })
+  // One drives off and the next is there at once.
+  await site.a.tell(stopMessage(site.world, second, 3000), CP)
+  const third = await begin(3000)
+  await site.world.run(2000)
+  expect(site.asked.at(-1)).toMatchObject({ profile: { transactionId: third } })
 })
 
 it('takes the alarm of the charger for heat, until it is over', async () => {
@@ -99,10 +107,10 @@ it('takes the alarm of the charger for heat, until it is over', async () => {
     site.a.tell({ kind: 'status', connectorId, status: 'Charging', errorCode }, CP)
   await status('HighTemperature', 1)
   await site.world.run(2000)
-  expect(limits(site)).toEqual([24])
+  expect(limits(site)).toEqual([15])
   await status('NoError', 1)
   await site.world.run(6 * MINUTE)
-  expect(limits(site)).toEqual([24, 'clearProfile'])
+  expect(limits(site)).toEqual([15, 'clearProfile'])
 })
 
 it('has a limit to begin with from what the session took, where nobody said one; with neither it says so', async () => {
@@ -125,6 +133,15 @@ it('is not wanted where the site says so, or where nothing is hot', async () => 
   await site.feel(120)
   await site.world.run(MINUTE)
   expect(site.asked).toEqual([])
+})
+
+it('is taken back when the site wants it no more', async () => {
+  const site = await charging()
+  await site.feel(90)
+  await site.world.run(2000)
+  await site.record(policy('derate-above-celsius', ''))
+  await site.world.run(3000)
+  expect(limits(site)).toEqual([15, 'clearProfile'])
 })
 
 it('is not asked of a charger that knows no profiles again and again', async () => {

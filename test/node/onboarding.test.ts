@@ -39,7 +39,7 @@ type Bench = {
   readonly readOnly: Set<string>
   readonly said: ChargerCommand[]
   /** Replaced by tests that want other answers: .conf payloads of OCPP, or what became of the line. */
-  answer: (command: ChargerCommand) => object | CommandOutcome | undefined
+  answer: (command: ChargerCommand) => object | CommandOutcome | undefined | Promise<never>
   readonly write: (...bodies: readonly AnyBody[]) => void
   readonly hear: (message: ChargerMessage) => void
   readonly pass: (ms: number) => Promise<void>
@@ -61,7 +61,7 @@ function bench(factory: Readonly<Record<string, string | number>> = FACTORY): Be
     busy = false
     const call = callOf(asked)
     if (typeof call === 'string') throw new Error(call)
-    const given = made.answer(asked) ?? plainly(made, asked)
+    const given = (await made.answer(asked)) ?? plainly(made, asked)
     return 'kind' in given ? (given as CommandOutcome) : outcomeOf(asked, given)
   }
   const onboarding = createOnboarding({
@@ -224,6 +224,23 @@ describe('a charger that came', () => {
     expect(one.said.length).toBeGreaterThan(2)
     expect(one.said.length).toBeLessThan(9)
     expect(report(one).state).toMatch(/the connection was lost; the next try is in \d+ minutes/)
+  })
+})
+
+describe('a charger that goes', () => {
+  it('in the middle of it is asked anew, later, and what it said before counts for nothing', async () => {
+    const one = bench()
+    let isStuck = true
+    one.answer = ({ kind }) =>
+      kind === 'changeConfiguration' && isStuck ? new Promise<never>(still) : undefined
+    await met(one)
+    expect(one.kinds()).toBe('ggc')
+    isStuck = false
+    await met(one, { kind: 'disconnected' }, { kind: 'connected' })
+    expect(one.kinds()).toBe('ggc')
+    expect(report(one).state).toContain('lost on the way')
+    await one.pass(6 * MINUTE)
+    expect(report(one).state).toBe('is set as it should be')
   })
 })
 
