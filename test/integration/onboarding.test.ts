@@ -265,7 +265,7 @@ describe('a charger of another make', () => {
       },
       ...{ 'SampledDataCtrlr.TxUpdatedMeasurands': 'Voltage', 'SampledDataCtrlr.TxStartedMeasurands': '' },
       ...{ 'SampledDataCtrlr.TxEndedMeasurands': ENERGY, 'SampledDataCtrlr.TxUpdatedInterval': '0' },
-      ...{ 'OCPPCommCtrlr.WebSocketPingInterval': '60', 'SmartChargingCtrlr.RateUnit': 'A,W' },
+      ...{ 'OCPPCommCtrlr.WebSocketPingInterval': '60', 'SmartChargingCtrlr.RateUnit': 'A' },
       ...{ 'SmartChargingCtrlr.Enabled': 'true', 'DeviceDataCtrlr.ItemsPerMessage[GetVariables]': '4' },
     }))
       station.values.set(name, value)
@@ -281,7 +281,7 @@ describe('a charger of another make', () => {
     })
     expect(station.profiles.get(7100)).toMatchObject({
       chargingProfilePurpose: 'TxDefaultProfile',
-      chargingSchedule: [{ chargingRateUnit: 'W' }],
+      chargingSchedule: [{ chargingRateUnit: 'A', chargingSchedulePeriod: [{ limit: 15.9 }, { limit: 0 }] }],
     })
   }, 60_000)
 })

@@ -39,7 +39,7 @@ type Bench = {
   readonly readOnly: Set<string>
   readonly said: ChargerCommand[]
   /** Replaced by tests that want other answers: .conf payloads of OCPP, or what became of the line. */
-  answer: (command: ChargerCommand) => object | CommandOutcome | undefined | Promise<never>
+  answer: (command: ChargerCommand) => object | CommandOutcome | undefined | Promise<CommandOutcome>
   readonly write: (...bodies: readonly AnyBody[]) => void
   readonly hear: (message: ChargerMessage) => void
   readonly pass: (ms: number) => Promise<void>
@@ -230,13 +230,15 @@ describe('a charger that came', () => {
 describe('a charger that goes', () => {
   it('in the middle of it is asked anew, later, and what it said before counts for nothing', async () => {
     const one = bench()
+    const late = Promise.withResolvers<CommandOutcome>()
     let isStuck = true
-    one.answer = ({ kind }) =>
-      kind === 'changeConfiguration' && isStuck ? new Promise<never>(still) : undefined
+    one.answer = ({ kind }) => (kind === 'changeConfiguration' && isStuck ? late.promise : undefined)
     await met(one)
     expect(one.kinds()).toBe('ggc')
     isStuck = false
     await met(one, { kind: 'disconnected' }, { kind: 'connected' })
+    late.resolve({ kind: 'accepted' })
+    await one.pass(SECOND)
     expect(one.kinds()).toBe('ggc')
     expect(report(one).state).toContain('lost on the way')
     await one.pass(6 * MINUTE)
