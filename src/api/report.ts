@@ -68,7 +68,7 @@ type Known = {
 }
 
 function reportSession(session: Session, known: Known): SessionReport {
-  const { start, end, pricing, energyWh, lastTick } = session
+  const { start, end, pricing, energyWh, soFar, lastTick } = session
   const cost = pricing && energyWh !== undefined ? priceOf(energyWh, pricing.body) : undefined
   return {
     sessionId: session.sessionId,
@@ -83,10 +83,7 @@ function reportSession(session: Session, known: Known): SessionReport {
     ...(end && { stoppedAt: end.body.stoppedAt.raw, meterStopWh: end.body.meterStopWh }),
     meterStartWh: start.body.meterStartWh,
     ...(energyWh !== undefined && { energyWh }),
-    ...(!end &&
-      lastTick?.body.energyWh !== undefined && {
-        energySoFarWh: lastTick.body.energyWh - start.body.meterStartWh,
-      }),
+    ...(!end && soFar?.energyWh !== undefined && { energySoFarWh: soFar.energyWh }),
     ...(lastTick?.body.socPercent !== undefined && { socPercent: lastTick.body.socPercent }),
     ...(pricing && { currency: pricing.body.currency, pricePerKwh: pricing.body.pricePerKwh }),
     ...(cost !== undefined && { cost }),
