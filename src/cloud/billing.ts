@@ -1,7 +1,8 @@
 // What a session owes, decided from its fold and from the bills already written; pure. Revision 0 is the invoice,
 // later revisions carry only the difference, so the sum of a session's bills is always the price of its final fold
 // (PROTOCOL 3.7; I20). Nothing is ever priced by default: without a price there is no bill. What contradicts itself
-// is billed at the smaller energy and shown to people; a debit of more than a trifle waits for them.
+// is billed at the smaller energy and shown to people, like a meter that began anew; a debit of more than a trifle waits
+// for them.
 import { hashOf, lengthPrefixed, sha256, utf8Bytes } from '../identity/hash.ts'
 import type { EventRef } from '../log/body.ts'
 import type { Session, SessionFlag } from '../session/fold.ts'
@@ -61,10 +62,8 @@ type Claim =
 /** `finalise`: the session has been silent for so long that its last tick stands in for the stop. */
 export function judge(session: Session, billed: readonly Bill[], finalise: boolean): Verdict {
   const claim = claimOf(session, finalise)
-  const flags = new Set<string>([
-    ...session.flags,
-    ...(claim.kind === 'due' && claim.provisional ? (session.soFar?.flags ?? []) : []),
-  ])
+  const ofReadings = !session.end && finalise ? session.soFar?.flags : undefined
+  const flags = new Set<string>([...session.flags, ...(ofReadings ?? [])])
   if (claim.kind !== 'due') return withoutBill(claim, { billed, flags })
   const conflict = DOUBTFUL.some(flag => flags.has(flag))
   const settled = settle(session, claim, billed)
