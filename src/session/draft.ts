@@ -110,8 +110,6 @@ type Metered = {
 function measuredOf(draft: Draft, end: Fact<'session_end'> | undefined): Metered {
   const { body, hlc } = draft.start
   const extremes = draft.ticks.map(tick => tick.extremes).reduce(joinExtremes, NO_EXTREMES)
-  // Where several sessions share their words, readings of all of them are summed up.
-  const heard = draft.flags.has('shared-words') ? NO_EXTREMES : extremes
   const start: Register = { wh: body.meterStartWh, at: instantOf(body.startedAt, hlc) }
   const newest = draft.ticks
     .flatMap(tick => tick.register ?? [])
@@ -121,8 +119,8 @@ function measuredOf(draft: Draft, end: Fact<'session_end'> | undefined): Metered
   const stop = end && { wh: end.body.meterStopWh, at: instantOf(end.body.stoppedAt, end.hlc) }
   return {
     extremes,
-    measured: stop && measure(start, stop, heard),
-    soFar: last && measure(start, last, heard),
+    measured: stop && measure(start, stop, extremes),
+    soFar: last && measure(start, last, extremes),
   }
 }
 
