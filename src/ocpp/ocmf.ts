@@ -34,15 +34,16 @@ const HEADER = 'OCMF|'
 const MAX_READINGS = 1000
 /** Since version 0.4. */
 const DEFAULT_ALGORITHM = 'ECDSA-secp256r1-SHA256'
-const CURVES: Readonly<Record<string, string>> = {
-  'ECDSA-secp192k1-SHA256': 'secp192k1',
-  'ECDSA-secp192r1-SHA256': 'prime192v1',
-  'ECDSA-secp256k1-SHA256': 'secp256k1',
-  'ECDSA-secp256r1-SHA256': 'prime256v1',
-  'ECDSA-secp384r1-SHA256': 'secp384r1',
-  'ECDSA-brainpool256r1-SHA256': 'brainpoolP256r1',
-  'ECDSA-brainpool384r1-SHA256': 'brainpoolP384r1',
-}
+/** By the curve's name in OCMF: that of OpenSSL, and the bytes of a coordinate. */
+const CURVES: ReadonlyMap<string, readonly [name: string, bytes: number]> = new Map([
+  ['secp192k1', ['secp192k1', 24]],
+  ['secp192r1', ['prime192v1', 24]],
+  ['secp256k1', ['secp256k1', 32]],
+  ['secp256r1', ['prime256v1', 32]],
+  ['secp384r1', ['secp384r1', 48]],
+  ['brainpool256r1', ['brainpoolP256r1', 32]],
+  ['brainpool384r1', ['brainpoolP384r1', 48]],
+])
 
 /** Undefined when it is no OCMF. */
 export function readOcmf(text: string): Ocmf | undefined {
@@ -130,23 +131,46 @@ function resolutionIn(payload: string): number {
 
 export type SignatureVerdict =
   | { readonly kind: 'valid'; readonly key: KeyObject }
-  | { readonly kind: 'not-valid' | 'key-unknown'; readonly reason: string }
+  | { readonly kind: 'not-valid' | 'key-unknown' | 'format-unknown'; readonly reason: string }
 
 /** Valid when one of the keys made the signature. */
 export function verifyOcmf(ocmf: Ocmf, keys: readonly KeyObject[]): SignatureVerdict {
   const { algorithm, signature, payload } = ocmf
-  const curve = Object.hasOwn(CURVES, algorithm) ? CURVES[algorithm] : undefined
-  if (curve === undefined) return { kind: 'not-valid', reason: `unknown algorithm ${algorithm}` }
-  if (!signature) return { kind: 'not-valid', reason: 'its signature cannot be read' }
-  const fitting = keys.filter(key => key.asymmetricKeyDetails?.namedCurve === curve)
+  const [, named = ''] = /^ECDSA-(\w+)-SHA256$/.exec(algorithm) ?? []
+  // Some meters write the P of OpenSSL's name.
+  const curve = CURVES.get(named.replace('brainpoolP', 'brainpool'))
+  if (!curve) return { kind: 'format-unknown', reason: `unknown algorithm ${algorithm}` }
+  const [name, bytes] = curve
+  const numbers = signature && numbersIn(signature, bytes)
+  if (!numbers) return { kind: 'not-valid', reason: 'its signature cannot be read' }
+  const fitting = keys.filter(key => key.asymmetricKeyDetails?.namedCurve === name)
   if (keys.length === 0) return { kind: 'key-unknown', reason: 'no public key was given, and it brings none' }
   if (fitting.length === 0) return { kind: 'key-unknown', reason: `no key given is one for ${algorithm}` }
   const key = fitting.find(one =>
-    verify('sha256', Buffer.from(payload, 'utf8'), { key: one, dsaEncoding: 'der' }, signature),
+    verify('sha256', Buffer.from(payload, 'utf8'), { key: one, dsaEncoding: 'ieee-p1363' }, numbers),
   )
   return key
     ? { kind: 'valid', key }
     : { kind: 'not-valid', reason: 'the key did not sign this: values, signature or key are others' }
+}
+
+/** The two numbers of a DER signature, each as many bytes long. Some meters leave out the zero before a high first bit. */
+function numbersIn(der: Uint8Array, size: number): Uint8Array | undefined {
+  const [r, s] = [integerAt(der, 2), integerAt(der, 4 + (der[3] ?? 0))]
+  if (der[0] !== 0x30 || der[1] !== der.length - 2 || !r || !s) return undefined
+  if (r.length > size || s.length > size) return undefined
+  const numbers = new Uint8Array(2 * size)
+  numbers.set(r, size - r.length)
+  numbers.set(s, 2 * size - s.length)
+  return numbers
+}
+
+function integerAt(der: Uint8Array, place: number): Uint8Array | undefined {
+  const [kind, length = 0] = [der[place], der[place + 1]]
+  const bytes = der.subarray(place + 2, place + 2 + length)
+  if (kind !== 2 || length === 0 || bytes.length < length) return undefined
+  const first = bytes.findIndex(byte => byte !== 0)
+  return first < 0 ? undefined : bytes.subarray(first)
 }
 
 /**
