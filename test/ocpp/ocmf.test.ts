@@ -136,6 +136,11 @@ describe('a record of OCMF', () => {
     })
   })
 
+  it('is read though a name in it holds the sign that parts its sections', () => {
+    const odd = PAYLOAD.replace('"G1"', '"G|1"')
+    expect(examine(record(odd, made.privateKey), [made.publicKey]).verdict).toBe('valid')
+  })
+
   it('never throws, whatever the text is', () => {
     const text = fc.oneof(
       fc.string(),
@@ -243,6 +248,16 @@ describe('registers that were signed and those of the session', () => {
     ],
   ] as const)('%s', (_what, readings, verdict) => {
     expect(compare([read(readings)], session).verdict).toBe(verdict)
+  })
+
+  it('agree when one of two registers does', () => {
+    const both = read([
+      ['B', '1.000', 'of the cable'],
+      ['E', '2.000', 'of the cable'],
+      ['B', '5.000'],
+      ['E', '12.500'],
+    ])
+    expect(compare([both], session)).toEqual({ verdict: 'agree', signed: session })
   })
 
   it('may be told in two records, one for each end', () => {
