@@ -26,6 +26,8 @@ export type SessionReport = {
   /** While it charges: the newest register seen, minus the start's. */
   readonly energySoFarWh?: number
   readonly socPercent?: number
+  /** No register was heard between start and stop: the charger sends none, or only what flowed in intervals. */
+  readonly withoutReadings?: true
   readonly currency?: string
   readonly pricePerKwh?: string
   readonly cost?: string
@@ -84,6 +86,7 @@ function reportSession(session: Session, known: Known): SessionReport {
     meterStartWh: start.body.meterStartWh,
     ...(energyWh !== undefined && { energyWh }),
     ...(!end && soFar?.energyWh !== undefined && { energySoFarWh: soFar.energyWh }),
+    ...(end && !soFar && { withoutReadings: true }),
     ...(lastTick?.body.socPercent !== undefined && { socPercent: lastTick.body.socPercent }),
     ...(pricing && { currency: pricing.body.currency, pricePerKwh: pricing.body.pricePerKwh }),
     ...(cost !== undefined && { cost }),
