@@ -2,6 +2,7 @@
 // matter who heard which reading, or when.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { AnyBody } from '../../src/log/body.ts'
 import { measure } from '../../src/session/energy.ts'
 import {
   type Extremes,
@@ -10,6 +11,8 @@ import {
   type Register,
   withRegister,
 } from '../../src/session/registers.ts'
+import { SITE_OPENED_AT, sessionBodies } from '../site.ts'
+import { placed, sessionsOf, type Told } from './telling.ts'
 
 const MINUTE = 60_000
 
@@ -174,6 +177,36 @@ describe('whatever happens to the register', () => {
     // Else the property would say nothing.
     for (const flag of ['meter-rolled-over', 'meter-reset', 'meter-went-back', 'meter-jumped'])
       expect(seen.get(flag) ?? 0).toBeGreaterThan(20)
+  })
+
+  it('every node folds the same energy, whoever heard which reading, how often, and in whatever order it learns of it', () => {
+    const keys = fc.array(fc.nat(1000), { minLength: 70, maxLength: 70 })
+    fc.assert(
+      fc.property(happenings, keys, (happening, order) => {
+        const { shown } = historyOf(happening)
+        const [start, end] = [shown[0] as Register, shown.at(-1) as Register]
+        const at = (one: Register): number => SITE_OPENED_AT + one.at
+        const words = { meterStartWh: start.wh, meterStopWh: end.wh, stoppedAt: at(end) }
+        const bodies = sessionBodies(words)
+        const told: Told[] = [{ node: 0, atMs: at(start), body: bodies.start as AnyBody }]
+        const heard = shown.slice(1, -1).filter((_, i) => happening.heard[i])
+        for (const [i, one] of heard.entries())
+          for (const node of (order[i] ?? 0) % 3 === 0 ? [0, 1] : [(order[i] ?? 0) % 2])
+            told.push({ node, atMs: at(one), body: bodies.tick(one.wh, at(one)) })
+        told.push({ node: 1, atMs: at(end), body: bodies.end })
+        const events = placed(told)
+        const mixed = events
+          .map((event, i) => ({ event, key: order[i % order.length] ?? 0 }))
+          .sort((a, b) => a.key - b.key)
+          .map(({ event }) => event)
+        expect(sessionsOf(mixed)).toEqual(sessionsOf(events))
+        const { energyWh, flags } = measure(start, end, extremesOf(heard))
+        const [session] = sessionsOf(mixed)['CP-1']?.sessions ?? []
+        expect(session?.energyWh).toBe(energyWh)
+        expect(session?.flags).toEqual([...flags, 'unpriced'])
+      }),
+      { numRuns: 300 },
+    )
   })
 
   it('the same is kept of the readings in any order, doubled, and in any number of heaps', () => {
