@@ -50,16 +50,27 @@ async function call(action: string, payload: unknown): Promise<Readonly<Record<s
   return await answer.promise
 }
 
-type Listed = { readonly sessionId: string; readonly stoppedAt?: string }
-
-/** A session of 7.5 kWh whose stop carries what the meter signed at both ends. */
-async function charged(values: readonly string[]): Promise<string> {
-  const url = `${node.ocppUrl}/CP01`
-  socket = new WebSocket(url, 'ocpp1.6', { auth: `CP01:${PASSWORD}` })
+async function connect(version: string): Promise<void> {
+  socket = new WebSocket(`${node.ocppUrl}/CP01`, version, { auth: `CP01:${PASSWORD}` })
   const opened = Promise.withResolvers<void>()
   socket.once('open', opened.resolve).once('error', opened.reject)
   await opened.promise
-  const at = (hour: number): string => `2026-05-01T${hour}:00:00Z`
+}
+
+type Listed = { readonly sessionId: string; readonly stoppedAt?: string }
+
+async function endedSession(): Promise<string> {
+  const ended = async (): Promise<Listed | undefined> =>
+    (await asked<readonly Listed[]>(nodeDir, '/v1/sessions')).find(one => one.stoppedAt !== undefined)
+  await until(async () => (await ended()) !== undefined, { withinMs: 5000, what: 'the session' })
+  return (await ended())?.sessionId ?? ''
+}
+
+const at = (hour: number): string => `2026-05-01T${hour}:00:00Z`
+
+/** A session of 7.5 kWh whose stop carries what the meter signed at both ends. */
+async function charged(values: readonly string[]): Promise<string> {
+  await connect('ocpp1.6')
   const start = { connectorId: 1, idTag: 'CARD1', meterStart: 5000, timestamp: at(10) }
   const { transactionId } = await call('StartTransaction', start)
   const transactionData = [
@@ -69,10 +80,32 @@ async function charged(values: readonly string[]): Promise<string> {
     },
   ]
   await call('StopTransaction', { transactionId, meterStop: 12_500, timestamp: at(11), transactionData })
-  const ended = async (): Promise<Listed | undefined> =>
-    (await asked<readonly Listed[]>(nodeDir, '/v1/sessions')).find(one => one.stoppedAt !== undefined)
-  await until(async () => (await ended()) !== undefined, { withinMs: 5000, what: 'the session' })
-  return (await ended())?.sessionId ?? ''
+  return await endedSession()
+}
+
+/** The same at a station of OCPP 2.0.1: each end with its register and what was signed of it. */
+async function chargedAtStation(values: readonly unknown[]): Promise<string> {
+  await connect('ocpp2.0.1')
+  for (const [i, eventType] of ['Started', 'Ended'].entries())
+    await call('TransactionEvent', {
+      ...{
+        eventType,
+        timestamp: at(10 + i),
+        seqNo: i,
+        triggerReason: 'Authorized',
+        evse: { id: 1, connectorId: 1 },
+      },
+      ...{ transactionInfo: { transactionId: 'T-1' }, idToken: { idToken: 'CARD1', type: 'ISO14443' } },
+      meterValue: [
+        {
+          timestamp: at(10 + i),
+          sampledValue: [
+            { value: [5, 12.5][i], unitOfMeasure: { unit: 'kWh' }, signedMeterValue: values[i] },
+          ],
+        },
+      ],
+    })
+  return await endedSession()
 }
 
 const signed = (id: string, ...more: readonly string[]) =>
@@ -101,6 +134,21 @@ describe('what a meter signed', () => {
     // What was written once is not written over.
     expect((await signed(id, '--out', out)).error).toMatch(/^CONFIG_INVALID: --out .*EEXIST/)
     expect((await signed(id)).out).toMatch(/key unknown[\s\S]*they agree/)
+  })
+
+  it('of OCPP 2.0.1 is given back as the object in which it came', async () => {
+    const values = [signedValue('B', '5.000'), signedValue('E', '12.500')].map(text => JSON.parse(text))
+    const id = await chargedAtStation(values)
+    const out = join(folder.dir, 'out')
+    const said = await signed(id, '--public-key', meterKey, '--out', out, '--json')
+    expect(said).toMatchObject({ code: 0, error: '' })
+    expect(JSON.parse(said.out)).toMatchObject({
+      registers: 'agree',
+      signedBeginWh: 5000,
+      signedEndWh: 12_500,
+    })
+    for (const [i, value] of values.entries())
+      expect(JSON.parse(await readFile(join(out, `00${i + 1}.signed`), 'utf8'))).toEqual(value)
   })
 
   it('is called what it is when it was changed, or is not what the session says', async () => {
