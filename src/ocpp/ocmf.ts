@@ -154,8 +154,9 @@ export function verifyOcmf(ocmf: Ocmf, keys: readonly KeyObject[]): SignatureVer
     : { kind: 'not-valid', reason: 'the key did not sign this: values, signature or key are others' }
 }
 
-/** The two numbers of a DER signature, each as many bytes long. Some meters leave out the zero before a high first bit. */
+/** The two numbers of a signature, each as many bytes long. Some meters write no DER, or leave out its zero before a high first bit. */
 function numbersIn(der: Uint8Array, size: number): Uint8Array | undefined {
+  if (der.length === 2 * size) return der
   const [r, s] = [integerAt(der, 2), integerAt(der, 4 + (der[3] ?? 0))]
   if (der[0] !== 0x30 || der[1] !== der.length - 2 || !r || !s) return undefined
   if (r.length > size || s.length > size) return undefined
@@ -174,26 +175,37 @@ function integerAt(der: Uint8Array, place: number): Uint8Array | undefined {
 }
 
 /**
- * A public key as PEM, or its DER (SubjectPublicKeyInfo) in hex or base64; also as OCPP sends it: the base64 of
- * `oca:base16:asn1:` and the hex. Undefined when it is none of an elliptic curve.
+ * A public key as PEM, or in hex or base64: its DER (SubjectPublicKeyInfo), or a bare point of secp256r1, OCMF's default.
+ * Also as OCPP sends it: the base64 of `oca:base16:asn1:` and the hex. Undefined when it is none of an elliptic curve.
  */
 export function readPublicKey(text: string): KeyObject | undefined {
   const given = text.trim()
   const inner = given.startsWith('oca:') ? given : Buffer.from(given, 'base64').toString('latin1')
-  const [, encoding, , body] = /^oca:(base16|base64|hex):(asn1):\s*([\s\S]+)$/.exec(inner) ?? []
-  const der = given.startsWith('-----')
-    ? given
-    : body === undefined
-      ? Buffer.from(given, isHex(given) ? 'hex' : 'base64')
-      : Buffer.from(body.trim(), encoding === 'base64' ? 'base64' : 'hex')
+  const [, encoding, body] = /^oca:(base16|base64|hex):asn1:\s*([\s\S]+)$/.exec(inner) ?? []
   try {
-    const key =
-      typeof der === 'string'
-        ? createPublicKey(der)
-        : createPublicKey({ key: der, format: 'der', type: 'spki' })
-    return key.asymmetricKeyType === 'ec' ? key : undefined
+    if (given.startsWith('-----')) return ellipticOnly(createPublicKey(given))
+    const bytes =
+      body === undefined
+        ? Buffer.from(given, isHex(given) ? 'hex' : 'base64')
+        : Buffer.from(body.trim(), encoding === 'base64' ? 'base64' : 'hex')
+    return ellipticOnly(pointIn(bytes) ?? createPublicKey({ key: bytes, format: 'der', type: 'spki' }))
   } catch {
     // Not a key: the caller says which text it was.
     return undefined
   }
+}
+
+function ellipticOnly(key: KeyObject): KeyObject | undefined {
+  return key.asymmetricKeyType === 'ec' ? key : undefined
+}
+
+const COORDINATE_BYTES = 32
+const UNCOMPRESSED = 4
+
+function pointIn(bytes: Buffer): KeyObject | undefined {
+  const point = bytes.length % 2 === 1 && bytes[0] === UNCOMPRESSED ? bytes.subarray(1) : bytes
+  if (point.length !== 2 * COORDINATE_BYTES) return undefined
+  const [x, y] = [point.subarray(0, COORDINATE_BYTES), point.subarray(COORDINATE_BYTES)]
+  const [inX, inY] = [x.toString('base64url'), y.toString('base64url')]
+  return createPublicKey({ key: { kty: 'EC', crv: 'P-256', x: inX, y: inY }, format: 'jwk' })
 }

@@ -78,6 +78,8 @@ describe('a record of OCMF', () => {
     ['in hex', spkiOf(made.publicKey).toString('hex')],
     ['in hex, in capitals, with an end of line', `${spkiOf(made.publicKey).toString('hex').toUpperCase()}\n`],
     ['in base64', spkiOf(made.publicKey).toString('base64')],
+    ['as a bare point', spkiOf(made.publicKey).subarray(-65).toString('hex')],
+    ['as its coordinates', spkiOf(made.publicKey).subarray(-64).toString('base64')],
     ['as PEM', made.publicKey.export({ format: 'pem', type: 'spki' }).toString()],
     ['as OCPP sends it', oca(spkiOf(made.publicKey))],
     ['as OCPP sends it, not in base64', `oca:base16:asn1:${spkiOf(made.publicKey).toString('hex')}`],
@@ -91,6 +93,13 @@ describe('a record of OCMF', () => {
 
   it('is verified with its signature in base64', () => {
     expect(examine(record(PAYLOAD, made.privateKey, 'base64'), [made.publicKey]).verdict).toBe('valid')
+  })
+
+  it('is verified with the two bare numbers of its signature', () => {
+    const numbers = sign('sha256', Buffer.from(PAYLOAD), { key: made.privateKey, dsaEncoding: 'ieee-p1363' })
+    const bare = `OCMF|${PAYLOAD}|{"SD":"${numbers.toString('hex')}"}`
+    expect(examine(bare, [made.publicKey]).verdict).toBe('valid')
+    expect(examine(bare, [other.publicKey]).verdict).toBe('not-valid')
   })
 
   it('is not taken for valid by the key that it brings when another was given', () => {
