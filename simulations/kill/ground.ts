@@ -64,14 +64,15 @@ export async function birth({ dir, cases, links, closers }: GroundOptions): Prom
   const { ready, stop } = await cloud
   closers.push('cloud', stop)
   const cloudPort = Number(new URL(String(ready.url)).port)
-  const built: Pair[] = []
-  for (const [i, link] of links.entries()) {
-    const [near, far] = [nodes[2 * i], nodes[2 * i + 1]]
-    invariant(near !== undefined && far !== undefined, 'two nodes a pair')
-    const wires = [`${2 * i}>${2 * i + 1}`, `${2 * i + 1}>${2 * i}`].flatMap(name => relays.get(name) ?? [])
-    for (const wire of wires) if (link === 'cut') wire.cut()
-    built.push(await manned({ link, wires, nodes: [near, far], cloudDir, cloudPort, closers }))
-  }
+  const built = await Promise.all(
+    links.map((link, i) => {
+      const [near, far] = [nodes[2 * i], nodes[2 * i + 1]]
+      invariant(near !== undefined && far !== undefined, 'two nodes a pair')
+      const wires = [`${2 * i}>${2 * i + 1}`, `${2 * i + 1}>${2 * i}`].flatMap(name => relays.get(name) ?? [])
+      for (const wire of wires) if (link === 'cut') wire.cut()
+      return manned({ link, wires, nodes: [near, far], cloudDir, cloudPort, closers })
+    }),
+  )
   return { cloudDir, pairs: built, chargers }
 }
 

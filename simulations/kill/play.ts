@@ -62,6 +62,7 @@ export async function play(
   })
   try {
     await drive(one, { pair, preys, trap, virtual, cloudDir })
+    await trap.idle()
     for (const prey of down.splice(0)) revive(prey)
     await reviving
     await settled(virtual)
@@ -76,6 +77,7 @@ export async function play(
     virtual.close()
     pair.way.watch = () => undefined
     pair.way.relay.mend()
+    await trap.idle()
     await reviving.catch(() => undefined)
   }
 }

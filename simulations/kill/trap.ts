@@ -15,6 +15,8 @@ export type Trap = {
   readonly spring: (prey: Prey) => Promise<void>
   /** Runs again. Until then nothing of its dead process gets out. */
   readonly revived: (prey: Prey) => void
+  /** Resolves when every process that was killed so far is gone, and was told of. */
+  readonly idle: () => Promise<unknown>
   readonly disarm: () => void
 }
 
@@ -30,16 +32,19 @@ export function setTrap(
 ): Trap {
   const left = [...kills]
   const dead = new Set<Prey>()
-  const kill = async (prey: Prey): Promise<void> => {
+  let killing: Promise<void> = Promise.resolve()
+  const kill = (prey: Prey): Promise<void> => {
     left.shift()
     dead.add(prey)
-    await prey.kill()
-    onKilled(prey)
+    const gone = prey.kill()
+    killing = Promise.all([killing, gone]).then(() => onKilled(prey))
+    return killing
   }
   for (const prey of preys) prey.gate.watch = watcher(prey)
   return {
     left: () => left,
     spring: kill,
+    idle: () => killing,
     revived: prey => void dead.delete(prey),
     disarm: () => {
       for (const { gate } of preys) gate.watch = () => PASS
