@@ -16,8 +16,11 @@ export type Instant =
 /** To the same node when it runs again, or to the other one, which may or may not have heard of the session. */
 export type GoesOn = 'same' | 'other'
 export type Link = 'linked' | 'cut'
+export type Version = '1.6' | '2.0.1'
+export const VERSIONS: readonly Version[] = ['1.6', '2.0.1']
 export type KillCase = {
   readonly name: string
+  readonly version: Version
   readonly kills: readonly Instant[]
   readonly goesOn: GoesOn
   readonly link: Link
@@ -48,6 +51,12 @@ const TWICE: readonly (readonly [Instant, Instant])[] = [
 ]
 
 export function killCases(): readonly KillCase[] {
+  return VERSIONS.flatMap(version =>
+    plays().map(one => ({ ...one, version, name: `${version}: ${one.name}` })),
+  )
+}
+
+function plays(): readonly Omit<KillCase, 'version'>[] {
   const once: Instant[] = STEPS.flatMap(([step, moments]) => moments.map(moment => at(step, moment)))
   const instants = [...once, { kind: 'midway' } as const]
   return [
@@ -68,7 +77,7 @@ function at(step: Step, moment: Moment): Instant {
   return { kind: 'frame', step, moment }
 }
 
-function named(kills: readonly Instant[], goesOn: GoesOn, link: Link): KillCase {
+function named(kills: readonly Instant[], goesOn: GoesOn, link: Link): Omit<KillCase, 'version'> {
   const to =
     goesOn === 'same' ? 'back to it' : link === 'linked' ? 'on at another' : 'on at one cut off from it'
   return { name: `${kills.map(wordsOf).join(', then ')}; ${to}`, kills, goesOn, link }

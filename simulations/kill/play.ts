@@ -55,7 +55,14 @@ export async function play(
   })
   const urls = (one.goesOn === 'same' ? [near] : preys).map(({ gate }) => `ws://127.0.0.1:${gate.port}/ocpp`)
   const virtual = openVirtualCharger({
-    ...{ ...charger, urls, connectors: 1, timeScale: TIME_SCALE, meterIntervalMs: METER_INTERVAL_MS },
+    ...{
+      ...charger,
+      version: one.version,
+      urls,
+      connectors: 1,
+      timeScale: TIME_SCALE,
+      meterIntervalMs: METER_INTERVAL_MS,
+    },
     ...{ registerWh: dice.below(90_000_000), retryIntervalMs: 500, callTimeoutMs: 5000, random: dice.random },
     // Whoever cannot be asked lets everybody charge: nobody is turned away, and all of it has to be billed.
     settings: { AllowOfflineTxForUnknownId: 'true' },

@@ -97,8 +97,11 @@ const STEPS_1_6: Readonly<Record<string, Step>> = {
   StopTransaction: 'stop',
 }
 
-function stepOf([, , action]: readonly unknown[]): Step | undefined {
-  return STEPS_1_6[String(action)]
+const STEPS_2_0_1: Readonly<Record<string, Step>> = { Started: 'start', Updated: 'meter', Ended: 'stop' }
+
+function stepOf([, , action, payload]: readonly unknown[]): Step | undefined {
+  if (action !== 'TransactionEvent') return STEPS_1_6[String(action)]
+  return STEPS_2_0_1[String((payload as { readonly eventType?: unknown }).eventType)]
 }
 
 function journalBytes(dir: string): number {
