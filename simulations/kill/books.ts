@@ -17,7 +17,7 @@ type BillRow = {
   readonly energyWh: number
 }
 /** The newest revision says what a session costs in the end. */
-type Billed = { readonly meterStartWh: number; readonly energyWh: number; readonly invoices: number }
+export type Billed = { readonly meterStartWh: number; readonly energyWh: number; readonly invoices: number }
 export type Cloud = { readonly dir: string; readonly nodeSessions: readonly SessionReport[] }
 
 /** By charger: what was billed and not given back. */

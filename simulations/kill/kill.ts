@@ -17,7 +17,7 @@ export type KillOptions = {
   readonly json?: true
   readonly list?: true
   readonly keep?: true
-  readonly only?: string
+  readonly only?: readonly string[]
   readonly pairs: number
   readonly seed: number
 }
@@ -26,12 +26,11 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 const INTERRUPTED = 130
 
 async function main(options: KillOptions): Promise<number> {
-  const cases = killCases().filter(({ name }) => name.includes(options.only ?? ''))
-  if (cases.length === 0)
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `no case has ${JSON.stringify(options.only)} in its name; see --list`,
-    )
+  const { only = [''] } = options
+  for (const text of only)
+    if (!killCases().some(({ name }) => name.includes(text)))
+      throw new MeshError('CONFIG_INVALID', `no case has ${JSON.stringify(text)} in its name; see --list`)
+  const cases = killCases().filter(({ name }) => only.some(text => name.includes(text)))
   if (options.list) {
     process.stdout.write(`${cases.map(({ name }) => name).join('\n')}\n`)
     return 0
@@ -105,14 +104,14 @@ const command = new Command('test:kill')
     'Kills nodes at every step of a charging session, and compares the bills with the chargers’ registers.',
   )
   .option('--json', 'one line of JSON: cases, lost, double, wrongEnergy and what was found')
-  .option('--only <text>', 'cases that have this in their name')
+  .option('--only <text...>', 'cases that have one of these in their name')
   .option('--list', 'the cases, and nothing is run')
   .option('--pairs <n>', 'pairs of nodes beside one another, at least two', whole, 4)
   .option('--seed <n>', 'varies registers and waits', whole, 1)
   .option('--keep', 'leaves the folder with stores and logs')
   .addHelpText(
     'after',
-    '\nExample:\n  npm run -s test:kill -- --json\n  npm run -s test:kill -- --only "stop unanswered"',
+    '\nExample:\n  npm run -s test:kill -- --json\n  npm run -s test:kill -- --only "2.0.1: stop" midway',
   )
   .exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2))
 await command.parseAsync()
