@@ -9,18 +9,19 @@ const DEADLINE_MS = 180_000
 const run = promisify(execFile)
 
 describe('the kill matrix', () => {
-  it('bills each session once and right: back at the killed node, and at one that never heard of it', {
+  it('bills each session once and right at a node that never heard how it began', {
     timeout: DEADLINE_MS + 10_000,
   }, async () => {
+    // One pair of nodes, which do not hear each other before the end.
     const cases = [
-      '1.6: stop unanswered; back to it',
       '1.6: start unanswered; on at one cut off from it',
+      '1.6: start answered, then meter unanswered; on at one cut off from it',
       '2.0.1: meter written; on at one cut off from it',
     ]
-    const words = [KILL, '--json', '--pairs', '2', '--only', ...cases]
+    const words = [KILL, '--json', '--pairs', '1', '--only', ...cases]
     const { stdout } = await run(process.execPath, words, { timeout: DEADLINE_MS })
     expect(JSON.parse(stdout)).toMatchObject({
-      ...{ cases: 3, kills: 3, lost: 0, double: 0, wrongEnergy: 0, failed: 0 },
+      ...{ cases: 3, kills: 4, lost: 0, double: 0, wrongEnergy: 0, failed: 0 },
       ...{ findings: [], failures: [] },
     })
   })
