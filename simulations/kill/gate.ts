@@ -14,11 +14,15 @@ export type Gate = {
   readonly port: number
   /** Asked of every frame until it is replaced. */
   watch: (from: Side, frame: string) => Verdict
+  /** Ends all lines; not even what waits in their sockets gets out. */
+  readonly hangUp: () => void
   readonly close: () => Promise<void>
 }
 
 export const PASS: Verdict = { held: false }
-export const HOLD: Verdict = { held: true }
+const HOLD: Verdict = { held: true }
+
+type Line = { readonly node: WebSocket; isDead: boolean }
 
 export async function openGate(targetPort: number): Promise<Gate> {
   const http = createServer()
@@ -27,29 +31,38 @@ export async function openGate(targetPort: number): Promise<Gate> {
     ...{ noServer: true, perMessageDeflate: false },
     handleProtocols: (_offered, request) => chosen.get(request) || false,
   })
-  const open = new Set<WebSocket>()
+  const open = new Set<Line>()
   http.on('upgrade', (request, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
     const node = dial(request, targetPort)
-    open.add(node)
-    node.on('close', () => open.delete(node))
+    const line: Line = { node, isDead: false }
+    open.add(line)
+    node.on('close', () => open.delete(line))
     // Refused or not there: the charger's own socket goes too, and it tries again.
     node.once('error', () => socket.destroy())
     node.once('open', () => {
       chosen.set(request, node.protocol)
       sockets.handleUpgrade(request, socket, head, charger => {
-        pass(charger, node, frame => gate.watch('charger', frame))
-        pass(node, charger, frame => gate.watch('node', frame))
+        const ask = (from: Side, frame: string): Verdict => (line.isDead ? HOLD : gate.watch(from, frame))
+        pass(charger, node, frame => ask('charger', frame))
+        pass(node, charger, frame => ask('node', frame))
       })
     })
   })
   http.listen(0, '127.0.0.1')
   await once(http, 'listening')
+  const hangUp = (): void => {
+    for (const line of open) {
+      line.isDead = true
+      line.node.terminate()
+    }
+  }
   const gate: Gate = {
     port: (http.address() as AddressInfo).port,
     watch: () => PASS,
+    hangUp,
     close: async () => {
-      for (const node of open) node.terminate()
+      hangUp()
       http.close()
       await once(http, 'close')
     },

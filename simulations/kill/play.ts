@@ -7,7 +7,8 @@ import { openVirtualCharger, type VirtualCharger } from '../charger/virtual.ts'
 import type { Dice } from '../dice.ts'
 import { startRealNode } from '../real/nodes.ts'
 import { waitFor } from '../real/processes.ts'
-import type { Instant, KillCase } from './cases.ts'
+import type { GoesOn, Instant, KillCase } from './cases.ts'
+import type { Gate } from './gate.ts'
 import { CARD, type Pair, whole } from './ground.ts'
 import { type Prey, setTrap, type Trap } from './trap.ts'
 
@@ -21,72 +22,87 @@ export type PlayDeps = {
 /** Charging time runs so much faster: some kWh a second. */
 const TIME_SCALE = 2000
 const METER_INTERVAL_MS = 150
-const STEP_MS = 60_000
+const STEP_MS = 120_000
+/** As firmware comes: a message that fails so often is given up, and its session with it (OCPP 1.6, 3.7.1). */
+const ATTEMPTS = 3
 /** More than any handshake with the cloud says; a push says more. */
 const HANDSHAKE_BYTES = 1000
 
 /** Ends when the charger has nothing left to say and both nodes run; throws when the instant never came. */
-export async function play(
-  one: KillCase,
-  { pair, charger, cloudDir, dice }: PlayDeps,
-): Promise<VirtualCharger> {
+export async function play(one: KillCase, deps: PlayDeps): Promise<VirtualCharger> {
+  const { pair, cloudDir } = deps
   await whole(pair)
   const preys = pair.posts.map(
     ({ node, gate }): Prey => ({ gate, dir: node.dir, kill: async () => await node.running?.kill() }),
   )
-  const [near, far] = preys
-  invariant(near !== undefined && far !== undefined, 'two nodes a pair')
-  const down: Prey[] = []
-  let reviving: Promise<unknown> = Promise.resolve()
-  const revive = (prey: Prey): void => {
-    const post = pair.posts[preys.indexOf(prey)]
-    reviving = reviving.then(async () => {
-      if (post) await startRealNode(post.node)
-      trap.revived(prey)
-    })
-    // Awaited below; until then it is no unhandled one.
-    reviving.catch(() => undefined)
-  }
-  const trap = setTrap(one.kills, preys, prey => {
-    if (one.goesOn === 'same') return revive(prey)
-    // The charger has gone to the other node. Where that dies too, the first one is back.
-    for (const earlier of down.splice(0)) revive(earlier)
-    down.push(prey)
-  })
-  const urls = (one.goesOn === 'same' ? [near] : preys).map(({ gate }) => `ws://127.0.0.1:${gate.port}/ocpp`)
-  const virtual = openVirtualCharger({
-    ...{
-      ...charger,
-      version: one.version,
-      urls,
-      connectors: 1,
-      timeScale: TIME_SCALE,
-      meterIntervalMs: METER_INTERVAL_MS,
-    },
-    ...{ registerWh: dice.below(90_000_000), retryIntervalMs: 500, callTimeoutMs: 5000, random: dice.random },
-    // Whoever cannot be asked lets everybody charge: nobody is turned away, and all of it has to be billed.
-    settings: { AllowOfflineTxForUnknownId: 'true' },
-  })
+  const rescue = createRescue(pair, one.goesOn)
+  const trap = setTrap(one.kills, preys, prey => rescue.killed(preys.indexOf(prey)))
+  const gates = preys.slice(0, one.goesOn === 'same' ? 1 : 2).map(({ gate }) => gate)
+  const virtual = openCharger(one, deps, gates)
   try {
     await drive(one, { pair, preys, trap, virtual, cloudDir })
     await trap.idle()
-    for (const prey of down.splice(0)) revive(prey)
-    await reviving
+    await rescue.all()
     await settled(virtual)
     invariant(trap.left().length === 0, `the instant never came: ${JSON.stringify(trap.left())}`)
     invariant(
-      virtual.sessions().every(({ finished }) => finished),
-      'the charger has ended its session',
+      virtual.sessions().length === 1 && virtual.sessions().every(({ finished }) => finished),
+      'the charger has ended its one session, and gave nothing up',
     )
     return virtual
   } finally {
-    trap.disarm()
     virtual.close()
     pair.way.watch = () => undefined
     pair.way.relay.mend()
     await trap.idle()
-    await reviving.catch(() => undefined)
+    trap.disarm()
+    // What failed was said above; the next case finds both nodes up or starts them.
+    await rescue.all().catch(() => undefined)
   }
+}
+
+type Rescue = {
+  /** By number in the pair. */
+  readonly killed: (number: number) => void
+  /** Resolves when every node that was killed runs again. */
+  readonly all: () => Promise<void>
+}
+
+/** Starts what was killed: at once where the charger waits for it, else when the charger needs it or is done. */
+function createRescue({ posts }: Pair, goesOn: GoesOn): Rescue {
+  const down: number[] = []
+  let reviving: Promise<unknown> = Promise.resolve()
+  const reviveAll = (): void => {
+    for (const number of down.splice(0)) {
+      const node = posts[number]?.node
+      reviving = reviving.then(() => node && startRealNode(node))
+    }
+    // Heard of in `all`; until then it is no unhandled one.
+    reviving.catch(() => undefined)
+  }
+  return {
+    killed: number => {
+      // The charger has gone to the other node. Where that one dies too, the first is back.
+      if (goesOn === 'other') reviveAll()
+      down.push(number)
+      if (goesOn === 'same') reviveAll()
+    },
+    all: async () => {
+      reviveAll()
+      await reviving
+    },
+  }
+}
+
+function openCharger(one: KillCase, { charger, dice }: PlayDeps, gates: readonly Gate[]): VirtualCharger {
+  return openVirtualCharger({
+    ...{ ...charger, version: one.version, connectors: 1, registerWh: dice.below(90_000_000) },
+    urls: gates.map(({ port }) => `ws://127.0.0.1:${port}/ocpp`),
+    ...{ timeScale: TIME_SCALE, meterIntervalMs: METER_INTERVAL_MS },
+    ...{ retryIntervalMs: 500, attempts: ATTEMPTS, random: dice.random },
+    // Whoever cannot be asked lets everybody charge: nobody is turned away, and all of it has to be billed.
+    settings: { AllowOfflineTxForUnknownId: 'true' },
+  })
 }
 
 type Stage = {

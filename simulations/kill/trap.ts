@@ -3,7 +3,7 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Instant, Step } from './cases.ts'
-import { type Gate, HOLD, PASS, type Side, type Verdict } from './gate.ts'
+import { type Gate, PASS, type Side, type Verdict } from './gate.ts'
 
 /** A node as a trap needs it. */
 export type Prey = { readonly gate: Gate; readonly dir: string; readonly kill: () => Promise<void> }
@@ -13,8 +13,6 @@ export type Trap = {
   readonly left: () => readonly Instant[]
   /** The instant has come, by other signs than a frame: kills this one. */
   readonly spring: (prey: Prey) => Promise<void>
-  /** Runs again. Until then nothing of its dead process gets out. */
-  readonly revived: (prey: Prey) => void
   /** Resolves when every process that was killed so far is gone, and was told of. */
   readonly idle: () => Promise<unknown>
   readonly disarm: () => void
@@ -31,12 +29,11 @@ export function setTrap(
   onKilled: (prey: Prey) => void,
 ): Trap {
   const left = [...kills]
-  const dead = new Set<Prey>()
   let killing: Promise<void> = Promise.resolve()
   const kill = (prey: Prey): Promise<void> => {
     left.shift()
-    dead.add(prey)
     const gone = prey.kill()
+    prey.gate.hangUp()
     killing = Promise.all([killing, gone]).then(() => onKilled(prey))
     return killing
   }
@@ -45,7 +42,6 @@ export function setTrap(
     left: () => left,
     spring: kill,
     idle: () => killing,
-    revived: prey => void dead.delete(prey),
     disarm: () => {
       for (const { gate } of preys) gate.watch = () => PASS
     },
@@ -56,7 +52,6 @@ export function setTrap(
     let awaited: string | undefined
     return (from: Side, text: string): Verdict => {
       const [instant] = left
-      if (dead.has(prey)) return HOLD
       if (instant?.kind !== 'frame') return PASS
       const frame = JSON.parse(text) as readonly unknown[]
       const [type, id] = [frame[0], String(frame[1])]
