@@ -1,7 +1,7 @@
 // The central system of a node: an HTTP server that lets proven chargers in, and the links to those that are here.
 // Refuses everything that the guard or the password check does not let through, and a second connection of a
 // charger whose first one still lives (PROTOCOL 5.4, 7.5). OCPP 1.6J.
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -32,6 +32,8 @@ export type CentralOptions = {
   readonly credential: (chargerId: ChargerId) => ChargerCredential | undefined
   readonly tokenReference: (idTag: string) => Promise<TokenRef>
   readonly handle: (input: ChargerInput) => Promise<ChargerAnswer>
+  /** Whether chargers can be served now; what moves a floating address asks for it at /health. */
+  readonly healthy: () => boolean
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -102,13 +104,11 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
-function createHttpServer({ tls, logger }: CentralOptions): Server {
+function createHttpServer({ tls, healthy, logger }: CentralOptions): Server {
   const settings = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, noDelay: true }
-  const answer = (
-    _request: IncomingMessage,
-    response: { writeHead: (code: number) => { end: () => void } },
-  ) => {
-    response.writeHead(404).end()
+  const answer = ({ method, url }: IncomingMessage, response: ServerResponse) => {
+    const asked = (method === 'GET' || method === 'HEAD') && url === '/health'
+    response.writeHead(asked ? (healthy() ? 200 : 503) : 404, { connection: 'close' }).end()
   }
   const server = tls
     ? createTlsServer({ ...settings, key: tls.key, cert: tls.cert, minVersion: 'TLSv1.2' }, answer)
