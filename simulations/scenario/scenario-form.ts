@@ -206,6 +206,8 @@ function siteFields(site: Site) {
         each: read.whole(1, QUIRKS.length).default({ min: 1, max: 2 }),
       })
       .prefault({ share: 0 }),
+    /** Chargers that speak OCPP 2.0.1; the others speak 1.6. */
+    ocpp201: read.share().default(exactly(0)),
     /** Chargers with a list of their own, and how long it may be; without this the site keeps none. */
     lists: read
       .record({
