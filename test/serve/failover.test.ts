@@ -158,37 +158,6 @@ describe('row 3: the answer to a start is lost, and the start is sent again', ()
     expect(a.start({ at })).toEqual(early)
     expect(a.wrote('session_start')).toHaveLength(2)
   })
-
-  it('is another session where energy was metered in between: the charger crashed, lost the stop, and counts from 0 each time', () => {
-    const { a, b } = twoNodes()
-    const at = a.clock.at
-    const words = { meterStartWh: 0 }
-    const first = a.start({ ...words, at })
-    a.clock.at = b.clock.at = at + HOUR_MS
-    a.meter({ transactionId: first.transactionId, energyWh: 750, at: at + MINUTE_MS })
-    carry(a, b)
-    const second = b.start({ ...words, at: at + HOUR_MS })
-    b.stop({ transactionId: second.transactionId, meterStopWh: 400, at: at + 2 * HOUR_MS })
-    meet(a, b)
-    expect(gist(a.of())).toEqual(gist(b.of()))
-    expect(a.of().sessions).toMatchObject([
-      { state: 'charging', registerWh: 750, flags: [] },
-      { state: 'completed', energyWh: 400, flags: [] },
-    ])
-    // The queue was not lost after all: what the first took is billed as well.
-    a.stop({ transactionId: first.transactionId, meterStopWh: 800, at: at + 2 * MINUTE_MS })
-    expect(a.of().sessions.map(({ energyWh }) => energyWh)).toEqual([800, 400])
-  })
-
-  it('is one session where the readings went on after the start was said again', () => {
-    const { a } = twoNodes()
-    const at = a.clock.at
-    const first = a.start({ meterStartWh: 0, at })
-    a.clock.at += HOUR_MS
-    a.start({ meterStartWh: 0, at: at + MINUTE_MS })
-    a.meter({ transactionId: first.transactionId, energyWh: 750, at: at + 2 * MINUTE_MS })
-    expect(a.only()).toMatchObject({ state: 'charging', flags: ['restarted-clock'] })
-  })
 })
 
 describe('row 4: two nodes gave one start different ids', () => {
