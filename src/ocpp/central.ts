@@ -1,7 +1,7 @@
 // The central system of a node: an HTTP server that lets proven chargers in, and the links to those that are here.
 // Refuses everything that the guard or the password check does not let through, and a second connection of a
 // charger whose first one still lives (PROTOCOL 5.4, 7.5). OCPP 1.6J.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -12,6 +12,7 @@ import { type ChargerLink, type ChargerRecord, countWord, newRecord, statusOf } 
 import type { ChargerCredential } from './credential.ts'
 import { dialectOf } from './dialect.ts'
 import { type Claim, guardUpgrade, MAX_HEADER_BYTES, REFUSAL_STATUS, type RefusalReason } from './guard.ts'
+import { healthAnswer } from './health.ts'
 import { type Link, openLink } from './link.ts'
 import { type Attempt, createPasswordCheck, type PasswordVerdict } from './password.ts'
 import { createRpc, type Rpc, type Wire, type WireOwner } from './rpc.ts'
@@ -106,10 +107,7 @@ function isLoopback(host: string): boolean {
 
 function createHttpServer({ tls, healthy, logger }: CentralOptions): Server {
   const settings = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, noDelay: true }
-  const answer = ({ method, url }: IncomingMessage, response: ServerResponse) => {
-    const asked = (method === 'GET' || method === 'HEAD') && url === '/health'
-    response.writeHead(asked ? (healthy() ? 200 : 503) : 404, { connection: 'close' }).end()
-  }
+  const answer = healthAnswer(healthy)
   const server = tls
     ? createTlsServer({ ...settings, key: tls.key, cert: tls.cert, minVersion: 'TLSv1.2' }, answer)
     : createServer(settings, answer)
