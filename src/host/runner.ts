@@ -9,7 +9,7 @@ import { createRoster } from '../identity/roster.ts'
 import { ed25519 } from '../identity/signature.ts'
 import { type Node, type NodeDeps, startNode } from '../node.ts'
 import { type Central, openCentral } from '../ocpp/central.ts'
-import type { Logger } from '../ports.ts'
+import type { Clock, Logger } from '../ports.ts'
 import type { Documents } from '../store/documents.ts'
 import { hex, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
@@ -17,6 +17,7 @@ import { type Closers, createClosers } from './closers.ts'
 import { openDisk } from './disk.ts'
 import { mendDocuments, openCheckedDocuments } from './document-check.ts'
 import { type Doors, lateChargePoints, lateNetwork } from './doors.ts'
+import { openDrivers } from './driver-plane.ts'
 import {
   holdIdentity,
   type IdentityFile,
@@ -39,6 +40,8 @@ const TICK_MS = 1000
 export type RunningNode = {
   readonly name: string
   readonly apiUrl: string
+  /** Undefined where node.yaml has no driver's plane. */
+  readonly driverUrl: string | undefined
   readonly ocppUrl: string
   readonly meshAddresses: readonly string[]
   /** What is wrong with clock or certificate; the node runs all the same, and its chargers are served. */
@@ -124,8 +127,15 @@ async function open(setting: Setting): Promise<RunningNode> {
     network: network.stats(),
     siteKeys: { held: ring.keys().length, missing: ring.later().filter(({ key }) => !key).length },
   })
-  const plane = { node, network, chargePoints: central, tokens, tokenReference, extraStatus }
+  const mayCharge = deciding(node, self.clock, tokens)
+  const plane = { node, network, chargePoints: central, tokens, tokenReference, extraStatus, mayCharge }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
+  const heardAt = () => new Map(central.status().map(link => [link.chargerId, link.lastHeardAt]))
+  const drivers = await openDrivers({
+    ...{ ...plane, ...self, config, disk, storeKeys, logger, heardAt },
+    ...{ self: self.certificate.deviceId, name: identity.name, aliases: tokens.aliases },
+  })
+  if (drivers) closers.push('driver', () => drivers.close())
   const ticking = setInterval(() => node.tick(), TICK_MS)
   closers.push('ticks', () => clearInterval(ticking))
   startMending(setting, documents, node)
@@ -139,6 +149,7 @@ async function open(setting: Setting): Promise<RunningNode> {
   return {
     name: identity.name,
     apiUrl,
+    driverUrl: drivers?.url,
     ocppUrl: `${scheme}://${address(config.ocpp.listen).host}:${central.port}/ocpp`,
     meshAddresses: network.addresses(),
     warnings,
@@ -220,7 +231,19 @@ async function openChargers(setting: Setting, self: Self, { node, tokenReference
   )
 }
 
-type Plane = Pick<ApiDeps, 'node' | 'network' | 'chargePoints' | 'tokenReference' | 'extraStatus'> & {
+function deciding(node: Node, clock: Clock, { aliases }: Tokens): ApiDeps['mayCharge'] {
+  return (chargerId, tokenRef) => {
+    const times = { wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() }
+    const context = cardContext(node.ledger(), times, aliases)
+    const decision = decideFor(context, chargerId, tokenRef)
+    return { allowed: decision.allowed, reason: explain(decision, context.knownSince) }
+  }
+}
+
+type Plane = Pick<
+  ApiDeps,
+  'node' | 'network' | 'chargePoints' | 'tokenReference' | 'extraStatus' | 'mayCharge'
+> & {
   readonly uplinks: UplinkBook
   readonly tokens: Tokens
 }
@@ -234,12 +257,6 @@ async function openPlane(
   const { dir, config, identity, logger, closers } = setting
   const { node } = plane
   const token = hex(self.random.bytes(24))
-  const mayCharge: ApiDeps['mayCharge'] = (chargerId, tokenRef) => {
-    const times = { wallMs: self.clock.wallMs(), monotonicMs: self.clock.monotonicMs() }
-    const context = cardContext(node.ledger(), times, tokens.aliases)
-    const decision = decideFor(context, chargerId, tokenRef)
-    return { allowed: decision.allowed, reason: explain(decision, context.knownSince) }
-  }
   const api = await listening('api.listen', config.api.listen, listen =>
     openApi({
       ...plane,
@@ -247,7 +264,6 @@ async function openPlane(
       self: self.certificate.deviceId,
       clock: self.clock,
       name: identity.name,
-      mayCharge,
       aliases: tokens.aliases,
       addUplink: async one => node.setUplinks(await uplinks.add(one)),
       listen,

@@ -62,6 +62,10 @@ function finish(draft: Draft): Session {
     .map(tick => tick.newest)
     .toSorted(bySample)
     .at(-1)
+  const lastSoc = draft.ticks
+    .flatMap(tick => tick.soc ?? [])
+    .toSorted(bySample)
+    .at(-1)
   const registers = draft.ticks.flatMap(tick => tick.maxEnergyWh ?? [])
   const energyWh = end && usable.length > 0 ? end.body.meterStopWh - start.body.meterStartWh : undefined
   return {
@@ -81,6 +85,7 @@ function finish(draft: Draft): Session {
     state: stateOf(draft, end !== undefined, mark !== undefined),
     ...(energyWh !== undefined && { energyWh }),
     ...(lastTick && { lastTick }),
+    ...(lastSoc && { lastSoc }),
     ...(registers.length > 0 && { registerWh: Math.max(...registers) }),
     recordedBy: recordersOf(draft),
     flags: flagsOf(draft, { ends, usable: usable.length > 0, energyWh, priced: pricing !== undefined }),

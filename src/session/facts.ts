@@ -20,6 +20,8 @@ export type TickSummary = {
   newest: Fact<'meter_tick'>
   /** The newest that holds a register. */
   register: Fact<'meter_tick'> | undefined
+  /** The newest that holds a state of charge; chargers send it seldomer than the register, or apart from it. */
+  soc: Fact<'meter_tick'> | undefined
   maxEnergyWh: number | undefined
 }
 
@@ -158,12 +160,14 @@ function addTick(set: FactSet, fact: Fact<'meter_tick'>): void {
   const held = shelf.get(name)
   const energyWh = fact.body.energyWh
   const register = energyWh === undefined ? undefined : fact
+  const soc = fact.body.socPercent === undefined ? undefined : fact
   if (!held) {
-    shelf.set(name, { count: 1, newest: fact, register, maxEnergyWh: energyWh })
+    shelf.set(name, { count: 1, newest: fact, register, soc, maxEnergyWh: energyWh })
     return
   }
   held.count += 1
   if (bySample(held.newest, fact) < 0) held.newest = fact
   if (register && (!held.register || bySample(held.register, register) < 0)) held.register = register
+  if (soc && (!held.soc || bySample(held.soc, soc) < 0)) held.soc = soc
   if (energyWh !== undefined) held.maxEnergyWh = Math.max(held.maxEnergyWh ?? energyWh, energyWh)
 }
