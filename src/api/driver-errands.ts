@@ -85,9 +85,9 @@ export async function createErrands(deps: ErrandDeps): Promise<Errands> {
       .aliases(wish.tokenRef)
       .flatMap(node.ledger().view().ofToken)
       .find(
-        ({ chargerId, connectorId, start, sessionId }) =>
+        // On whichever connector: some chargers choose for themselves.
+        ({ chargerId, start, sessionId }) =>
           chargerId === wish.chargerId &&
-          (wish.connectorId === undefined || wish.connectorId === connectorId) &&
           wallOf(start.hlc) >= wish.createdAt - SAME_CLOCK_MS &&
           !taken.has(sessionId),
       )
@@ -109,8 +109,7 @@ export async function createErrands(deps: ErrandDeps): Promise<Errands> {
     })
   }
 
-  const isWaitedFor = (wish: Wish): boolean =>
-    isPending(wish) && (wish.state !== 'queued' || (isHere(wish) && wish.tries === 0))
+  const isWaitedFor = (wish: Wish): boolean => isPending(wish) && (wish.state !== 'queued' || isHere(wish))
 
   const tick = (): void => {
     const before = wishes.pending()

@@ -8,7 +8,8 @@ type Bucket = { tokens: number; atMs: number }
 const ASKING: Rate = { burst: 60, perMinute: 240 }
 const NAMING_CARDS: Rate = { burst: 10, perMinute: 20 }
 const MISSES: Rate = { burst: 5, perMinute: 2 }
-const OF_CARD: Rate = { burst: 8, perMinute: 12 }
+/** Starts only: nobody who knows a card's id shall keep its owner from stopping. */
+const OF_CARD: Rate = { burst: 20, perMinute: 30 }
 /** Of everybody: a look-up stretches the id, which costs 10 ms of a thread that chargers' taps need too. */
 const ALTOGETHER: Rate = { burst: 40, perMinute: 300 }
 /** Addresses and cards remembered; who was quiet longest is forgotten, with a full bucket. */
@@ -19,7 +20,7 @@ export type Limits = {
   readonly ask: (address: string, nowMs: number) => number
   /** Before a card is looked up. */
   readonly nameCard: (address: string, nowMs: number) => number
-  readonly useCard: (tokenRef: string, nowMs: number) => number
+  readonly startWith: (tokenRef: string, nowMs: number) => number
   /** A card that nobody knows, or that may not: counts against the address. */
   readonly missed: (address: string, nowMs: number) => void
 }
@@ -40,7 +41,7 @@ export function createLimits(): Limits {
       naming.take(network, nowMs)
       return altogether.take('', nowMs)
     },
-    useCard: (tokenRef, nowMs) => cards.take(tokenRef, nowMs),
+    startWith: (tokenRef, nowMs) => cards.take(tokenRef, nowMs),
     missed: (address, nowMs) => void misses.take(networkOf(address), nowMs),
   }
 }

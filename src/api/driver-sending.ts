@@ -11,6 +11,9 @@ import type { ApiDeps } from './server.ts'
 
 /** A charger that did not answer is asked again so much later. */
 const RETRY_MS = 5000
+/** A charger that has not heard the answer to its start yet does not know the session that it is to stop. */
+const MAX_STOP_TRIES = 4
+const STOP_AGAIN_MS = 1000
 
 export const WAITING = {
   start: 'The charger is not connected now; it is started as soon as it is, within the time asked for.',
@@ -76,6 +79,9 @@ function noteOutcome(deps: SendingDeps, wish: Wish, outcome: CommandOutcome): vo
     wish.notBeforeMs = deps.clock.monotonicMs() + RETRY_MS
   } else if (outcome.kind === 'accepted') {
     Object.assign(wish, { state: 'accepted', idTag: undefined, text: ACCEPTED[wish.kind] })
+  } else if (wish.kind === 'stop' && wish.tries < MAX_STOP_TRIES) {
+    Object.assign(wish, { state: 'queued', text: 'The charger does not stop yet; it is asked again.' })
+    wish.notBeforeMs = deps.clock.monotonicMs() + STOP_AGAIN_MS
   } else if (wish.kind === 'stop') {
     refuse(wish, 'CHARGER_REFUSED', 'The charger does not stop from afar. Use the card or its button.')
   } else {

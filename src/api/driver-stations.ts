@@ -105,7 +105,7 @@ export function chooseConnector(
 ): number | undefined {
   const choices = wanted === undefined ? connectorsOf(station) : [wanted]
   if (wanted !== undefined && wanted > station.connectors)
-    throw new Problem(404, 'STATION_UNKNOWN', `${station.chargerId} has ${station.connectors} connectors.`)
+    throw new Problem(404, 'STATION_UNKNOWN', `${station.chargerId} has no connector ${wanted}.`)
   const states = choices.map(connectorId => connectorState(station, connectorId))
   for (const preferred of PREFERRED) {
     const index = states.indexOf(preferred)

@@ -1,7 +1,7 @@
 // The driver's plane of a node: a server of its own, apart from the operator's, whose token is worth nothing here. Whoever
 // names a card is slowed by address, by card and altogether; what is wrong with a request is said without repeating it,
 // and nothing of a body is logged. No page of another origin may read the answers.
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import type { HostPort } from '../config.ts'
 import { reasonOf } from '../errors.ts'
@@ -169,32 +169,29 @@ function addReads(server: FastifyInstance, plane: Plane, errands: Errands): void
 
 function addWrites(server: FastifyInstance, plane: Plane, errands: Errands): void {
   const soc = createSocSwitch(plane.chargePoints)
-  const settled = async (
-    request: FastifyRequest,
-    card: string,
-    run: (asked: Asked) => Promise<Settled>,
-  ): Promise<Settled> => {
-    const idTag = card
-    const tokenRef = await identify(plane, request, card)
+  const askedBy = async (request: FastifyRequest, idTag: string): Promise<Asked> => {
     const key = keyOf(request)
+    const tokenRef = await identify(plane, request, idTag)
     const missed = (): void => plane.limits.missed(request.ip, plane.clock.monotonicMs())
-    return await run({ tokenRef, idTag, key, waitMs: waitOf(request), missed })
+    return { tokenRef, idTag, key, waitMs: waitOf(request), missed }
+  }
+  const settled = async (
+    reply: FastifyReply,
+    { status, answer, isRepeat }: Settled,
+  ): Promise<FastifyReply> => {
+    if (isRepeat) reply.header('idempotency-replayed', 'true')
+    return await reply.code(status).send(answer)
   }
   server.post('/start_session', async (request, reply) => {
     const words = parsed(START, request.body)
-    const { status, answer, isRepeat } = await settled(request, words.card, asked =>
-      errands.start(words, asked),
-    )
-    if (isRepeat) reply.header('idempotency-replayed', 'true')
-    return await reply.code(status).send(answer)
+    const asked = await askedBy(request, words.card)
+    const waitS = plane.limits.startWith(asked.tokenRef, plane.clock.monotonicMs())
+    if (waitS > 0) throw tooOften(waitS)
+    return await settled(reply, await errands.start(words, asked))
   })
   server.post('/stop_session', async (request, reply) => {
     const words = parsed(STOP, request.body)
-    const { status, answer, isRepeat } = await settled(request, words.card, asked =>
-      errands.stop(words, asked),
-    )
-    if (isRepeat) reply.header('idempotency-replayed', 'true')
-    return await reply.code(status).send(answer)
+    return await settled(reply, await errands.stop(words, await askedBy(request, words.card)))
   })
   server.post<ById>('/station/:id/enable-soc', async request => {
     const { card } = parsed(ENABLE_SOC, request.body)
@@ -239,16 +236,12 @@ async function identify(
   const nowMs = plane.clock.monotonicMs()
   const waitS = plane.limits.nameCard(request.ip, nowMs)
   if (waitS > 0) throw tooOften(waitS)
-  let tokenRef: Awaited<ReturnType<Plane['tokenReference']>>
   try {
-    tokenRef = await plane.tokenReference(card)
+    return await plane.tokenReference(card)
   } catch {
     // What was thrown is not passed on: it may hold the card's id.
     throw new Problem(503, 'TRY_LATER', 'This node cannot look up cards now; use the card at the charger.')
   }
-  const ownWaitS = plane.limits.useCard(tokenRef, nowMs)
-  if (ownWaitS > 0) throw tooOften(ownWaitS)
-  return tokenRef
 }
 
 function keyOf({ headers }: FastifyRequest): string | undefined {
