@@ -86,9 +86,10 @@ export async function createErrands(deps: ErrandDeps): Promise<Errands> {
       .flatMap(node.ledger().view().ofToken)
       .find(
         // On whichever connector: some chargers choose for themselves.
-        ({ chargerId, start, sessionId }) =>
+        ({ chargerId, start, end, sessionId }) =>
           chargerId === wish.chargerId &&
-          wallOf(start.hlc) >= wish.createdAt - SAME_CLOCK_MS &&
+          // Under OCPP 2.0.1 a cable may begin a session that the card joins later.
+          (wallOf(start.hlc) >= wish.createdAt - SAME_CLOCK_MS || (start.body.cardless === true && !end)) &&
           !taken.has(sessionId),
       )
   }

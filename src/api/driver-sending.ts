@@ -63,9 +63,12 @@ async function sendStart(deps: SendingDeps, wish: Wish): Promise<void> {
 /** Nodes that did not know of one another may have given it several ids: the charger knows one of them. */
 async function sendStop(deps: SendingDeps, wish: Wish, session: Session | undefined): Promise<void> {
   const ids = session?.transactionIds.toReversed() ?? []
+  const stationTransactionId = session?.start.body.stationTransactionId
+  const named = stationTransactionId === undefined ? {} : { stationTransactionId }
   let outcome: CommandOutcome = { kind: 'rejected', status: 'Unknown' }
   for (const transactionId of ids) {
-    outcome = await deps.chargePoints.command(wish.chargerId, { kind: 'remoteStop', transactionId })
+    const command = { kind: 'remoteStop', transactionId, ...named } as const
+    outcome = await deps.chargePoints.command(wish.chargerId, command)
     if (outcome.kind !== 'rejected') break
   }
   noteOutcome(deps, wish, outcome)

@@ -46,8 +46,8 @@ function socAt(
   return { ...none, soc: percent, measured_at: isoOf(measuredAt), age_s: ageS, reason: null }
 }
 
-/** Of OCPP 1.6, and of 2.0.1 as Component.Variable. */
-const SETTINGS = ['MeterValuesSampledData', 'SampledDataCtrlr.TxUpdatedMeasurands']
+/** Its name in OCPP 1.6, by which a station of 2.0.1 is asked as well. */
+const SETTING = 'MeterValuesSampledData'
 const SOC = 'SoC'
 
 type Setting = { readonly key: string; readonly value: string; readonly readonly: boolean }
@@ -139,20 +139,16 @@ async function settingOf(
   chargePoints: Pick<ChargePoints, 'command'>,
   chargerId: ChargerId,
 ): Promise<Setting | undefined | 'unreachable'> {
-  for (const key of SETTINGS) {
-    const outcome = await chargePoints.command(chargerId, { kind: 'getConfiguration', keys: [key] })
-    if (outcome.kind === 'unreachable') return 'unreachable'
-    const found = outcome.kind === 'accepted' ? settingIn(outcome.detail, key) : undefined
-    if (found) return found
-  }
-  return undefined
+  const outcome = await chargePoints.command(chargerId, { kind: 'getConfiguration', keys: [SETTING] })
+  if (outcome.kind === 'unreachable') return 'unreachable'
+  return outcome.kind === 'accepted' ? settingIn(outcome.detail) : undefined
 }
 
-function settingIn(detail: unknown, key: string): Setting | undefined {
+function settingIn(detail: unknown): Setting | undefined {
   const { configurationKey = [] } = (detail ?? {}) as {
     configurationKey?: readonly { key: string; readonly: boolean; value?: string }[]
   }
-  const found = configurationKey.find(one => one.key.toLowerCase() === key.toLowerCase())
+  const found = configurationKey.find(one => one.key.toLowerCase() === SETTING.toLowerCase())
   return found?.value === undefined
     ? undefined
     : { key: found.key, value: found.value, readonly: found.readonly }

@@ -39,7 +39,8 @@ const STATES: Readonly<Record<string, ConnectorState>> = {
 const MAX_ALTERNATIVES = 3
 
 export function connectorState(station: Station, connectorId: number): ConnectorState {
-  const hasSession = station.openSessions.some(session => session.connectorId === connectorId)
+  const sessions = station.openSessions.filter(session => session.connectorId === connectorId)
+  const hasSession = sessions.some(session => !waitsForCard(session))
   // What a charger said before it left says nothing of now.
   if (station.reach.kind !== 'here') return hasSession ? 'occupied' : 'unknown'
   const whole = STATES[station.statusOf(0)?.status ?? '']
@@ -48,6 +49,11 @@ export function connectorState(station: Station, connectorId: number): Connector
   // OCPP 2.0.1 has one word for a cable that is in and for a car that charges.
   if (status === 'Occupied') return hasSession ? 'occupied' : 'plugged_in'
   return STATES[status ?? ''] ?? (hasSession ? 'occupied' : 'unknown')
+}
+
+/** OCPP 2.0.1: a cable is in, and no card was shown yet. */
+export function waitsForCard({ start, tokenRef }: Session): boolean {
+  return start.body.cardless === true && tokenRef === start.body.tokenRef
 }
 
 export function stationAnswer(station: Station): StationAnswer {
