@@ -147,3 +147,18 @@ export function phone(): { readonly 'x-forwarded-for': string } {
   phones += 1
   return { 'x-forwarded-for': `10.9.${phones >> 8}.${phones & 255}` }
 }
+
+/** Words to the driver's plane that hold cards: one that waits for CP03, one that is refused, and what cannot be read. */
+export async function askAsDriver(url: string, [known = '', unknown = '']: readonly string[]) {
+  const words = { card: known, station_id: 'CP03' }
+  const others = [{ card: unknown }, { card: known.repeat(4) }, { [known]: known }, { station_id: known }]
+  const bodies = [words, ...others.map(other => ({ ...words, ...other }))].map(body => JSON.stringify(body))
+  const answers: (readonly [string, string])[] = []
+  for (const path of ['start_session', 'stop_session', 'station/CP03/enable-soc'])
+    for (const body of [...bodies, `{"card":"${known}",`]) {
+      const headers = { 'content-type': 'application/json', 'idempotency-key': `key-${path}` }
+      const said = await fetch(`${url}/${path}`, { method: 'POST', headers, body })
+      answers.push([`drivers hear ${answers.length}: ${said.status}`, await said.text()])
+    }
+  return [...answers, ['drivers see stations', await (await fetch(`${url}/stations`)).text()] as const]
+}
