@@ -16,8 +16,9 @@ const MAX_STOP_TRIES = 4
 const STOP_AGAIN_MS = 1000
 
 export const WAITING = {
-  start: 'The charger is not connected now; it is started as soon as it is, within the time asked for.',
-  stop: 'The charger is not connected now; it is stopped as soon as it is. Its card reader or button works meanwhile.',
+  start:
+    'The charger is not connected to this node now; it is started as soon as it is, within the time asked for.',
+  stop: 'The charger is not connected to this node now; it is stopped as soon as it is. Its reader or button works meanwhile.',
 } as const
 const ACCEPTED = {
   start: 'The charger is ready. Plug in if you have not.',

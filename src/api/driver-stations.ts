@@ -90,7 +90,7 @@ export function connectorsOf({ connectors }: Pick<Station, 'connectors'>): reado
 
 function textOf(reach: Reach, states: readonly ConnectorState[], connectors: number): string {
   if (reach.kind === 'elsewhere') return `Connected to ${reach.node}; ask there for its connectors.`
-  if (reach.kind === 'away') return 'Not connected now: a card at its reader may still work.'
+  if (reach.kind === 'away') return 'Not connected to this node now: a card at its reader may still work.'
   const free = states.filter(isUsable).length
   return free > 0 ? `${free} of ${connectors} free.` : 'Nothing free here now.'
 }

@@ -7,7 +7,7 @@ import type { HostPort } from '../config.ts'
 import { reasonOf } from '../errors.ts'
 import { SW_VERSION } from '../version.ts'
 import { type Asked, createErrands, type ErrandDeps, type Settled } from './driver-errands.ts'
-import { createLimits, type Limits } from './driver-limits.ts'
+import { createLimits, type Limits, networkOf } from './driver-limits.ts'
 import { openApiDocument } from './driver-openapi.ts'
 import { elsewhere, REFUSALS } from './driver-sending.ts'
 import { answerFor, stationOf, stationsAnswer } from './driver-site.ts'
@@ -17,6 +17,8 @@ import type { ApiDeps } from './server.ts'
 
 const MAX_BODY_BYTES = 4096
 const MAX_SOCKETS = 512
+/** From one network, where no proxy stands in front: nobody takes all of them. */
+const MAX_SOCKETS_OF_ONE = 48
 /** A phone on bad radio sends a body of a few hundred bytes in this time. */
 const REQUEST_TIMEOUT_MS = 15_000
 const TICK_MS = 250
@@ -90,7 +92,23 @@ function createServer({ tls, trustedProxies }: DriverDeps): FastifyInstance {
     ? (Fastify({ ...settings, https: { ...tls, minVersion: 'TLSv1.2' } }) as unknown as FastifyInstance)
     : Fastify(settings)
   server.server.maxConnections = MAX_SOCKETS
+  if (trustedProxies.length === 0) boundSockets(server)
   return server
+}
+
+function boundSockets({ server }: FastifyInstance): void {
+  const open = new Map<string, number>()
+  server.on('connection', socket => {
+    const network = networkOf(socket.remoteAddress ?? '')
+    const count = (open.get(network) ?? 0) + 1
+    open.set(network, count)
+    socket.once('close', () => {
+      const left = (open.get(network) ?? 1) - 1
+      if (left > 0) open.set(network, left)
+      else open.delete(network)
+    })
+    if (count > MAX_SOCKETS_OF_ONE) socket.destroy()
+  })
 }
 
 /** Texts of our own only: a parser's message repeats a piece of the body, and that may be a card. */

@@ -1,8 +1,9 @@
 // Opens the driver's plane where node.yaml asks for one, and keeps what drivers wait for in the node's folder, sealed as
 // the store is.
+import { createSecureContext } from 'node:tls'
 import { type DriverDeps, type DriverPlane, openDriverPlane } from '../api/driver.ts'
 import type { NodeConfig } from '../config.ts'
-import { reasonOf } from '../errors.ts'
+import { MeshError, reasonOf } from '../errors.ts'
 import { utf8Bytes } from '../identity/hash.ts'
 import type { Disk, Logger } from '../ports.ts'
 import { type StoreKeys, sealerOf } from '../store/sealing.ts'
@@ -23,18 +24,29 @@ export async function openDrivers(options: DriverPlaneOptions): Promise<DriverPl
   const { config, disk, storeKeys, ...deps } = options
   const { driver } = config
   if (!driver) return undefined
-  const tls =
-    driver.tlsKeyFile === undefined || driver.tlsCertFile === undefined
-      ? undefined
-      : {
-          key: await readText(driver.tlsKeyFile, 'driver.tlsKeyFile'),
-          cert: await readText(driver.tlsCertFile, 'driver.tlsCertFile'),
-        }
+  const tls = await tlsOf(driver)
   const memory = driverMemory(disk, storeKeys, deps.logger)
   const { trustedProxies } = driver
   return await listening('driver.listen', driver.listen, listen =>
     openDriverPlane({ ...deps, memory, listen, tls, trustedProxies }),
   )
+}
+
+async function tlsOf({
+  tlsKeyFile,
+  tlsCertFile,
+}: NonNullable<NodeConfig['driver']>): Promise<DriverDeps['tls']> {
+  if (tlsKeyFile === undefined || tlsCertFile === undefined) return undefined
+  const key = await readText(tlsKeyFile, 'driver.tlsKeyFile')
+  const cert = await readText(tlsCertFile, 'driver.tlsCertFile')
+  try {
+    createSecureContext({ key, cert })
+  } catch (error) {
+    const what =
+      'driver.tlsKeyFile and driver.tlsCertFile are no key and certificate (PEM) that belong together'
+    throw new MeshError('CONFIG_INVALID', what, error)
+  }
+  return { key, cert }
 }
 
 /** One byte names the key, 0 for none; then JSON, sealed or plain. Written whole, in order. */

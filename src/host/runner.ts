@@ -2,14 +2,13 @@
 // it, and closed in the opposite one: after a stop, and after a start that failed half way.
 import { join } from 'node:path'
 import { type ApiDeps, openApi } from '../api/server.ts'
-import { cardContext, decideFor, explain } from '../card.ts'
 import { type NodeConfig, parseNodeConfig } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
 import { createRoster } from '../identity/roster.ts'
 import { ed25519 } from '../identity/signature.ts'
 import { type Node, type NodeDeps, startNode } from '../node.ts'
 import { type Central, openCentral } from '../ocpp/central.ts'
-import type { Clock, Logger } from '../ports.ts'
+import type { Logger } from '../ports.ts'
 import type { Documents } from '../store/documents.ts'
 import { hex, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
@@ -27,6 +26,7 @@ import {
   writeSecret,
 } from './identity-files.ts'
 import { address, listening } from './listening.ts'
+import { deciding } from './may-charge.ts'
 import { openNetwork } from './network.ts'
 import { API_FILE, NODE_FILE } from './node-files.ts'
 import { knownAddresses, type UplinkBook, uplinkBook } from './node-memory.ts'
@@ -111,6 +111,7 @@ async function open(setting: Setting): Promise<RunningNode> {
   })
   doors.tokens = tokens
   const tokenReference = tokens.reference
+  const mayCharge = deciding(self.clock, node, tokens)
   const central = await openChargers(setting, self, { node, tokenReference })
   doors.central = central
   closers.push('ocpp', () => central.close())
@@ -127,7 +128,6 @@ async function open(setting: Setting): Promise<RunningNode> {
     network: network.stats(),
     siteKeys: { held: ring.keys().length, missing: ring.later().filter(({ key }) => !key).length },
   })
-  const mayCharge = deciding(node, self.clock, tokens)
   const plane = { node, network, chargePoints: central, tokens, tokenReference, extraStatus, mayCharge }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
   const heardAt = () => new Map(central.status().map(link => [link.chargerId, link.lastHeardAt]))
@@ -229,15 +229,6 @@ async function openChargers(setting: Setting, self: Self, { node, tokenReference
       logger,
     }),
   )
-}
-
-function deciding(node: Node, clock: Clock, { aliases }: Tokens): ApiDeps['mayCharge'] {
-  return (chargerId, tokenRef) => {
-    const times = { wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() }
-    const context = cardContext(node.ledger(), times, aliases)
-    const decision = decideFor(context, chargerId, tokenRef)
-    return { allowed: decision.allowed, reason: explain(decision, context.knownSince) }
-  }
 }
 
 type Plane = Pick<
