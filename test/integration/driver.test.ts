@@ -15,7 +15,7 @@ import {
   STRANGER,
   session,
 } from './driver-site.ts'
-import { asked } from './operator-site.ts'
+import { asked, mustRun } from './operator-site.ts'
 
 let at: DriverSite
 
@@ -172,6 +172,26 @@ describe('a driver', () => {
     expect(late).toMatchObject({ error: 'REQUEST_GONE', request: { state: 'expired' } })
     expect(late.text).toContain('nothing was started')
   }, 40_000)
+
+  it('whose card is revoked while the start waits is not started', async () => {
+    const card = '04A2B3C4D5E8'
+    const via = ['--site', at.site, '--via', at.nodeDir]
+    await mustRun('token', 'add', card, ...via)
+    const headers = { ...phone(), 'idempotency-key': 'revoked-1' }
+    const words = { card, station_id: 'CP03' }
+    const isAway = async (): Promise<boolean> => (await at.station('CP03'))?.reachable === 'away'
+    await until(isAway, { ...LATER, what: 'the charger is away' })
+    expect((await at.call('POST', '/start_session', words, headers)).status).toBe(202)
+    await mustRun('token', 'revoke', card, '--reason', 'lost', ...via)
+    const cp = await at.booted('CP03')
+    cp.plugIn(1)
+    const refused = async (): Promise<boolean> =>
+      (await at.call('POST', '/start_session', words, headers)).status === 409
+    await until(refused, { ...LATER, what: 'the start is refused' })
+    const said = problem(await at.call('POST', '/start_session', words, headers))
+    expect(said).toMatchObject({ error: 'BLOCKED', request: { state: 'refused' } })
+    expect(cp.sessions()).toHaveLength(0)
+  }, 30_000)
 
   it('cancels a start that waits', async () => {
     const me = phone()
