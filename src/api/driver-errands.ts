@@ -75,11 +75,21 @@ export async function createErrands(deps: ErrandDeps): Promise<Errands> {
   const saveBehind = (): void => {
     save().catch((error: unknown) => logger.error('drivers’ wishes not kept', { reason: reasonOf(error) }))
   }
+  // What was lost is written down as lost, and a file from before the folder was encrypted is sealed.
+  if (wishes.all().length > 0) saveBehind()
   const isHere = ({ chargerId }: Wish): boolean => chargePoints.connected().includes(chargerId)
+
+  /** Among its charger's own: this is asked several times a second. */
+  const sessionOf = (wish: Wish): Session | undefined =>
+    node
+      .ledger()
+      .view()
+      .ofCharger(wish.chargerId)
+      .sessions.find(({ sessionId }) => sessionId === wish.sessionId)
 
   /** The session that a start led to. */
   const begunBy = (wish: Wish): Session | undefined => {
-    if (wish.sessionId !== undefined) return session(wish.sessionId)
+    if (wish.sessionId !== undefined) return sessionOf(wish)
     const taken = new Set(wishes.all().flatMap(({ sessionId }) => sessionId ?? []))
     return deps
       .aliases(wish.tokenRef)
@@ -96,7 +106,7 @@ export async function createErrands(deps: ErrandDeps): Promise<Errands> {
 
   /** What the charger has reported meanwhile; true when that settles it. */
   const isSettled = (wish: Wish): boolean => {
-    const found = wish.kind === 'start' ? begunBy(wish) : session(wish.sessionId ?? '')
+    const found = wish.kind === 'start' ? begunBy(wish) : sessionOf(wish)
     if (!found || (wish.kind === 'stop' && !found.end)) return false
     Object.assign(wish, { sessionId: found.sessionId, state: 'done', idTag: undefined })
     wish.text = wish.kind === 'start' ? 'Charging has begun.' : 'Charging has ended.'
@@ -104,7 +114,7 @@ export async function createErrands(deps: ErrandDeps): Promise<Errands> {
   }
 
   const deliver = (wish: Wish): void => {
-    void sendWish(deps, wish, session(wish.sessionId ?? '')).finally(() => {
+    void sendWish(deps, wish, sessionOf(wish)).finally(() => {
       saveBehind()
       tick()
     })
@@ -126,7 +136,7 @@ export async function createErrands(deps: ErrandDeps): Promise<Errands> {
   }
 
   const answerOf = (wish: Wish): SessionAnswer => {
-    const found = wish.kind === 'start' ? begunBy(wish) : session(wish.sessionId ?? '')
+    const found = wish.kind === 'start' ? begunBy(wish) : sessionOf(wish)
     const request = requestAnswer(wish)
     return found ? answerFor(deps, found, request) : nothingYet(request, { isOffline: isOffline(deps) })
   }
@@ -213,7 +223,7 @@ export async function createErrands(deps: ErrandDeps): Promise<Errands> {
         throw new Problem(409, 'ALREADY_CHARGING', 'This card charges there already.', {
           session_id: own.sessionId,
         })
-      const connectorId = chooseConnector(station, words.connector_id, stationsOf(deps))
+      const connectorId = chooseConnector(station, words.connector_id, () => stationsOf(deps))
       const wish = newWish('start', station, asked, words.expires_in_s)
       return await takeOn({ ...wish, scope, words: said, connectorId, idTag }, asked.waitMs)
     },

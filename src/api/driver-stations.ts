@@ -107,7 +107,7 @@ const PREFERRED: readonly ConnectorState[] = ['plugged_in', 'free', 'reserved', 
 export function chooseConnector(
   station: Station,
   wanted: number | undefined,
-  all: readonly Station[],
+  all: () => readonly Station[],
 ): number | undefined {
   const choices = wanted === undefined ? connectorsOf(station) : [wanted]
   if (wanted !== undefined && wanted > station.connectors)
@@ -119,7 +119,7 @@ export function chooseConnector(
     return preferred === 'unknown' && choices.length > 1 ? undefined : choices[index]
   }
   const isBusy = states.includes('occupied')
-  const alternatives = alternativesTo(station, all)
+  const alternatives = alternativesTo(station, all())
   const what = isBusy ? 'is in use' : states.includes('faulted') ? 'has a fault' : 'is out of service'
   const where = wanted === undefined ? station.chargerId : `${station.chargerId}, connector ${wanted},`
   throw new Problem(

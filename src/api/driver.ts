@@ -36,7 +36,8 @@ export type DriverDeps = ErrandDeps &
 
 export type DriverPlane = {
   readonly url: string
-  readonly status: () => Readonly<Record<string, number>>
+  /** Wishes that wait, and what was refused since the start, by reason. */
+  readonly status: () => { readonly pending: number; readonly refused: Readonly<Record<string, number>> }
   readonly close: () => Promise<void>
 }
 
@@ -70,7 +71,7 @@ export async function openDriverPlane(deps: DriverDeps): Promise<DriverPlane> {
   const ticking = setInterval(errands.tick, TICK_MS)
   return {
     url,
-    status: () => ({ pending: errands.pending(), ...Object.fromEntries(plane.counts) }),
+    status: () => ({ pending: errands.pending(), refused: Object.fromEntries(plane.counts) }),
     close: async () => {
       clearInterval(ticking)
       server.server.closeAllConnections()
@@ -158,16 +159,17 @@ type ById = { readonly Params: { readonly id: string } }
 
 function addReads(server: FastifyInstance, plane: Plane, errands: Errands): void {
   const description = openApiDocument(SW_VERSION)
-  let list: { readonly atMs: number; readonly answer: ReturnType<typeof stationsAnswer> } | undefined
+  let list: { readonly atMs: number; readonly text: string } | undefined
   server.get('/openapi.json', async (_request, reply) => {
     reply.header('cache-control', 'max-age=3600')
     return description
   })
   server.get('/stations', async (_request, reply) => {
     const atMs = plane.clock.monotonicMs()
-    if (!list || atMs - list.atMs > LIST_FRESH_MS) list = { atMs, answer: stationsAnswer(plane) }
-    reply.header('cache-control', 'max-age=5, stale-if-error=86400')
-    return list.answer
+    if (!list || atMs - list.atMs > LIST_FRESH_MS)
+      list = { atMs, text: JSON.stringify(stationsAnswer(plane)) }
+    reply.header('cache-control', 'max-age=5, stale-if-error=86400').type('application/json')
+    return list.text
   })
   server.get<ById>('/session/:id', async request => {
     const session = errands.session(request.params.id)

@@ -126,6 +126,7 @@ async function open(setting: Setting): Promise<RunningNode> {
     documents: documents.state(),
     ocpp: { chargers: central.status(), refused: central.refusals() },
     network: network.stats(),
+    ...(doors.drivers && { drivers: doors.drivers.status() }),
     siteKeys: { held: ring.keys().length, missing: ring.later().filter(({ key }) => !key).length },
   })
   const plane = { node, network, chargePoints: central, tokens, tokenReference, extraStatus, mayCharge }
@@ -135,7 +136,10 @@ async function open(setting: Setting): Promise<RunningNode> {
     ...{ ...plane, ...self, config, disk, storeKeys, logger, heardAt },
     ...{ self: self.certificate.deviceId, name: identity.name, aliases: tokens.aliases },
   })
-  if (drivers) closers.push('driver', () => drivers.close())
+  if (drivers) {
+    doors.drivers = drivers
+    closers.push('driver', () => drivers.close())
+  }
   const ticking = setInterval(() => node.tick(), TICK_MS)
   closers.push('ticks', () => clearInterval(ticking))
   startMending(setting, documents, node)

@@ -90,11 +90,11 @@ describe('the connector of a start', () => {
     [{}, undefined, undefined],
     [{}, 2, 2],
   ])('of %j, asked for %s, is %s', (said, wanted, chosen) => {
-    expect(chooseConnector(station('CP1', { said }), wanted, [])).toBe(chosen)
+    expect(chooseConnector(station('CP1', { said }), wanted, () => [])).toBe(chosen)
   })
 
   it('that is not there is refused', () => {
-    expect(refusal(() => chooseConnector(station('CP1'), 3, []))).toMatchObject({
+    expect(refusal(() => chooseConnector(station('CP1'), 3, () => []))).toMatchObject({
       ...{ status: 404, text: 'CP1 has no connector 3.' },
     })
   })
@@ -105,7 +105,7 @@ describe('the connector of a start', () => {
     const near = station('CP9', { zone: 'A', said: { 1: 'Charging', 2: 'Available' } })
     const away = station('CP2', { zone: 'A', said: { 1: 'Available' }, reach: { kind: 'away' } })
     const all = [broken, far, near, away]
-    expect(refusal(() => chooseConnector(broken, undefined, all))).toMatchObject({
+    expect(refusal(() => chooseConnector(broken, undefined, () => all))).toMatchObject({
       ...{ status: 409, error: 'STATION_UNAVAILABLE' },
       text: 'CP1 has a fault. Free now: CP9, connector 2.',
       alternatives: [
@@ -113,10 +113,10 @@ describe('the connector of a start', () => {
         { station_id: 'CP0', connector_id: 1 },
       ],
     })
-    expect(refusal(() => chooseConnector(near, 1, [near]))).toMatchObject({
+    expect(refusal(() => chooseConnector(near, 1, () => [near]))).toMatchObject({
       ...{ error: 'STATION_BUSY', text: 'CP9, connector 1, is in use. Free now: CP9, connector 2.' },
     })
-    expect(refusal(() => chooseConnector(broken, 1, [broken])).text).toBe(
+    expect(refusal(() => chooseConnector(broken, 1, () => [broken])).text).toBe(
       'CP1, connector 1, has a fault. This node knows of no other that is free now; try again later.',
     )
   })

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { ROUTES } from '../../src/api/driver-openapi.ts'
 import type { ProblemAnswer } from '../../src/api/driver-words.ts'
 import { CARD, type DriverSite, openDriverSite, phone, problem } from './driver-site.ts'
+import { asked } from './operator-site.ts'
 
 let at: DriverSite
 
@@ -70,6 +71,11 @@ describe('the plane', () => {
     }
     expect(statuses.slice(0, 5)).toEqual([403, 403, 403, 403, 403])
     expect(statuses.slice(5).every(status => status === 429)).toBe(true)
+    const { drivers } = await asked<{ drivers: { refused: Record<string, number> } }>(
+      at.nodeDir,
+      '/v1/status',
+    )
+    expect(drivers.refused).toMatchObject({ NOT_ALLOWED: 5, TOO_MANY: 7 })
     // A good card from there has to wait as well: else it would tell good ones from bad.
     expect((await at.call('POST', '/start_session', { card: CARD, station_id: 'CP01' }, thief)).status).toBe(
       429,
