@@ -61,6 +61,8 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/opening.ts',
         'src/host/runner.ts',
         'src/host/doors.ts',
+        'src/host/driver-plane.ts',
+        'src/host/may-charge.ts',
         'src/host/operator.ts',
         'src/host/site-birth.ts',
         'src/host/invite.ts',
