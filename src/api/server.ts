@@ -13,6 +13,8 @@ import { type ChargerId, chargerId, type DeviceId, type LogId, type TokenRef } f
 import { addCards } from './cards.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import { addLocalLists } from './local-list.ts'
+import { addOnboarding } from './onboarding.ts'
+import { PROFILE_COMMANDS } from './profile-commands.ts'
 import {
   type ReportDeps,
   reportChargers,
@@ -89,6 +91,7 @@ const COMMAND = z.discriminatedUnion('kind', [
     message: z.string().max(50),
     connectorId: z.int().min(0).optional(),
   }),
+  ...PROFILE_COMMANDS,
 ])
 const UPLINK = z.strictObject({
   name: z.string().min(1).max(32),
@@ -139,6 +142,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   )
   server.get('/v1/chargers', async () => reportChargers(report))
   addLocalLists(server, report)
+  addOnboarding(server, report)
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))
 }
