@@ -1,6 +1,6 @@
 // What a node is given and what it offers; node.ts is what it does.
 import type { Aliases } from './card.ts'
-import type { ConnectorStatus } from './chargers.ts'
+import type { Chargers, ConnectorStatus } from './chargers.ts'
 import type { Certificate } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
@@ -71,6 +71,7 @@ export type Node = {
   readonly uplinks: () => Uplinks
   readonly localLists: LocalLists
   readonly connectors: () => ReadonlyMap<string, ConnectorStatus>
+  readonly heardOf: Chargers['heardOf']
   readonly health: () => NodeHealth
   readonly counters: () => Readonly<Record<string, number>>
   readonly stop: () => Promise<void>

@@ -228,6 +228,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     uplinks: () => uplinks,
     localLists,
     connectors: chargers.connectors,
+    heardOf: chargers.heardOf,
     health: () => ({
       store: failure ? 'failed' : 'open',
       ...(failure && { storeReason: failure.reason }),

@@ -38,6 +38,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/chains.ts',
         'src/acting.ts',
         'src/chargers.ts',
+        'src/heard.ts',
         'src/ledger.ts',
       ],
       ...[
@@ -136,6 +137,7 @@ export const VIRTUAL_WIRING = [
     'node',
     'acting',
     'chargers',
+    'heard',
     'ledger',
     'mesh',
     'marks',

@@ -32,6 +32,8 @@ export function confirmation(
       return answer.kind === 'stopped' || answer.kind === 'noted' ? {} : undefined
     case 'meter':
     case 'status':
+    case 'progress':
+    case 'security':
       return answer.kind === 'noted' ? {} : undefined
     case 'dataTransfer':
       return answer.kind === 'noted' ? { status: 'UnknownVendorId' } : undefined

@@ -29,7 +29,7 @@ type WithTag<M> = M extends { readonly tokenRef: TokenRef }
   : M extends { readonly tokenRef?: TokenRef }
     ? Omit<M, 'tokenRef'> & { readonly idTag?: string }
     : M
-type Kind = 'boot' | 'heartbeat' | 'status' | 'authorize' | 'start' | 'meter' | 'stop' | 'dataTransfer'
+type Kind = Exclude<ChargerMessage['kind'], 'connected' | 'disconnected'>
 
 /** A message that still has the card's own id in it. Never log or store one. */
 export type Draft = WithTag<Translated>
@@ -79,15 +79,15 @@ const READERS: Readonly<Record<string, Reader>> = {
   MeterValues: meter,
   StopTransaction: stop,
   DataTransfer: fields => ({ kind: 'dataTransfer', vendorId: text(fields, 'vendorId', 255) ?? '' }),
+  DiagnosticsStatusNotification: fields => progress('log', fields),
+  FirmwareStatusNotification: fields => progress('firmware', fields),
+  LogStatusNotification: fields => progress('log', fields),
+  SecurityEventNotification: security,
+  SignedFirmwareStatusNotification: fields => progress('firmware', fields),
 }
 
-/** OCPP 1.6 firmware and diagnostics profiles and the security whitepaper: heard, not acted upon. */
+/** Of the security whitepaper: heard, not acted upon. */
 const FORMALITIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  DiagnosticsStatusNotification: {},
-  FirmwareStatusNotification: {},
-  LogStatusNotification: {},
-  SecurityEventNotification: {},
-  SignedFirmwareStatusNotification: {},
   SignCertificate: { status: 'Rejected' },
 }
 
@@ -152,6 +152,22 @@ function connector(fields: Fields): number {
 function word(value: string | undefined): string {
   const trimmed = value?.trim() ?? ''
   return /^[A-Za-z0-9_.-]*$/.test(trimmed) ? trimmed : ''
+}
+
+const MAX_REQUEST = 2 ** 31 - 1
+
+/** GetDiagnostics and UpdateFirmware have no number by which the charger could name them. */
+function progress(of: 'firmware' | 'log', fields: Fields): Draft {
+  const status = word(text(fields, 'status', 40)) || 'Unknown'
+  return { kind: 'progress', of, status, requestId: count(fields, 'requestId', MAX_REQUEST) ?? 0 }
+}
+
+function security(fields: Fields): Draft {
+  return {
+    kind: 'security',
+    event: word(text(fields, 'type', 50)) || 'Unknown',
+    occurredAt: time(fields, 'timestamp'),
+  }
 }
 
 function start(fields: Fields): Draft {
