@@ -152,7 +152,7 @@ describe('a node', () => {
     const connection = await dialRaw(await startRaw(bob.keys.peerKey), a.port)
     const stream = await connection.newStream(EXCHANGE_PROTOCOL)
     await until(() => stream.status === 'reset', { withinMs: 2_000, what: 'the reset' })
-    await refusedBy(a, 'exchange-before-hello')
+    await refusedBy(a, 'stream-before-hello')
   })
 
   it('resets a second hello on one connection', async () => {
