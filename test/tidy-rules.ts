@@ -61,6 +61,8 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/host/runner.ts',
         'src/host/doors.ts',
         'src/host/operator.ts',
+        'src/host/commanding.ts',
+        'src/host/may-charge.ts',
         'src/host/site-birth.ts',
         'src/host/invite.ts',
         'src/host/join.ts',

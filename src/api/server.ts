@@ -8,9 +8,10 @@ import { MeshError, reasonOf } from '../errors.ts'
 import type { Roster } from '../identity/roster.ts'
 import type { Submission } from '../input.ts'
 import type { Node } from '../node.ts'
-import type { Allowed, ChargePoints, ChargerCommand, Clock, Logger, Network } from '../ports.ts'
-import { type ChargerId, chargerId, type DeviceId, type LogId, type TokenRef } from '../units.ts'
+import type { Allowed, ChargePoints, Clock, Logger, Network } from '../ports.ts'
+import type { ChargerId, DeviceId, LogId, TokenRef } from '../units.ts'
 import { addCards } from './cards.ts'
+import { addCommands, type Commanding } from './commands.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import { addLocalLists } from './local-list.ts'
 import {
@@ -33,6 +34,7 @@ export type UplinkSetting = {
 }
 
 export type ApiDeps = {
+  readonly commanding: Commanding
   readonly node: Node
   readonly roster: Roster
   readonly self: DeviceId
@@ -69,26 +71,6 @@ const SUBMISSION = z.strictObject({
     .max(MAX_SUBMITTED),
   objects: z.array(base64).max(MAX_SUBMITTED),
 })
-const COMMAND = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('remoteStart'),
-    idTag: z.string().min(1).max(20),
-    connectorId: z.int().min(1).optional(),
-  }),
-  z.strictObject({ kind: z.literal('remoteStop'), transactionId: z.int() }),
-  z.strictObject({ kind: z.literal('reset'), hard: z.boolean() }),
-  z.strictObject({ kind: z.literal('getConfiguration'), keys: z.array(z.string().max(50)).max(64) }),
-  z.strictObject({
-    kind: z.literal('changeConfiguration'),
-    key: z.string().max(50),
-    value: z.string().max(500),
-  }),
-  z.strictObject({
-    kind: z.literal('trigger'),
-    message: z.string().max(50),
-    connectorId: z.int().min(0).optional(),
-  }),
-])
 const UPLINK = z.strictObject({
   name: z.string().min(1).max(32),
   url: z.url().max(500),
@@ -113,6 +95,7 @@ export async function openApi(deps: ApiDeps): Promise<Api> {
   addReads(server, deps)
   addWrites(server, deps)
   addCards(server, deps)
+  addCommands(server, deps)
   let url: string
   try {
     url = await server.listen({ host: deps.listen.host, port: deps.listen.port })
@@ -156,19 +139,6 @@ function addWrites(server: FastifyInstance, deps: ApiDeps): void {
   server.post('/v1/uplinks/hurry', async () => {
     deps.node.uplinks().hurry()
     return { hurried: true }
-  })
-  server.post<{ Params: { id: string } }>('/v1/chargers/:id/commands', async (request, reply) => {
-    const id = chargerId(request.params.id)
-    if (id === undefined) return await refuse(reply, 404, 'that is no charger identity')
-    const command = check('command', COMMAND, request.body) as ChargerCommand
-    if (command.kind === 'remoteStart') {
-      // The card's own id goes to the charger and nowhere else; what is decided and logged rests on its reference.
-      const decision = deps.mayCharge(id, await deps.tokenReference(command.idTag))
-      if (decision.allowed !== 'ALLOWED') {
-        return { kind: 'rejected', status: decision.allowed, detail: decision.reason }
-      }
-    }
-    return await deps.chargePoints.command(id, command)
   })
 }
 

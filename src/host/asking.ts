@@ -17,7 +17,8 @@ export const ASK_STREAMS = {
 }
 /** In base64, and the words around it. */
 const MAX_QUESTION_BYTES = 2 * MAX_ORDER_BYTES
-const MAX_ANSWER_BYTES = 65_536
+/** All settings of a charger, at their longest. */
+const MAX_ANSWER_BYTES = 512 * 1024
 /** Questions of one device that are answered a second. */
 const MAX_ASKED_PER_S = 20
 /** A question arrives whole within this time. */

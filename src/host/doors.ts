@@ -2,9 +2,15 @@
 import type { NodeDeps } from '../node.ts'
 import type { Central } from '../ocpp/central.ts'
 import type { Network } from '../ports.ts'
+import type { HostNetwork } from './network.ts'
 import type { Tokens } from './tokens.ts'
 
-export type Doors = { network?: Network; central?: Central; tokens?: Tokens; openTag?: NodeDeps['openTag'] }
+export type Doors = {
+  network?: HostNetwork
+  central?: Central
+  tokens?: Tokens
+  openTag?: NodeDeps['openTag']
+}
 
 export function lateNetwork(doors: Doors): Network {
   return {
