@@ -38,14 +38,17 @@ export type Commanding = {
 const connectorId = z.int().min(0).optional()
 const id = z.int().min(0)
 const at = z.int().min(0).optional()
+/** Each version of OCPP has its own bound; its dialect knows it. */
+const idTag = z.string().min(1).max(36)
+const stationTransactionId = z.string().min(1).max(36).optional()
 const retrying = { retries: id.optional(), retryIntervalS: id.optional() }
 export const COMMAND = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('remoteStart'),
-    idTag: z.string().min(1).max(20),
+    idTag,
     connectorId: z.int().min(1).optional(),
   }),
-  z.strictObject({ kind: z.literal('remoteStop'), transactionId: z.int() }),
+  z.strictObject({ kind: z.literal('remoteStop'), transactionId: z.int(), stationTransactionId }),
   z.strictObject({ kind: z.literal('reset'), hard: z.boolean() }),
   z.strictObject({ kind: z.literal('getConfiguration'), keys: z.array(z.string().max(50)).max(64) }),
   z.strictObject({
@@ -59,7 +62,7 @@ export const COMMAND = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('clearCache') }),
   z.strictObject({
     ...{ kind: z.literal('reserve'), reservationId: id, connectorId: id, untilAt: id },
-    idTag: z.string().min(1).max(20),
+    idTag,
   }),
   z.strictObject({ kind: z.literal('cancelReservation'), reservationId: id }),
   z.strictObject({
@@ -75,14 +78,7 @@ export const COMMAND = z.discriminatedUnion('kind', [
     ...{ kind: z.literal('dataTransfer'), vendorId: z.string().min(1).max(255) },
     ...{ messageId: z.string().max(50).optional(), data: z.string().max(10_000).optional() },
   }),
-  z.strictObject({
-    kind: z.literal('getTransactionStatus'),
-    stationTransactionId: z.string().max(36).optional(),
-  }),
-  z.strictObject({
-    ...{ kind: z.literal('getBaseReport'), requestId: id },
-    report: z.enum(['configuration', 'full', 'summary']),
-  }),
+  z.strictObject({ kind: z.literal('getTransactionStatus'), stationTransactionId }),
   z.strictObject({
     ...{ kind: z.literal('setNetworkProfile'), slot: id, url: z.string().max(512), securityProfile: id },
     ...{ messageTimeoutS: id, interface: z.string().max(20) },

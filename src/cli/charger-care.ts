@@ -57,7 +57,7 @@ export function addCareCommands(charger: Command): void {
   command(
     'reserve <identity> <card>',
     `keep a connector for a card; card: ${DASH_HELP}`,
-    'reserve CP01 - --connector 1 --minutes 20',
+    'reserve CP01 04A2B3C4 --connector 1 --minutes 20',
   )
     .option('--connector <n>', 'which connector; any, where the charger can do that, without it', '0')
     .option('--minutes <n>', 'for how long', '15')

@@ -17,7 +17,7 @@ export function addCommandCommands(charger: Command): void {
     .option('--connector <n>', 'which connector')
     .addHelpText(
       'after',
-      '\nExample:\n  chargemesh charger start CP01 - --connector 1 --via ./pole-07 --site ./stadium',
+      '\nExample:\n  chargemesh charger start CP01 04A2B3C4 --connector 1 --via ./pole-07 --site ./stadium',
     )
     .action(async (identity: string, card: string, options: OnConnector) => {
       const idTag = await secretOf(card)

@@ -3,7 +3,7 @@
 import { assertNever } from '../errors.ts'
 import type { Allowed, ChargerAnswer } from '../ports.ts'
 import type { TokenRef } from '../units.ts'
-import type { Draft } from './v16.ts'
+import type { Draft } from './draft.ts'
 
 export type Payload = Readonly<Record<string, unknown>>
 
@@ -35,6 +35,8 @@ export function confirmation(
     case 'progress':
     case 'security':
       return answer.kind === 'noted' ? {} : undefined
+    case 'card':
+      return undefined
     case 'dataTransfer':
       return answer.kind === 'noted' ? { status: 'UnknownVendorId' } : undefined
     default:

@@ -3,8 +3,7 @@
 import { assertNever } from '../errors.ts'
 import type { CareCommand, ChargerCommand, CommandOutcome } from '../ports.ts'
 import { instantText, type Payload } from './answers.ts'
-
-type Call = { readonly action: string; readonly params: Payload }
+import type { Call } from './commands.ts'
 
 const MAX_ID = 2 ** 31 - 1
 const MAX_LOCATION = 512
@@ -21,7 +20,7 @@ export const EXTENDED_TRIGGERS: readonly string[] = ['LogStatusNotification', 'S
 const CARE: Readonly<Record<CareCommand['kind'], true>> = {
   ...{ unlock: true, setAvailability: true, clearCache: true, reserve: true, cancelReservation: true },
   ...{ updateFirmware: true, uploadLog: true, dataTransfer: true, getTransactionStatus: true },
-  ...{ getBaseReport: true, setNetworkProfile: true },
+  setNetworkProfile: true,
 }
 
 export function isCare(command: ChargerCommand): command is CareCommand {
@@ -54,7 +53,6 @@ export function careCall(command: CareCommand): Call | string {
     case 'dataTransfer':
       return dataTransfer(command)
     case 'getTransactionStatus':
-    case 'getBaseReport':
     case 'setNetworkProfile':
       return 'this charger speaks OCPP 1.6, which has no such message'
     default:
@@ -193,6 +191,7 @@ export function careOutcome(
   payload: Readonly<Record<string, unknown>>,
 ): CommandOutcome {
   const status = statusIn(payload)
+  if (command.kind === 'getTransactionStatus') return transactionStatus(payload)
   if (command.kind === 'dataTransfer') {
     const data = typeof payload.data === 'string' ? payload.data.slice(0, MAX_DATA_SHOWN) : undefined
     const detail = data === undefined ? {} : { detail: data }
@@ -215,6 +214,12 @@ export function careOutcome(
     ...(fileName && { fileName }),
   }
   return Object.keys(detail).length > 0 ? { kind: 'accepted', detail } : { kind: 'accepted' }
+}
+
+function transactionStatus({ ongoingIndicator, messagesInQueue }: Payload): CommandOutcome {
+  if (typeof messagesInQueue !== 'boolean') return { kind: 'rejected', status: 'Unreadable' }
+  const ongoing = typeof ongoingIndicator === 'boolean' ? { ongoing: ongoingIndicator } : {}
+  return { kind: 'accepted', detail: { ...ongoing, messagesInQueue } }
 }
 
 function requestOf(command: CareCommand): number {
