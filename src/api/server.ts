@@ -114,6 +114,8 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   }
   server.get('/v1/status', async () => ({ ...reportStatus(deps), ...deps.extraStatus() }))
   server.get('/v1/sessions', async () => reportSessions(report))
+  // Whoever follows asks this often, and for all of them only when it has changed.
+  server.get('/v1/sessions/changes', async () => ({ changes: deps.node.ledger().view().changes() }))
   server.get('/v1/logs', async () => reportLogs(report))
   server.get<{ Querystring: { until?: string } }>('/v1/devices', async request =>
     reportDevices(report, check('query', UNTIL, request.query).until),
