@@ -1,6 +1,9 @@
 // A command given at any node reaches the charger wherever it is, when the operator has signed it, and only then
 // (PROTOCOL 7.8). One node runs here, the other is a process of its own and holds the charger.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Running, start } from '../../simulations/real/processes.ts'
 import { apiFileIn, clientOf } from '../../src/api/client.ts'
@@ -19,6 +22,7 @@ import { openToldCharger, type ToldCharger } from './told-charger.ts'
 
 const CP1 = 'CP01' as ChargerId
 const CARD = '04A2B3C4D5E6F7'
+const MAIN = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url))
 const UNLOCK = { kind: 'unlock', connectorId: 1 } as const
 
 let folder: Awaited<ReturnType<typeof tempFolder>>
@@ -29,10 +33,27 @@ let charger: ToldCharger | undefined
 /** What the charger answers to each action; nothing where it is silent. */
 const answers = new Map<string, object>()
 
-async function connect(url: string): Promise<void> {
+async function connect(url: string, protocol = 'ocpp1.6'): Promise<void> {
   await charger?.close()
   const answer = (action: string) => answers.get(action)
-  charger = await openToldCharger({ url, identity: CP1, password, answers: answer })
+  charger = await openToldCharger({ url, identity: CP1, password, protocol, answers: answer })
+}
+
+/** A command that stays, as a process of its own; Ctrl-C ends it. */
+function following(...words: readonly string[]) {
+  const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let text = ''
+  child.stdout.on('data', (part: Buffer) => {
+    text += String(part)
+  })
+  const ended = once(child, 'exit')
+  return {
+    lines: () => text.split('\n').filter(line => line !== ''),
+    interrupt: async (): Promise<unknown> => {
+      child.kill('SIGINT')
+      return (await ended)[0]
+    },
+  }
 }
 
 /** Says it, and gives what was answered. */
@@ -275,6 +296,41 @@ describe('an order is refused by the node that holds the charger', () => {
     expect(received('UnlockConnector')).toHaveLength(2)
     await mustRun('charger', 'unlock', CP1, '--via', hereDir)
   })
+})
+
+it('a session of OCPP 2.0.1 is followed, and stopped by its own id, from another node', async () => {
+  answers.set('RequestStopTransaction', { status: 'Accepted' })
+  await connect(String(there?.ready.ocppUrl), 'ocpp2.0.1')
+  const follow = following('session', 'list', '--open', '--follow', '--via', hereDir)
+  const meterValue = (value: number) => [
+    { timestamp: new Date().toISOString(), sampledValue: [{ value, unitOfMeasure: { unit: 'Wh' } }] },
+  ]
+  const event = (eventType: string, seqNo: number, over: object) =>
+    tells('TransactionEvent', {
+      ...{ eventType, seqNo, timestamp: new Date().toISOString(), triggerReason: 'RemoteStart' },
+      ...{ transactionInfo: { transactionId: 'tx-7' }, ...over },
+    })
+  const idToken = { idToken: CARD, type: 'ISO14443' }
+  await event('Started', 0, { evse: { id: 1, connectorId: 1 }, idToken, meterValue: meterValue(1000) })
+  type Open = { readonly sessionId: string; readonly stationTransactionId?: string }
+  const sessions = () => asked<readonly Open[]>(hereDir, '/v1/sessions')
+  const mine = async () => (await sessions()).find(one => one.stationTransactionId === 'tx-7')?.sessionId
+  await until(async () => (await mine()) !== undefined, { withinMs: 10_000, what: 'it is known here' })
+  const id = (await mine()) ?? ''
+  const short = id.slice(0, 8)
+  const told = () => follow.lines().filter(line => line.includes(short))
+  await until(() => told().length === 1, { withinMs: 10_000, what: 'its start is told' })
+  await mustRun('session', 'stop', short, ...bySite())
+  expect(received('RequestStopTransaction')).toEqual([{ transactionId: 'tx-7' }])
+  expect((await mustRun('session', 'show', short, '--via', hereDir)).out).toMatch(/transaction {2}tx-7\n/)
+  await event('Ended', 1, { meterValue: meterValue(3500) })
+  await until(() => told().some(line => line.includes('completed')), {
+    withinMs: 10_000,
+    what: 'its end is told',
+  })
+  expect(told().at(-1)).toMatch(new RegExp(`${short} {2}completed {3}CP01/1 .* 2\\.500 kWh`))
+  expect(follow.lines().every(line => line.includes(short))).toBe(true)
+  expect(await follow.interrupt()).toBe(0)
 })
 
 it('where no node holds the charger, that is said', async () => {
