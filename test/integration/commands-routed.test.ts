@@ -261,6 +261,13 @@ describe('an order is refused by the node that holds the charger', () => {
     expect(unlocked()).toBe(before)
   })
 
+  it('when a revoker has signed more than an end of a session', async () => {
+    const before = unlocked()
+    const said = await post('/v1/orders', await signed(join(site, 'revoker')))
+    expect(said).toEqual({ kind: 'refused', reason: 'not-its-role' })
+    expect(unlocked()).toBe(before)
+  })
+
   it('when the operator of another site has signed it', async () => {
     const foreign = join(folder.dir, 'foreign')
     await mustRun('site', 'init', foreign, '--name', 'South Stand')
