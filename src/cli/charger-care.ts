@@ -95,6 +95,19 @@ export function addCareCommands(charger: Command): void {
     .option('--until <time>', 'nothing newer')
     .action(uploadLogs)
   command(
+    'network-profile <identity> <url>',
+    'write the address of another node into a slot of the charger (OCPP 2.0.1)',
+    'network-profile CP01 wss://10.0.0.6:8887/ocpp --slot 2',
+  )
+    .requiredOption(
+      '--slot <n>',
+      'which slot; NetworkConfigurationPriority says in which order they are tried',
+    )
+    .option('--profile <n>', 'security profile, 0 to 3', '2')
+    .option('--interface <name>', 'Wired0 to Wired3, Wireless0 to Wireless3', 'Wired0')
+    .option('--timeout <seconds>', 'how long the charger waits for an answer', '30')
+    .action(setNetworkProfile)
+  command(
     'data <identity> <vendorId> [messageId] [data]',
     "a vendor's own message",
     'data CP01 com.example Blink 3',
@@ -175,6 +188,21 @@ async function uploadLogs(identity: string, location: string, options: LogOption
       log: security ? 'security' : 'diagnostics',
       ...(since !== undefined && { fromAt: instantOf('--since', since, nowAt) }),
       ...(until !== undefined && { untilAt: instantOf('--until', until, nowAt) }),
+    },
+    options,
+  )
+}
+
+type ProfileOptions = OrderOptions & { slot: string; profile: string; interface: string; timeout: string }
+
+async function setNetworkProfile(identity: string, url: string, options: ProfileOptions): Promise<void> {
+  await order(
+    identity,
+    {
+      ...{ kind: 'setNetworkProfile', url, interface: options.interface },
+      slot: wholeNumber('--slot', options.slot),
+      securityProfile: wholeNumber('--profile', options.profile),
+      messageTimeoutS: wholeNumber('--timeout', options.timeout),
     },
     options,
   )

@@ -2,6 +2,7 @@
 // (PROTOCOL 7.8). One node runs here, the other is a process of its own and holds the charger.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -208,6 +209,49 @@ describe('a command given at another node than the one that holds the charger', 
     expect(text).toMatch(/connected {4}to there since/)
     expect(text).toContain('EVBox G3 7.1')
     expect(text).not.toContain(CARD)
+  })
+
+  it('says what the words on the command line mean', async () => {
+    const pem = join(folder.dir, 'maker.pem')
+    await writeFile(pem, 'PEM')
+    const last = async (words: readonly string[], action: string, answer: object): Promise<unknown> => {
+      answers.set(action, answer)
+      await mustRun('charger', ...words, ...bySite())
+      return received(action).at(-1)
+    }
+    const accepted = { status: 'Accepted' }
+    const off = ['availability', CP1, 'off', '--connector', '2']
+    expect(await last(off, 'ChangeAvailability', accepted)).toEqual({ connectorId: 2, type: 'Inoperative' })
+    const kept = ['reserve', CP1, CARD, '--connector', '1', '--id', '12', '--minutes', '5']
+    expect(await last(kept, 'ReserveNow', accepted)).toMatchObject({ idTag: CARD, reservationId: 12 })
+    const url = 'ftp://10.0.0.5/pole.bin'
+    const fetched = ['firmware', CP1, url, '--at', '2026-07-04T08:00Z', '--retries', '3', '--every', '60']
+    expect(await last(fetched, 'UpdateFirmware', {})).toEqual({
+      ...{ location: url, retrieveDate: '2026-07-04T08:00:00.000Z', retries: 3, retryInterval: 60 },
+    })
+    const checked = ['firmware', CP1, url, '--certificate', pem, '--signature', pem]
+    expect(await last(checked, 'SignedUpdateFirmware', accepted)).toMatchObject({
+      firmware: { location: url, signingCertificate: 'PEM', signature: 'PEM' },
+    })
+    const logs = ['logs', CP1, url, '--security', '--since', '2026-07-04']
+    expect(await last(logs, 'GetLog', accepted)).toMatchObject({
+      ...{
+        logType: 'SecurityLog',
+        log: { remoteLocation: url, oldestTimestamp: '2026-07-04T00:00:00.000Z' },
+      },
+    })
+    const key = ['config', 'set', CP1, 'HeartbeatInterval', '300']
+    expect(await last(key, 'ChangeConfiguration', accepted)).toEqual({
+      key: 'HeartbeatInterval',
+      value: '300',
+    })
+    for (const words of [
+      ['availability', CP1, 'maybe'],
+      ['firmware', CP1, url, '--certificate', pem],
+    ])
+      expect((await run('charger', ...words, ...bySite())).error).toMatch(/^CONFIG_INVALID: /)
+    const newer = ['network-profile', CP1, 'wss://10.0.0.6/ocpp', '--slot', '2']
+    expect((await run('charger', ...newer, ...bySite())).error).toContain('speaks OCPP 1.6')
   })
 
   it('is given up where the charger stays silent, and says so', async () => {
