@@ -7,6 +7,7 @@ import type { Holder, OrderOutcome } from '../api/commands.ts'
 import { check } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import { type Operator, openOperator } from '../host/operator.ts'
+import { NOT_HERE } from '../ocpp/chargers.ts'
 import type { ChargerCommand, CommandOutcome } from '../ports.ts'
 import { type ChargerId, chargerId, type DeviceId } from '../units.ts'
 import { clientIn, refuseWithdrawn, say } from './operator.ts'
@@ -58,7 +59,14 @@ export function refusalOf(
 ): MeshError {
   return outcome.kind === 'rejected'
     ? new MeshError('CHARGER_REFUSED', `${identity}: refused, ${outcome.status}${detailOf(outcome.detail)}`)
-    : new MeshError('CHARGER_ABSENT', `${identity}: ${outcome.reason}`)
+    : new MeshError('CHARGER_ABSENT', `${identity}: ${outcome.reason}${WHAT_NEXT[outcome.reason] ?? ''}`)
+}
+
+/** By the words of the node that holds the charger. */
+const WHAT_NEXT: Readonly<Record<string, string>> = {
+  'no answer in time': ', 15 s; it may still do it. `charger show` says when it was last heard; ask again',
+  'the connection was lost': ' while it was asked; it comes back by itself, ask again then',
+  'too many commands wait': '; a charger answers one at a time, ask again in a minute',
 }
 
 function detailOf(detail: unknown): string {
@@ -97,13 +105,12 @@ async function orderedHere(client: Client, id: ChargerId, command: ChargerComman
     `/v1/chargers/${encodeURIComponent(id)}/commands`,
     command,
   )) as CommandOutcome
-  if (outcome.kind !== 'unreachable') return outcome
+  if (outcome.kind !== 'unreachable' || outcome.reason !== NOT_HERE) return outcome
   const [holder] = await holdersOf(client, id)
-  if (!holder) return { ...outcome, reason: `${outcome.reason}${NOBODY}` }
-  const reason = `${outcome.reason}; it is connected to ${holder.name}: name that node's folder, or add --site <dir> to sign the command for it`
-  return holder.report.connected === true && outcome.reason === 'not connected to this node'
-    ? { kind: 'unreachable', reason }
-    : outcome
+  const where = holder
+    ? `; it is connected to ${holder.name}: name that node's folder, or add --site <dir> to sign the command for it`
+    : NOBODY
+  return { kind: 'unreachable', reason: `${NOT_HERE}${where}` }
 }
 
 const NOBODY =
@@ -128,7 +135,7 @@ async function orderedBySite(
     refuseBeyondRole(operator, command)
     for (let tries = 1; ; tries++) {
       const [holder] = await holdersOf(client, id)
-      if (!holder) throw new MeshError('CHARGER_ABSENT', `${id}: not connected to this node${NOBODY}`)
+      if (!holder) throw new MeshError('CHARGER_ABSENT', `${id}: ${NOT_HERE}${NOBODY}`)
       const outcome = await orderOf(client, operator, { id, command, holder })
       if (outcome.kind !== 'refused') return outcome
       if (tries >= MAX_TRIES || !MOVED.includes(outcome.reason)) throw orderRefused(holder, outcome.reason)

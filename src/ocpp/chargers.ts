@@ -8,6 +8,8 @@ import { lastRegister } from './meter.ts'
 
 /** Connectors of a charger that may be charging at once, with some room for sessions nobody stopped. */
 const MAX_REGISTERS = 64
+/** Why a command to a charger of another node has no outcome. */
+export const NOT_HERE = 'not connected to this node'
 /** Words are ours, but counted by what a charger sends; a bound all the same. */
 const MAX_WORDS = 100
 
