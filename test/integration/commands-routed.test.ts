@@ -349,6 +349,18 @@ describe('an order is refused by the node that holds the charger', () => {
   })
 })
 
+it('of two nodes that hold a charger, the one with the newer connection is meant', async () => {
+  const older = charger
+  charger = undefined
+  await connect(String(there?.ready.ocppUrl))
+  await until(async () => (await holders()).length === 2, { withinMs: 10_000, what: 'both hold it' })
+  await mustRun('charger', 'unlock', CP1, ...bySite())
+  expect(received('UnlockConnector')).toHaveLength(1)
+  const shown = JSON.parse((await mustRun('charger', 'show', CP1, '--via', hereDir, '--json')).out)
+  expect(shown).toMatchObject({ node: 'there', alsoHeldBy: ['pole-1'] })
+  await older?.close()
+})
+
 it('a session of OCPP 2.0.1 is followed, and stopped by its own id, from another node', async () => {
   answers.set('RequestStopTransaction', { status: 'Accepted' })
   await connect(String(there?.ready.ocppUrl), 'ocpp2.0.1')
