@@ -8,6 +8,7 @@ import { type OrderOptions, order, ordered, orderOptions, refusalOf } from './ch
 import { clientIn, say } from './operator.ts'
 import { print, printJson, untilStopped } from './output.ts'
 import { DASH_HELP, secretOf } from './secret.ts'
+import { addSignedCommand } from './session-signed.ts'
 import { kWhOf, sessionTable } from './status.ts'
 
 type ViaOptions = { readonly via: string; readonly json?: boolean }
@@ -61,6 +62,7 @@ export function addSessionCommands(program: Command): void {
     .description('stop a session; the first digits of its id are enough')
     .addHelpText('after', '\nExample:\n  chargemesh session stop 4f2a91c0 --via ./pole-07 --site ./stadium')
     .action(stopSession)
+  addSignedCommand(session)
 }
 
 async function sessionsAt(via: string): Promise<readonly SessionReport[]> {
