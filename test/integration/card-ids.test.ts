@@ -225,8 +225,9 @@ beforeAll(async () => {
   const chargers = await mustRun('charger', 'add', 'CP01', 'CP02', ...toSite, '--json')
   const [first, second] = JSON.parse(chargers.out) as { identity: string; password: string }[]
   const known = async (): Promise<boolean> =>
-    (await asked<readonly unknown[]>(there, '/v1/tokens')).length === 3
-  await until(known, { withinMs: 20_000, what: 'the other node knows the cards' })
+    (await asked<readonly unknown[]>(there, '/v1/tokens')).length === 3 &&
+    (await asked<readonly unknown[]>(there, '/v1/chargers')).length === 2
+  await until(known, { withinMs: 20_000, what: 'the other node knows cards and chargers' })
 
   const url = String(running.ready.ocppUrl)
   await chargeByHand(url, 'CP02', second?.password ?? '')
