@@ -1,6 +1,6 @@
 // What a node is given and what it offers; node.ts is what it does.
 import type { Aliases } from './card.ts'
-import type { ConnectorStatus } from './chargers.ts'
+import type { Chargers, ConnectorStatus } from './chargers.ts'
 import type { Deratings } from './derating.ts'
 import type { Certificate } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
@@ -24,6 +24,7 @@ import type {
   Uplink,
 } from './ports.ts'
 import type { Remember } from './remember.ts'
+import type { Place } from './replica/sync.ts'
 import type { StoreKeys } from './store/sealing.ts'
 import type { Uplinks } from './uplinks.ts'
 
@@ -70,11 +71,14 @@ export type Node = {
   readonly tick: () => void
   readonly settled: () => Promise<void>
   readonly ledger: () => Ledger
+  /** Connected peers that are known to have been given these places of logs. */
+  readonly holders: (places: readonly Place[]) => number
   readonly uplinks: () => Uplinks
   readonly localLists: LocalLists
   readonly onboarding: Onboarding
   readonly deratings: Deratings
   readonly connectors: () => ReadonlyMap<string, ConnectorStatus>
+  readonly heardOf: Chargers['heardOf']
   readonly health: () => NodeHealth
   readonly counters: () => Readonly<Record<string, number>>
   readonly stop: () => Promise<void>

@@ -240,11 +240,13 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
       while (running) await running
     },
     ledger: () => open.ledger,
+    holders: places => open.mesh.holders(places),
     uplinks: () => uplinks,
     localLists,
     onboarding,
     deratings,
     connectors: chargers.connectors,
+    heardOf: chargers.heardOf,
     health: () => ({
       store: failure ? 'failed' : 'open',
       ...(failure && { storeReason: failure.reason }),

@@ -17,6 +17,7 @@ import { systemRandom } from '../../src/host/system.ts'
 import type { Logger } from '../../src/ports.ts'
 import { until } from '../deadline.ts'
 import { filesIn, findings, formsOf, type Places, rowsIn } from './card-search.ts'
+import { askAsDriver } from './driver-site.ts'
 import { asked, foundSite, mustRun, run, tempFolder } from './operator-site.ts'
 
 const heard = vi.hoisted(() => ({ messages: [] as Uint8Array[], lines: [] as string[] }))
@@ -28,12 +29,23 @@ vi.mock('../../src/host/network.ts', async original => {
       heard.messages.push(bytes)
       options.onMessage(peer, bytes)
     }
-    const network = await real.openNetwork({ ...options, onMessage })
+    const onAsked: typeof options.onAsked = async (from, question) => {
+      const answer = (await options.onAsked?.(from, question)) ?? new Uint8Array(0)
+      heard.messages.push(question, answer)
+      return answer
+    }
+    const network = await real.openNetwork({ ...options, onMessage, onAsked })
     const send: typeof network.send = (to, bytes) => {
       heard.messages.push(bytes)
       network.send(to, bytes)
     }
-    return { ...network, send }
+    const ask: typeof network.ask = async (to, question, withinMs) => {
+      heard.messages.push(question)
+      const answer = await network.ask(to, question, withinMs)
+      heard.messages.push(answer)
+      return answer
+    }
+    return { ...network, send, ask }
   }
   return { ...real, openNetwork }
 })
@@ -74,7 +86,14 @@ async function answersOf(nodeDir: string, name: string): Promise<void> {
 
 async function debugLevel(nodeDir: string): Promise<void> {
   const file = join(nodeDir, NODE_FILE)
-  await writeFile(file, stringify({ ...parse(await readText(file, '')), log: { level: 'debug' } }))
+  await writeFile(
+    file,
+    stringify({
+      ...parse(await readText(file, '')),
+      driver: { listen: '127.0.0.1:0' },
+      log: { level: 'debug' },
+    }),
+  )
 }
 
 /** A charger that says each frame as it is told, and waits for the answer where there should be one. */
@@ -123,6 +142,8 @@ async function chargeByHand(url: string, identity: string, password: string): Pr
   const end = { transactionId, meterStop: 1300, timestamp: new Date().toISOString(), idTag: KNOWN }
   await charger.call('StopTransaction', { ...end, transactionData: [signedValue(KNOWN, end.timestamp)] })
   await charger.call('DataTransfer', { vendorId: 'v', messageId: 'card', data: KNOWN })
+  const alarm = { type: 'InvalidMessages', timestamp: at, techInfo: `card ${KNOWN}` }
+  await charger.call('SecurityEventNotification', alarm)
   await charger.call('CardSeen', { idTag: KNOWN })
   // What nobody can read is counted, and none of it is repeated anywhere.
   for (const text of [
@@ -134,7 +155,11 @@ async function chargeByHand(url: string, identity: string, password: string): Pr
   await charger.call('Authorize', { idTag: { card: KNOWN } })
 }
 
-async function chargeFromAfar(charger: VirtualCharger, via: readonly string[]): Promise<void> {
+async function chargeFromAfar(
+  charger: VirtualCharger,
+  via: readonly string[],
+  signed: readonly string[],
+): Promise<void> {
   const started = (count: number): Promise<void> =>
     until(
       () => charger.sessions().filter(({ transactionIds }) => transactionIds.length > 0).length === count,
@@ -152,6 +177,13 @@ async function chargeFromAfar(charger: VirtualCharger, via: readonly string[]): 
   await tell('charger', 'start', charger.identity, KNOWN, '--connector', '1', ...via)
   await started(2)
   await charger.stop(1)
+  charger.plugIn(1)
+  // By a node that does not hold the charger: it carries what it cannot read.
+  await tell('session', 'start', charger.identity, KNOWN, '--connector', '1', ...signed)
+  await started(3)
+  await charger.stop(1)
+  await tell('charger', 'reserve', charger.identity, KNOWN, ...signed)
+  await tell('charger', 'show', charger.identity, ...via)
   await tell('charger', 'start', charger.identity, UNKNOWN, '--connector', '1', ...via)
   await tell('charger', 'start', charger.identity, `${KNOWN}${KNOWN}`, '--connector', '1', ...via)
   await charger.settled()
@@ -198,11 +230,12 @@ beforeAll(async () => {
   await tell('token', 'import', join(csv.dir, 'good.csv'), ...toSite)
   await tell('token', 'import', join(csv.dir, 'bad.csv'), ...toSite)
   await csv.remove()
-  const chargers = await mustRun('charger', 'add', 'CP01', 'CP02', ...toSite, '--json')
+  const chargers = await mustRun('charger', 'add', 'CP01', 'CP02', 'CP03', ...toSite, '--json')
   const [first, second] = JSON.parse(chargers.out) as { identity: string; password: string }[]
   const known = async (): Promise<boolean> =>
-    (await asked<readonly unknown[]>(there, '/v1/tokens')).length === 3
-  await until(known, { withinMs: 20_000, what: 'the other node knows the cards' })
+    (await asked<readonly unknown[]>(there, '/v1/tokens')).length === 3 &&
+    (await asked<readonly unknown[]>(there, '/v1/chargers')).length === 2
+  await until(known, { withinMs: 20_000, what: 'the other node knows cards and chargers' })
 
   const url = String(running.ready.ocppUrl)
   await chargeByHand(url, 'CP02', second?.password ?? '')
@@ -212,7 +245,9 @@ beforeAll(async () => {
     ...{ meterIntervalMs: 100, retryIntervalMs: 50, timeScale: 600 },
   })
   open.push(charger)
-  await chargeFromAfar(charger, via)
+  await chargeFromAfar(charger, via, toSite)
+  for (const [said, text] of await askAsDriver(String(running.ready.driverUrl), [KNOWN, UNKNOWN]))
+    places.set(said, Buffer.from(text))
   await tell('token', 'revoke', KNOWN, '--reason', 'lost', ...toSite)
   await tell('token', 'add', KNOWN, ...toSite)
   const revoked = async (): Promise<boolean> =>
@@ -222,8 +257,8 @@ beforeAll(async () => {
   await mustRun('uplink', 'hurry', ...via)
   const billed = async (): Promise<boolean> =>
     (JSON.parse((await mustRun('bills', '--cloud', cloudDir, '--json')).out) as readonly unknown[]).length ===
-    3
-  await until(billed, { withinMs: 30_000, what: 'three bills' })
+    4
+  await until(billed, { withinMs: 30_000, what: 'four bills' })
 
   for (const [words, from] of [
     ...['status', 'sessions'].map(word => [[word], via] as const),
@@ -267,6 +302,7 @@ it('searches all that there is: what may be known of a card is found in each of 
   expect(holding('CP01')).toEqual(
     expect.arrayContaining(['there answers refusals', 'there answers sessions', 'table sessions']),
   )
+  expect(holding('"kind":"start"')).toContain('there/driver/wishes')
   expect(holding('level: debug')).toEqual(expect.arrayContaining(['node/node.yaml', 'there/node.yaml']))
   expect(holding('network.peer')).toEqual(expect.arrayContaining(['there.log', 'log of the node here']))
 })
