@@ -19,8 +19,8 @@ export type SessionKnown = {
   readonly isInCloud: boolean
 }
 
-/** Somebody has to look at these before money moves. */
-const DISPUTED: readonly SessionFlag[] = ['conflicting-ends', 'meter-went-back', 'refused-card']
+/** A person looks at these, as the cloud's billing has it. */
+const DISPUTED: readonly SessionFlag[] = ['conflicting-ends', 'meter-reset', 'meter-went-back']
 
 export function sessionAnswer(
   session: Session,

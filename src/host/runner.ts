@@ -228,6 +228,7 @@ async function openChargers(setting: Setting, self: Self, { node, tokenReference
       credential: id => node.ledger().view().policy.chargePoint(id),
       tokenReference,
       handle: input => node.charger(input),
+      healthy: () => node.health().store === 'open',
       clock: self.clock,
       random: self.random,
       logger,

@@ -67,12 +67,12 @@ function finish(draft: Draft): Session {
     .map(tick => tick.newest)
     .toSorted(bySample)
     .at(-1)
+  const { soFar, measured, extremes } = measuredOf(draft, end)
+  const registerWh = extremes.highest[0]?.wh
   const lastSoc = draft.ticks
     .flatMap(tick => tick.soc ?? [])
     .toSorted(bySample)
     .at(-1)
-  const { soFar, measured, extremes } = measuredOf(draft, end)
-  const registerWh = extremes.highest[0]?.wh
   return {
     sessionId: facts.sessionId,
     chargerId: start.body.chargerId,
@@ -91,8 +91,8 @@ function finish(draft: Draft): Session {
     ...(measured?.energyWh !== undefined && { energyWh: measured.energyWh }),
     ...(soFar && { soFar }),
     ...(lastTick && { lastTick }),
-    ...(lastSoc && { lastSoc }),
     ...(registerWh !== undefined && { registerWh }),
+    ...(lastSoc && { lastSoc }),
     recordedBy: recordersOf(draft),
     flags: flagsOf(draft, { ends, measured, priced: pricing !== undefined }),
   }

@@ -21,9 +21,9 @@ export type TickSummary = {
   newest: Fact<'meter_tick'>
   /** The newest that holds a register. */
   register: Fact<'meter_tick'> | undefined
+  extremes: Extremes
   /** The newest that holds a state of charge; chargers send it seldomer than the register, or apart from it. */
   soc: Fact<'meter_tick'> | undefined
-  extremes: Extremes
 }
 
 /** What names a session and no charger. One shelf a session, shared by every charger that claims it, so order does not matter. */
@@ -175,6 +175,6 @@ function addTick(set: FactSet, fact: Fact<'meter_tick'>): void {
   held.count += 1
   if (bySample(held.newest, fact) < 0) held.newest = fact
   if (register && (!held.register || bySample(held.register, register) < 0)) held.register = register
-  if (soc && (!held.soc || bySample(held.soc, soc) < 0)) held.soc = soc
   if (read) held.extremes = withRegister(held.extremes, read)
+  if (soc && (!held.soc || bySample(held.soc, soc) < 0)) held.soc = soc
 }
