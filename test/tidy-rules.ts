@@ -23,6 +23,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       'src/authorization/',
       'src/tariff/',
       'src/energy/',
+      'src/defaults/',
       'src/uplink/outbox.ts',
     ],
   },
@@ -38,6 +39,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/chains.ts',
         'src/acting.ts',
         'src/chargers.ts',
+        'src/heard.ts',
         'src/ledger.ts',
       ],
       ...[
@@ -52,6 +54,13 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       ],
       ...['src/view.ts', 'src/folds.ts', 'src/local-lists.ts', 'src/list-state.ts', 'src/list-talk.ts'],
       ...[
+        'src/onboarding.ts',
+        'src/onboarding-state.ts',
+        'src/onboarding-talk.ts',
+        'src/takeover.ts',
+        'src/derating.ts',
+      ],
+      ...[
         'src/uplinks.ts',
         'src/stops.ts',
         'src/unsent.ts',
@@ -64,6 +73,8 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/host/driver-plane.ts',
         'src/host/may-charge.ts',
         'src/host/operator.ts',
+        'src/host/commanding.ts',
+        'src/host/may-charge.ts',
         'src/host/site-birth.ts',
         'src/host/invite.ts',
         'src/host/join.ts',
@@ -140,6 +151,7 @@ export const VIRTUAL_WIRING = [
     'node',
     'acting',
     'chargers',
+    'heard',
     'ledger',
     'mesh',
     'marks',
@@ -151,6 +163,7 @@ export const VIRTUAL_WIRING = [
     'uplinks',
   ],
   ...['persist', 'mailbox', 'opening', 'unsent', 'stops', 'local-lists', 'list-state', 'list-talk'],
+  ...['onboarding', 'onboarding-state', 'onboarding-talk', 'takeover', 'derating'],
 ].map(name => `src/${name}.ts`)
 export const BANNED_CALLS: readonly { readonly call: RegExp; readonly instead: string }[] = [
   { call: /\bDate\.now\b/, instead: 'take `nowAt` as an argument, or ask the Clock port' },

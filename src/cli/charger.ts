@@ -5,8 +5,12 @@ import { MeshError } from '../errors.ts'
 import { systemRandom } from '../host/system.ts'
 import type { AnyBody } from '../log/body.ts'
 import { makeCredential } from '../ocpp/credential.ts'
-import { type ChargerId, chargerId } from '../units.ts'
+import { addCareCommands } from './charger-care.ts'
+import { addCommandCommands } from './charger-command.ts'
+import { addLimitCommand } from './charger-limit.ts'
 import { addLocalListCommand } from './charger-list.ts'
+import { identityOf } from './charger-order.ts'
+import { addShowCommand } from './charger-show.ts'
 import { connectorTypeOf } from './grant-terms.ts'
 import { wholeNumber } from './number.ts'
 import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
@@ -18,6 +22,7 @@ type AddOptions = OperatorOptions & {
   readonly zone?: string
   readonly type?: string
   readonly maxKw?: string
+  readonly phases?: string
   readonly password?: string
 }
 type ViaOptions = { readonly via: string; readonly json?: boolean }
@@ -32,7 +37,11 @@ export function addChargerCommands(program: Command): void {
       '--type <type>',
       'connector type, where all are of one, such as IEC_62196_T2; for cards bound to one',
     )
-    .option('--max-kw <n>', 'the most that one connector gives, for cards bound to slower chargers')
+    .option(
+      '--max-kw <n>',
+      'the most that one connector gives: set in the charger as its limit, and for cards bound to slower ones',
+    )
+    .option('--phases <n>', 'of its supply, 1 or 3: to count its limit in amperes where it takes no watts')
     .option(
       '--password <text>',
       `set this password (16 to 40 characters) instead of drawing one; ${DASH_HELP}`,
@@ -48,8 +57,11 @@ export function addChargerCommands(program: Command): void {
     .requiredOption('--via <dir>', 'folder of a running node')
     .option('--json', 'print JSON')
     .action(listChargers)
+  addShowCommand(charger)
   addLocalListCommand(charger)
-  addCommands(charger)
+  addLimitCommand(charger)
+  addCommandCommands(charger)
+  addCareCommands(charger)
 }
 
 async function addCharger(identities: readonly string[], options: AddOptions): Promise<void> {
@@ -58,6 +70,9 @@ async function addCharger(identities: readonly string[], options: AddOptions): P
     ...(options.zone !== undefined && { zone: options.zone }),
     ...(options.type !== undefined && { connectorType: connectorTypeOf('--type', options.type) }),
     ...(options.maxKw !== undefined && { maxPowerW: 1000 * wholeNumber('--max-kw', options.maxKw) }),
+    ...(options.phases !== undefined && {
+      phases: wholeNumber('--phases', options.phases, { least: 1, most: 3 }),
+    }),
   }
   const chosen = options.password === undefined ? undefined : await secretOf(options.password)
   const added = identities.map(identity => ({
@@ -81,12 +96,6 @@ async function addCharger(identities: readonly string[], options: AddOptions): P
   })
 }
 
-function identityOf(text: string): ChargerId {
-  const identity = chargerId(text)
-  if (identity !== undefined) return identity
-  throw new MeshError('CONFIG_INVALID', `identity ${JSON.stringify(text)}: 1 to 48 of A-Z a-z 0-9 _ . -`)
-}
-
 function passwordOf(chosen: string | undefined): string {
   const password = chosen ?? randomBytes(12).toString('hex')
   if (/^[\x21-\x7e]{16,40}$/.test(password)) return password
@@ -101,6 +110,7 @@ type ChargerRow = {
   readonly connectedHere: boolean
   readonly status: Readonly<Record<string, string>>
   readonly openSessions: number
+  readonly onboarding?: { readonly state: string; readonly notSet: readonly string[] }
 }
 
 async function listChargers(options: ViaOptions): Promise<void> {
@@ -121,69 +131,9 @@ async function listChargers(options: ViaOptions): Promise<void> {
             .join(' '),
       ],
       ['open sessions', row => row.openSessions],
+      ['settings', row => (row.connectedHere ? (row.onboarding?.state ?? '') : '')],
     ]),
   )
-}
-
-function addCommands(charger: Command): void {
-  const command = (line: string, description: string): Command =>
-    charger
-      .command(line)
-      .description(description)
-      .requiredOption('--via <dir>', 'folder of the running node that the charger is connected to')
-      .option('--json', 'print JSON')
-  command('start <identity> <card>', `start a session from here (RemoteStartTransaction); card: ${DASH_HELP}`)
-    .option('--connector <n>', 'which connector')
-    .action(async (identity: string, card: string, options: ViaOptions & { connector?: string }) => {
-      const connector =
-        options.connector === undefined ? {} : { connectorId: wholeNumber('--connector', options.connector) }
-      await send(identity, { kind: 'remoteStart', idTag: await secretOf(card), ...connector }, options)
-    })
-  command(
-    'stop <identity> <transactionId>',
-    'stop a session from here (RemoteStopTransaction); `sessions` shows the id',
-  ).action(
-    async (identity: string, transactionId: string, options: ViaOptions) =>
-      await send(
-        identity,
-        { kind: 'remoteStop', transactionId: wholeNumber('transactionId', transactionId) },
-        options,
-      ),
-  )
-  command('reset <identity>', 'restart a charger')
-    .option('--hard', 'even while it charges')
-    .action(
-      async (identity: string, options: ViaOptions & { hard?: boolean }) =>
-        await send(identity, { kind: 'reset', hard: options.hard ?? false }, options),
-    )
-  command('get <identity> [keys...]', 'read configuration keys; all without a key').action(
-    async (identity: string, keys: readonly string[], options: ViaOptions) =>
-      await send(identity, { kind: 'getConfiguration', keys }, options),
-  )
-  command('set <identity> <key> <value>', 'change a configuration key').action(
-    async (identity: string, key: string, value: string, options: ViaOptions) =>
-      await send(identity, { kind: 'changeConfiguration', key, value }, options),
-  )
-  command('trigger <identity> <message>', 'ask for a message, such as StatusNotification')
-    .option('--connector <n>', 'which connector')
-    .action(async (identity: string, message: string, options: ViaOptions & { connector?: string }) => {
-      const connector =
-        options.connector === undefined ? {} : { connectorId: wholeNumber('--connector', options.connector) }
-      await send(identity, { kind: 'trigger', message, ...connector }, options)
-    })
-}
-
-async function send(identity: string, body: unknown, options: ViaOptions): Promise<void> {
-  const client = await clientIn(options.via)
-  const outcome = (await client.post(`/v1/chargers/${encodeURIComponent(identity)}/commands`, body)) as {
-    kind: string
-    status?: string
-    reason?: string
-    detail?: unknown
-  }
-  const detail = outcome.detail === undefined ? '' : `\n${JSON.stringify(outcome.detail, null, 2)}`
-  if (outcome.kind === 'accepted') say(options, outcome, `accepted${detail}`)
-  else if (outcome.kind === 'rejected')
-    throw new MeshError('CHARGER_REFUSED', `${identity}: refused, ${outcome.status}${detail}`)
-  else throw new MeshError('CHARGER_ABSENT', `${identity}: ${outcome.reason ?? 'not connected to this node'}`)
+  for (const { chargerId, onboarding } of rows)
+    for (const line of onboarding?.notSet ?? []) print(`${chargerId}: ${line}`)
 }
