@@ -9,6 +9,7 @@ import { recordable } from './recordable.ts'
 import { clockedAt, happenedAt } from './session/clock.ts'
 import type { Session } from './session/fold.ts'
 import { sessionIdOf, transactionIdOf } from './session/id.ts'
+import { isDuring } from './session/times.ts'
 import type { ChargerId, DeviceId, SessionId, TokenRef } from './units.ts'
 import type { View } from './view.ts'
 
@@ -39,8 +40,8 @@ export function serve(context: ServeContext, given: ChargerInput): Served {
   const { message } = input
   switch (message.kind) {
     case 'boot':
-      return noted({ kind: 'booted', nowAt: context.card.nowAt, heartbeatS: context.heartbeatS })
     case 'heartbeat':
+      return noted({ kind: 'booted', nowAt: context.card.nowAt, heartbeatS: context.heartbeatS })
     case 'connected':
     case 'disconnected':
     case 'dataTransfer':
@@ -188,24 +189,23 @@ function byTransaction(
 type Meter = Extract<ChargerMessage, { kind: 'meter' }>
 
 function serveMeter(context: ServeContext, input: ChargerInput, message: Meter): Served {
-  const named = byTransaction(context, input.chargerId, message.transactionId ?? 0)
-  // Readings outside a transaction (clock-aligned, connector 0) say nothing about a session.
   const session =
-    named ?? (message.transactionId === undefined ? undefined : onlyOpen(context, input.chargerId, message))
+    byTransaction(context, input.chargerId, message.transactionId ?? 0) ??
+    onlyOpen(context, input.chargerId, message)
+  // Outside of a session, readings without a transaction say nothing that anybody asks for.
   if (!session && message.transactionId === undefined) return noted(NOTED)
+  const isNamed = message.transactionId !== undefined
+  const place = { session, connectorId: message.connectorId, transactionId: message.transactionId ?? 0 }
   const ticks = message.readings.flatMap(reading =>
-    tickOf(input, reading, {
-      session,
-      connectorId: message.connectorId,
-      transactionId: message.transactionId ?? 0,
-      seal: context.seal,
-    }),
+    session && !isNamed && !isDuring(session, reading)
+      ? []
+      : tickOf(input, reading, { ...place, seal: context.seal }),
   )
   if (ticks.length === 0) return noted(NOTED)
   return { bodies: [...(session ? adoptionOf(context, input, session) : []), ...ticks], answer: NOTED }
 }
 
-/** Ids of -1, 0 or from elsewhere: the reading belongs to the one session that is open on its connector. */
+/** Ids of -1, 0 or none at all: the reading belongs to the one session that is open on its connector. */
 function onlyOpen(context: ServeContext, chargerId: ChargerId, message: Meter): Session | undefined {
   if ((message.transactionId ?? 0) > 0) return undefined
   return openAt(context, chargerId, message.connectorId)

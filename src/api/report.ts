@@ -5,6 +5,7 @@ import type { ConnectorStatus } from '../chargers.ts'
 import type { Roster } from '../identity/roster.ts'
 import type { Node } from '../node.ts'
 import type { Session } from '../session/fold.ts'
+import { type Moment, timesOf } from '../session/times.ts'
 import { priceOf } from '../tariff/price.ts'
 import type { ChargerId, DeviceId, TokenRef } from '../units.ts'
 
@@ -18,8 +19,11 @@ export type SessionReport = {
   readonly transactionId: number
   readonly allowed: string
   readonly reason: string
+  /** ISO 8601 in UTC; `clock` says whose clock told it. */
   readonly startedAt: string
   readonly stoppedAt?: string
+  /** `charger`, `node` where that cannot be right, or `counted` back or on from what a node heard. */
+  readonly clock: { readonly started: Moment['clock']; readonly stopped?: Moment['clock'] }
   readonly meterStartWh: number
   readonly meterStopWh?: number
   readonly energyWh?: number
@@ -69,6 +73,7 @@ type Known = {
 
 function reportSession(session: Session, known: Known): SessionReport {
   const { start, end, pricing, energyWh, lastTick } = session
+  const { startedAt, stoppedAt } = timesOf(session)
   const cost = pricing && energyWh !== undefined ? priceOf(energyWh, pricing.body) : undefined
   return {
     sessionId: session.sessionId,
@@ -79,8 +84,10 @@ function reportSession(session: Session, known: Known): SessionReport {
     transactionId: start.body.transactionId,
     allowed: start.body.allowed,
     reason: start.body.reason,
-    startedAt: start.body.startedAt.raw,
-    ...(end && { stoppedAt: end.body.stoppedAt.raw, meterStopWh: end.body.meterStopWh }),
+    startedAt: isoOf(startedAt.at),
+    ...(stoppedAt && { stoppedAt: isoOf(stoppedAt.at) }),
+    clock: { started: startedAt.clock, ...(stoppedAt && { stopped: stoppedAt.clock }) },
+    ...(end && { meterStopWh: end.body.meterStopWh }),
     meterStartWh: start.body.meterStartWh,
     ...(energyWh !== undefined && { energyWh }),
     ...(!end &&
