@@ -29,8 +29,7 @@ export function field(fields: Fields, name: string): unknown {
   const { source, repairs } = fields
   let value = Object.hasOwn(source, name) ? source[name] : undefined
   if (value === undefined) {
-    const lower = name.toLowerCase()
-    const other = Object.keys(source).find(key => key.toLowerCase() === lower)
+    const other = spellings(source).get(name.toLowerCase())
     if (other !== undefined && source[other] !== undefined) {
       repairs.add('field-case')
       value = source[other]
@@ -39,6 +38,21 @@ export function field(fields: Fields, name: string): unknown {
   if (value !== null) return value
   repairs.add('null-field')
   return undefined
+}
+
+const spelled = new WeakMap<object, ReadonlyMap<string, string>>()
+
+/** The names of an object's fields by their lower case, the first of several; remembered, since a hostile one has thousands. */
+function spellings(source: Fields['source']): ReadonlyMap<string, string> {
+  const known = spelled.get(source)
+  if (known) return known
+  const made = new Map<string, string>()
+  for (const key of Object.keys(source)) {
+    const lower = key.toLowerCase()
+    if (!made.has(lower)) made.set(lower, key)
+  }
+  spelled.set(source, made)
+  return made
 }
 
 /** A list; a single object stands for a list of one. */

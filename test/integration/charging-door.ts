@@ -104,7 +104,7 @@ async function openDoor(campus: Campus, name: string): Promise<Door> {
 export type Line = { readonly ws: WebSocket; readonly heard: unknown[] }
 
 export async function connect(
-  { site }: Door,
+  { site }: Pick<Door, 'site'>,
   protocols: readonly string[] = ['ocpp1.6'],
   chargerId: ChargerId = CHARGER,
 ): Promise<Line> {
