@@ -83,18 +83,23 @@ export function text(fields: Fields, name: string, max: number): string | undefi
   const clean = withoutControls(value)
   if (clean !== value) fields.repairs.add('control-bytes')
   if (clean.length > max) fields.repairs.add('text-cut')
-  return clean.slice(0, max)
+  return cut(clean, max)
 }
 
+/** Half of a surrogate pair would not come back from the log as it went in, and a repeated message not be known again. */
 export function withoutControls(value: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this removes
-  return value.replace(/[\u0000-\u001F\u007F-\u009F]/g, '')
+  return value.toWellFormed().replace(/[\u0000-\u001F\u007F-\u009F]/g, '')
 }
 
 /** A status or a reason is one word of letters; anything else says nothing that we could rely on. */
 export function word(value: string | undefined): string {
   const trimmed = value?.trim() ?? ''
   return /^[A-Za-z0-9_.-]*$/.test(trimmed) ? trimmed : ''
+}
+
+function cut(value: string, max: number): string {
+  return value.slice(0, max).toWellFormed()
 }
 
 /** A finite number, also when written as text. */
@@ -159,7 +164,7 @@ export function time(fields: Fields, name: string): ChargerTime {
   const value = field(fields, name)
   const raw =
     typeof value === 'string' || typeof value === 'number'
-      ? withoutControls(String(value)).slice(0, MAX_TIME_CHARACTERS)
+      ? cut(withoutControls(String(value)), MAX_TIME_CHARACTERS)
       : ''
   const at = typeof value === 'string' ? instant(raw.trim(), fields.repairs) : undefined
   if (at === undefined) {
@@ -197,7 +202,7 @@ const ID_TAG_CHARACTERS = 20
  * most 20 characters, upper case (OCPP 1.6 types it CiString20).
  */
 export function normalIdTag(raw: string): string {
-  const clean = withoutControls(raw).trim().slice(0, ID_TAG_CHARACTERS).trim()
+  const clean = cut(withoutControls(raw).trim(), ID_TAG_CHARACTERS).trim()
   // ASCII only: other letters may change their length with their case.
   return clean.replace(/[a-z]/g, letter => letter.toUpperCase())
 }

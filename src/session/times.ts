@@ -30,11 +30,13 @@ export function timesOf({ start, end }: Pick<Session, 'start' | 'end'>): Session
   if (!end) return { startedAt: alone(begun) }
   const over = told(end.body.stoppedAt, wallOf(end.hlc))
   const counted = countedFrom(begun, over)
-  if (counted) return counted
+  if (counted) return inOrder(counted)
   const isBackwards = begun.clock === 'possible' && over.clock === 'possible' && shown(over) < shown(begun)
-  const stoppedAt = isBackwards ? byNode(over) : alone(over)
-  const startedAt = alone(begun)
-  // A start that a node heard of after the stop was sent by then.
+  return inOrder({ startedAt: alone(begun), stoppedAt: isBackwards ? byNode(over) : alone(over) })
+}
+
+/** What a node heard of behind the stop had begun by then. */
+function inOrder({ startedAt, stoppedAt }: Required<SessionTimes>): SessionTimes {
   return { startedAt: { ...startedAt, at: Math.min(startedAt.at, stoppedAt.at) }, stoppedAt }
 }
 
@@ -61,7 +63,7 @@ function byNode({ recordedAt }: Told): Moment {
  * Both by one wrong clock: whichever was heard of sooner after it happened says how wrong, and the other keeps its
  * distance. Undefined where no clock is wrong, or another one showed the start than the stop.
  */
-function countedFrom(begun: Told, over: Told): SessionTimes | undefined {
+function countedFrom(begun: Told, over: Told): Required<SessionTimes> | undefined {
   if (begun.shownAt === undefined || over.shownAt === undefined || over.shownAt < begun.shownAt)
     return undefined
   const unset = [begun, over].filter(one => one.clock === 'unset').length

@@ -2,14 +2,20 @@
 // the whole way of a frame, but for disk and mesh. A fixture's steps are played in order, and what came of them is told.
 import WebSocket from 'ws'
 import { type Chargers, createChargers } from '../../src/chargers.ts'
-import { sha256 } from '../../src/identity/hash.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import type { ChargerAnswer, ChargerCommand, ChargerInput, Logger } from '../../src/ports.ts'
 import type { Session } from '../../src/session/fold.ts'
 import { type Moment, timesOf } from '../../src/session/times.ts'
-import type { ChargerId, TokenRef } from '../../src/units.ts'
-import { hex } from '../../src/units.ts'
-import { type Campus, CHARGER, type ChargingNode, campus, carry, HOUR_MS } from '../serve/charging.ts'
+import type { ChargerId } from '../../src/units.ts'
+import {
+  type Campus,
+  CHARGER,
+  type ChargingNode,
+  campus,
+  carry,
+  HOUR_MS,
+  referenceOf,
+} from '../serve/charging.ts'
 import { SITE_OPENED_AT } from '../site.ts'
 import { clock, openSite, PASSWORD, type Site, until } from './ocpp-site.ts'
 
@@ -54,11 +60,6 @@ export type Door = {
 
 const quiet = (): undefined => undefined
 const silentLogger: Logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
-
-/** The reference under which a card's id is known. */
-export function referenceOf(idTag: string): TokenRef {
-  return hex<TokenRef>(sha256(new TextEncoder().encode(idTag)).subarray(0, 16))
-}
 
 /** Nodes of one site, each with a door of its own, by their names. */
 export async function openDoors(names: readonly string[]): Promise<{ site: Campus; doors: readonly Door[] }> {
