@@ -29,8 +29,8 @@ export function fits({ start }: Begun, end: End): boolean {
   return inOrder && start.body.meterStartWh <= end.body.meterStopWh
 }
 
-/** Above any charge point of a car. */
-const MAX_POWER_W = 1e6
+/** The most that a plug for cars gives (CCS: 1,000 V, 500 A). */
+const MAX_POWER_W = 500_000
 /** What clocks that differ by a minute or so may hide. */
 const SLACK_WH = 20_000
 

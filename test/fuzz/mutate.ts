@@ -27,8 +27,16 @@ export function spoil(dice: Dice, { version, calls, deliveredWh }: Story): Case 
     kind === 'text' || kind === 'all'
       ? frames.map(frame => ({ ...frame, text: rewritten(dice, frame.text) }))
       : frames
-  const isTrue = kind === 'none' || kind === 'order'
+  // Where a start is lost, its stop may be taken for that of another session of the same card (OCPP 1.6 errata 3.18).
+  const begins = (list: readonly Call[]): number =>
+    new Set(list.filter(isStart).map(call => JSON.stringify(call.payload))).size
+  const isTrue = kind === 'none' || (kind === 'order' && begins(inOrder) === begins(calls))
   return { version, frames: spoilt, ...(isTrue && { deliveredWh }) }
+}
+
+function isStart({ action, payload }: Call): boolean {
+  const type = (payload as { readonly eventType?: unknown } | null)?.eventType
+  return action === 'StartTransaction' || type === 'Started'
 }
 
 function reordered(dice: Dice, calls: readonly Call[]): readonly Call[] {
