@@ -86,10 +86,9 @@ export function text(fields: Fields, name: string, max: number): string | undefi
   return cut(clean, max)
 }
 
-/** Half of a surrogate pair would not come back from the log as it went in, and a repeated message not be known again. */
 export function withoutControls(value: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this removes
-  return value.toWellFormed().replace(/[\u0000-\u001F\u007F-\u009F]/g, '')
+  return value.replace(/[\u0000-\u001F\u007F-\u009F]/g, '')
 }
 
 /** A status or a reason is one word of letters; anything else says nothing that we could rely on. */
@@ -98,6 +97,7 @@ export function word(value: string | undefined): string {
   return /^[A-Za-z0-9_.-]*$/.test(trimmed) ? trimmed : ''
 }
 
+/** Half of a surrogate pair would not come back from the log as it went in, and a repeated message not be known again. */
 function cut(value: string, max: number): string {
   return value.slice(0, max).toWellFormed()
 }

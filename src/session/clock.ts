@@ -12,7 +12,7 @@ export function isClockSet(at: number): boolean {
 
 /** The instant that a charger's clock showed, or undefined when that clock was not set or cannot be read. */
 export function clockedAt(time: ChargerTime): number | undefined {
-  return time.at !== undefined && isClockSet(time.at) ? time.at : undefined
+  return time.at !== undefined && time.at >= CLOCK_SET_SINCE_AT ? time.at : undefined
 }
 
 /** When something happened: by the charger's clock if that was set and does not run ahead, else when it was recorded. */
