@@ -30,6 +30,8 @@ export type SessionReport = {
   /** While it charges: the newest register seen, minus the start's. */
   readonly energySoFarWh?: number
   readonly socPercent?: number
+  /** No register was heard between start and stop: the charger sends none, or only what flowed in intervals. */
+  readonly withoutReadings?: true
   readonly currency?: string
   readonly pricePerKwh?: string
   readonly cost?: string
@@ -72,7 +74,7 @@ type Known = {
 }
 
 function reportSession(session: Session, known: Known): SessionReport {
-  const { start, end, pricing, energyWh, lastTick } = session
+  const { start, end, pricing, energyWh, soFar, lastTick } = session
   const { startedAt, stoppedAt } = timesOf(session)
   const cost = pricing && energyWh !== undefined ? priceOf(energyWh, pricing.body) : undefined
   return {
@@ -90,10 +92,8 @@ function reportSession(session: Session, known: Known): SessionReport {
     ...(end && { meterStopWh: end.body.meterStopWh }),
     meterStartWh: start.body.meterStartWh,
     ...(energyWh !== undefined && { energyWh }),
-    ...(!end &&
-      lastTick?.body.energyWh !== undefined && {
-        energySoFarWh: lastTick.body.energyWh - start.body.meterStartWh,
-      }),
+    ...(!end && soFar?.energyWh !== undefined && { energySoFarWh: soFar.energyWh }),
+    ...(end && !soFar && { withoutReadings: true }),
     ...(lastTick?.body.socPercent !== undefined && { socPercent: lastTick.body.socPercent }),
     ...(pricing && { currency: pricing.body.currency, pricePerKwh: pricing.body.pricePerKwh }),
     ...(cost !== undefined && { cost }),
@@ -106,7 +106,7 @@ function reportSession(session: Session, known: Known): SessionReport {
 }
 
 /** First digits of the ack's signature that covers a recorded end: enough to find it, in the cloud or on any node. */
-function receiptOf(node: Node, session: Session): string | undefined {
+export function receiptOf(node: Node, session: Session): string | undefined {
   const ledger = node.ledger()
   for (const { ref } of session.ends) {
     const ack = ledger.objects.get(`ack/${ref.logId}`)
@@ -155,8 +155,17 @@ export function reportChargers({
     connectedHere: here.has(chargerId),
     status: statusesOf(node.connectors(), chargerId),
     openSessions: view.ofCharger(chargerId).sessions.filter(session => !session.end).length,
+    onboarding: onboardingOf(node.onboarding.report(chargerId)),
+    derated: node.deratings.report(chargerId),
   }))
 }
+
+/** In short; `/v1/chargers/:id/onboarding` has each setting. */
+function onboardingOf({ state, notSet, needsRestart, limit }: OnboardingReport): OnboardingShort {
+  return { state, notSet, ...(needsRestart && { needsRestart }), ...(limit && { limit }) }
+}
+type OnboardingReport = ReturnType<Node['onboarding']['report']>
+type OnboardingShort = Pick<OnboardingReport, 'state' | 'notSet' | 'needsRestart' | 'limit'>
 
 function statusesOf(
   all: ReadonlyMap<string, ConnectorStatus>,

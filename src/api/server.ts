@@ -13,6 +13,8 @@ import { type ChargerId, chargerId, type DeviceId, type LogId, type TokenRef } f
 import { addCards } from './cards.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import { addLocalLists } from './local-list.ts'
+import { addOnboarding } from './onboarding.ts'
+import { PROFILE_COMMANDS } from './profile-commands.ts'
 import {
   type ReportDeps,
   reportChargers,
@@ -21,6 +23,7 @@ import {
   reportSessions,
   reportTokens,
 } from './report.ts'
+import { addSignedValues } from './signed.ts'
 import { reportStatus } from './status.ts'
 
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024
@@ -88,6 +91,7 @@ const COMMAND = z.discriminatedUnion('kind', [
     message: z.string().max(50),
     connectorId: z.int().min(0).optional(),
   }),
+  ...PROFILE_COMMANDS,
 ])
 const UPLINK = z.strictObject({
   name: z.string().min(1).max(32),
@@ -131,12 +135,14 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   }
   server.get('/v1/status', async () => ({ ...reportStatus(deps), ...deps.extraStatus() }))
   server.get('/v1/sessions', async () => reportSessions(report))
+  addSignedValues(server, report)
   server.get('/v1/logs', async () => reportLogs(report))
   server.get<{ Querystring: { until?: string } }>('/v1/devices', async request =>
     reportDevices(report, check('query', UNTIL, request.query).until),
   )
   server.get('/v1/chargers', async () => reportChargers(report))
   addLocalLists(server, report)
+  addOnboarding(server, report)
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))
 }

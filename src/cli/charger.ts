@@ -6,6 +6,7 @@ import { systemRandom } from '../host/system.ts'
 import type { AnyBody } from '../log/body.ts'
 import { makeCredential } from '../ocpp/credential.ts'
 import { type ChargerId, chargerId } from '../units.ts'
+import { addLimitCommand } from './charger-limit.ts'
 import { addLocalListCommand } from './charger-list.ts'
 import { connectorTypeOf } from './grant-terms.ts'
 import { wholeNumber } from './number.ts'
@@ -18,6 +19,7 @@ type AddOptions = OperatorOptions & {
   readonly zone?: string
   readonly type?: string
   readonly maxKw?: string
+  readonly phases?: string
   readonly password?: string
 }
 type ViaOptions = { readonly via: string; readonly json?: boolean }
@@ -32,7 +34,11 @@ export function addChargerCommands(program: Command): void {
       '--type <type>',
       'connector type, where all are of one, such as IEC_62196_T2; for cards bound to one',
     )
-    .option('--max-kw <n>', 'the most that one connector gives, for cards bound to slower chargers')
+    .option(
+      '--max-kw <n>',
+      'the most that one connector gives: set in the charger as its limit, and for cards bound to slower ones',
+    )
+    .option('--phases <n>', 'of its supply, 1 or 3: to count its limit in amperes where it takes no watts')
     .option(
       '--password <text>',
       `set this password (16 to 40 characters) instead of drawing one; ${DASH_HELP}`,
@@ -49,6 +55,7 @@ export function addChargerCommands(program: Command): void {
     .option('--json', 'print JSON')
     .action(listChargers)
   addLocalListCommand(charger)
+  addLimitCommand(charger)
   addCommands(charger)
 }
 
@@ -58,6 +65,9 @@ async function addCharger(identities: readonly string[], options: AddOptions): P
     ...(options.zone !== undefined && { zone: options.zone }),
     ...(options.type !== undefined && { connectorType: connectorTypeOf('--type', options.type) }),
     ...(options.maxKw !== undefined && { maxPowerW: 1000 * wholeNumber('--max-kw', options.maxKw) }),
+    ...(options.phases !== undefined && {
+      phases: wholeNumber('--phases', options.phases, { least: 1, most: 3 }),
+    }),
   }
   const chosen = options.password === undefined ? undefined : await secretOf(options.password)
   const added = identities.map(identity => ({
@@ -101,6 +111,7 @@ type ChargerRow = {
   readonly connectedHere: boolean
   readonly status: Readonly<Record<string, string>>
   readonly openSessions: number
+  readonly onboarding?: { readonly state: string; readonly notSet: readonly string[] }
 }
 
 async function listChargers(options: ViaOptions): Promise<void> {
@@ -121,8 +132,11 @@ async function listChargers(options: ViaOptions): Promise<void> {
             .join(' '),
       ],
       ['open sessions', row => row.openSessions],
+      ['settings', row => (row.connectedHere ? (row.onboarding?.state ?? '') : '')],
     ]),
   )
+  for (const { chargerId, onboarding } of rows)
+    for (const line of onboarding?.notSet ?? []) print(`${chargerId}: ${line}`)
 }
 
 function addCommands(charger: Command): void {

@@ -120,7 +120,8 @@ describe('hostile and dirty frames', () => {
       if (text.length > 65_536) return []
       // The least of many: another process may take the processor at any time.
       let leastMs = Number.POSITIVE_INFINITY
-      for (let i = 0; i < (leastMs > 500 ? 3 : 50) && leastMs > 5; i++) leastMs = Math.min(leastMs, readingMs(row, text))
+      for (let i = 0; i < (leastMs > 500 ? 3 : 50) && leastMs > 5; i++)
+        leastMs = Math.min(leastMs, readingMs(row, text))
       return leastMs > 5 ? [`${row.name}: ${leastMs} ms`] : []
     })
     expect(slow).toEqual([])
