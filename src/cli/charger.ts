@@ -5,9 +5,12 @@ import { MeshError } from '../errors.ts'
 import { systemRandom } from '../host/system.ts'
 import type { AnyBody } from '../log/body.ts'
 import { makeCredential } from '../ocpp/credential.ts'
-import { type ChargerId, chargerId } from '../units.ts'
+import { addCareCommands } from './charger-care.ts'
+import { addCommandCommands } from './charger-command.ts'
 import { addLimitCommand } from './charger-limit.ts'
 import { addLocalListCommand } from './charger-list.ts'
+import { identityOf } from './charger-order.ts'
+import { addShowCommand } from './charger-show.ts'
 import { connectorTypeOf } from './grant-terms.ts'
 import { wholeNumber } from './number.ts'
 import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
@@ -54,9 +57,11 @@ export function addChargerCommands(program: Command): void {
     .requiredOption('--via <dir>', 'folder of a running node')
     .option('--json', 'print JSON')
     .action(listChargers)
+  addShowCommand(charger)
   addLocalListCommand(charger)
   addLimitCommand(charger)
-  addCommands(charger)
+  addCommandCommands(charger)
+  addCareCommands(charger)
 }
 
 async function addCharger(identities: readonly string[], options: AddOptions): Promise<void> {
@@ -89,12 +94,6 @@ async function addCharger(identities: readonly string[], options: AddOptions): P
       `may connect to ws://<node>:8887/ocpp/<identity> (wss with a certificate), user = identity\n${lines.join('\n')}\nthe passwords are shown only now`,
     )
   })
-}
-
-function identityOf(text: string): ChargerId {
-  const identity = chargerId(text)
-  if (identity !== undefined) return identity
-  throw new MeshError('CONFIG_INVALID', `identity ${JSON.stringify(text)}: 1 to 48 of A-Z a-z 0-9 _ . -`)
 }
 
 function passwordOf(chosen: string | undefined): string {
@@ -137,67 +136,4 @@ async function listChargers(options: ViaOptions): Promise<void> {
   )
   for (const { chargerId, onboarding } of rows)
     for (const line of onboarding?.notSet ?? []) print(`${chargerId}: ${line}`)
-}
-
-function addCommands(charger: Command): void {
-  const command = (line: string, description: string): Command =>
-    charger
-      .command(line)
-      .description(description)
-      .requiredOption('--via <dir>', 'folder of the running node that the charger is connected to')
-      .option('--json', 'print JSON')
-  command('start <identity> <card>', `start a session from here (RemoteStartTransaction); card: ${DASH_HELP}`)
-    .option('--connector <n>', 'which connector')
-    .action(async (identity: string, card: string, options: ViaOptions & { connector?: string }) => {
-      const connector =
-        options.connector === undefined ? {} : { connectorId: wholeNumber('--connector', options.connector) }
-      await send(identity, { kind: 'remoteStart', idTag: await secretOf(card), ...connector }, options)
-    })
-  command(
-    'stop <identity> <transactionId>',
-    'stop a session from here (RemoteStopTransaction); `sessions` shows the id',
-  ).action(
-    async (identity: string, transactionId: string, options: ViaOptions) =>
-      await send(
-        identity,
-        { kind: 'remoteStop', transactionId: wholeNumber('transactionId', transactionId) },
-        options,
-      ),
-  )
-  command('reset <identity>', 'restart a charger')
-    .option('--hard', 'even while it charges')
-    .action(
-      async (identity: string, options: ViaOptions & { hard?: boolean }) =>
-        await send(identity, { kind: 'reset', hard: options.hard ?? false }, options),
-    )
-  command('get <identity> [keys...]', 'read configuration keys; all without a key').action(
-    async (identity: string, keys: readonly string[], options: ViaOptions) =>
-      await send(identity, { kind: 'getConfiguration', keys }, options),
-  )
-  command('set <identity> <key> <value>', 'change a configuration key').action(
-    async (identity: string, key: string, value: string, options: ViaOptions) =>
-      await send(identity, { kind: 'changeConfiguration', key, value }, options),
-  )
-  command('trigger <identity> <message>', 'ask for a message, such as StatusNotification')
-    .option('--connector <n>', 'which connector')
-    .action(async (identity: string, message: string, options: ViaOptions & { connector?: string }) => {
-      const connector =
-        options.connector === undefined ? {} : { connectorId: wholeNumber('--connector', options.connector) }
-      await send(identity, { kind: 'trigger', message, ...connector }, options)
-    })
-}
-
-async function send(identity: string, body: unknown, options: ViaOptions): Promise<void> {
-  const client = await clientIn(options.via)
-  const outcome = (await client.post(`/v1/chargers/${encodeURIComponent(identity)}/commands`, body)) as {
-    kind: string
-    status?: string
-    reason?: string
-    detail?: unknown
-  }
-  const detail = outcome.detail === undefined ? '' : `\n${JSON.stringify(outcome.detail, null, 2)}`
-  if (outcome.kind === 'accepted') say(options, outcome, `accepted${detail}`)
-  else if (outcome.kind === 'rejected')
-    throw new MeshError('CHARGER_REFUSED', `${identity}: refused, ${outcome.status}${detail}`)
-  else throw new MeshError('CHARGER_ABSENT', `${identity}: ${outcome.reason ?? 'not connected to this node'}`)
 }

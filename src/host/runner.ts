@@ -1,6 +1,7 @@
 // A real node: the ports of this machine, opened in an order that makes the store safe before anything can ask for
 // it, and closed in the opposite one: after a stop, and after a start that failed half way.
 import { join } from 'node:path'
+import { reportHere } from '../api/charger.ts'
 import { type ApiDeps, openApi } from '../api/server.ts'
 import { type NodeConfig, parseNodeConfig } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
@@ -10,9 +11,11 @@ import { type Node, type NodeDeps, startNode } from '../node.ts'
 import { type Central, openCentral } from '../ocpp/central.ts'
 import type { Logger } from '../ports.ts'
 import type { Documents } from '../store/documents.ts'
-import { hex, unhex } from '../units.ts'
+import { type ChargerId, hex, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
+import type { Answer } from './asking.ts'
 import { type Closers, createClosers } from './closers.ts'
+import { createCommanding } from './commanding.ts'
 import { openDisk } from './disk.ts'
 import { mendDocuments, openCheckedDocuments } from './document-check.ts'
 import { type Doors, lateChargePoints, lateNetwork } from './doors.ts'
@@ -103,15 +106,25 @@ async function open(setting: Setting): Promise<RunningNode> {
   const view = () => node.ledger().view()
   const ring = createKeyRing(identity, self.certificate.deviceId, view)
   doors.openTag = tagKeysOf(ring).open
-  const network = await openMesh(setting, self, { node, ring })
-  doors.network = network
-  closers.push('mesh', () => network.close())
   const tokens = createTokens({
     ...{ stretching: stretchingOf(identity), keys: ring.keys, policy: () => view().policy },
   })
   doors.tokens = tokens
   const tokenReference = tokens.reference
   const mayCharge = deciding(self.clock, node, tokens)
+  const report = (chargerId: ChargerId) => {
+    const link = doors.central?.status().find(one => one.chargerId === chargerId)
+    return link ? reportHere(node, self.roster, link) : {}
+  }
+  const commanding = createCommanding({
+    ...{ ...self, node, tokenReference, mayCharge, report, logger },
+    sealKey: unhex(identity.keys.sealKey),
+    central: () => doors.central,
+    network: () => doors.network,
+  })
+  const network = await openMesh(setting, self, { node, ring, onAsked: commanding.answer })
+  doors.network = network
+  closers.push('mesh', () => network.close())
   const central = await openChargers(setting, self, { node, tokenReference })
   doors.central = central
   closers.push('ocpp', () => central.close())
@@ -129,7 +142,16 @@ async function open(setting: Setting): Promise<RunningNode> {
     ...(doors.drivers && { drivers: doors.drivers.status() }),
     siteKeys: { held: ring.keys().length, missing: ring.later().filter(({ key }) => !key).length },
   })
-  const plane = { node, network, chargePoints: central, tokens, tokenReference, extraStatus, mayCharge }
+  const plane = {
+    node,
+    network,
+    chargePoints: central,
+    commanding,
+    tokens,
+    tokenReference,
+    mayCharge,
+    extraStatus,
+  }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
   const heardAt = () => new Map(central.status().map(link => [link.chargerId, link.lastHeardAt]))
   const drivers = await openDrivers({
@@ -194,9 +216,13 @@ function ownIdentity({ dir, identity }: Setting): Self {
   return { roster, signatures, certificate, logKey: unhex(identity.keys.logKey), clock, random }
 }
 
-type Knowing = { readonly node: Node; readonly ring: KeyRing }
+type Knowing = { readonly node: Node; readonly ring: KeyRing; readonly onAsked: Answer }
 
-async function openMesh({ dir, config, identity, logger }: Setting, self: Self, { node, ring }: Knowing) {
+async function openMesh(
+  { dir, config, identity, logger }: Setting,
+  self: Self,
+  { node, ring, onAsked }: Knowing,
+) {
   const { peerKey, sealKey } = identity.keys
   const { roster, signatures, clock, random, logKey } = self
   return await openNetwork({
@@ -209,6 +235,7 @@ async function openMesh({ dir, config, identity, logger }: Setting, self: Self, 
     maxPeers: config.mesh.maxPeers,
     ...(config.mesh.discovery === 'on' && { finding: { siteKeys: () => ring.keys().toReversed() } }),
     isRevoked: certificate => node.ledger().isVoid(certificate),
+    onAsked,
     onPeer: peer => node.mesh({ kind: 'peer', peer }),
     onPeerGone: peer => node.mesh({ kind: 'gone', peer }),
     onMessage: (peer, bytes) => node.mesh({ kind: 'message', peer, bytes }),
@@ -238,7 +265,7 @@ async function openChargers(setting: Setting, self: Self, { node, tokenReference
 
 type Plane = Pick<
   ApiDeps,
-  'node' | 'network' | 'chargePoints' | 'tokenReference' | 'extraStatus' | 'mayCharge'
+  'node' | 'network' | 'chargePoints' | 'commanding' | 'tokenReference' | 'mayCharge' | 'extraStatus'
 > & {
   readonly uplinks: UplinkBook
   readonly tokens: Tokens
@@ -251,7 +278,6 @@ async function openPlane(
   { uplinks, tokens, ...plane }: Plane,
 ): Promise<string> {
   const { dir, config, identity, logger, closers } = setting
-  const { node } = plane
   const token = hex(self.random.bytes(24))
   const api = await listening('api.listen', config.api.listen, listen =>
     openApi({
@@ -261,7 +287,7 @@ async function openPlane(
       clock: self.clock,
       name: identity.name,
       aliases: tokens.aliases,
-      addUplink: async one => node.setUplinks(await uplinks.add(one)),
+      addUplink: async one => plane.node.setUplinks(await uplinks.add(one)),
       listen,
       token,
       logger,

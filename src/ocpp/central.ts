@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream'
 import { InvariantBroken, MeshError, reasonOf } from '../errors.ts'
 import type { ChargePoints, ChargerAnswer, ChargerInput, Clock, Logger, Random } from '../ports.ts'
 import type { ChargerId, TokenRef } from '../units.ts'
-import { type ChargerLink, type ChargerRecord, countWord, newRecord, statusOf } from './chargers.ts'
+import { type ChargerLink, type ChargerRecord, countWord, NOT_HERE, newRecord, statusOf } from './chargers.ts'
 import type { ChargerCredential } from './credential.ts'
 import { dialectOf } from './dialect.ts'
 import { type Claim, guardUpgrade, MAX_HEADER_BYTES, REFUSAL_STATUS, type RefusalReason } from './guard.ts'
@@ -238,7 +238,7 @@ function centralOf(state: State, server: Server, stopWarning: () => void): Centr
     command: async (chargerId, command) =>
       (await links.get(chargerId)?.command(command)) ?? {
         kind: 'unreachable',
-        reason: 'not connected to this node',
+        reason: NOT_HERE,
       },
     disconnect: (chargerId, reason) => links.get(chargerId)?.silence(reason),
     close: async () => {

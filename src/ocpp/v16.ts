@@ -4,6 +4,7 @@
 import { type Draft, type LastRegister, UNREADABLE_START_WH } from './draft.ts'
 import { lastRegister, MAX_REGISTER_WH, readings } from './meter.ts'
 import { missingStop } from './missing.ts'
+import { progress, security } from './progress.ts'
 import {
   count,
   type Fields,
@@ -48,15 +49,15 @@ const READERS: Readonly<Record<string, Reader>> = {
   MeterValues: meter,
   StopTransaction: stop,
   DataTransfer: fields => ({ kind: 'dataTransfer', vendorId: text(fields, 'vendorId', 255) ?? '' }),
+  DiagnosticsStatusNotification: fields => progress('log', fields),
+  FirmwareStatusNotification: fields => progress('firmware', fields),
+  LogStatusNotification: fields => progress('log', fields),
+  SecurityEventNotification: security,
+  SignedFirmwareStatusNotification: fields => progress('firmware', fields),
 }
 
-/** OCPP 1.6 firmware and diagnostics profiles and the security whitepaper: heard, not acted upon. */
+/** Of the security whitepaper: heard, not acted upon. */
 const FORMALITIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  DiagnosticsStatusNotification: {},
-  FirmwareStatusNotification: {},
-  LogStatusNotification: {},
-  SecurityEventNotification: {},
-  SignedFirmwareStatusNotification: {},
   SignCertificate: { status: 'Rejected' },
 }
 

@@ -144,11 +144,22 @@ function faultIn(
     const { startedAt, stoppedAt } = timesOf(session)
     if (stoppedAt && stoppedAt.at < startedAt.at) return 'a session ends before it begins'
     if (energyWh === undefined) continue
-    if (!end || energyWh !== end.body.meterStopWh - start.body.meterStartWh || energyWh < 0)
-      return `energy out of nothing: ${energyWh} Wh`
+    const isDifference = end && energyWh === end.body.meterStopWh - start.body.meterStartWh
+    // Where a meter went back, what the readings prove counts, and a flag says so.
+    const isProven = session.flags.some(flag => flag.startsWith('meter-')) && energyWh <= highestOf(drafts)
+    if (energyWh < 0 || !(isDifference || isProven)) return `energy out of nothing: ${energyWh} Wh`
     billedWh += energyWh
   }
   if (deliveredWh !== undefined && billedWh > deliveredWh)
     return `${billedWh} Wh are billed where ${deliveredWh} were delivered`
   return undefined
+}
+
+/** The highest register that was ever said. */
+function highestOf(drafts: readonly Draft[]): number {
+  const said = drafts.flatMap(draft => [
+    ...('readings' in draft ? (draft.readings ?? []).map(({ energyWh }) => energyWh ?? 0) : []),
+    ...(draft.kind === 'stop' ? [draft.meterStopWh] : draft.kind === 'start' ? [draft.meterStartWh] : []),
+  ])
+  return Math.max(0, ...said)
 }
