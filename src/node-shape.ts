@@ -22,6 +22,7 @@ import type {
   Uplink,
 } from './ports.ts'
 import type { Remember } from './remember.ts'
+import type { Place } from './replica/sync.ts'
 import type { StoreKeys } from './store/sealing.ts'
 import type { Uplinks } from './uplinks.ts'
 
@@ -68,6 +69,8 @@ export type Node = {
   readonly tick: () => void
   readonly settled: () => Promise<void>
   readonly ledger: () => Ledger
+  /** Connected peers that are known to have been given these places of logs. */
+  readonly holders: (places: readonly Place[]) => number
   readonly uplinks: () => Uplinks
   readonly localLists: LocalLists
   readonly connectors: () => ReadonlyMap<string, ConnectorStatus>

@@ -225,6 +225,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
       while (running) await running
     },
     ledger: () => open.ledger,
+    holders: places => open.mesh.holders(places),
     uplinks: () => uplinks,
     localLists,
     connectors: chargers.connectors,

@@ -62,6 +62,8 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/opening.ts',
         'src/host/runner.ts',
         'src/host/doors.ts',
+        'src/host/driver-plane.ts',
+        'src/host/may-charge.ts',
         'src/host/operator.ts',
         'src/host/commanding.ts',
         'src/host/may-charge.ts',

@@ -107,7 +107,7 @@ function reportSession(session: Session, known: Known): SessionReport {
 }
 
 /** First digits of the ack's signature that covers a recorded end: enough to find it, in the cloud or on any node. */
-function receiptOf(node: Node, session: Session): string | undefined {
+export function receiptOf(node: Node, session: Session): string | undefined {
   const ledger = node.ledger()
   for (const { ref } of session.ends) {
     const ack = ledger.objects.get(`ack/${ref.logId}`)

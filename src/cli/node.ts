@@ -23,6 +23,7 @@ type JoinOptions = {
   readonly mesh: string
   readonly ocpp: string
   readonly api: string
+  readonly driver?: string
   readonly peer: readonly string[]
   readonly discovery: boolean
   readonly insecureOcpp?: boolean
@@ -45,6 +46,7 @@ export function addNodeCommands(program: Command): void {
     .option('--mesh <host:port>', 'where other nodes reach it', '0.0.0.0:4001')
     .option('--ocpp <host:port>', 'where chargers reach it', '127.0.0.1:8887')
     .option('--api <host:port>', 'operator plane', '127.0.0.1:0')
+    .option('--driver <host:port>', 'driver plane, for apps and pages of drivers; without it there is none')
     .option('--peer <host:port>', 'address of another node; repeat for more', collect, [])
     .option(
       '--no-discovery',
@@ -78,12 +80,13 @@ Examples:
       // Loaded only here: libp2p and the OCPP server would slow down every other command.
       const { runNode } = await import('../host/runner.ts')
       const running = await runNode(options.dir, unlockOf(options))
-      const { name, apiUrl, ocppUrl, meshAddresses, warnings } = running
+      const { name, apiUrl, driverUrl, ocppUrl, meshAddresses, warnings } = running
       for (const says of warnings) process.stderr.write(`warning: ${says}\n`)
-      if (options.json) print(JSON.stringify({ ready: true, name, apiUrl, ocppUrl, meshAddresses }))
+      if (options.json)
+        print(JSON.stringify({ ready: true, name, apiUrl, driverUrl, ocppUrl, meshAddresses }))
       else
         print(
-          `${name} runs\n  chargers: ${ocppUrl}/<identity>\n  mesh:     ${meshAddresses.join(' ')}\n  operator: ${apiUrl} (token in ${join(options.dir, API_FILE)})`,
+          `${name} runs\n  chargers: ${ocppUrl}/<identity>\n  mesh:     ${meshAddresses.join(' ')}\n  operator: ${apiUrl} (token in ${join(options.dir, API_FILE)})${driverUrl === undefined ? '' : `\n  drivers:  ${driverUrl}`}`,
         )
       const signal = await untilStopped()
       process.stderr.write(`${signal}: stopping\n`)
@@ -163,6 +166,7 @@ function configOf(
     mesh: { listen: options.mesh, peers: [...peers], discovery: options.discovery ? 'on' : 'off' },
     ocpp: { listen: options.ocpp, allowInsecure: options.insecureOcpp ?? false },
     api: { listen: options.api },
+    ...(options.driver !== undefined && { driver: { listen: options.driver } }),
   })
 }
 

@@ -1,4 +1,5 @@
 // The doors of a node that is starting: it is told of them before they are open, and hears nothing through them until then.
+import type { DriverPlane } from '../api/driver.ts'
 import type { NodeDeps } from '../node.ts'
 import type { Central } from '../ocpp/central.ts'
 import type { Network } from '../ports.ts'
@@ -10,6 +11,7 @@ export type Doors = {
   central?: Central
   tokens?: Tokens
   openTag?: NodeDeps['openTag']
+  drivers?: DriverPlane
 }
 
 export function lateNetwork(doors: Doors): Network {

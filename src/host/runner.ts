@@ -1,7 +1,6 @@
 // A real node: the ports of this machine, opened in an order that makes the store safe before anything can ask for
 // it, and closed in the opposite one: after a stop, and after a start that failed half way.
 import { join } from 'node:path'
-import { reportHere } from '../api/charger.ts'
 import { type ApiDeps, openApi } from '../api/server.ts'
 import { type NodeConfig, parseNodeConfig } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
@@ -11,7 +10,7 @@ import { type Node, type NodeDeps, startNode } from '../node.ts'
 import { type Central, openCentral } from '../ocpp/central.ts'
 import type { Logger } from '../ports.ts'
 import type { Documents } from '../store/documents.ts'
-import { type ChargerId, hex, unhex } from '../units.ts'
+import { hex, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import type { Answer } from './asking.ts'
 import { type Closers, createClosers } from './closers.ts'
@@ -19,6 +18,7 @@ import { createCommanding } from './commanding.ts'
 import { openDisk } from './disk.ts'
 import { mendDocuments, openCheckedDocuments } from './document-check.ts'
 import { type Doors, lateChargePoints, lateNetwork } from './doors.ts'
+import { openDrivers } from './driver-plane.ts'
 import {
   holdIdentity,
   type IdentityFile,
@@ -42,6 +42,8 @@ const TICK_MS = 1000
 export type RunningNode = {
   readonly name: string
   readonly apiUrl: string
+  /** Undefined where node.yaml has no driver's plane. */
+  readonly driverUrl: string | undefined
   readonly ocppUrl: string
   readonly meshAddresses: readonly string[]
   /** What is wrong with clock or certificate; the node runs all the same, and its chargers are served. */
@@ -109,15 +111,9 @@ async function open(setting: Setting): Promise<RunningNode> {
   doors.tokens = tokens
   const tokenReference = tokens.reference
   const mayCharge = deciding(self.clock, node, tokens)
-  const report = (chargerId: ChargerId) => {
-    const link = doors.central?.status().find(one => one.chargerId === chargerId)
-    return link ? reportHere(node, self.roster, link) : {}
-  }
   const commanding = createCommanding({
-    ...{ ...self, node, tokenReference, mayCharge, report, logger },
+    ...{ ...self, node, tokenReference, mayCharge, logger, doors },
     sealKey: unhex(identity.keys.sealKey),
-    central: () => doors.central,
-    network: () => doors.network,
   })
   const network = await openMesh(setting, self, { node, ring, onAsked: commanding.answer })
   doors.network = network
@@ -136,19 +132,21 @@ async function open(setting: Setting): Promise<RunningNode> {
     documents: documents.state(),
     ocpp: { chargers: central.status(), refused: central.refusals() },
     network: network.stats(),
+    ...(doors.drivers && { drivers: doors.drivers.status() }),
     siteKeys: { held: ring.keys().length, missing: ring.later().filter(({ key }) => !key).length },
   })
-  const plane = {
-    node,
-    network,
-    chargePoints: central,
-    commanding,
-    tokens,
-    tokenReference,
-    mayCharge,
-    extraStatus,
-  }
+  const asked = { tokens, tokenReference, mayCharge, commanding }
+  const plane = { node, network, chargePoints: central, ...asked, extraStatus }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
+  const heardAt = () => new Map(central.status().map(link => [link.chargerId, link.lastHeardAt]))
+  const drivers = await openDrivers({
+    ...{ ...plane, ...self, config, disk, storeKeys, logger, heardAt },
+    ...{ self: self.certificate.deviceId, name: identity.name, aliases: tokens.aliases },
+  })
+  if (drivers) {
+    doors.drivers = drivers
+    closers.push('driver', () => drivers.close())
+  }
   const ticking = setInterval(() => node.tick(), TICK_MS)
   closers.push('ticks', () => clearInterval(ticking))
   startMending(setting, documents, node)
@@ -162,6 +160,7 @@ async function open(setting: Setting): Promise<RunningNode> {
   return {
     name: identity.name,
     apiUrl,
+    driverUrl: drivers?.url,
     ocppUrl: `${scheme}://${address(config.ocpp.listen).host}:${central.port}/ocpp`,
     meshAddresses: network.addresses(),
     warnings,
@@ -241,6 +240,7 @@ async function openChargers(setting: Setting, self: Self, { node, tokenReference
       credential: id => node.ledger().view().policy.chargePoint(id),
       tokenReference,
       handle: input => node.charger(input),
+      healthy: () => node.health().store === 'open',
       clock: self.clock,
       random: self.random,
       logger,

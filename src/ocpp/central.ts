@@ -12,6 +12,7 @@ import { type ChargerLink, type ChargerRecord, countWord, NOT_HERE, newRecord, s
 import type { ChargerCredential } from './credential.ts'
 import { dialectOf } from './dialect.ts'
 import { type Claim, guardUpgrade, MAX_HEADER_BYTES, REFUSAL_STATUS, type RefusalReason } from './guard.ts'
+import { healthAnswer } from './health.ts'
 import { type Link, openLink } from './link.ts'
 import { type Attempt, createPasswordCheck, type PasswordVerdict } from './password.ts'
 import { createRpc, type Rpc, type Wire, type WireOwner } from './rpc.ts'
@@ -32,6 +33,8 @@ export type CentralOptions = {
   readonly credential: (chargerId: ChargerId) => ChargerCredential | undefined
   readonly tokenReference: (idTag: string) => Promise<TokenRef>
   readonly handle: (input: ChargerInput) => Promise<ChargerAnswer>
+  /** Whether chargers can be served now; what moves a floating address asks for it at /health. */
+  readonly healthy: () => boolean
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -102,14 +105,9 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
-function createHttpServer({ tls, logger }: CentralOptions): Server {
+function createHttpServer({ tls, healthy, logger }: CentralOptions): Server {
   const settings = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, noDelay: true }
-  const answer = (
-    _request: IncomingMessage,
-    response: { writeHead: (code: number) => { end: () => void } },
-  ) => {
-    response.writeHead(404).end()
-  }
+  const answer = healthAnswer(healthy)
   const server = tls
     ? createTlsServer({ ...settings, key: tls.key, cert: tls.cert, minVersion: 'TLSv1.2' }, answer)
     : createServer(settings, answer)

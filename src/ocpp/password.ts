@@ -2,8 +2,9 @@
 // pool with the journal's flushes), a cache of passwords that were right, and a lock after repeated failures.
 // An unknown charger costs what a wrong password costs.
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { createTurns } from '../host/turns.ts'
 import type { Clock, Random } from '../ports.ts'
-import { type ChargerId, sameBytes } from '../units.ts'
+import { type ChargerId, hex, sameBytes } from '../units.ts'
 import { type ChargerCredential, CREDENTIAL_COST, checkCredential } from './credential.ts'
 
 export const MAX_FAILURES = 5
@@ -36,7 +37,18 @@ export function createPasswordCheck(deps: PasswordDeps): (attempt: Attempt) => P
   }
   const remembered = new Map<ChargerId, { readonly digest: Uint8Array; readonly hash: Uint8Array }>()
   const failures = createFailures(deps.clock)
-  const gate = createGate()
+  const turns = createTurns(MAX_CHECKS_AT_ONCE)
+  const underWay = new Map<string, Promise<boolean>>()
+  /** Who gave up waiting and came again waits for the same check: a slow node must not fall behind by it. */
+  const isRight = (digest: Uint8Array, credential: ChargerCredential, password: Uint8Array) => {
+    const key = hex(digest) + hex(credential.hash)
+    const held = underWay.get(key)
+    if (held) return held
+    if (turns.waiting() >= MAX_CHECKS_WAITING) return undefined
+    const check = turns.take(() => checkCredential(password, credential))
+    underWay.set(key, check)
+    return check.finally(() => underWay.delete(key))
+  }
   return async ({ chargerId, address, password }) => {
     const origin = `${address}|${chargerId}`
     if (failures.locked(origin)) return 'locked'
@@ -57,7 +69,7 @@ export function createPasswordCheck(deps: PasswordDeps): (attempt: Attempt) => P
       failures.clear(origin)
       return 'right'
     }
-    const right = await gate(() => checkCredential(password, credential ?? nobody))
+    const right = await isRight(digest, credential ?? nobody, password)
     if (right === undefined) return 'busy'
     if (!right || !credential) {
       failures.note(origin)
@@ -101,27 +113,5 @@ function createFailures(clock: Clock): Failures {
       const oldest = failed.size > MAX_LOCKS ? failed.keys().next() : undefined
       if (oldest && !oldest.done) failed.delete(oldest.value)
     },
-  }
-}
-
-/** Runs a few checks at once and lets a bounded number wait; undefined means that too many wait already. */
-function createGate(): (check: () => Promise<boolean>) => Promise<boolean | undefined> {
-  let running = 0
-  const waiting: (() => void)[] = []
-  return async check => {
-    if (running >= MAX_CHECKS_AT_ONCE) {
-      if (waiting.length >= MAX_CHECKS_WAITING) return undefined
-      await new Promise<void>(resolve => waiting.push(resolve))
-    } else {
-      running++
-    }
-    try {
-      return await check()
-    } finally {
-      // The place passes to the next one directly, so that nobody slips in between.
-      const next = waiting.shift()
-      if (next) next()
-      else running--
-    }
   }
 }
