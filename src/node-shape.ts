@@ -1,6 +1,7 @@
 // What a node is given and what it offers; node.ts is what it does.
 import type { Aliases } from './card.ts'
 import type { Chargers, ConnectorStatus } from './chargers.ts'
+import type { Deratings } from './derating.ts'
 import type { Certificate } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
@@ -10,6 +11,7 @@ import type { OpenTag } from './list-talk.ts'
 import type { LocalLists } from './local-lists.ts'
 import type { AnyBody } from './log/body.ts'
 import type { MeshInput } from './mesh.ts'
+import type { Onboarding } from './onboarding.ts'
 import type {
   ChargePoints,
   ChargerAnswer,
@@ -73,6 +75,8 @@ export type Node = {
   readonly holders: (places: readonly Place[]) => number
   readonly uplinks: () => Uplinks
   readonly localLists: LocalLists
+  readonly onboarding: Onboarding
+  readonly deratings: Deratings
   readonly connectors: () => ReadonlyMap<string, ConnectorStatus>
   readonly heardOf: Chargers['heardOf']
   readonly health: () => NodeHealth

@@ -23,6 +23,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       'src/authorization/',
       'src/tariff/',
       'src/energy/',
+      'src/defaults/',
       'src/uplink/outbox.ts',
     ],
   },
@@ -52,6 +53,13 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/card.ts',
       ],
       ...['src/view.ts', 'src/folds.ts', 'src/local-lists.ts', 'src/list-state.ts', 'src/list-talk.ts'],
+      ...[
+        'src/onboarding.ts',
+        'src/onboarding-state.ts',
+        'src/onboarding-talk.ts',
+        'src/takeover.ts',
+        'src/derating.ts',
+      ],
       ...[
         'src/uplinks.ts',
         'src/stops.ts',
@@ -155,6 +163,7 @@ export const VIRTUAL_WIRING = [
     'uplinks',
   ],
   ...['persist', 'mailbox', 'opening', 'unsent', 'stops', 'local-lists', 'list-state', 'list-talk'],
+  ...['onboarding', 'onboarding-state', 'onboarding-talk', 'takeover', 'derating'],
 ].map(name => `src/${name}.ts`)
 export const BANNED_CALLS: readonly { readonly call: RegExp; readonly instead: string }[] = [
   { call: /\bDate\.now\b/, instead: 'take `nowAt` as an argument, or ask the Clock port' },

@@ -8,6 +8,7 @@ import { MAX_ORDER_BYTES, type OrderRefusal } from '../identity/order.ts'
 import type { ChargerCommand, CommandOutcome } from '../ports.ts'
 import { type ChargerId, chargerId, type DeviceId } from '../units.ts'
 import { type ChargerDeps, reportCharger } from './charger.ts'
+import { PROFILE_COMMANDS } from './profile-commands.ts'
 
 /** A node that holds a charger, and what it takes to order it something. */
 export type Holder = {
@@ -78,7 +79,11 @@ export const COMMAND = z.discriminatedUnion('kind', [
     ...{ kind: z.literal('dataTransfer'), vendorId: z.string().min(1).max(255) },
     ...{ messageId: z.string().max(50).optional(), data: z.string().max(10_000).optional() },
   }),
-  z.strictObject({ kind: z.literal('getTransactionStatus'), stationTransactionId }),
+  z.strictObject({
+    kind: z.literal('getTransactionStatus'),
+    stationTransactionId: z.string().min(1).max(36),
+  }),
+  ...PROFILE_COMMANDS,
   z.strictObject({
     ...{ kind: z.literal('setNetworkProfile'), slot: id, url: z.string().max(512), securityProfile: id },
     ...{ messageTimeoutS: id, interface: z.string().max(20) },

@@ -156,8 +156,17 @@ export function reportChargers({
     connectedHere: here.has(chargerId),
     status: statusesOf(node.connectors(), chargerId),
     openSessions: view.ofCharger(chargerId).sessions.filter(session => !session.end).length,
+    onboarding: onboardingOf(node.onboarding.report(chargerId)),
+    derated: node.deratings.report(chargerId),
   }))
 }
+
+/** In short; `/v1/chargers/:id/onboarding` has each setting. */
+function onboardingOf({ state, notSet, needsRestart, limit }: OnboardingReport): OnboardingShort {
+  return { state, notSet, ...(needsRestart && { needsRestart }), ...(limit && { limit }) }
+}
+type OnboardingReport = ReturnType<Node['onboarding']['report']>
+type OnboardingShort = Pick<OnboardingReport, 'state' | 'notSet' | 'needsRestart' | 'limit'>
 
 function statusesOf(
   all: ReadonlyMap<string, ConnectorStatus>,

@@ -14,6 +14,7 @@ import { addCards } from './cards.ts'
 import { addCommands, type Commanding } from './commands.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import { addLocalLists } from './local-list.ts'
+import { addOnboarding } from './onboarding.ts'
 import {
   type ReportDeps,
   reportChargers,
@@ -124,6 +125,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   )
   server.get('/v1/chargers', async () => reportChargers(report))
   addLocalLists(server, report)
+  addOnboarding(server, report)
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))
 }

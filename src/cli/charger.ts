@@ -7,6 +7,7 @@ import type { AnyBody } from '../log/body.ts'
 import { makeCredential } from '../ocpp/credential.ts'
 import { addCareCommands } from './charger-care.ts'
 import { addCommandCommands } from './charger-command.ts'
+import { addLimitCommand } from './charger-limit.ts'
 import { addLocalListCommand } from './charger-list.ts'
 import { identityOf } from './charger-order.ts'
 import { addShowCommand } from './charger-show.ts'
@@ -21,6 +22,7 @@ type AddOptions = OperatorOptions & {
   readonly zone?: string
   readonly type?: string
   readonly maxKw?: string
+  readonly phases?: string
   readonly password?: string
 }
 type ViaOptions = { readonly via: string; readonly json?: boolean }
@@ -35,7 +37,11 @@ export function addChargerCommands(program: Command): void {
       '--type <type>',
       'connector type, where all are of one, such as IEC_62196_T2; for cards bound to one',
     )
-    .option('--max-kw <n>', 'the most that one connector gives, for cards bound to slower chargers')
+    .option(
+      '--max-kw <n>',
+      'the most that one connector gives: set in the charger as its limit, and for cards bound to slower ones',
+    )
+    .option('--phases <n>', 'of its supply, 1 or 3: to count its limit in amperes where it takes no watts')
     .option(
       '--password <text>',
       `set this password (16 to 40 characters) instead of drawing one; ${DASH_HELP}`,
@@ -53,6 +59,7 @@ export function addChargerCommands(program: Command): void {
     .action(listChargers)
   addShowCommand(charger)
   addLocalListCommand(charger)
+  addLimitCommand(charger)
   addCommandCommands(charger)
   addCareCommands(charger)
 }
@@ -63,6 +70,9 @@ async function addCharger(identities: readonly string[], options: AddOptions): P
     ...(options.zone !== undefined && { zone: options.zone }),
     ...(options.type !== undefined && { connectorType: connectorTypeOf('--type', options.type) }),
     ...(options.maxKw !== undefined && { maxPowerW: 1000 * wholeNumber('--max-kw', options.maxKw) }),
+    ...(options.phases !== undefined && {
+      phases: wholeNumber('--phases', options.phases, { least: 1, most: 3 }),
+    }),
   }
   const chosen = options.password === undefined ? undefined : await secretOf(options.password)
   const added = identities.map(identity => ({
@@ -100,6 +110,7 @@ type ChargerRow = {
   readonly connectedHere: boolean
   readonly status: Readonly<Record<string, string>>
   readonly openSessions: number
+  readonly onboarding?: { readonly state: string; readonly notSet: readonly string[] }
 }
 
 async function listChargers(options: ViaOptions): Promise<void> {
@@ -120,6 +131,9 @@ async function listChargers(options: ViaOptions): Promise<void> {
             .join(' '),
       ],
       ['open sessions', row => row.openSessions],
+      ['settings', row => (row.connectedHere ? (row.onboarding?.state ?? '') : '')],
     ]),
   )
+  for (const { chargerId, onboarding } of rows)
+    for (const line of onboarding?.notSet ?? []) print(`${chargerId}: ${line}`)
 }

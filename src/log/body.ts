@@ -149,6 +149,8 @@ export const BODIES = {
     /** OCPI ConnectorType where all its connectors are of one, and the most that one of them gives: cards may be bound to both. */
     connectorType: optional(text(24)),
     maxPowerW: optional(uint),
+    /** Of the supply of each connector, where limits have to be counted from watts to amperes. */
+    phases: optional(uint),
   }),
   /** Another key for card references, for each device that may hold it: sealed to its sealKey. */
   site_key: record({ keyId: bytes(8, 8), boxes: keyBoxes }),

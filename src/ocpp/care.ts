@@ -19,7 +19,7 @@ export const EXTENDED_TRIGGERS: readonly string[] = ['LogStatusNotification', 'S
 
 const CARE: Readonly<Record<CareCommand['kind'], true>> = {
   ...{ unlock: true, setAvailability: true, clearCache: true, reserve: true, cancelReservation: true },
-  ...{ updateFirmware: true, uploadLog: true, dataTransfer: true, getTransactionStatus: true },
+  ...{ updateFirmware: true, uploadLog: true, dataTransfer: true },
   setNetworkProfile: true,
 }
 
@@ -52,7 +52,6 @@ export function careCall(command: CareCommand): Call | string {
       return upload(command)
     case 'dataTransfer':
       return dataTransfer(command)
-    case 'getTransactionStatus':
     case 'setNetworkProfile':
       return 'this charger speaks OCPP 1.6, which has no such message'
     default:
@@ -191,7 +190,6 @@ export function careOutcome(
   payload: Readonly<Record<string, unknown>>,
 ): CommandOutcome {
   const status = statusIn(payload)
-  if (command.kind === 'getTransactionStatus') return transactionStatus(payload)
   if (command.kind === 'dataTransfer') {
     const data = typeof payload.data === 'string' ? payload.data.slice(0, MAX_DATA_SHOWN) : undefined
     const detail = data === undefined ? {} : { detail: data }
@@ -214,12 +212,6 @@ export function careOutcome(
     ...(fileName && { fileName }),
   }
   return Object.keys(detail).length > 0 ? { kind: 'accepted', detail } : { kind: 'accepted' }
-}
-
-function transactionStatus({ ongoingIndicator, messagesInQueue }: Payload): CommandOutcome {
-  if (typeof messagesInQueue !== 'boolean') return { kind: 'rejected', status: 'Unreadable' }
-  const ongoing = typeof ongoingIndicator === 'boolean' ? { ongoing: ongoingIndicator } : {}
-  return { kind: 'accepted', detail: { ...ongoing, messagesInQueue } }
 }
 
 function requestOf(command: CareCommand): number {

@@ -47,11 +47,6 @@ export function careCall201(command: CareCommand, idToken: (idTag: string) => Pa
         params: { logType, requestId: command.requestId, log, ...retrying(command) },
       }
     }
-    case 'getTransactionStatus': {
-      const { stationTransactionId } = command
-      const params = stationTransactionId === undefined ? {} : { transactionId: stationTransactionId }
-      return { action: 'GetTransactionStatus', params }
-    }
     case 'setNetworkProfile':
       return networkProfile(command)
     default:

@@ -4,6 +4,7 @@
 import type { ChargerCommand, CommandOutcome } from '../ports.ts'
 import { instantText, type Payload } from './answers.ts'
 import { careCall, careOutcome, EXTENDED_TRIGGERS, isCare } from './care.ts'
+import { profileCall, scheduleOutcome } from './profiles.ts'
 import { isObject } from './repair.ts'
 
 export type Call = { readonly action: string; readonly params: Payload }
@@ -43,6 +44,12 @@ export function callOf(command: ChargerCommand): Call | string {
       return { action: 'GetLocalListVersion', params: {} }
     case 'sendLocalList':
       return localList(command)
+    case 'setProfile':
+    case 'clearProfile':
+    case 'getCompositeSchedule':
+      return profileCall(command)
+    case 'getTransactionStatus':
+      return 'OCPP 1.6 has no such question'
     default:
       return careCall(command)
   }
@@ -92,6 +99,7 @@ export function outcomeOf(command: ChargerCommand, payload: unknown): CommandOut
     if (!Number.isInteger(version)) return { kind: 'rejected', status: 'Unreadable' }
     return { kind: 'accepted', detail: version }
   }
+  if (command.kind === 'getCompositeSchedule') return scheduleOutcome(payload)
   const status = typeof payload.status === 'string' ? payload.status.slice(0, 40) : 'Unreadable'
   if (status === 'Accepted') return { kind: 'accepted' }
   if (status === 'RebootRequired') return { kind: 'accepted', detail: { status } }

@@ -159,6 +159,10 @@ export const SAMPLES: { readonly [N in EventName]: readonly BodyOf<N>[] } = {
       ...{ chargerId, salt: filled(16, 1), hash: filled(64, 2), cost: 4096, connectors: 1, zone: 'north' },
       ...{ withdrawn: false, connectorType: 'IEC_62196_T2_COMBO', maxPowerW: 150_000 },
     },
+    {
+      ...{ chargerId, salt: filled(16, 1), hash: filled(64, 2), cost: 4096, connectors: 1, zone: 'north' },
+      ...{ withdrawn: false, connectorType: 'IEC_62196_T2', maxPowerW: 22_000, phases: 3 },
+    },
   ],
   site_key: [{ keyId: filled(8, 12), boxes: [{ deviceId, box: filled(97, 13) }] }],
   escrow_hold: [{ holdId: filled(16, 10), accountRef, sessionId, amount: '1.00' }],

@@ -30,8 +30,6 @@ const CASES: readonly Case[] = [
   [{ ...upload, ...again, fromAt: AT - 1, untilAt: AT }, 'GetDiagnostics', 'GetLog'],
   [{ ...upload, log: 'security', fromAt: AT }, 'GetLog', 'GetLog'],
   [{ kind: 'dataTransfer', vendorId: 'v', messageId: 'm', data: 'd' }, 'DataTransfer', 'DataTransfer'],
-  [{ kind: 'getTransactionStatus', stationTransactionId: 'tx' }, undefined, 'GetTransactionStatus'],
-  [{ kind: 'getTransactionStatus' }, undefined, 'GetTransactionStatus'],
   [profile, undefined, 'SetNetworkProfile'],
 ]
 
@@ -105,12 +103,6 @@ describe.each(VERSIONS)('in $dialect.subprotocol', ({ dialect, schema, at }) => 
       { status: 'Accepted', data: 'x'.repeat(5000) },
       { kind: 'accepted', detail: 'x'.repeat(2000) },
     ],
-    [
-      { kind: 'getTransactionStatus' },
-      { messagesInQueue: true, ongoingIndicator: false },
-      { kind: 'accepted', detail: { ongoing: false, messagesInQueue: true } },
-    ],
-    [{ kind: 'getTransactionStatus' }, {}, { kind: 'rejected', status: 'Unreadable' }],
   ] as const)('%o answered with %o means %o', (command, payload, outcome) => {
     expect(dialect.outcomeOf(command, payload)).toEqual(outcome)
   })
