@@ -1,4 +1,6 @@
 // What the outside promises us. Ports speak bytes and our own ids; the simulator replaces these and nothing else.
+
+import type { CareCommand } from './care.ts'
 import type { ProfileCommand } from './charging-profile.ts'
 import type { ChargerId, DeviceId, LogId, TokenRef } from './units.ts'
 
@@ -213,62 +215,6 @@ export type ChargerCommand =
     }
   | CareCommand
   | ProfileCommand
-
-/** What an operator asks of a charger apart from sessions, settings and lists. Instants are UTC ms. */
-export type CareCommand =
-  | { readonly kind: 'unlock'; readonly connectorId: number }
-  /** Without a connector, of the whole charger. */
-  | {
-      readonly kind: 'setAvailability'
-      readonly operative: boolean
-      readonly connectorId?: number | undefined
-    }
-  | { readonly kind: 'clearCache' }
-  | {
-      readonly kind: 'reserve'
-      readonly reservationId: number
-      readonly connectorId: number
-      /** Like that of a remote start. */
-      readonly idTag: string
-      readonly untilAt: number
-    }
-  | { readonly kind: 'cancelReservation'; readonly reservationId: number }
-  | {
-      readonly kind: 'updateFirmware'
-      readonly requestId: number
-      readonly location: string
-      readonly retrieveAt: number
-      readonly installAt?: number | undefined
-      readonly retries?: number | undefined
-      readonly retryIntervalS?: number | undefined
-      /** The maker's certificate (PEM) and its signature over the file (base64); the charger checks both. */
-      readonly signed?: { readonly certificate: string; readonly signature: string } | undefined
-    }
-  | {
-      readonly kind: 'uploadLog'
-      readonly log: 'diagnostics' | 'security'
-      readonly requestId: number
-      readonly location: string
-      readonly fromAt?: number | undefined
-      readonly untilAt?: number | undefined
-      readonly retries?: number | undefined
-      readonly retryIntervalS?: number | undefined
-    }
-  | {
-      readonly kind: 'dataTransfer'
-      readonly vendorId: string
-      readonly messageId?: string | undefined
-      readonly data?: string | undefined
-    }
-  /** OCPP 2.0.1 only. */
-  | {
-      readonly kind: 'setNetworkProfile'
-      readonly slot: number
-      readonly url: string
-      readonly securityProfile: number
-      readonly messageTimeoutS: number
-      readonly interface: string
-    }
 
 /** A card in a charger's own list; without a status it is taken out. */
 export type ListedCard = {
