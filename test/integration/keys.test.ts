@@ -56,7 +56,7 @@ async function start(dir: string): Promise<RunningNode> {
 /** What a node says to a card at a charger of the site, asked by a remote start: CHARGER_ABSENT when it would let it charge. */
 async function said(dir: string, card: string): Promise<string> {
   const { error } = await run('charger', 'start', 'CP01', card, '--via', dir, '--json')
-  const reason = (error.split('"')[1] ?? '').replace(/^revoked at .* by .*, known here .*/, 'revoked')
+  const reason = (error.split('\n')[1] ?? '').replace(/^revoked at .* by .*, known here .*/, 'revoked')
   return `${error.split(':')[0]} ${reason}`.trim()
 }
 
