@@ -3,11 +3,7 @@
 import type { ChargerMessage } from '../ports.ts'
 import type { TokenRef } from '../units.ts'
 
-/**
- * The register of a start that named none. Above any real register, so that whatever stop follows is smaller and
- * nothing can be billed from it; the session is for a person to look at.
- */
-export const UNREADABLE_START_WH = 2 ** 31 - 1
+export { UNREADABLE_START_WH } from '../session/registers.ts'
 
 type WithTag<M> = M extends { readonly tokenRef: TokenRef }
   ? Omit<M, 'tokenRef'> & { readonly idTag: string }

@@ -2,7 +2,7 @@
 // difference of the two ends, whatever the readings say. Where the register went back, what flowed is the least that the
 // readings prove: parts in which it only went up, each end of a part borne out by a second reading, so that one slip of a
 // meter is never billed. What is not proven is for a person to see.
-import type { Extremes, Register } from './registers.ts'
+import { type Extremes, type Register, UNREADABLE_START_WH } from './registers.ts'
 
 export type MeterFlag =
   /** The end is below the start, and the readings between do not say how that came. */
@@ -13,6 +13,8 @@ export type MeterFlag =
   | 'meter-reset'
   /** A reading that start and end speak against was left out. */
   | 'meter-jumped'
+  /** The start named no register; the second lowest reading stands in for it. */
+  | 'start-from-readings'
 
 export type Measured = { readonly energyWh?: number; readonly flags: readonly MeterFlag[] }
 
@@ -31,6 +33,7 @@ export function measure(start: Register, end: Register, heard: Extremes): Measur
   const highest = heard.highest.filter(one => isBetween(one, start, end))
   const lowest = heard.lowest.filter(one => isBetween(one, start, end))
   const energyWh = end.wh - start.wh
+  if (start.wh === UNREADABLE_START_WH) return measureFrom(heard.lowest, end)
   if (energyWh >= 0) return { energyWh, flags: flagsOfRise(start, end, { highest, lowest }) }
   return measureBack(start, end, { highest, lowest })
 }
@@ -46,6 +49,12 @@ function flagsOfRise(start: Register, end: Register, { highest, lowest }: Extrem
   // Two that were reached by what a connector can give: it was up there, and has begun anew since.
   if (second && isPossible(start, second)) return ['meter-went-back']
   return above.length + below.length > 0 ? ['meter-jumped'] : []
+}
+
+/** Of a start without a register: the lowest reading might be a slip, and the next is at least what it began with. */
+function measureFrom([, second]: readonly Register[], end: Register): Measured {
+  if (!second || second.wh > end.wh) return UNKNOWN
+  return { energyWh: end.wh - second.wh, flags: ['start-from-readings'] }
 }
 
 const UNKNOWN: Measured = { flags: ['meter-went-back'] }

@@ -15,6 +15,12 @@ export type Extremes = {
   readonly lowest: readonly Register[]
 }
 
+/**
+ * The register of a start that named none. Above any real register, so that whatever stop follows is smaller and
+ * nothing can be billed from it but what readings prove; else the session is for a person to look at.
+ */
+export const UNREADABLE_START_WH = 2 ** 31 - 1
+
 export const NO_EXTREMES: Extremes = { highest: [], lowest: [] }
 const KEPT = 2
 

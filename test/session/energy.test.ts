@@ -9,6 +9,7 @@ import {
   joinExtremes,
   NO_EXTREMES,
   type Register,
+  UNREADABLE_START_WH,
   withRegister,
 } from '../../src/session/registers.ts'
 import { SITE_OPENED_AT, sessionBodies } from '../site.ts'
@@ -44,6 +45,24 @@ describe('what a session took', () => {
       400,
       ['meter-went-back'],
     ],
+    [
+      'a start that named none: from the second lowest reading on',
+      [UNREADABLE_START_WH, 5000, 5100, 5200, 5300],
+      200,
+      ['start-from-readings'],
+    ],
+    [
+      'a start that named none, and one slip',
+      [UNREADABLE_START_WH, 5000, 5100, 0, 5300],
+      300,
+      ['start-from-readings'],
+    ],
+    [
+      'a start that named none, and one reading',
+      [UNREADABLE_START_WH, 5000, 5300],
+      undefined,
+      ['meter-went-back'],
+    ],
     ['began anew: both parts', [5000, 5100, 5200, 5300, 0, 100, 200, 300], 200 + 200, ['meter-reset']],
     ['began anew at an older value', [5000, 5100, 5200, 5300, 4000, 4100, 4200], 200 + 100, ['meter-reset']],
     ['began anew behind the last reading', [5000, 5100, 5200, 0], 100, ['meter-reset']],
@@ -76,7 +95,6 @@ describe('what a session took', () => {
       undefined,
       ['meter-went-back'],
     ],
-    ['a start that could not be read', [2 ** 31 - 1, 5000, 5100, 5200], undefined, ['meter-went-back']],
     [
       'ran over at a million Wh',
       [999_600, 999_700, 999_800, 999_900, 0, 100, 200],
