@@ -1,47 +1,20 @@
 // `chargemesh charger`: chargers of the site, and commands to those that are connected.
-import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
-import { systemRandom } from '../host/system.ts'
-import type { AnyBody } from '../log/body.ts'
-import { makeCredential } from '../ocpp/credential.ts'
-import { type ChargerId, chargerId } from '../units.ts'
+import { addChargerAdd } from './charger-add.ts'
+import { addCertificateCommands } from './charger-certificate.ts'
 import { addLocalListCommand } from './charger-list.ts'
-import { connectorTypeOf } from './grant-terms.ts'
 import { wholeNumber } from './number.ts'
-import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
+import { clientIn, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
 import { DASH_HELP, secretOf } from './secret.ts'
 
-type AddOptions = OperatorOptions & {
-  readonly connectors: string
-  readonly zone?: string
-  readonly type?: string
-  readonly maxKw?: string
-  readonly password?: string
-}
 type ViaOptions = { readonly via: string; readonly json?: boolean }
 
 export function addChargerCommands(program: Command): void {
   const charger = program.command('charger').description('chargers: let them connect, and command them')
-  operatorOptions(charger.command('add <identities...>'))
-    .description('let chargers connect; prints each password once, every node knows only its hash')
-    .option('--connectors <n>', 'number of connectors', '1')
-    .option('--zone <name>', 'zone of the site, for cards that are bound to one')
-    .option(
-      '--type <type>',
-      'connector type, where all are of one, such as IEC_62196_T2; for cards bound to one',
-    )
-    .option('--max-kw <n>', 'the most that one connector gives, for cards bound to slower chargers')
-    .option(
-      '--password <text>',
-      `set this password (16 to 40 characters) instead of drawing one; ${DASH_HELP}`,
-    )
-    .addHelpText(
-      'after',
-      '\nExample:\n  chargemesh charger add CP01 --connectors 2 --site ./stadium --via ./pole-07',
-    )
-    .action(addCharger)
+  addChargerAdd(charger)
+  addCertificateCommands(charger)
   charger
     .command('list')
     .description('chargers, as one node sees them')
@@ -50,50 +23,6 @@ export function addChargerCommands(program: Command): void {
     .action(listChargers)
   addLocalListCommand(charger)
   addCommands(charger)
-}
-
-async function addCharger(identities: readonly string[], options: AddOptions): Promise<void> {
-  const connectors = wholeNumber('--connectors', options.connectors)
-  const about = {
-    ...(options.zone !== undefined && { zone: options.zone }),
-    ...(options.type !== undefined && { connectorType: connectorTypeOf('--type', options.type) }),
-    ...(options.maxKw !== undefined && { maxPowerW: 1000 * wholeNumber('--max-kw', options.maxKw) }),
-  }
-  const chosen = options.password === undefined ? undefined : await secretOf(options.password)
-  const added = identities.map(identity => ({
-    identity: identityOf(identity),
-    password: passwordOf(chosen),
-  }))
-  await asOperator(options, async operator => {
-    const bodies: AnyBody[] = []
-    for (const { identity, password } of added) {
-      const { salt, hash, cost } = await makeCredential(password, systemRandom())
-      const body = { chargerId: identity, salt, hash, cost, connectors, ...about, withdrawn: false }
-      bodies.push({ name: 'charge_point', body })
-    }
-    await operator.record(bodies)
-    const lines = added.map(({ identity, password }) => `${identity}  password ${password}`)
-    say(
-      options,
-      added,
-      `may connect to ws://<node>:8887/ocpp/<identity> (wss with a certificate), user = identity\n${lines.join('\n')}\nthe passwords are shown only now`,
-    )
-  })
-}
-
-function identityOf(text: string): ChargerId {
-  const identity = chargerId(text)
-  if (identity !== undefined) return identity
-  throw new MeshError('CONFIG_INVALID', `identity ${JSON.stringify(text)}: 1 to 48 of A-Z a-z 0-9 _ . -`)
-}
-
-function passwordOf(chosen: string | undefined): string {
-  const password = chosen ?? randomBytes(12).toString('hex')
-  if (/^[\x21-\x7e]{16,40}$/.test(password)) return password
-  throw new MeshError(
-    'CONFIG_INVALID',
-    '--password: 16 to 40 printable characters without spaces (OCPP AuthorizationKey)',
-  )
 }
 
 type ChargerRow = {

@@ -13,6 +13,7 @@ import type { Logger } from '../ports.ts'
 import type { Documents } from '../store/documents.ts'
 import { hex, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
+import { keepShowing, type NodeTls, openNodeTls } from './charger-tls.ts'
 import { type Closers, createClosers } from './closers.ts'
 import { openDisk } from './disk.ts'
 import { mendDocuments, openCheckedDocuments } from './document-check.ts'
@@ -40,6 +41,8 @@ export type RunningNode = {
   readonly name: string
   readonly apiUrl: string
   readonly ocppUrl: string
+  /** The second door, where there is one. */
+  readonly ocppTlsUrl?: string
   readonly meshAddresses: readonly string[]
   /** What is wrong with clock or certificate; the node runs all the same, and its chargers are served. */
   readonly warnings: readonly string[]
@@ -108,7 +111,8 @@ async function open(setting: Setting): Promise<RunningNode> {
   })
   doors.tokens = tokens
   const tokenReference = tokens.reference
-  const central = await openChargers(setting, self, { node, tokenReference })
+  const tls = await openNodeTls({ ocpp: config.ocpp, identity, deviceId: self.certificate.deviceId, view })
+  const central = await openChargers(setting, self, { node, tokenReference, tls })
   doors.central = central
   closers.push('ocpp', () => central.close())
   const uplinks = uplinkBook({
@@ -126,7 +130,11 @@ async function open(setting: Setting): Promise<RunningNode> {
   })
   const plane = { node, network, chargePoints: central, tokens, tokenReference, extraStatus }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
-  const ticking = setInterval(() => node.tick(), TICK_MS)
+  const showNewest = keepShowing(tls, central, logger)
+  const ticking = setInterval(() => {
+    node.tick()
+    showNewest()
+  }, TICK_MS)
   closers.push('ticks', () => clearInterval(ticking))
   startMending(setting, documents, node)
   const nowAt = self.clock.wallMs()
@@ -134,12 +142,15 @@ async function open(setting: Setting): Promise<RunningNode> {
   const troubles = [clockTrouble(newest, nowAt), validityTrouble(newest, nowAt)]
   const warnings = troubles.flatMap(trouble => trouble?.says ?? [])
   for (const says of warnings) logger.warn('node runs, with a warning', { says })
-  const scheme = config.ocpp.tlsKeyFile === undefined ? 'ws' : 'wss'
+  const scheme = tls.shown() && central.portTls === undefined ? 'wss' : 'ws'
   logger.info('node runs', { recovered: node.health().recovered, ocppPort: central.port, api: apiUrl })
   return {
     name: identity.name,
     apiUrl,
     ocppUrl: `${scheme}://${address(config.ocpp.listen).host}:${central.port}/ocpp`,
+    ...(central.portTls !== undefined && {
+      ocppTlsUrl: `wss://${address(config.ocpp.listenTls ?? '').host}:${central.portTls}/ocpp`,
+    }),
     meshAddresses: network.addresses(),
     warnings,
     close: closers.unwind,
@@ -200,15 +211,24 @@ async function openMesh({ dir, config, identity, logger }: Setting, self: Self, 
   })
 }
 
-type Cards = { readonly node: Node; readonly tokenReference: ApiDeps['tokenReference'] }
+type Cards = {
+  readonly node: Node
+  readonly tokenReference: ApiDeps['tokenReference']
+  readonly tls: NodeTls
+}
 
-async function openChargers(setting: Setting, self: Self, { node, tokenReference }: Cards): Promise<Central> {
+async function openChargers(
+  setting: Setting,
+  self: Self,
+  { node, tokenReference, tls }: Cards,
+): Promise<Central> {
   const { config, logger } = setting
-  const tls = await tlsOf(config)
+  const { listenTls } = config.ocpp
   return await listening('ocpp.listen', config.ocpp.listen, listen =>
     openCentral({
       listen,
-      ...tls,
+      listenTls: listenTls === undefined ? undefined : address(listenTls),
+      tls: tls.shown(),
       insecure: config.ocpp.allowInsecure,
       credential: id => node.ledger().view().policy.chargePoint(id),
       tokenReference,
@@ -258,15 +278,4 @@ async function openPlane(
   closers.push('api', () => api.close())
   await writeSecret(join(dir, API_FILE), `${JSON.stringify({ url: api.url, token })}\n`)
   return api.url
-}
-
-async function tlsOf(config: NodeConfig): Promise<{ tls?: { key: string; cert: string } }> {
-  const { tlsKeyFile, tlsCertFile } = config.ocpp
-  if (tlsKeyFile === undefined || tlsCertFile === undefined) return {}
-  return {
-    tls: {
-      key: await readText(tlsKeyFile, 'ocpp.tlsKeyFile'),
-      cert: await readText(tlsCertFile, 'ocpp.tlsCertFile'),
-    },
-  }
 }

@@ -151,7 +151,7 @@ describe('the door', () => {
     const pem = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
       extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
     })
-    const secure = await open({ tls: { key: pem.private, cert: pem.cert } })
+    const secure = await open({ tls: { key: [pem.private], cert: [pem.cert], ca: [] } })
     const charger = secure.charger({ ca: pem.cert })
     await until('booted', charger.booted)
     expect(secure.url).toMatch(/^wss:/)
