@@ -98,7 +98,7 @@ function energySoFar({ registerWh, start }: Session): number {
 
 /** A start that was refused and drew nothing uses up no cap: a driver may tap in vain. */
 function counts(session: Session): boolean {
-  return session.start.body.allowed === 'ALLOWED' || (session.energyWh ?? energySoFar(session)) > 0
+  return session.allowed === 'ALLOWED' || (session.energyWh ?? energySoFar(session)) > 0
 }
 
 function startOf({ start }: Session): number {

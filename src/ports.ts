@@ -99,6 +99,10 @@ export type MeterReading = {
   readonly signed?: string
 }
 
+/** OCPP 2.0.1: the station's own id, by which every event of a transaction names its session (PROTOCOL 3.2). */
+export type StationTransaction = { readonly stationTransactionId?: string }
+export type PauseState = 'charging' | 'suspendedEv' | 'suspendedEvse'
+
 export type ChargerMessage =
   | { readonly kind: 'connected' }
   | { readonly kind: 'disconnected' }
@@ -113,20 +117,28 @@ export type ChargerMessage =
       readonly detail?: string
     }
   | { readonly kind: 'authorize'; readonly tokenRef: TokenRef }
-  | {
+  | ({
       readonly kind: 'start'
       readonly connectorId: number
       readonly tokenRef: TokenRef
       readonly meterStartWh: number
       readonly startedAt: ChargerTime
-    }
-  | {
+      /** What was measured at the start. */
+      readonly readings?: readonly MeterReading[]
+      /** No card was shown yet: `tokenRef` stands for none (OCPP 2.0.1, E03). */
+      readonly cardless?: true
+    } & StationTransaction)
+  /** The first card of a session that began without one. */
+  | ({ readonly kind: 'card'; readonly tokenRef: TokenRef } & StationTransaction)
+  | ({
       readonly kind: 'meter'
       readonly connectorId: number
       readonly transactionId?: number
       readonly readings: readonly MeterReading[]
-    }
-  | {
+      /** OCPP 2.0.1 tells it with the readings of a transaction, 1.6 in a status. */
+      readonly state?: PauseState
+    } & StationTransaction)
+  | ({
       readonly kind: 'stop'
       /** As on the wire; -1, 0 and ids of other nodes are a matter of course. */
       readonly transactionId: number
@@ -135,7 +147,7 @@ export type ChargerMessage =
       readonly reason: string
       readonly tokenRef?: TokenRef
       readonly readings: readonly MeterReading[]
-    }
+    } & StationTransaction)
   | { readonly kind: 'dataTransfer'; readonly vendorId: string }
 
 /** OCPI's words for an authorization answer (OCPI 2.2.1, 12.4.1 AllowedType). */
@@ -173,7 +185,7 @@ export type ChargerInput = {
 export type ChargerCommand =
   /** The card's own id goes straight to the charger and is kept nowhere. */
   | { readonly kind: 'remoteStart'; readonly idTag: string; readonly connectorId?: number }
-  | { readonly kind: 'remoteStop'; readonly transactionId: number }
+  | ({ readonly kind: 'remoteStop'; readonly transactionId: number } & StationTransaction)
   | { readonly kind: 'reset'; readonly hard: boolean }
   | { readonly kind: 'getConfiguration'; readonly keys: readonly string[] }
   | { readonly kind: 'changeConfiguration'; readonly key: string; readonly value: string }

@@ -10,7 +10,11 @@ const MAX_SIGNED_BYTES = 6000
 export function recordable(message: ChargerMessage): ChargerMessage {
   switch (message.kind) {
     case 'start':
-      return { ...message, startedAt: recordableTime(message.startedAt) }
+      return {
+        ...message,
+        startedAt: recordableTime(message.startedAt),
+        ...(message.readings && { readings: message.readings.map(recordableReading) }),
+      }
     case 'meter':
       return { ...message, readings: message.readings.map(recordableReading) }
     case 'stop':

@@ -1,38 +1,24 @@
-// One charger's message becomes events to record and an answer to give. Pure: it reads the view and decides, node.ts
-// records first and answers then. Nothing that a charger reports is refused here: a start with a blocked card, a
-// stop that nobody knows, a reading from last week have happened and are written down (OCPP 1.6 section 3.7.1).
-import type { Decision } from './authorization/decide.ts'
-import { type CardContext, decideFor, groupOf, refusal } from './card.ts'
+import { decideFor, groupOf, refusal } from './card.ts'
 import type { AnyBody } from './log/body.ts'
-import type { ChargerAnswer, ChargerInput, ChargerMessage, MeterReading } from './ports.ts'
+import type { ChargerAnswer, ChargerInput, ChargerMessage, PauseState } from './ports.ts'
 import { recordable } from './recordable.ts'
+import { serveMeter, serveStop, tickOf } from './serve-readings.ts'
+import {
+  adoptionOf,
+  CLOCK,
+  NOTED,
+  named,
+  noted,
+  openAt,
+  type ServeContext,
+  type Served,
+  stateChange,
+  stationSession,
+} from './serving.ts'
 import { clockedAt, happenedAt } from './session/clock.ts'
 import type { Session } from './session/fold.ts'
 import { sessionIdOf, transactionIdOf } from './session/id.ts'
-import type { ChargerId, DeviceId, SessionId, TokenRef } from './units.ts'
-import type { View } from './view.ts'
-
-export type ServeContext = {
-  readonly view: View
-  /** Its `nowAt` is the time here, which a clock in doubt is not asked for. */
-  readonly card: CardContext
-  readonly self: DeviceId
-  /** The last status each connector reported, as `chargerId/connectorId`. */
-  readonly statusOf: (chargerId: ChargerId, connectorId: number) => string | undefined
-  readonly heartbeatS: number
-  /** Seals to the operator what may be read by nobody here; undefined when no operator's key is known. */
-  readonly seal: (plain: string) => Uint8Array | undefined
-}
-
-export type Served = {
-  readonly bodies: readonly AnyBody[]
-  readonly answer: ChargerAnswer
-  /** What was decided about a card, if this was decided now. */
-  readonly decision?: Decision
-}
-
-const NOTED: ChargerAnswer = { kind: 'noted' }
-const CLOCK = 'rtc' as const
+import type { SessionId, TokenRef } from './units.ts'
 
 export function serve(context: ServeContext, given: ChargerInput): Served {
   const input = { ...given, message: recordable(given.message) }
@@ -51,15 +37,13 @@ export function serve(context: ServeContext, given: ChargerInput): Served {
       return serveStatus(context, input, message)
     case 'start':
       return serveStart(context, input, message)
+    case 'card':
+      return serveCard(context, input, message)
     case 'meter':
       return serveMeter(context, input, message)
     case 'stop':
       return serveStop(context, input, message)
   }
-}
-
-function noted(answer: ChargerAnswer): Served {
-  return { bodies: [], answer }
 }
 
 function authorize(context: ServeContext, { chargerId }: ChargerInput, tokenRef: TokenRef): Served {
@@ -76,7 +60,7 @@ function authorize(context: ServeContext, { chargerId }: ChargerInput, tokenRef:
 }
 
 type Status = Extract<ChargerMessage, { kind: 'status' }>
-const PAUSES: Readonly<Record<string, 'charging' | 'suspendedEv' | 'suspendedEvse'>> = {
+const PAUSES: Readonly<Record<string, PauseState>> = {
   Charging: 'charging',
   SuspendedEV: 'suspendedEv',
   SuspendedEVSE: 'suspendedEvse',
@@ -92,20 +76,40 @@ function serveStatus(context: ServeContext, { chargerId }: ChargerInput, message
   }
   const state = PAUSES[status]
   const session = openAt(context, chargerId, connectorId)
-  const wasState = session && (session.state === 'paused' ? 'paused' : 'charging')
-  if (state && session && before !== undefined && (state === 'charging') !== (wasState === 'charging')) {
-    bodies.push({
-      name: 'session_state',
-      body: { sessionId: session.start.body.sessionId, state, chargerStatus: status },
-    })
-  }
+  if (state && session && before !== undefined) bodies.push(...stateChange(session, state, status))
   return { bodies, answer: NOTED }
 }
 
-function openAt(context: ServeContext, chargerId: ChargerId, connectorId: number): Session | undefined {
-  return context.view
-    .ofCharger(chargerId)
-    .sessions.findLast(session => !session.end && session.connectorId === connectorId)
+const NO_CARD_YET = { allowed: 'NOT_ALLOWED', reason: 'no card yet', grant: undefined } as const
+
+type Card = Extract<ChargerMessage, { kind: 'card' }>
+
+/** The first card that is let in makes a session its own; any other card there is only asked about, as at a reader. */
+function serveCard(context: ServeContext, input: ChargerInput, message: Card): Served {
+  const { chargerId, connectionId } = input
+  const { tokenRef } = message
+  const session = named(context, chargerId, message)
+  const sessionId = session?.start.body.sessionId ?? stationSession(chargerId, message)
+  const hasCard = session && (!session.start.body.cardless || session.allowed === 'ALLOWED')
+  if (hasCard && session.tokenRef === tokenRef) {
+    return noted({ kind: 'authorized', allowed: session.allowed })
+  }
+  const served = authorize(context, input, tokenRef)
+  const { decision } = served
+  const isSame = session?.tokenRef === tokenRef && session.allowed === decision?.allowed
+  if (hasCard || isSame || !sessionId || !decision) return served
+  const { allowed, reason, grant, tier } = decision
+  const { policyAgeMs } = context.card
+  const card: AnyBody = {
+    name: 'session_card',
+    body: {
+      ...{ sessionId, chargerId, tokenRef, allowed, reason, tier, connectionId },
+      ...(grant && { grant }),
+      policyHead: context.view.policyHeads(),
+      ...(policyAgeMs !== undefined && { policyAgeMs }),
+    },
+  }
+  return { ...served, bodies: [card, ...served.bodies] }
 }
 
 type Start = Extract<ChargerMessage, { kind: 'start' }>
@@ -113,21 +117,25 @@ type Start = Extract<ChargerMessage, { kind: 'start' }>
 /** A start that any node has recorded is answered as it was then: same id, same verdict, no second event. */
 function serveStart(context: ServeContext, input: ChargerInput, message: Start): Served {
   const { chargerId } = input
-  const { connectorId, meterStartWh, startedAt, tokenRef } = message
-  const sessionId = sessionIdOf({ chargerId, connectorId, meterStartWh, startedAtRaw: startedAt.raw })
+  const { connectorId, meterStartWh, startedAt, tokenRef, stationTransactionId, readings = [] } = message
+  const ofStation = stationSession(chargerId, message)
+  const sessionId =
+    ofStation ?? sessionIdOf({ chargerId, connectorId, meterStartWh, startedAtRaw: startedAt.raw })
   const { sessions } = context.view.ofCharger(chargerId)
   const known = sessions.findLast(session => startUnder(session, sessionId))
   const asThen = known && startUnder(known, sessionId)
   // Without a clock, the same words behind a stop may well be the next car: the fold tells it from a replay.
-  if (known && asThen && !(known.end && clockedAt(startedAt) === undefined)) {
+  if (known && asThen && (ofStation || !known.end || clockedAt(startedAt) !== undefined)) {
     const { transactionId, allowed } = asThen.body
     return { bodies: adoptionOf(context, input, known), answer: { kind: 'started', transactionId, allowed } }
   }
-  const open = sessions.filter(session => !session.end)
+  // A station's own id needs no probing: every node comes to the same number, also one that does not know the start.
+  const open = ofStation ? [] : sessions.filter(session => !session.end)
   const transactionId = transactionIdOf(sessionId, id =>
     open.some(session => session.transactionIds.includes(id)),
   )
   const decision = decideFor(context.card, chargerId, tokenRef)
+  const verdict = message.cardless ? NO_CARD_YET : decision
   const { policyAgeMs } = context.card
   const bodies: AnyBody[] = [
     {
@@ -140,21 +148,26 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
         meterStartWh,
         startedAt,
         transactionId,
-        allowed: decision.allowed,
-        reason: decision.reason,
-        ...(decision.grant && { grant: decision.grant }),
+        allowed: verdict.allowed,
+        reason: verdict.reason,
+        ...(verdict.grant && { grant: verdict.grant }),
         policyHead: context.view.policyHeads(),
         ...(policyAgeMs !== undefined && { policyAgeMs }),
         tier: decision.tier,
         connectionId: input.connectionId,
         clock: CLOCK,
         ...(known?.end && { follows: known.end.ref }),
+        ...(stationTransactionId !== undefined && { stationTransactionId }),
+        ...(message.cardless && { cardless: true }),
       },
     },
     ...pricing(context, { sessionId, startedAt: happenedAt(startedAt, context.card.nowAt) }),
   ]
-  if (decision.allowed !== 'ALLOWED') bodies.push(refusal(context.card, decision, { chargerId, tokenRef }))
-  const { allowed } = decision
+  const place = { sessionId, connectorId, transactionId, last: undefined, seal: context.seal }
+  bodies.push(...readings.flatMap(reading => tickOf(input, reading, place)))
+  const { allowed } = verdict
+  if (message.cardless) return { bodies, answer: { kind: 'started', transactionId, allowed } }
+  if (allowed !== 'ALLOWED') bodies.push(refusal(context.card, decision, { chargerId, tokenRef }))
   return { bodies, answer: { kind: 'started', transactionId, allowed, ...groupOf(decision) }, decision }
 }
 
@@ -171,128 +184,4 @@ function pricing(
   if (!tariff) return []
   const { ref, currency, pricePerKwh } = tariff
   return [{ name: 'pricing', body: { sessionId: session.sessionId, tariff: ref, currency, pricePerKwh } }]
-}
-
-/** The session that a wire id names at this charger; a charger may send ids that other nodes gave it. */
-function byTransaction(
-  context: ServeContext,
-  chargerId: ChargerId,
-  transactionId: number,
-): Session | undefined {
-  if (transactionId <= 0) return undefined
-  return context.view
-    .ofCharger(chargerId)
-    .sessions.findLast(session => session.transactionIds.includes(transactionId))
-}
-
-type Meter = Extract<ChargerMessage, { kind: 'meter' }>
-
-function serveMeter(context: ServeContext, input: ChargerInput, message: Meter): Served {
-  const named = byTransaction(context, input.chargerId, message.transactionId ?? 0)
-  // Readings outside a transaction (clock-aligned, connector 0) say nothing about a session.
-  const session =
-    named ?? (message.transactionId === undefined ? undefined : onlyOpen(context, input.chargerId, message))
-  if (!session && message.transactionId === undefined) return noted(NOTED)
-  const ticks = message.readings.flatMap(reading =>
-    tickOf(input, reading, {
-      session,
-      connectorId: message.connectorId,
-      transactionId: message.transactionId ?? 0,
-      seal: context.seal,
-    }),
-  )
-  if (ticks.length === 0) return noted(NOTED)
-  return { bodies: [...(session ? adoptionOf(context, input, session) : []), ...ticks], answer: NOTED }
-}
-
-/** Ids of -1, 0 or from elsewhere: the reading belongs to the one session that is open on its connector. */
-function onlyOpen(context: ServeContext, chargerId: ChargerId, message: Meter): Session | undefined {
-  if ((message.transactionId ?? 0) > 0) return undefined
-  return openAt(context, chargerId, message.connectorId)
-}
-
-type TickPlace = {
-  readonly session: Session | undefined
-  readonly connectorId: number
-  readonly transactionId: number
-  readonly seal: ServeContext['seal']
-}
-
-function tickOf(input: ChargerInput, reading: MeterReading, place: TickPlace): readonly AnyBody[] {
-  const { session, connectorId, transactionId } = place
-  const last = session?.lastTick?.body
-  const repeated = last?.sampledAt.raw === reading.sampledAt.raw && last.energyWh === reading.energyWh
-  const empty =
-    reading.energyWh === undefined && reading.powerW === undefined && reading.socPercent === undefined
-  if (repeated || (empty && reading.signed === undefined)) return []
-  const { sampledAt, energyWh, powerW, socPercent, signed } = reading
-  const signedSealed = signed === undefined ? undefined : place.seal(signed)
-  return [
-    {
-      name: 'meter_tick',
-      body: {
-        ...(session && { sessionId: session.start.body.sessionId }),
-        chargerId: input.chargerId,
-        connectorId,
-        transactionId,
-        sampledAt,
-        ...(energyWh !== undefined && { energyWh }),
-        ...(powerW !== undefined && { powerW }),
-        ...(socPercent !== undefined && { socPercent }),
-        ...(signedSealed && { signedSealed }),
-        connectionId: input.connectionId,
-      },
-    },
-  ]
-}
-
-type Stop = Extract<ChargerMessage, { kind: 'stop' }>
-
-function serveStop(context: ServeContext, input: ChargerInput, message: Stop): Served {
-  const { chargerId, connectionId } = input
-  const answer: ChargerAnswer = { kind: 'stopped' }
-  const { transactionId, meterStopWh, stoppedAt, reason, tokenRef } = message
-  const session = byTransaction(context, chargerId, transactionId)
-  const { sessions, orphanEnds } = context.view.ofCharger(chargerId)
-  // An open session wants its stop, even one that was heard before: that shows the fold that its start was a replay.
-  const ends = session && !session.end ? session.ends : [...orphanEnds, ...sessions.flatMap(one => one.ends)]
-  const repeated = ends.some(
-    ({ body }) =>
-      body.transactionId === transactionId &&
-      body.meterStopWh === meterStopWh &&
-      body.stoppedAt.raw === stoppedAt.raw,
-  )
-  if (repeated) return noted(answer)
-  const connectorId = session?.connectorId ?? 0
-  const ticks = message.readings.flatMap(reading =>
-    tickOf(input, reading, { session, connectorId, transactionId, seal: context.seal }),
-  )
-  const end: AnyBody = {
-    name: 'session_end',
-    body: {
-      ...(session && { sessionId: session.start.body.sessionId }),
-      chargerId,
-      transactionId,
-      meterStopWh,
-      stoppedAt,
-      reason,
-      ...(tokenRef && { tokenRef }),
-      connectionId,
-      clock: CLOCK,
-    },
-  }
-  return { bodies: [...(session ? adoptionOf(context, input, session) : []), ...ticks, end], answer }
-}
-
-/** The charger came from another node in mid-session (PROTOCOL 5.3): say so once. */
-function adoptionOf(context: ServeContext, input: ChargerInput, session: Session): readonly AnyBody[] {
-  if (session.end) return []
-  const served = session.adoptions.at(-1) ?? session.start
-  if (served.deviceId === context.self) return []
-  const newest = session.lastTick ?? served
-  const { chargerId, connectorId } = session
-  const { sessionId } = session.start.body
-  const chargerState = context.statusOf(chargerId, connectorId)?.split('/')[0] ?? 'unknown'
-  const { connectionId } = input
-  return [{ name: 'adoption', body: { sessionId, chargerId, from: newest.ref, chargerState, connectionId } }]
 }

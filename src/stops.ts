@@ -67,7 +67,12 @@ function openRevoked(view: View, here: ReadonlySet<ChargerId>, aliases: Aliases)
 /** Nodes that did not know of one another may have given it several ids: the charger knows one of them. */
 function stopOf({ transactionIds, start }: Session, tries: number) {
   const transactionId = transactionIds.at(-1 - ((tries - 1) % transactionIds.length))
-  return { kind: 'remoteStop', transactionId: transactionId ?? start.body.transactionId } as const
+  const { stationTransactionId } = start.body
+  return {
+    kind: 'remoteStop',
+    transactionId: transactionId ?? start.body.transactionId,
+    ...(stationTransactionId !== undefined && { stationTransactionId }),
+  } as const
 }
 
 function noteOf(

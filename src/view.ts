@@ -199,7 +199,7 @@ export function isOperators({ roles }: Certificate): boolean {
 /** Each event once, in the order of its log. */
 function applyKnowledge(knowledge: Knowledge, event: LogEvent, said: AnyBody, deviceId: DeviceId): void {
   if (said.name === 'epoch_open') knowledge.opened(deviceId, event, said.body)
-  if (said.name === 'epoch_open' || said.name === 'session_start')
+  if (said.name === 'epoch_open' || said.name === 'session_start' || said.name === 'session_card')
     knowledge.said(deviceId, event, said.body.policyHead)
   if (said.name === 'checkpoint') knowledge.said(deviceId, event, said.body.heads)
 }

@@ -45,6 +45,8 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/marks.ts',
         'src/witness.ts',
         'src/serve.ts',
+        'src/serve-readings.ts',
+        'src/serving.ts',
         'src/recordable.ts',
         'src/card.ts',
       ],

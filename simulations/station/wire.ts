@@ -4,7 +4,8 @@
 
 import { confirmation } from '../../src/ocpp/answers.ts'
 import { type ChargerRecord, newRecord, noteRegister, noteStart } from '../../src/ocpp/chargers.ts'
-import { type Draft, type Translated, translate, UNREADABLE_START_WH } from '../../src/ocpp/v16.ts'
+import { type Draft, type Translated, UNREADABLE_START_WH } from '../../src/ocpp/draft.ts'
+import { translate } from '../../src/ocpp/v16.ts'
 import type { ChargerAnswer, CommandOutcome } from '../../src/ports.ts'
 import type { StationList } from './list.ts'
 import type { Payload } from './session.ts'
@@ -201,10 +202,20 @@ function heard(wire: Insides, { connection, message, answer }: Heard): void {
 
 /** The card becomes its reference at once; `withReference` of the door does the same with a wait. */
 function referenced(draft: Draft, tokenRef: StationDeps['tokenRef']): Translated {
-  if (draft.kind !== 'authorize' && draft.kind !== 'start' && draft.kind !== 'stop') return draft
-  const { idTag, ...rest } = draft
-  if (rest.kind === 'stop') return idTag === undefined ? rest : { ...rest, tokenRef: tokenRef(idTag) }
-  return { ...rest, tokenRef: tokenRef(idTag ?? '') }
+  switch (draft.kind) {
+    case 'authorize':
+    case 'card':
+    case 'start': {
+      const { idTag, ...rest } = draft
+      return { ...rest, tokenRef: tokenRef(idTag) }
+    }
+    case 'stop': {
+      const { idTag, ...rest } = draft
+      return idTag === undefined ? rest : { ...rest, tokenRef: tokenRef(idTag) }
+    }
+    default:
+      return draft
+  }
 }
 
 /** One task for many calls: it looks when the oldest could be overdue, and is gone while nothing is on its way. */

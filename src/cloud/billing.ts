@@ -83,7 +83,7 @@ function claimOf(session: Session, finalise: boolean): Claim {
   // Registers near the end of all numbers differ by more than a number holds.
   const usable = energyWh !== undefined && energyWh >= 0 && Number.isSafeInteger(energyWh)
   if (!usable || reading === undefined) return { kind: 'unreadable' }
-  if (energyWh === 0 && session.start.body.allowed !== 'ALLOWED') return { kind: 'refused' }
+  if (energyWh === 0 && session.allowed !== 'ALLOWED') return { kind: 'refused' }
   const price = session.pricing?.body
   const amount = price && priceOf(energyWh, price)
   if (price === undefined || amount === undefined) return { kind: 'unpriced', energyWh }

@@ -27,8 +27,8 @@ export const MAX_FOLD_SESSIONS = 5_000
 /** Stops without a session and ticks without a session that are looked at, newest first. */
 export const MAX_ORPHANS = 2_000
 
-const { session_start, meter_tick, session_end, session_state, adoption, pricing, reconciliation_mark } =
-  TYPE_NUMBERS
+const { session_start, session_card, meter_tick, session_end } = TYPE_NUMBERS
+const { session_state, adoption, pricing, reconciliation_mark } = TYPE_NUMBERS
 
 /** What a body adds to the columns by which facts are found again; empty for events that no session is folded from. */
 export type FoldColumns = {
@@ -64,6 +64,7 @@ function columnsOf(event: LogEvent, said: AnyBody | undefined): FoldColumns {
       return ofCharger(said.body.chargerId, { ...home, sampledAt })
     }
     case 'adoption':
+    case 'session_card':
       return ofCharger(said.body.chargerId, { sessionId: said.body.sessionId })
     case 'pricing':
     case 'session_state':
@@ -188,7 +189,8 @@ const COUNTING = `${EVENTS} AND ${COUNTS}`
 
 /** All that was ever told, with a word on whether it counts. */
 async function sessionRows(sql: Sql, wanted: Wanted, ids: readonly SessionId[]): Promise<readonly Row[]> {
-  const types = [session_start, session_end, session_state, adoption, pricing, reconciliation_mark]
+  const said = [session_start, session_card, session_end, session_state, adoption]
+  const types = [...said, pricing, reconciliation_mark]
   const result = await sql(
     `SELECT ${COLUMNS}, ${COUNTS} AS counts ${EVENTS} AND e.session_id = ANY($3::text[]) AND e.type IN (${types.join(', ')})
        AND (e.charger_id = $2 OR e.charger_id IS NULL)`,

@@ -10,6 +10,7 @@ export type HashDomain =
   | 'chargemesh/ev/v1'
   | 'chargemesh/evh/v1'
   | 'chargemesh/session/v1'
+  | 'chargemesh/session/v2'
   | 'chargemesh/cert/v1'
   | 'chargemesh/root-manifest/v1'
   | 'chargemesh/site-key/v1'

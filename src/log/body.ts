@@ -5,7 +5,6 @@ import {
   type Field,
   fromBytes,
   id,
-  int,
   listOf,
   MalformedBytes,
   oneOf,
@@ -20,9 +19,9 @@ import { CHARGE_POINT, CHARGER_TLS, CHARGER_TLS_KEY } from './charger-body.ts'
 import {
   certHash,
   chargerId,
-  chargerTime,
   decimal,
   deviceId,
+  EVENT_REF,
   epochId,
   eventHash,
   keyBoxes,
@@ -33,19 +32,10 @@ import {
   superseded,
   tokenRef,
 } from './fields.ts'
-import {
-  ALLOWED,
-  BOOT_REASONS,
-  CLOCK_QUALITIES,
-  PAUSE_STATES,
-  STORE_STATES,
-  TIERS,
-  WHITELIST,
-} from './words.ts'
+import { SESSION_BODIES } from './session-bodies.ts'
+import { BOOT_REASONS, STORE_STATES, WHITELIST } from './words.ts'
 
-/** A place in a log; with the hash it names one event for ever. */
-export const EVENT_REF = record({ logId, seq: uint, hash: eventHash })
-export type EventRef = Value<typeof EVENT_REF>
+export { EVENT_REF, type EventRef } from './fields.ts'
 
 export const BODIES = {
   epoch_open: record({
@@ -63,55 +53,7 @@ export const BODIES = {
   loss_declaration: record({ logId, lastKnownSeq: uint }),
   fork_evidence: record({ logId, seq: uint, ours: eventHash, theirs: eventHash }),
 
-  session_start: record({
-    sessionId,
-    chargerId,
-    connectorId: uint,
-    tokenRef,
-    meterStartWh: int,
-    startedAt: chargerTime,
-    transactionId: uint,
-    allowed: oneOf(ALLOWED),
-    /** In a few words, for people: why it was allowed or not. */
-    reason: text(64),
-    grant: optional(EVENT_REF),
-    policyHead: listOf(EVENT_REF, 16),
-    policyAgeMs: optional(uint),
-    tier: oneOf(TIERS),
-    connectionId: uint,
-    clock: oneOf(CLOCK_QUALITIES),
-    tagSealed: optional(bytes(160)),
-    /** The stop behind which a charger without a clock said these very words again: the next session, not a replay. */
-    follows: optional(EVENT_REF),
-  }),
-  meter_tick: record({
-    sessionId: optional(sessionId),
-    chargerId,
-    connectorId: uint,
-    transactionId: int,
-    sampledAt: chargerTime,
-    energyWh: optional(int),
-    powerW: optional(int),
-    socPercent: optional(uint),
-    /** Signed meter value (OCMF), byte for byte, sealed to the operator: it may carry the card's own id. */
-    signedSealed: optional(bytes(6100)),
-    connectionId: uint,
-  }),
-  session_end: record({
-    sessionId: optional(sessionId),
-    chargerId,
-    /** As on the wire; -1, 0 and foreign ids are joined by the fold (PROTOCOL 3.2). */
-    transactionId: int,
-    meterStopWh: int,
-    stoppedAt: chargerTime,
-    reason: text(64),
-    tokenRef: optional(tokenRef),
-    connectionId: uint,
-    clock: oneOf(CLOCK_QUALITIES),
-  }),
-  session_state: record({ sessionId, state: oneOf(PAUSE_STATES), chargerStatus: text(64) }),
-  adoption: record({ sessionId, chargerId, from: EVENT_REF, chargerState: text(64), connectionId: uint }),
-  pricing: record({ sessionId, tariff: EVENT_REF, currency: text(3), pricePerKwh: decimal }),
+  ...SESSION_BODIES,
   charger_error: record({
     chargerId,
     connectorId: uint,
@@ -227,6 +169,7 @@ export const TYPE_NUMBERS: Readonly<Record<EventName, number>> = {
   diagnostics: 23,
   tamper: 24,
   local_list: 26,
+  session_card: 27,
   payment_attempt: 32,
   refund: 33,
   resolution: 34,

@@ -1,5 +1,5 @@
 // Fields that the bodies of several event types share. Signed for ever, as the bodies are.
-import { bytes, id, listOf, optional, record, text, textId, uint } from '../cbor.ts'
+import { bytes, id, listOf, optional, record, text, textId, uint, type Value } from '../cbor.ts'
 import type {
   CertHash,
   ChargerId,
@@ -23,6 +23,10 @@ export const tokenRef = id<TokenRef>(16)
 export const eventHash = id<EventHash>(32)
 export const certHash = id<CertHash>(32)
 export const chargerId = textId<ChargerId>(48)
+
+/** A place in a log; with the hash it names one event for ever. */
+export const EVENT_REF = record({ logId, seq: uint, hash: eventHash })
+export type EventRef = Value<typeof EVENT_REF>
 
 /** A charger's time: as it was sent, and in UTC ms where that could be read. */
 export const chargerTime = record({ raw: text(64), at: optional(uint) })

@@ -3,7 +3,7 @@
 import { assertNever } from '../errors.ts'
 import type { Allowed, ChargerAnswer } from '../ports.ts'
 import type { TokenRef } from '../units.ts'
-import type { Draft } from './v16.ts'
+import type { Draft } from './draft.ts'
 
 export type Payload = Readonly<Record<string, unknown>>
 
@@ -33,6 +33,8 @@ export function confirmation(
     case 'meter':
     case 'status':
       return answer.kind === 'noted' ? {} : undefined
+    case 'card':
+      return undefined
     case 'dataTransfer':
       return answer.kind === 'noted' ? { status: 'UnknownVendorId' } : undefined
     default:

@@ -8,6 +8,7 @@ import type { ChargePoints, ChargerAnswer, ChargerInput, Clock, Logger, Random }
 import type { ChargerId, TokenRef } from '../units.ts'
 import { type ChargerLink, type ChargerRecord, countWord, newRecord, statusOf } from './chargers.ts'
 import type { ChargerCredential } from './credential.ts'
+import { dialectOf } from './dialect.ts'
 import { type Claim, guardUpgrade, REFUSAL_STATUS, type RefusalReason } from './guard.ts'
 import { type Link, openLink } from './link.ts'
 import { type Attempt, createPasswordCheck, type PasswordVerdict } from './password.ts'
@@ -199,7 +200,7 @@ function own(state: State, { chargerId, subprotocol }: Claim, wire: Wire): WireO
   const connectionId = ++state.connections
   options.logger.info('charger-connected', { charger: chargerId, connectionId })
   const link = openLink({
-    deps: { ...options, chargerId, connectionId, record },
+    deps: { ...options, chargerId, connectionId, record, dialect: dialectOf(subprotocol) },
     wire,
     repairs: subprotocol === undefined ? ['no-subprotocol'] : [],
     onClose: () => {

@@ -2,6 +2,7 @@
 // register of its transactions. One entry a charger, and only chargers of the roster get one.
 import type { ChargerMessage } from '../ports.ts'
 import type { ChargerId } from '../units.ts'
+import type { SequencePlace } from './draft.ts'
 import { createLane, type Lane } from './lane.ts'
 import { lastRegister } from './meter.ts'
 
@@ -29,8 +30,10 @@ export type ChargerRecord = {
   lastHeardAt: number
   readonly repairs: Map<string, number>
   readonly refused: Map<string, number>
-  /** Wh by transaction id. */
-  readonly registers: Map<number, number>
+  /** Wh by transaction id, ours or the station's own. */
+  readonly registers: Map<number | string, number>
+  /** The last seqNo of the station's transactions. */
+  readonly sequences: Map<string, number>
 }
 
 export function newRecord(nowAt: number): ChargerRecord {
@@ -41,6 +44,7 @@ export function newRecord(nowAt: number): ChargerRecord {
     repairs: new Map(),
     refused: new Map(),
     registers: new Map(),
+    sequences: new Map(),
   }
 }
 
@@ -50,22 +54,34 @@ export function countWord(counts: Map<string, number>, word: string): void {
 
 /** Keeps the newest register of a transaction, for a stop that names none. */
 export function noteRegister(record: ChargerRecord, message: ChargerMessage): void {
-  if (message.kind !== 'meter' || message.transactionId === undefined || message.transactionId <= 0) return
+  if (message.kind !== 'meter') return
+  const transaction = message.stationTransactionId ?? message.transactionId ?? 0
   const energyWh = lastRegister(message.readings)
-  if (energyWh === undefined) return
-  noteStart(
-    record,
-    message.transactionId,
-    Math.max(energyWh, record.registers.get(message.transactionId) ?? 0),
-  )
+  if (energyWh === undefined || (typeof transaction === 'number' && transaction <= 0)) return
+  noteStart(record, transaction, Math.max(energyWh, record.registers.get(transaction) ?? 0))
+}
+
+/** What is odd about a message's place in its transaction; gaps are legal, low memory may leave updates out (OCPP 2.0.1, E04). */
+export function noteSequence(
+  { sequences }: ChargerRecord,
+  { transaction, seqNo }: SequencePlace,
+): readonly string[] {
+  const last = sequences.get(transaction)
+  keepNewest(sequences, transaction, Math.max(seqNo, last ?? seqNo))
+  if (last === undefined || seqNo === last + 1) return []
+  return [seqNo > last ? 'sequence-gap' : 'sequence-repeated']
 }
 
 /** The register of a transaction from its start on; the oldest transaction makes room. */
-export function noteStart(record: ChargerRecord, transactionId: number, energyWh: number): void {
-  record.registers.delete(transactionId)
-  record.registers.set(transactionId, energyWh)
-  const oldest = record.registers.size > MAX_REGISTERS ? record.registers.keys().next() : undefined
-  if (oldest && !oldest.done) record.registers.delete(oldest.value)
+export function noteStart(record: ChargerRecord, transaction: number | string, energyWh: number): void {
+  keepNewest(record.registers, transaction, energyWh)
+}
+
+function keepNewest<K>(notes: Map<K, number>, key: K, value: number): void {
+  notes.delete(key)
+  notes.set(key, value)
+  const oldest = notes.size > MAX_REGISTERS ? notes.keys().next() : undefined
+  if (oldest && !oldest.done) notes.delete(oldest.value)
 }
 
 export function statusOf(chargerId: ChargerId, record: ChargerRecord, connected: boolean): ChargerLink {

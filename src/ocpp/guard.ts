@@ -2,6 +2,7 @@
 // is refused. The library trusts its path and headers (one bad percent-escape ends the process), so nothing that
 // was not checked here reaches it (PROTOCOL 7.5). Pure; passwords are checked elsewhere.
 import { type ChargerId, chargerId } from '../units.ts'
+import { isSpoken } from './dialect.ts'
 import type { ProfileRefusal } from './profile.ts'
 
 export const MAX_HEADER_BYTES = 8192
@@ -9,7 +10,6 @@ export const MAX_HEADERS = 64
 const MAX_PATH_CHARACTERS = 256
 const MAX_PATH_SEGMENTS = 8
 const MAX_AUTHORIZATION_CHARACTERS = 256
-const SUBPROTOCOL = 'ocpp1.6'
 
 export type UpgradeRequest = {
   readonly method?: string | undefined
@@ -121,11 +121,11 @@ function decodeSegment(segment: string): string | undefined {
   return /[\u0000-\u001F\u007F/\\]/.test(plain) ? undefined : plain
 }
 
-/** The charger's own spelling of ocpp1.6; undefined when it offers nothing, false when it offers only others. */
+/** The first that we speak, in the charger's own spelling; undefined when it offers nothing, false when it offers only others. */
 function chosenSubprotocol(offered: string | undefined): string | undefined | false {
   if (offered === undefined || offered.trim() === '') return undefined
   const names = offered.split(',').map(name => name.trim())
-  return names.find(name => name.toLowerCase() === SUBPROTOCOL) ?? false
+  return names.find(isSpoken) ?? false
 }
 
 const BASIC = /^ *basic +([A-Za-z0-9+/_-]+={0,2}) *$/i

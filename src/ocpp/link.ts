@@ -13,11 +13,12 @@ import type {
   Logger,
 } from '../ports.ts'
 import type { ChargerId, TokenRef } from '../units.ts'
-import { confirmation } from './answers.ts'
-import { type ChargerRecord, countWord, noteRegister, noteStart } from './chargers.ts'
-import { callOf, outcomeOf } from './commands.ts'
+import { type ChargerRecord, countWord, noteRegister, noteSequence, noteStart } from './chargers.ts'
+import { configurationIn } from './commands201.ts'
+import type { Dialect } from './dialect.ts'
+import { type Draft, type Translated, UNREADABLE_START_WH, withReference } from './draft.ts'
+import { createReports, type Reports } from './reports.ts'
 import type { InboundCall, Reply, Wire, WireOwner } from './rpc.ts'
-import { type Draft, type Translated, translate, UNREADABLE_START_WH, withReference } from './v16.ts'
 
 export const COMMAND_TIMEOUT_MS = 15_000
 /** A charger answers one command at a time; more than this waiting is an operator's script gone wrong. */
@@ -27,6 +28,7 @@ export type LinkDeps = {
   readonly chargerId: ChargerId
   readonly connectionId: number
   readonly record: ChargerRecord
+  readonly dialect: Dialect
   readonly tokenReference: (idTag: string) => Promise<TokenRef>
   readonly handle: (input: ChargerInput) => Promise<ChargerAnswer>
   readonly clock: Clock
@@ -53,7 +55,7 @@ const SILENCE: Reply = { kind: 'silence' }
 
 export function openLink({ deps, wire, repairs, onClose }: LinkOptions): Link {
   const { record, clock, logger, chargerId, connectionId } = deps
-  const state = { silenced: false, commands: 0 }
+  const state: LinkState = { silenced: false, commands: 0, requests: 0, reports: createReports() }
   const closing = Promise.withResolvers<void>()
   const silence = (reason: string): void => {
     if (state.silenced) return
@@ -70,7 +72,7 @@ export function openLink({ deps, wire, repairs, onClose }: LinkOptions): Link {
     new Promise(resolve => {
       const waits = record.lane.push(async () => {
         if (state.silenced) return resolve(SILENCE)
-        const reply = await answerCall(deps, call, input)
+        const reply = await answerCall({ deps, reports: state.reports, input }, call)
         if (typeof reply === 'string') silence(reply)
         resolve(typeof reply === 'string' ? SILENCE : reply)
       })
@@ -85,7 +87,7 @@ export function openLink({ deps, wire, repairs, onClose }: LinkOptions): Link {
     wire,
     silence,
     closed: closing.promise,
-    command: command => send(command, wire, state),
+    command: command => send({ wire, state, dialect: deps.dialect }, command),
     owner: {
       onHeard: () => {
         record.lastHeardAt = clock.wallMs()
@@ -107,31 +109,55 @@ function countWords(record: ChargerRecord, words: readonly string[]): void {
 
 type MakeInput = (message: ChargerMessage, repairs: readonly string[]) => ChargerInput
 
+type LinkState = { silenced: boolean; commands: number; requests: number; readonly reports: Reports }
+type Answering = { readonly deps: LinkDeps; readonly reports: Reports; readonly input: MakeInput }
+
 /** The reply to one CALL, or the reason for silence. */
-async function answerCall(deps: LinkDeps, call: InboundCall, input: MakeInput): Promise<Reply | string> {
-  const { record } = deps
-  const translation = translate(call.action, call.params, id => record.registers.get(id))
+async function answerCall({ deps, reports, input }: Answering, call: InboundCall): Promise<Reply | string> {
+  const { record, dialect } = deps
+  const translation = dialect.translate(call.action, call.params, id => record.registers.get(id))
   if (translation.kind === 'unknown') return { kind: 'not-implemented' }
-  const repairs = [...call.frameRepairs, ...(translation.kind === 'message' ? translation.repairs : [])]
+  const isMessage = translation.kind === 'message'
+  const repairs = [...call.frameRepairs, ...(isMessage ? translation.repairs : [])]
   countWords(record, repairs)
-  if (translation.kind === 'formality') return { kind: 'result', payload: translation.payload }
-  const message = await referenced(deps, translation.draft)
-  if (message === undefined) return 'no token reference could be made'
-  const answer = await handled(deps, input(message, repairs))
-  if (typeof answer === 'string') return answer
-  const payload = confirmation(message.kind, answer, deps.clock.wallMs())
-  if (payload === undefined) return `the answer '${answer.kind}' does not fit '${message.kind}'`
-  noteRegister(record, message)
-  if (message.kind === 'start' && answer.kind === 'started' && message.meterStartWh !== UNREADABLE_START_WH) {
-    noteStart(record, answer.transactionId, message.meterStartWh)
+  if (!isMessage) {
+    if (translation.report) reports.take(translation.report)
+    return { kind: 'result', payload: translation.payload }
   }
+  if (translation.place) countWords(record, noteSequence(record, translation.place))
+  const { drafts } = translation
+  const messages = await referenced(deps, drafts)
+  if (messages === undefined) return 'no token reference could be made'
+  // All at once, so that one flush makes them durable together; the node takes them in this order.
+  const answers = await Promise.all(
+    messages.map((message, i) => handled(deps, input(message, i === 0 ? repairs : []))),
+  )
+  const failed = answers.find(answer => typeof answer === 'string')
+  if (failed !== undefined) return failed
+  const given = answers.filter(answer => typeof answer !== 'string')
+  const payload = dialect.confirm(drafts, given, deps.clock.wallMs())
+  if (payload === undefined) return `the answer does not fit '${call.action}'`
+  messages.forEach((message, i) => {
+    note(record, message, given[i])
+  })
   return { kind: 'result', payload }
 }
 
+/** Registers, for a stop that names none. */
+function note(record: ChargerRecord, message: Translated, answer: ChargerAnswer | undefined): void {
+  noteRegister(record, message)
+  if (message.kind !== 'start' || answer?.kind !== 'started') return
+  if (message.meterStartWh === UNREADABLE_START_WH) return
+  noteStart(record, message.stationTransactionId ?? answer.transactionId, message.meterStartWh)
+}
+
 /** Undefined when the reference failed. What was thrown is not logged: it may hold the card's id. */
-async function referenced(deps: LinkDeps, draft: Draft): Promise<Translated | undefined> {
+async function referenced(
+  deps: LinkDeps,
+  drafts: readonly Draft[],
+): Promise<readonly Translated[] | undefined> {
   try {
-    return await withReference(draft, deps.tokenReference)
+    return await Promise.all(drafts.map(draft => withReference(draft, deps.tokenReference)))
   } catch (error) {
     if (error instanceof InvariantBroken) throw error
     return undefined
@@ -152,23 +178,23 @@ async function handled(
   }
 }
 
-async function send(
-  command: ChargerCommand,
-  wire: Wire,
-  state: { commands: number },
-): Promise<CommandOutcome> {
-  const call = callOf(command)
+type Sending = { readonly wire: Wire; readonly state: LinkState; readonly dialect: Dialect }
+
+async function send({ wire, state, dialect }: Sending, command: ChargerCommand): Promise<CommandOutcome> {
+  const requestId = ++state.requests
+  const call = dialect.callOf(command, requestId)
   if (typeof call === 'string') return { kind: 'rejected', status: 'Unsendable', detail: call }
   if (state.commands >= MAX_COMMANDS_WAITING) return { kind: 'unreachable', reason: 'too many commands wait' }
   state.commands++
+  // Before the call: the first part of a report may come with its answer.
+  const reported = call.action === 'GetBaseReport' ? state.reports.expect(requestId) : undefined
   const outcome = await wire.call(call.action, call.params, COMMAND_TIMEOUT_MS)
   state.commands--
-  switch (outcome.kind) {
-    case 'result':
-      return outcomeOf(command, outcome.payload)
-    case 'error':
-      return { kind: 'rejected', status: outcome.code }
-    case 'unreachable':
-      return outcome
-  }
+  if (outcome.kind === 'error') return { kind: 'rejected', status: outcome.code }
+  if (outcome.kind === 'unreachable') return outcome
+  const meant = dialect.outcomeOf(command, outcome.payload)
+  if (!reported) return meant
+  if (meant.kind === 'accepted') return { kind: 'accepted', detail: configurationIn(await reported) }
+  state.reports.drop(requestId)
+  return meant
 }

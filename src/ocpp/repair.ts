@@ -77,6 +77,12 @@ export function withoutControls(value: string): string {
   return value.replace(/[\u0000-\u001F\u007F-\u009F]/g, '')
 }
 
+/** A status or a reason is one word of letters; anything else says nothing that we could rely on. */
+export function word(value: string | undefined): string {
+  const trimmed = value?.trim() ?? ''
+  return /^[A-Za-z0-9_.-]*$/.test(trimmed) ? trimmed : ''
+}
+
 /** A finite number, also when written as text. */
 export function number(fields: Fields, name: string): number | undefined {
   const value = field(fields, name)

@@ -63,7 +63,7 @@ export function createRpc(logger: Logger): Rpc {
   // The library makes the socket and announces the client in one turn, so the socket born last is the client's.
   const born: { socket?: ChargerSocket } = {}
   const server = new ocppRpc.RPCServer({
-    protocols: ['ocpp1.6'],
+    protocols: ['ocpp1.6', 'ocpp2.0.1'],
     strictMode: false,
     respondWithDetailedErrors: false,
     callConcurrency: 1,

@@ -1,9 +1,9 @@
 // OCPP 1.6 to our words. `translate` reads any JSON value as one of the actions that a charge point may send and
 // never fails: what is missing gets a default that invents no money, and each repair is named. Cards leave here
 // as their normal id, to be replaced by a reference before anything else sees them (PROTOCOL 2.5).
-import type { ChargerMessage } from '../ports.ts'
-import type { TokenRef } from '../units.ts'
+import { type Draft, type LastRegister, UNREADABLE_START_WH } from './draft.ts'
 import { lastRegister, MAX_REGISTER_WH, readings } from './meter.ts'
+import { missingStop } from './missing.ts'
 import {
   count,
   type Fields,
@@ -14,35 +14,16 @@ import {
   text,
   time,
   transactionId,
+  word,
 } from './repair.ts'
 
-/**
- * The register of a start that named none. Above any real register, so that whatever stop follows is smaller and
- * nothing can be billed from it; the session is for a person to look at.
- */
-export const UNREADABLE_START_WH = 2 ** 31 - 1
-
 const MAX_CONNECTOR = 1000
-
-type WithTag<M> = M extends { readonly tokenRef: TokenRef }
-  ? Omit<M, 'tokenRef'> & { readonly idTag: string }
-  : M extends { readonly tokenRef?: TokenRef }
-    ? Omit<M, 'tokenRef'> & { readonly idTag?: string }
-    : M
-type Kind = 'boot' | 'heartbeat' | 'status' | 'authorize' | 'start' | 'meter' | 'stop' | 'dataTransfer'
-
-/** A message that still has the card's own id in it. Never log or store one. */
-export type Draft = WithTag<Translated>
-export type Translated = Extract<ChargerMessage, { kind: Kind }>
 
 export type Translation =
   | { readonly kind: 'message'; readonly draft: Draft; readonly repairs: readonly string[] }
   /** Known, of no meaning to us; answered with this payload. */
   | { readonly kind: 'formality'; readonly payload: Readonly<Record<string, unknown>> }
   | { readonly kind: 'unknown' }
-
-/** The last register heard of a transaction, in Wh, when this process heard one. */
-export type LastRegister = (transactionId: number) => number | undefined
 
 export function translate(action: string, params: unknown, last: LastRegister): Translation {
   const repairs: Repairs = new Set()
@@ -54,18 +35,6 @@ export function translate(action: string, params: unknown, last: LastRegister): 
   if (!read) return { kind: 'unknown' }
   const draft = read(fieldsOf(params ?? {}, repairs), last)
   return { kind: 'message', draft, repairs: [...repairs] }
-}
-
-/** The message with its card replaced. `reference` may take milliseconds (PROTOCOL 2.5). */
-export async function withReference(
-  draft: Draft,
-  reference: (idTag: string) => Promise<TokenRef>,
-): Promise<Translated> {
-  if (draft.kind !== 'authorize' && draft.kind !== 'start' && draft.kind !== 'stop') return draft
-  const { idTag: tag, ...rest } = draft
-  const tokenRef = tag === undefined ? undefined : await reference(tag)
-  if (rest.kind === 'stop') return tokenRef === undefined ? rest : { ...rest, tokenRef }
-  return { ...rest, tokenRef: tokenRef ?? (await reference('')) }
 }
 
 type Reader = (fields: Fields, last: LastRegister) => Draft
@@ -148,12 +117,6 @@ function connector(fields: Fields): number {
   return value ?? 0
 }
 
-/** A status or a reason is one word of letters; anything else says nothing that we could rely on. */
-function word(value: string | undefined): string {
-  const trimmed = value?.trim() ?? ''
-  return /^[A-Za-z0-9_.-]*$/.test(trimmed) ? trimmed : ''
-}
-
 function start(fields: Fields): Draft {
   const meterStartWh = count(fields, 'meterStart', MAX_REGISTER_WH)
   if (meterStartWh === undefined) fields.repairs.add('no-meter-start')
@@ -204,22 +167,10 @@ function stop(fields: Fields, last: LastRegister): Draft {
     transactionId: transaction ?? 0,
     meterStopWh:
       count(fields, 'meterStop', MAX_REGISTER_WH) ??
-      missingStop(fields, lastRegister(data), () => last(transaction ?? 0)),
+      missingStop(fields.repairs, lastRegister(data), () => last(transaction ?? 0)),
     stoppedAt: time(fields, 'timestamp'),
     reason: reason ?? 'Other',
     ...(hasTag ? { idTag: idTag(fields) } : {}),
     readings: data,
   }
-}
-
-/**
- * The stop's own last sample, else the last one heard in this transaction, else 0. Each is at most the true
- * register, so the customer may pay too little but never too much.
- */
-function missingStop(fields: Fields, inData: number | undefined, heard: () => number | undefined): number {
-  fields.repairs.add('no-meter-stop')
-  if (inData !== undefined) return inData
-  const earlier = heard()
-  fields.repairs.add(earlier === undefined ? 'meter-stop-unknown' : 'meter-stop-from-last-reading')
-  return earlier ?? 0
 }

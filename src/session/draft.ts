@@ -68,7 +68,7 @@ function finish(draft: Draft): Session {
     sessionId: facts.sessionId,
     chargerId: start.body.chargerId,
     connectorId: start.body.connectorId,
-    tokenRef: start.body.tokenRef,
+    ...cardOf(draft),
     start,
     starts: draft.starts.toSorted(byTime),
     ...(end && { end }),
@@ -87,6 +87,14 @@ function finish(draft: Draft): Session {
   }
 }
 
+/** Whose session it is: the first card that was let in counts, where it began before one was shown. */
+function cardOf({ facts, start }: Draft): Pick<Session, 'tokenRef' | 'allowed' | 'reason'> {
+  const shown = start.body.cardless ? facts.cards.toSorted(byTime) : []
+  const card = shown.find(({ body }) => body.allowed === 'ALLOWED') ?? shown[0] ?? start
+  const { tokenRef, allowed, reason } = card.body
+  return { tokenRef, allowed, reason }
+}
+
 type Outcome = {
   readonly ends: readonly Fact<'session_end'>[]
   /** Whether a stop's register is not below the start's. */
@@ -99,15 +107,14 @@ function flagsOf(draft: Draft, { ends, usable, energyWh, priced }: Outcome): rea
   const flags = new Set(draft.flags)
   if (new Set(ends.map(other => other.body.meterStopWh)).size > 1) flags.add('conflicting-ends')
   if (ends.length > 0 && !usable) flags.add('meter-went-back')
-  if (draft.start.body.allowed !== 'ALLOWED' && energyWh !== undefined && energyWh > 0)
-    flags.add('refused-card')
+  if (cardOf(draft).allowed !== 'ALLOWED' && energyWh !== undefined && energyWh > 0) flags.add('refused-card')
   if (!priced) flags.add('unpriced')
   return [...flags].sort()
 }
 
 /** Replays the session's own order through the table: a stop may be stamped by a slower clock than its start. */
 function stateOf(draft: Draft, ended: boolean, marked: boolean): SessionState {
-  const inputs: SessionInput[] = [draft.start.body.allowed === 'ALLOWED' ? 'authorize' : 'cancel', 'start']
+  const inputs: SessionInput[] = [cardOf(draft).allowed === 'ALLOWED' ? 'authorize' : 'cancel', 'start']
   for (const fact of draft.facts.states.toSorted(byTime))
     inputs.push(fact.body.state === 'charging' ? 'resume' : 'pause')
   if (ended) inputs.push('stop')

@@ -35,6 +35,7 @@ export type SessionFacts = Shelf & {
   readonly starts: Fact<'session_start'>[]
   readonly ends: Fact<'session_end'>[]
   readonly adoptions: Fact<'adoption'>[]
+  readonly cards: Fact<'session_card'>[]
   readonly ticks: Map<string, TickSummary>
 }
 
@@ -102,6 +103,9 @@ export function addFact(
     case 'adoption':
       sessionFacts(set, said.body.chargerId, said.body.sessionId).adoptions.push(fact<'adoption'>(said.body))
       return [said.body.chargerId]
+    case 'session_card':
+      sessionFacts(set, said.body.chargerId, said.body.sessionId).cards.push(fact<'session_card'>(said.body))
+      return [said.body.chargerId]
     case 'pricing':
       shelf(set, said.body.sessionId).pricings.push(fact<'pricing'>(said.body))
       return [...(set.claims.get(said.body.sessionId) ?? [])]
@@ -142,6 +146,7 @@ function sessionFacts(set: FactSet, chargerId: ChargerId, sessionId: SessionId):
     starts: [],
     ends: [],
     adoptions: [],
+    cards: [],
     ticks: new Map(),
   }
   charger.sessions.set(sessionId, made)

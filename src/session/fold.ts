@@ -2,6 +2,7 @@
 // into the same sessions everywhere (PROTOCOL 3.2, 5.3; I26). The bill is the difference of two registers, so
 // doubled messages cannot inflate it; what contradicts itself is disputed, and the smaller energy counts.
 import type { EventRef } from '../log/body.ts'
+import type { Allowed } from '../ports.ts'
 import type { ChargerId, DeviceId, SessionId, TokenRef } from '../units.ts'
 import { type Draft, draftsOf, sessionOf } from './draft.ts'
 import { byTime, type ChargerFacts, type Fact } from './facts.ts'
@@ -31,6 +32,9 @@ export type Session = {
   readonly chargerId: ChargerId
   readonly connectorId: number
   readonly tokenRef: TokenRef
+  /** What was decided about that card, and why. */
+  readonly allowed: Allowed
+  readonly reason: string
   readonly start: Fact<'session_start'>
   /** Every record of its start, those under an earlier id included. */
   readonly starts: readonly Fact<'session_start'>[]

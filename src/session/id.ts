@@ -18,6 +18,12 @@ export function sessionIdOf(words: StartWords): SessionId {
   return hex<SessionId>(digest.subarray(0, 16))
 }
 
+/** OCPP 2.0.1: the station numbers its transactions itself, so every event of one names the session (PROTOCOL 3.2). */
+export function sessionIdOfStation(chargerId: ChargerId, stationTransactionId: string): SessionId {
+  const parts = [chargerId, stationTransactionId].map(part => lengthPrefixed(utf8Bytes(part)))
+  return hex<SessionId>(hashOf('chargemesh/session/v2', ...parts).subarray(0, 16))
+}
+
 const MAX_TRANSACTION_ID = 2 ** 31 - 1
 
 /** OCPP 1.6 transactionId: the first 31 bits of the session's id, never 0, probed upwards past those `taken`. */

@@ -11,6 +11,8 @@ type End = Fact<'session_end'>
 
 /** What two starts have in common when the second is the first, sent again. */
 export function restartWords({ start: { body } }: Draft): string {
+  const { stationTransactionId } = body
+  if (stationTransactionId !== undefined) return stationTransactionId
   return `${body.connectorId}/${body.meterStartWh}/${body.tokenRef}`
 }
 

@@ -38,7 +38,7 @@ export function createSessions(): Sessions {
       const changed = addFact(facts, event, said, deviceId)
       const sessionId = 'sessionId' in said.body ? said.body.sessionId : undefined
       for (const chargerId of changed) bookOf(chargerId)?.changed(sessionId)
-      if (said.name !== 'session_start') return
+      if (said.name !== 'session_start' && said.name !== 'session_card') return
       const { tokenRef, chargerId } = said.body
       chargersOf.set(tokenRef, (chargersOf.get(tokenRef) ?? new Set()).add(chargerId))
     },

@@ -28,6 +28,7 @@ export function splitByStops(facts: SessionFacts): readonly SessionFacts[] {
     sessionId: i === 0 ? facts.sessionId : idBehind(facts.sessionId, stopOf(parts[i - 1])),
     pricings: pricings[i] ?? [],
     adoptions: adoptions[i] ?? [],
+    cards: i === 0 ? facts.cards : [],
     states: states[i] ?? [],
     marks: marks[i] ?? [],
     // Kept summed up over all, so they say something of the newest only.
@@ -140,7 +141,9 @@ export function idsUnder({ sessionId, starts, ends }: SessionFacts): readonly Se
 }
 
 function isClockless(starts: readonly Start[]): boolean {
-  return starts.some(start => clockedAt(start.body.startedAt) === undefined)
+  return starts.some(
+    ({ body }) => clockedAt(body.startedAt) === undefined && body.stationTransactionId === undefined,
+  )
 }
 
 /** Named after the stop before it, so that it keeps its name when its own stop comes. */

@@ -25,7 +25,7 @@ export type Site = {
     kind: K,
   ) => readonly Extract<ChargerInput['message'], { kind: K }>[]
   readonly charger: (options?: Partial<VirtualChargerOptions>) => VirtualCharger
-  readonly socket: (identity?: string, password?: string) => Promise<RawCharger>
+  readonly socket: (identity?: string, password?: string, offered?: readonly string[]) => Promise<RawCharger>
   readonly close: () => Promise<void>
 }
 
@@ -79,8 +79,8 @@ export async function openSite(options: SiteOptions = {}): Promise<Site> {
       open.push(charger)
       return charger
     },
-    socket: async (identity = 'CP1', password = PASSWORD) => {
-      const raw = await connectRaw(`${url}/${identity}`, identity, password)
+    socket: async (identity = 'CP1', password = PASSWORD, offered = ['ocpp1.6']) => {
+      const raw = await connectRaw(`${url}/${identity}`, { identity, password, offered })
       open.push(raw)
       return raw
     },
@@ -99,6 +99,7 @@ export function accepts(input: ChargerInput): ChargerAnswer {
     case 'boot':
       return { kind: 'booted', nowAt: Date.now(), heartbeatS: 300 }
     case 'authorize':
+    case 'card':
       return { kind: 'authorized', allowed: 'ALLOWED' }
     case 'start':
       return { kind: 'started', transactionId: ++transactions, allowed: 'ALLOWED' }
@@ -128,9 +129,15 @@ export type RawCharger = {
   readonly close: () => void
 }
 
-async function connectRaw(url: string, identity: string, password: string): Promise<RawCharger> {
+type Opening = {
+  readonly identity: string
+  readonly password: string
+  readonly offered: readonly string[]
+}
+
+async function connectRaw(url: string, { identity, password, offered }: Opening): Promise<RawCharger> {
   const authorization = `Basic ${Buffer.from(`${identity}:${password}`).toString('base64')}`
-  const ws = new WebSocket(url, ['ocpp1.6'], { headers: { authorization } })
+  const ws = new WebSocket(url, [...offered], { headers: { authorization } })
   const frames: unknown[] = []
   ws.on('message', data => frames.push(JSON.parse(String(data))))
   await new Promise<void>((resolve, reject) => {

@@ -54,6 +54,22 @@ export const SAMPLES: { readonly [N in EventName]: readonly BodyOf<N>[] } = {
       ...{ transactionId: 1, allowed: 'ALLOWED', reason: 'ok', policyHead: [], tier: 'FULL' },
       ...{ connectionId: 0, clock: 'none' },
     },
+    {
+      ...{ sessionId, chargerId, connectorId: 1, tokenRef, meterStartWh: 4, startedAt: told },
+      ...{ transactionId: 9, allowed: 'NOT_ALLOWED', reason: 'no card yet', grant: ref, policyHead: [ref] },
+      ...{ policyAgeMs: 90_000, tier: 'FULL', connectionId: 3, clock: 'rtc', tagSealed: filled(48, 9) },
+      ...{ follows: ref, stationTransactionId: 'a1b2-c3', cardless: true },
+    },
+  ],
+  session_card: [
+    {
+      ...{ sessionId, chargerId, tokenRef, allowed: 'ALLOWED', reason: 'ok', grant: ref, policyHead: [ref] },
+      ...{ policyAgeMs: 90_000, tier: 'NORMAL', connectionId: 3 },
+    },
+    {
+      ...{ sessionId, chargerId, tokenRef, allowed: 'EXPIRED', reason: 'expired', policyHead: [] },
+      ...{ tier: 'FULL', connectionId: 3 },
+    },
   ],
   meter_tick: [
     {

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { type Draft, type LastRegister, withReference } from '../../src/ocpp/draft.ts'
 import { mendFrame } from '../../src/ocpp/frame.ts'
 import { MAX_READINGS } from '../../src/ocpp/meter.ts'
-import { type Draft, translate, withReference } from '../../src/ocpp/v16.ts'
+import { translate } from '../../src/ocpp/v16.ts'
 import type { TokenRef } from '../../src/units.ts'
 
 type Row = {
@@ -20,7 +21,7 @@ const rows: readonly Row[] = JSON.parse(
 const nothingHeard = () => undefined
 
 /** The way of a frame through this folder, without the sockets. */
-function read(frame: string, last: (id: number) => number | undefined) {
+function read(frame: string, last: LastRegister) {
   const mended = mendFrame(frame)
   const [, , action, payload] = JSON.parse(mended.text)
   const translation = translate(action, payload, last)

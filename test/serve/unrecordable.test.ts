@@ -3,7 +3,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { encodeBody } from '../../src/log/body.ts'
-import { translate, withReference } from '../../src/ocpp/v16.ts'
+import { withReference } from '../../src/ocpp/draft.ts'
+import { translate } from '../../src/ocpp/v16.ts'
 import type { ChargerMessage } from '../../src/ports.ts'
 import { CARD, campus } from './charging.ts'
 

@@ -1,0 +1,70 @@
+// A charger's message in our words, before its card is replaced by a reference (PROTOCOL 2.5), and what every dialect
+// of OCPP makes of a CALL.
+import type { ChargerMessage } from '../ports.ts'
+import type { TokenRef } from '../units.ts'
+
+/**
+ * The register of a start that named none. Above any real register, so that whatever stop follows is smaller and
+ * nothing can be billed from it; the session is for a person to look at.
+ */
+export const UNREADABLE_START_WH = 2 ** 31 - 1
+
+type WithTag<M> = M extends { readonly tokenRef: TokenRef }
+  ? Omit<M, 'tokenRef'> & { readonly idTag: string }
+  : M extends { readonly tokenRef?: TokenRef }
+    ? Omit<M, 'tokenRef'> & { readonly idTag?: string }
+    : M
+
+/** A message that still has the card's own id in it. Never log or store one. */
+export type Draft = WithTag<Translated>
+export type Translated = Exclude<ChargerMessage, { kind: 'connected' | 'disconnected' }>
+
+export type Translation =
+  | {
+      readonly kind: 'message'
+      /** One CALL of OCPP 2.0.1 may say several things: they are recorded in this order, and answered together. */
+      readonly drafts: readonly Draft[]
+      readonly repairs: readonly string[]
+      /** Where the message stands among those of its transaction (OCPP 2.0.1, seqNo). */
+      readonly place?: SequencePlace
+    }
+  /** Known, of no meaning to us; answered with this payload. */
+  | {
+      readonly kind: 'formality'
+      readonly payload: Readonly<Record<string, unknown>>
+      readonly report?: ReportPart
+    }
+  | { readonly kind: 'unknown' }
+
+export type SequencePlace = { readonly transaction: string; readonly seqNo: number }
+
+/** A part of what a station was asked to report (OCPP 2.0.1, NotifyReport). */
+export type ReportPart = {
+  readonly requestId: number
+  readonly entries: readonly unknown[]
+  readonly more: boolean
+}
+
+/** The last register heard of a transaction, in Wh, when this process heard one. */
+export type LastRegister = (transaction: number | string) => number | undefined
+
+/** The message with its card replaced. `reference` may take milliseconds (PROTOCOL 2.5). */
+export async function withReference(
+  draft: Draft,
+  reference: (idTag: string) => Promise<TokenRef>,
+): Promise<Translated> {
+  switch (draft.kind) {
+    case 'authorize':
+    case 'card':
+    case 'start': {
+      const { idTag, ...rest } = draft
+      return { ...rest, tokenRef: await reference(idTag) }
+    }
+    case 'stop': {
+      const { idTag, ...rest } = draft
+      return idTag === undefined ? rest : { ...rest, tokenRef: await reference(idTag) }
+    }
+    default:
+      return draft
+  }
+}

@@ -1,0 +1,41 @@
+// What a station reports in parts after it was asked (OCPP 2.0.1, GetBaseReport and NotifyReport): gathered, bounded, and
+// given to whoever asked.
+import type { ReportPart } from './draft.ts'
+
+const MAX_ENTRIES = 5000
+const REPORT_TIMEOUT_MS = 60_000
+
+export type Reports = {
+  /** Resolves with all parts of the report, or with what came of it in time. */
+  readonly expect: (requestId: number) => Promise<readonly unknown[]>
+  /** Nobody waits for it any more. */
+  readonly drop: (requestId: number) => void
+  readonly take: (part: ReportPart) => void
+}
+
+type Gathering = { readonly entries: unknown[]; readonly end: () => void }
+
+export function createReports(): Reports {
+  const gathering = new Map<number, Gathering>()
+  return {
+    expect: requestId =>
+      new Promise(resolve => {
+        const entries: unknown[] = []
+        const end = (): void => {
+          clearTimeout(timer)
+          gathering.delete(requestId)
+          resolve(entries)
+        }
+        const timer = setTimeout(end, REPORT_TIMEOUT_MS)
+        timer.unref()
+        gathering.set(requestId, { entries, end })
+      }),
+    drop: requestId => gathering.get(requestId)?.end(),
+    take: ({ requestId, entries, more }) => {
+      const held = gathering.get(requestId)
+      if (!held) return
+      held.entries.push(...entries.slice(0, MAX_ENTRIES - held.entries.length))
+      if (!more) held.end()
+    },
+  }
+}

@@ -1,0 +1,263 @@
+// OCPP 2.0.1 to our words (part 2; part 4 for the frames). Like v16.ts: reads any JSON value, never fails, names each
+// repair, and invents no money. Our connector is their EVSE, which serves one car at a time. A station names its
+// transactions itself, and one TransactionEvent may say several things: a card, readings, a state.
+import type { PauseState } from '../ports.ts'
+import type { Draft, LastRegister, Translation } from './draft.ts'
+import { UNREADABLE_START_WH } from './draft.ts'
+import { lastRegister, readings } from './meter.ts'
+import { missingStop } from './missing.ts'
+import {
+  count,
+  type Fields,
+  field,
+  fieldsOf,
+  list,
+  normalIdTag,
+  type Repairs,
+  text,
+  time,
+  word,
+} from './repair.ts'
+
+const MAX_EVSE = 1000
+const MAX_SEQUENCE = 2 ** 31 - 1
+const MAX_TRANSACTION_CHARACTERS = 36
+
+export function translate201(action: string, params: unknown, last: LastRegister): Translation {
+  const repairs: Repairs = new Set()
+  const name = actionOf(action, repairs)
+  if (name === undefined) return { kind: 'unknown' }
+  const fields = fieldsOf(params ?? {}, repairs)
+  if (name === 'NotifyReport') return report(fields)
+  const formality = FORMALITIES[name]
+  if (formality) return { kind: 'formality', payload: formality }
+  const drafts = name === 'TransactionEvent' ? transaction(fields, last) : (READERS[name]?.(fields) ?? [])
+  const place = name === 'TransactionEvent' ? placeOf(fields) : undefined
+  // Text in 1.6, a number here.
+  repairs.delete('numeric-value')
+  return { kind: 'message', drafts, repairs: [...repairs], ...(place && { place }) }
+}
+
+const READERS: Readonly<Record<string, (fields: Fields) => readonly Draft[]>> = {
+  BootNotification: fields => [boot(fields)],
+  Heartbeat: () => [{ kind: 'heartbeat' }],
+  StatusNotification: fields => [status(fields)],
+  Authorize: fields => [{ kind: 'authorize', idTag: cardIn(fields) ?? missingCard(fields) }],
+  MeterValues: fields => [
+    { kind: 'meter', connectorId: evse(fields, 'evseId'), readings: readings(fields, 'meterValue') },
+  ],
+  DataTransfer: fields => [{ kind: 'dataTransfer', vendorId: text(fields, 'vendorId', 255) ?? '' }],
+}
+
+/** Heard, not acted upon. Certificates of vehicles need an authority on the internet: those are refused. */
+const FORMALITIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  ClearedChargingLimit: {},
+  FirmwareStatusNotification: {},
+  Get15118EVCertificate: { status: 'Failed', exiResponse: '' },
+  GetCertificateStatus: { status: 'Failed' },
+  LogStatusNotification: {},
+  NotifyChargingLimit: {},
+  NotifyCustomerInformation: {},
+  NotifyDisplayMessages: {},
+  NotifyEVChargingNeeds: { status: 'Rejected' },
+  NotifyEVChargingSchedule: { status: 'Accepted' },
+  NotifyEvent: {},
+  NotifyMonitoringReport: {},
+  PublishFirmwareStatusNotification: {},
+  ReportChargingProfiles: {},
+  ReservationStatusUpdate: {},
+  SecurityEventNotification: {},
+  SignCertificate: { status: 'Rejected' },
+}
+
+const ACTIONS = [...Object.keys(READERS), ...Object.keys(FORMALITIES), 'TransactionEvent', 'NotifyReport']
+
+function actionOf(action: string, repairs: Repairs): string | undefined {
+  if (ACTIONS.includes(action)) return action
+  const lower = action.trim().toLowerCase()
+  const meant = ACTIONS.find(known => known.toLowerCase() === lower)
+  if (meant) repairs.add('action-case')
+  return meant
+}
+
+function report(fields: Fields): Translation {
+  const requestId = count(fields, 'requestId', MAX_SEQUENCE)
+  const payload = {}
+  if (requestId === undefined) return { kind: 'formality', payload }
+  const more = field(fields, 'tbc') === true
+  return { kind: 'formality', payload, report: { requestId, entries: list(fields, 'reportData'), more } }
+}
+
+/** An object's fields, under the repairs of the message; without fields when it is missing. */
+function within(fields: Fields, name: string): Fields {
+  const value = field(fields, name)
+  return value === undefined ? { source: {}, repairs: fields.repairs } : fieldsOf(value, fields.repairs)
+}
+
+function boot(fields: Fields): Draft {
+  const station = within(fields, 'chargingStation')
+  const vendor = text(station, 'vendorName', 50)?.trim()
+  const model = text(station, 'model', 50)?.trim()
+  const firmware = text(station, 'firmwareVersion', 50)?.trim()
+  if (!vendor) fields.repairs.add('empty-vendor')
+  if (!model) fields.repairs.add('empty-model')
+  return {
+    kind: 'boot',
+    vendor: vendor || 'unknown',
+    model: model || 'unknown',
+    ...(firmware ? { firmware } : {}),
+  }
+}
+
+const STATUSES = ['Available', 'Occupied', 'Reserved', 'Unavailable', 'Faulted']
+
+function status(fields: Fields): Draft {
+  const said = word(text(fields, 'connectorStatus', 40))
+  const known = STATUSES.find(name => name.toLowerCase() === said.toLowerCase())
+  if (known !== said) fields.repairs.add(said === '' ? 'no-status' : 'odd-status')
+  return {
+    kind: 'status',
+    connectorId: evse(fields, 'evseId'),
+    status: known ?? (said || 'Unknown'),
+    // What is wrong comes in a NotifyEvent, in words of the maker.
+    errorCode: known === 'Faulted' ? 'OtherError' : 'NoError',
+  }
+}
+
+/** 0 is the station as a whole; a missing EVSE is never guessed. */
+function evse(fields: Fields, name: string): number {
+  const value = count(fields, name, MAX_EVSE)
+  if (value === undefined) fields.repairs.add('no-connector')
+  return value ?? 0
+}
+
+/** The card of an IdTokenType; undefined when there is none. */
+function cardIn(fields: Fields): string | undefined {
+  const given = field(fields, 'idToken')
+  if (given === undefined) return undefined
+  if (typeof given === 'string' || typeof given === 'number') {
+    fields.repairs.add('wrong-type')
+    return normalIdTag(String(given))
+  }
+  const said = field(fieldsOf(given, fields.repairs), 'idToken')
+  if (typeof said === 'number') fields.repairs.add('text-as-number')
+  const raw = typeof said === 'string' || typeof said === 'number' ? String(said) : ''
+  const normal = normalIdTag(raw)
+  if (normal.length !== raw.length) fields.repairs.add('idtag-trimmed')
+  return normal
+}
+
+function missingCard(fields: Fields): string {
+  fields.repairs.add('no-idtag')
+  return ''
+}
+
+function placeOf(fields: Fields) {
+  const seqNo = count(fields, 'seqNo', MAX_SEQUENCE)
+  const name = stationTransaction(fields)
+  return seqNo === undefined || name === undefined ? undefined : { transaction: name, seqNo }
+}
+
+function stationTransaction(fields: Fields): string | undefined {
+  return (
+    text(within(fields, 'transactionInfo'), 'transactionId', MAX_TRANSACTION_CHARACTERS)?.trim() || undefined
+  )
+}
+
+type Parts = {
+  readonly fields: Fields
+  /** Nothing when the station names no transaction: then it is served like one of OCPP 1.6. */
+  readonly named: { readonly stationTransactionId?: string }
+  readonly connectorId: number | undefined
+  readonly card: string | undefined
+}
+
+function transaction(fields: Fields, last: LastRegister): readonly Draft[] {
+  const name = stationTransaction(fields)
+  if (name === undefined) fields.repairs.add('no-transaction-id')
+  const connectorId = count(within(fields, 'evse'), 'id', MAX_EVSE)
+  const named = name === undefined ? {} : { stationTransactionId: name }
+  const parts: Parts = { fields, named, connectorId, card: cardIn(fields) }
+  const type = word(text(fields, 'eventType', 20)).toLowerCase()
+  if (type === 'started') return [started(parts)]
+  if (type === 'ended') return [ended(parts, last)]
+  if (type !== 'updated') fields.repairs.add('odd-event-type')
+  return updated(parts)
+}
+
+function started({ fields, named, connectorId, card }: Parts): Draft {
+  const measured = readings(fields, 'meterValue')
+  const register = measured.find(({ energyWh }) => energyWh !== undefined)?.energyWh
+  if (register === undefined) fields.repairs.add('no-meter-start')
+  if (connectorId === undefined) fields.repairs.add('no-connector')
+  return {
+    kind: 'start',
+    ...named,
+    connectorId: connectorId ?? 0,
+    idTag: card ?? '',
+    ...(card === undefined && { cardless: true as const }),
+    meterStartWh: register ?? UNREADABLE_START_WH,
+    startedAt: time(fields, 'timestamp'),
+    readings: measured,
+  }
+}
+
+/** A card that only ends a session is asked about, as at a reader. */
+const ENDING = ['stopauthorized', 'deauthorized']
+
+const STATES: Readonly<Record<string, PauseState>> = {
+  charging: 'charging',
+  suspendedev: 'suspendedEv',
+  suspendedevse: 'suspendedEvse',
+}
+
+function updated({ fields, named, connectorId, card }: Parts): readonly Draft[] {
+  const isEnding = ENDING.includes(word(text(fields, 'triggerReason', 40)).toLowerCase())
+  const measured = readings(fields, 'meterValue')
+  const said = word(text(within(fields, 'transactionInfo'), 'chargingState', 40)).toLowerCase()
+  const state = STATES[said]
+  const drafts: Draft[] = []
+  if (card !== undefined) {
+    const isFirst = !isEnding && named.stationTransactionId !== undefined
+    drafts.push(isFirst ? { kind: 'card', ...named, idTag: card } : { kind: 'authorize', idTag: card })
+  }
+  if (measured.length > 0 || state) {
+    drafts.push({
+      kind: 'meter',
+      ...named,
+      connectorId: connectorId ?? 0,
+      // Without a name it is of the session that is open on its EVSE.
+      ...(named.stationTransactionId === undefined && { transactionId: 0 }),
+      readings: measured,
+      ...(state && { state }),
+    })
+  }
+  return drafts
+}
+
+const REASONS = [
+  ...['DeAuthorized', 'EmergencyStop', 'EnergyLimitReached', 'EVDisconnected', 'GroundFault'],
+  ...['ImmediateReset', 'Local', 'LocalOutOfCredit', 'MasterPass', 'Other', 'OvercurrentFault'],
+  ...['PowerLoss', 'PowerQuality', 'Reboot', 'Remote', 'SOCLimitReached', 'StoppedByEV'],
+  ...['TimeLimitReached', 'Timeout'],
+]
+
+function ended({ fields, named, card }: Parts, last: LastRegister): Draft {
+  const measured = readings(fields, 'meterValue')
+  // An absent reason means Local (OCPP 2.0.1 part 2, TransactionType.stoppedReason).
+  const said = word(text(within(fields, 'transactionInfo'), 'stoppedReason', 40)) || 'Local'
+  const reason = REASONS.find(name => name.toLowerCase() === said.toLowerCase())
+  if (reason !== said) fields.repairs.add('odd-reason')
+  const { stationTransactionId } = named
+  return {
+    kind: 'stop',
+    ...named,
+    transactionId: 0,
+    meterStopWh:
+      lastRegister(measured) ?? missingStop(fields.repairs, undefined, () => last(stationTransactionId ?? 0)),
+    stoppedAt: time(fields, 'timestamp'),
+    reason: reason ?? 'Other',
+    ...(card !== undefined && { idTag: card }),
+    readings: measured,
+  }
+}
