@@ -5,6 +5,7 @@
 import { webcrypto } from 'node:crypto'
 import { isIP } from 'node:net'
 import {
+  AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
   cryptoProvider,
   ExtendedKeyUsage,
@@ -56,7 +57,7 @@ export async function makeAuthority(siteName: string, nowAt: number): Promise<Au
   const keys = await subtle.generateKey(RSA_AUTHORITY, true, ['sign', 'verify'])
   const certificate = await X509CertificateGenerator.createSelfSigned({
     // The time tells this authority from an older one of the site, for chargers that hold both.
-    name: nameOf(`${siteName.slice(0, 40)} chargers ${new Date(nowAt).toISOString().slice(0, 10)}`, siteName),
+    name: nameOf(`${siteName.slice(0, 40)} chargers ${new Date(nowAt).toISOString().slice(0, 16)}`, siteName),
     keys,
     ...periodOf(nowAt, AUTHORITY_DAYS),
     signingAlgorithm: RSA_AUTHORITY,
@@ -205,6 +206,8 @@ async function signed(
       new BasicConstraintsExtension(false, undefined, true),
       ...to.extensions,
       await SubjectKeyIdentifierExtension.create(publicKey),
+      // By this who holds two authorities of one name knows which of them signed.
+      await AuthorityKeyIdentifierExtension.create(await own.publicKey.export()),
     ],
   })
   if (made.rawData.byteLength > MAX_CERTIFICATE_BYTES)
