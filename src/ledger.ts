@@ -1,7 +1,6 @@
 // The ledger: all logs and objects that this node holds, with the view folded from them, and the log that it
 // writes itself. Everything enters through `admit` or `write`; whatever entered waits in `takePending` for
 // node.ts to make it durable before anybody hears of it.
-
 import { createChains } from './chains.ts'
 import { invariant } from './errors.ts'
 import { createFolds } from './folds.ts'

@@ -3,7 +3,7 @@
 import { createLedger, type Ledger } from './ledger.ts'
 import { createMarks, type Marks } from './marks.ts'
 import { createMesh, type Mesh } from './mesh.ts'
-import type { NodeDeps } from './node.ts'
+import type { NodeDeps } from './node-shape.ts'
 import type { Disk } from './ports.ts'
 import { readAnew } from './remember.ts'
 import { type Journal, openJournal } from './store/journal.ts'
@@ -18,13 +18,6 @@ export type Open = {
   readonly mesh: Mesh
   readonly marks: Marks
   readonly journal: Journal
-  readonly recovered: string
-}
-
-export type NodeHealth = {
-  readonly store: 'open' | 'failed'
-  readonly storeReason?: string
-  readonly journalBytes: number
   readonly recovered: string
 }
 

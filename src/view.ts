@@ -99,12 +99,18 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
   }
 
   /** What proves itself, whoever carries it: a certificate of this site, the root's word. */
-  const learn = (said: AnyBody): void => {
-    if (said.name === 'device_cert') roster.enrol(said.body.certificate)
+  const learn = (said: AnyBody): Certificate | undefined => {
     if (said.name === 'site_manifest' && roster.withdraw(said.body.manifest)) outdated = 'now'
+    if (said.name !== 'device_cert') return undefined
+    const verdict = roster.enrol(said.body.certificate)
+    return verdict.kind === 'valid' ? verdict.certificate : undefined
   }
 
-  const applyOperator = (event: LogEvent, said: AnyBody | undefined, author: Certificate): void => {
+  const applyOperator = (
+    event: LogEvent,
+    said: AnyBody | undefined,
+    { author, learned }: { readonly author: Certificate; readonly learned: Certificate | undefined },
+  ): void => {
     const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
     policyHeads.set(event.logId, { ref, hlc: event.hlc })
     if (!said) return
@@ -115,10 +121,8 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
       author,
     )
     if (said.name === 'device_revoke' && heard.has(said.body.deviceId)) outdated = 'now'
-    if (said.name !== 'device_cert' || !author.roles.includes('issuer') || !isOfRoot({ certificate: author }))
-      return
-    const verdict = roster.enrol(said.body.certificate)
-    if (verdict.kind === 'valid' && standing.certify(verdict.certificate.hash)) outdated = 'now'
+    if (!learned || !author.roles.includes('issuer') || !isOfRoot(author)) return
+    if (standing.certify(learned.hash)) outdated = 'now'
   }
 
   return {
@@ -135,9 +139,9 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
       changes += 1
       const said = remember('body', event, () => decodeBody(event.type, event.body))
       if (!said) unreadable += 1
-      if (said) learn(said)
+      const learned = said && learn(said)
       if (!counts(event, said, certificate)) return
-      if (isOperators(certificate)) applyOperator(event, said, certificate)
+      if (isOperators(certificate)) applyOperator(event, said, { author: certificate, learned })
       else if (certificate.roles.includes('node')) {
         heard.add(certificate.deviceId)
         if (said) applySaid(event, said, certificate.deviceId)
@@ -170,8 +174,8 @@ export function viewOf(roster: Roster, logs: Logs, remember: Remember = readAnew
   const operators = all.filter(log => isOperators(log.certificate))
   // Who is revoked, and in which order their logs stand, decides what is let through; and who was certified by whom.
   const layers = [
-    operators.filter(isOfRoot),
-    operators.filter(log => !isOfRoot(log)),
+    operators.filter(log => isOfRoot(log.certificate)),
+    operators.filter(log => !isOfRoot(log.certificate)),
     all.filter(log => !isOperators(log.certificate)),
   ]
   for (const logs of layers) {
@@ -188,8 +192,8 @@ function foresee({ standing }: View, { logId, elements, fork, certificate }: Log
   standing.addEpoch(certificate, { logId, serial: certificate.serial, prev })
 }
 
-function isOfRoot({ certificate }: Pick<Log, 'certificate'>): boolean {
-  return certificate.issuedBy === ISSUED_BY_ROOT
+function isOfRoot({ issuedBy }: Certificate): boolean {
+  return issuedBy === ISSUED_BY_ROOT
 }
 
 export function isOperators({ roles }: Certificate): boolean {

@@ -94,7 +94,13 @@ function oneTick(revoked: string, aliases?: Aliases, connected: readonly string[
   const policy = createPolicy()
   const body = revokeOf(revoked).body as never
   policy.addRevocation({ ref: { logId: 'aa', seq: 1, hash: 'bb' } as never, hlc: 1n, by: 'x', body })
-  const session = { tokenRef: TOKEN, chargerId: 'at-a', sessionId: 's', transactionIds: [7] }
+  const session = {
+    tokenRef: TOKEN,
+    chargerId: 'at-a',
+    sessionId: 's',
+    transactionIds: [7],
+    start: { body: {} },
+  }
   const lookedAt: string[] = []
   const sessionsOf = (chargerId: string) => ({
     sessions: [session].filter(one => one.chargerId === chargerId),
