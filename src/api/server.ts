@@ -11,6 +11,7 @@ import type { Node } from '../node.ts'
 import type { Allowed, ChargePoints, ChargerCommand, Clock, Logger, Network } from '../ports.ts'
 import { type ChargerId, chargerId, type DeviceId, type LogId, type TokenRef } from '../units.ts'
 import { addCards } from './cards.ts'
+import { addCertificateRequests, CERTIFICATE_COMMANDS, type CertificateRequests } from './certificates.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import { addLocalLists } from './local-list.ts'
 import {
@@ -39,6 +40,7 @@ export type ApiDeps = {
   readonly name: string
   readonly network: Network
   readonly chargePoints: ChargePoints
+  readonly certificateRequests: CertificateRequests
   readonly clock: Clock
   readonly tokenReference: (idTag: string) => Promise<TokenRef>
   /** Every reference of a card, where the site has had several keys. */
@@ -88,6 +90,7 @@ const COMMAND = z.discriminatedUnion('kind', [
     message: z.string().max(50),
     connectorId: z.int().min(0).optional(),
   }),
+  ...CERTIFICATE_COMMANDS,
 ])
 const UPLINK = z.strictObject({
   name: z.string().min(1).max(32),
@@ -137,6 +140,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   )
   server.get('/v1/chargers', async () => reportChargers(report))
   addLocalLists(server, report)
+  addCertificateRequests(server, deps)
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))
 }

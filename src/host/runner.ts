@@ -128,7 +128,16 @@ async function open(setting: Setting): Promise<RunningNode> {
     network: network.stats(),
     siteKeys: { held: ring.keys().length, missing: ring.later().filter(({ key }) => !key).length },
   })
-  const plane = { node, network, chargePoints: central, tokens, tokenReference, extraStatus }
+  const { certificateRequests } = central
+  const plane = {
+    node,
+    network,
+    certificateRequests,
+    chargePoints: central,
+    tokens,
+    tokenReference,
+    extraStatus,
+  }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
   const showNewest = keepShowing(tls, central, logger)
   const ticking = setInterval(() => {
@@ -240,7 +249,10 @@ async function openChargers(
   )
 }
 
-type Plane = Pick<ApiDeps, 'node' | 'network' | 'chargePoints' | 'tokenReference' | 'extraStatus'> & {
+type Plane = Pick<
+  ApiDeps,
+  'node' | 'network' | 'chargePoints' | 'certificateRequests' | 'tokenReference' | 'extraStatus'
+> & {
   readonly uplinks: UplinkBook
   readonly tokens: Tokens
 }

@@ -6,7 +6,14 @@ import type { Duplex } from 'node:stream'
 import { InvariantBroken, MeshError, reasonOf } from '../errors.ts'
 import type { ChargePoints, ChargerAnswer, ChargerInput, Clock, Logger, Random } from '../ports.ts'
 import type { ChargerId, TokenRef } from '../units.ts'
-import { type ChargerLink, type ChargerRecord, countWord, newRecord, statusOf } from './chargers.ts'
+import {
+  type CertificateRequest,
+  type ChargerLink,
+  type ChargerRecord,
+  countWord,
+  newRecord,
+  statusOf,
+} from './chargers.ts'
 import type { ChargerCredential } from './credential.ts'
 import { dialectOf } from './dialect.ts'
 import { type Claim, guardUpgrade, REFUSAL_STATUS, type RefusalReason } from './guard.ts'
@@ -48,6 +55,8 @@ export type Central = ChargePoints & {
   readonly status: () => readonly ChargerLink[]
   /** Refused upgrades since the start, by reason. */
   readonly refusals: () => Readonly<Record<string, number>>
+  /** What chargers have asked to be signed, of each the newest, until it was delivered. */
+  readonly certificateRequests: () => readonly (CertificateRequest & { readonly chargerId: ChargerId })[]
   readonly close: () => Promise<void>
 }
 
@@ -168,7 +177,7 @@ async function contest(state: State, chargerId: ChargerId): Promise<RefusalReaso
       state.contested.delete(chargerId)
       logger.error('charger-duplicate', {
         charger: chargerId,
-        reason: 'a second connection with the right password',
+        reason: 'a second connection, as well proven as the first',
       })
       return 'duplicate'
     }
@@ -253,6 +262,8 @@ function centralOf(state: State, doors: readonly Door[], stopWarning: () => void
     status: () =>
       [...records].map(([chargerId, record]) => statusOf(chargerId, record, links.has(chargerId))),
     refusals: () => Object.fromEntries(state.refused),
+    certificateRequests: () =>
+      [...records].flatMap(([chargerId, { request }]) => (request ? [{ chargerId, ...request }] : [])),
     command: async (chargerId, command) =>
       (await links.get(chargerId)?.command(command)) ?? {
         kind: 'unreachable',

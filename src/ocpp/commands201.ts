@@ -1,6 +1,7 @@
 // Our commands in the words of OCPP 2.0.1, as commands.ts has them for 1.6.
 import type { ChargerCommand, CommandOutcome, ListedCard } from '../ports.ts'
 import { instantText, type Payload } from './answers.ts'
+import { certificateCall, isCertificateCommand } from './certificates.ts'
 import { type Call, callOf, outcomeOf } from './commands.ts'
 import { isObject } from './repair.ts'
 import { askedAs, keyOf, variableOf } from './variables.ts'
@@ -12,6 +13,7 @@ const MAX_ENTRIES = 5000
 
 /** The CALL of a command, or the reason why it may not be sent. `requestId` is new for each. */
 export function callOf201(command: ChargerCommand, requestId: number): Call | string {
+  if (isCertificateCommand(command)) return certificateCall(command, '2.0.1')
   // What 1.6 would not send is not sent here either; words that differ are put in their place.
   switch (command.kind) {
     case 'remoteStart': {

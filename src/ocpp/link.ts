@@ -87,7 +87,7 @@ export function openLink({ deps, wire, repairs, onClose }: LinkOptions): Link {
     wire,
     silence,
     closed: closing.promise,
-    command: command => send({ wire, state, dialect: deps.dialect }, command),
+    command: command => send({ wire, state, dialect: deps.dialect, record }, command),
     owner: {
       onHeard: () => {
         record.lastHeardAt = clock.wallMs()
@@ -122,6 +122,7 @@ async function answerCall({ deps, reports, input }: Answering, call: InboundCall
   countWords(record, repairs)
   if (!isMessage) {
     if (translation.report) reports.take(translation.report)
+    if (translation.csr !== undefined) noteRequest(deps, translation.csr)
     return { kind: 'result', payload: translation.payload }
   }
   if (translation.place) countWords(record, noteSequence(record, translation.place))
@@ -141,6 +142,11 @@ async function answerCall({ deps, reports, input }: Answering, call: InboundCall
     note(record, message, given[i])
   })
   return { kind: 'result', payload }
+}
+
+function noteRequest({ record, clock, logger, chargerId }: LinkDeps, csr: string): void {
+  record.request = { csr, atMs: clock.wallMs() }
+  logger.info('charger-asks-for-certificate', { charger: chargerId })
 }
 
 /** Registers, for a stop that names none. */
@@ -178,9 +184,17 @@ async function handled(
   }
 }
 
-type Sending = { readonly wire: Wire; readonly state: LinkState; readonly dialect: Dialect }
+type Sending = {
+  readonly wire: Wire
+  readonly state: LinkState
+  readonly dialect: Dialect
+  readonly record: ChargerRecord
+}
 
-async function send({ wire, state, dialect }: Sending, command: ChargerCommand): Promise<CommandOutcome> {
+async function send(
+  { wire, state, dialect, record }: Sending,
+  command: ChargerCommand,
+): Promise<CommandOutcome> {
   const requestId = ++state.requests
   const call = dialect.callOf(command, requestId)
   if (typeof call === 'string') return { kind: 'rejected', status: 'Unsendable', detail: call }
@@ -193,6 +207,7 @@ async function send({ wire, state, dialect }: Sending, command: ChargerCommand):
   if (outcome.kind === 'error') return { kind: 'rejected', status: outcome.code }
   if (outcome.kind === 'unreachable') return outcome
   const meant = dialect.outcomeOf(command, outcome.payload)
+  if (command.kind === 'certificateSigned' && meant.kind === 'accepted') record.request = undefined
   if (!reported) return meant
   if (meant.kind === 'accepted') return { kind: 'accepted', detail: configurationIn(await reported) }
   state.reports.drop(requestId)

@@ -2,6 +2,7 @@
 // repair, and invents no money. Our connector is their EVSE, which serves one car at a time. A station names its
 // transactions itself, and one TransactionEvent may say several things: a card, readings, a state.
 import type { PauseState } from '../ports.ts'
+import { signRequest } from './certificates.ts'
 import type { Draft, LastRegister, Translation } from './draft.ts'
 import { UNREADABLE_START_WH } from './draft.ts'
 import { lastRegister, readings } from './meter.ts'
@@ -29,6 +30,7 @@ export function translate201(action: string, params: unknown, last: LastRegister
   if (name === undefined) return { kind: 'unknown' }
   const fields = fieldsOf(params ?? {}, repairs)
   if (name === 'NotifyReport') return report(fields)
+  if (name === 'SignCertificate') return signRequest(fields)
   const formality = FORMALITIES[name]
   if (formality) return { kind: 'formality', payload: formality }
   const drafts = name === 'TransactionEvent' ? transaction(fields, last) : (READERS[name]?.(fields) ?? [])
@@ -67,10 +69,15 @@ const FORMALITIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> =
   ReportChargingProfiles: {},
   ReservationStatusUpdate: {},
   SecurityEventNotification: {},
-  SignCertificate: { status: 'Rejected' },
 }
 
-const ACTIONS = [...Object.keys(READERS), ...Object.keys(FORMALITIES), 'TransactionEvent', 'NotifyReport']
+const ACTIONS = [
+  ...Object.keys(READERS),
+  ...Object.keys(FORMALITIES),
+  'TransactionEvent',
+  'NotifyReport',
+  'SignCertificate',
+]
 
 function actionOf(action: string, repairs: Repairs): string | undefined {
   if (ACTIONS.includes(action)) return action
