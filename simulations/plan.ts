@@ -77,6 +77,8 @@ export type ChargerPlan = {
   readonly meterEveryMs: number
   readonly registerWh: number
   readonly quirks: readonly Quirk[]
+  /** Of OCPP; 1.6 without it. */
+  readonly ocpp?: '2.0.1'
   /** Its own list of cards; without one it says that it has none. */
   readonly list?: ListPlan
 }

@@ -99,9 +99,18 @@ function drawChargers(
       meterEveryMs: drawnWhole(visits.meterEvery, own),
       registerWh: own.below(9_000_000),
       quirks: site.quirky.which.filter(quirk => quirks.includes(quirk)),
+      ...drawVersion(site.ocpp201, own),
       ...drawList(site.lists, own),
     }
   })
+}
+
+function drawVersion(
+  share: ScenarioForm['site']['ocpp201'],
+  dice: Dice,
+): { readonly ocpp?: NonNullable<ChargerPlan['ocpp']> } {
+  const own = dice.fork('version')
+  return own.chance(drawn(share, own)) ? { ocpp: '2.0.1' } : {}
 }
 
 function drawList(

@@ -79,6 +79,7 @@ const OPERATOR_STEP = z.discriminatedUnion('kind', [
 const CHARGER = record({
   ...{ id: z.string().min(1).max(48), connectors: number, nodes: z.array(number).min(1) },
   ...{ meterEveryMs: ms, registerWh: count, quirks: z.array(z.enum(QUIRKS)) },
+  ocpp: z.literal('2.0.1').exactOptional(),
   list: record({ maxLength: number, perMessage: number, forgets: z.boolean() }).exactOptional(),
 })
 const CARD = record({

@@ -1,6 +1,6 @@
 // When drivers come: a weight for each slot, by the hour of the day (UTC, which is the site's time here) or, for an event,
 // by the share of the run that has passed. Weights only compare: how many come in all is said elsewhere.
-import { HOUR } from './reading.ts'
+import * as read from './reading.ts'
 
 export const PROFILE_NAMES = ['flat', 'campus', 'depot', 'festival', 'stadium'] as const
 export type Profile = {
@@ -44,18 +44,30 @@ export function slotsOf(profile: Profile, season: Season): readonly Slot[] {
   const borders = profile.by === 'hour' ? hoursOf(season) : partsOf(profile, season)
   return borders.slice(1).map((untilMs, i) => {
     const fromMs = borders[i] ?? 0
-    const hour = Math.floor((season.startsAt + fromMs) / HOUR) % 24
+    const hour = Math.floor((season.startsAt + fromMs) / read.HOUR) % 24
     const weight = profile.weights[profile.by === 'hour' ? hour : i] ?? 0
-    return { fromMs, untilMs, arrivals: (((untilMs - fromMs) / HOUR) * season.perHour * weight) / mean }
+    return { fromMs, untilMs, arrivals: (((untilMs - fromMs) / read.HOUR) * season.perHour * weight) / mean }
   })
 }
 
 function hoursOf({ startsAt, durationMs }: Season): readonly number[] {
   const borders = [0]
-  for (let ms = HOUR - (startsAt % HOUR); ms < durationMs; ms += HOUR) borders.push(ms)
+  for (let ms = read.HOUR - (startsAt % read.HOUR); ms < durationMs; ms += read.HOUR) borders.push(ms)
   return [...borders, durationMs]
 }
 
 function partsOf({ weights }: Profile, { durationMs }: Season): readonly number[] {
   return [...weights.map((_, i) => Math.floor((i * durationMs) / weights.length)), durationMs]
 }
+
+/** A day's profile as a scenario file has it: by its name, or hour by hour. */
+export const PROFILE = read.field(
+  `${PROFILE_NAMES.join(', ')}, or a list of 24 numbers, one for each hour of the day`,
+  (value): Profile | undefined => {
+    const name = PROFILE_NAMES.find(one => one === value)
+    if (name !== undefined) return PROFILES[name]
+    if (!Array.isArray(value) || value.length !== 24) return undefined
+    const weights = value.filter(one => typeof one === 'number' && one >= 0)
+    return weights.length === 24 ? { by: 'hour', weights } : undefined
+  },
+)

@@ -5,7 +5,7 @@ import { type RandomWish, randomFault, type Site, timedFault } from './fault-wis
 import { FAULT_WORDS, type FaultWord, WEATHERS } from './fault-words.ts'
 import { members, parseList } from './groups.ts'
 import { PLAN } from './plan-form.ts'
-import { PROFILE_NAMES, PROFILES, type Profile } from './profile.ts'
+import { PROFILE, PROFILES } from './profile.ts'
 import { exactly, type Range } from './range.ts'
 import * as read from './reading.ts'
 
@@ -44,17 +44,6 @@ const LINK_WORDS = {
   speed: read.speed().optional(),
   budget: read.budget().optional(),
 }
-
-const PROFILE = read.field(
-  `${PROFILE_NAMES.join(', ')}, or a list of 24 numbers, one for each hour of the day`,
-  (value): Profile | undefined => {
-    const name = PROFILE_NAMES.find(one => one === value)
-    if (name !== undefined) return PROFILES[name]
-    if (!Array.isArray(value) || value.length !== 24) return undefined
-    const weights = value.filter(one => typeof one === 'number' && one >= 0)
-    return weights.length === 24 ? { by: 'hour', weights } : undefined
-  },
-)
 
 const STAY = read.field(
   'a duration such as 20m..4h, or until-end',
@@ -206,6 +195,8 @@ function siteFields(site: Site) {
         each: read.whole(1, QUIRKS.length).default({ min: 1, max: 2 }),
       })
       .prefault({ share: 0 }),
+    /** Chargers that speak OCPP 2.0.1; the others speak 1.6. */
+    ocpp201: read.share().default(exactly(0)),
     /** Chargers with a list of their own, and how long it may be; without this the site keeps none. */
     lists: read
       .record({

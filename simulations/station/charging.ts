@@ -1,7 +1,6 @@
 // Beginning, metering and ending a session, and what a power cut does to it. Whatever runs was metered here; whether a
 // node ever hears of it is the queue's affair.
 import type { ChargerCommand, CommandOutcome } from '../../src/ports.ts'
-import { meterValue } from './dialect.ts'
 import { type Connector, type Guest, has, type Insides, isFull, nowMs, readMeter } from './insides.ts'
 import type { Entry } from './queue.ts'
 import { sendAgainLater } from './replay.ts'
@@ -44,13 +43,12 @@ function begin(bench: Bench, { connector, guest, wasOffline }: Beginning): numbe
   const session: SessionRecord = {
     ...{ connectorId: connector.id, card, idTag: station.deps.idTagOf(card), wasOffline },
     ...{ meterStartWh: connector.registerWh, startedAtMs: nowMs(station), startedRaw: station.clock.stamp() },
-    ...{ transactionIds: [], servedBy: [], sent: [] },
+    ...{ transactionIds: [], servedBy: [], sent: [], number: station.sessions.length, said: 0 },
   }
   connector.running = { session, battery, guest }
-  const { connectorId, idTag, meterStartWh, startedRaw } = session
   station.queue.push({
     ...{ action: 'StartTransaction', session },
-    make: () => ({ connectorId, idTag, meterStart: meterStartWh, timestamp: startedRaw }),
+    make: () => station.tongue.start(session),
   })
   sampleLater(bench, connector, session)
   talk().report(connector.id, 'Charging')
@@ -72,12 +70,10 @@ function sample({ station, talk }: Bench, connector: Connector): void {
   if (!running) return
   const { session } = running
   const reading = readMeter(running, nowMs(station))
-  const value = meterValue(station.dialect, reading, station.clock.stamp())
+  const timestamp = station.clock.stamp()
   station.queue.push({
     ...{ action: 'MeterValues', session },
-    make: () => ({
-      ...{ connectorId: connector.id, transactionId: wireIdOf(station, session), meterValue: [value] },
-    }),
+    make: () => station.tongue.meter(session, { reading, timestamp, wireId: wireIdOf(station, session) }),
   })
   if (isFull(running, reading)) talk().report(connector.id, 'SuspendedEV')
   talk().next()
@@ -111,15 +107,10 @@ function settle(station: Insides, connector: Connector): void {
 }
 
 function pushStop(station: Insides, session: SessionRecord, stamp: string): void {
-  const { idTag, reason, meterStopWh } = session
   session.stoppedRaw = stamp
-  const byCard = reason === 'Local' ? { idTag } : {}
   station.queue.push({
     ...{ action: 'StopTransaction', session },
-    make: () => ({
-      ...{ transactionId: wireIdOf(station, session), meterStop: meterStopWh, timestamp: stamp, reason },
-      ...byCard,
-    }),
+    make: () => station.tongue.stop(session, { timestamp: stamp, wireId: wireIdOf(station, session) }),
   })
 }
 
@@ -128,7 +119,7 @@ function confirmed(bench: Bench, { action, session }: Entry, payload: Payload): 
   const { station } = bench
   if (action === 'StartTransaction') {
     session.startConfirmedMs ??= nowMs(station)
-    const { transactionId } = payload
+    const transactionId = station.tongue.numberOf(session) ?? payload.transactionId
     if (typeof transactionId === 'number') session.transactionIds.push(transactionId)
     heardVerdict(bench, session, statusIn(payload))
   } else session.stopConfirmedMs ??= nowMs(station)

@@ -9,6 +9,7 @@ import type { StationList } from './list.ts'
 import type { Queue } from './queue.ts'
 import type { SessionRecord } from './session.ts'
 import type { StationDeps } from './station.ts'
+import type { Tongue } from './tongue.ts'
 import type { Wire } from './wire.ts'
 
 export type VisitRecord = {
@@ -66,6 +67,7 @@ export type Insides = {
   readonly queue: Queue
   readonly list: StationList
   readonly dialect: Dialect
+  readonly tongue: Tongue
   readonly connectors: readonly Connector[]
   readonly sessions: SessionRecord[]
   readonly visits: VisitRecord[]

@@ -39,6 +39,9 @@ type Open<T> = { -readonly [K in keyof T]: T[K] }
 export type SessionRecord = Open<Omit<StationSession, 'transactionIds' | 'servedBy'>> & {
   readonly transactionIds: number[]
   readonly servedBy: number[]
+  /** Its place among the station's sessions, and how much was said of it (OCPP 2.0.1, seqNo). */
+  readonly number: number
+  said: number
   /** What was confirmed, for firmware that sends it again: start, stop and the first readings. */
   readonly sent: SentMessage[]
 }

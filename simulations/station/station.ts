@@ -14,6 +14,7 @@ import { createQueue } from './queue.ts'
 import { sendAgain } from './replay.ts'
 import type { StationSession } from './session.ts'
 import { createTalk, type Talk } from './talk.ts'
+import { tongueOf } from './tongue.ts'
 import { createDrivers, type Drivers } from './visit.ts'
 import { createWire } from './wire.ts'
 
@@ -110,17 +111,22 @@ function assemble(deps: StationDeps): Parts {
     ...{ pausedUntilMs: 0, isOver: false },
   }
   const list = createList(plan.list)
-  const wire = createWire(deps, list.answer, {
-    onOpen: () => talk.next(),
-    onFree: () => talk.next(),
-    onLost: () => talk.hangUp(),
-    onCommand: command => charging.obey(command),
-  })
+  const dialect = dialectOf(plan, dice)
+  const tongue = tongueOf(plan, dialect)
+  const wire = createWire(
+    { deps, answer: list.answer, version: tongue.version },
+    {
+      onOpen: () => talk.next(),
+      onFree: () => talk.next(),
+      onLost: () => talk.hangUp(),
+      onCommand: command => charging.obey(command),
+    },
+  )
   const station: Insides = {
     ...{ deps, dice, wire, memory, list, sessions: [], visits: [], taps: [] },
     clock: createClock(deps),
     queue: createQueue(plan.quirks.includes('impatient') ? IMPATIENT_ATTEMPTS : Number.POSITIVE_INFINITY),
-    dialect: dialectOf(plan, dice),
+    ...{ dialect, tongue },
     connectors: Array.from({ length: plan.connectors }, (_, i) => newConnector(i + 1, plan.registerWh)),
     known: { cards: new Set(), unreported: new Set() },
   }

@@ -79,10 +79,7 @@ function say({ station }: Voice, { action, payload, onDone }: Saying): void {
 
 function boot(voice: Voice): void {
   const { memory, connectors, known, deps, clock } = voice.station
-  const payload = {
-    ...{ chargePointVendor: 'Chargemesh', chargePointModel: 'Simulated', firmwareVersion: '1.0' },
-    chargePointSerialNumber: deps.plan.id.slice(0, 25),
-  }
+  const payload = voice.station.tongue.boot(deps.plan.id.slice(0, 25))
   const onDone = (result: CallResult): void => {
     if (result.kind !== 'result' || result.payload.status !== 'Accepted') return
     memory.isBooted = true
@@ -106,7 +103,7 @@ function beatEvery(voice: Voice, everyMs: number, life: number): void {
 
 function authorize(voice: Voice, tap: Tap): void {
   const { station, listeners } = voice
-  const payload = { idTag: station.deps.idTagOf(tap.guest.visit.card) }
+  const payload = station.tongue.authorize(station.deps.idTagOf(tap.guest.visit.card))
   const onDone = (result: CallResult): void => {
     station.taps.shift()
     listeners.onCard(tap, result.kind === 'result' ? statusIn(result.payload) : undefined)
@@ -114,18 +111,18 @@ function authorize(voice: Voice, tap: Tap): void {
   say(voice, { action: 'Authorize', payload, onDone })
 }
 
-/** The verdict on a card in an answer to Authorize or StartTransaction. */
-export function statusIn({ idTagInfo }: Payload): string {
-  const status =
-    typeof idTagInfo === 'object' && idTagInfo !== null && 'status' in idTagInfo && idTagInfo.status
+/** The verdict on a card in an answer to Authorize, StartTransaction or TransactionEvent. */
+export function statusIn({ idTagInfo, idTokenInfo }: Payload): string {
+  const info = idTagInfo ?? idTokenInfo
+  const status = typeof info === 'object' && info !== null && 'status' in info && info.status
   return typeof status === 'string' ? status : 'Invalid'
 }
 
 function reportStatus(voice: Voice, connectorId: number): void {
-  const { connectors, known, clock } = voice.station
+  const { connectors, known, clock, tongue } = voice.station
   const statusNow = (): string => connectors[connectorId - 1]?.status ?? 'Available'
   const status = statusNow()
-  const payload = { connectorId, errorCode: 'NoError', status, timestamp: clock.stamp() }
+  const payload = tongue.status({ connectorId, status, timestamp: clock.stamp() })
   const onDone = (result: CallResult): void => {
     // Only transaction messages are tried again; after a lost line the status is told anew.
     if (result.kind !== 'lost' && statusNow() === status) known.unreported.delete(connectorId)
@@ -146,7 +143,7 @@ function deliver(voice: Voice, entry: Entry): void {
     if (session) noteSent(session, { action, payload }, result.node)
     listeners.onConfirmed(entry, result.payload)
   }
-  say(voice, { action, payload, onDone })
+  say(voice, { action: station.tongue.actionOf(action), payload, onDone })
 }
 
 function retryLater({ station, next }: Voice, entry: Entry): void {

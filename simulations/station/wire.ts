@@ -2,10 +2,9 @@
 // What it sends passes through the production translation, and what it hears through the production confirmation, as at
 // a node's real door. An answer that comes late, or over a connection that was let go, is not heard.
 
-import { confirmation } from '../../src/ocpp/answers.ts'
 import { type ChargerRecord, newRecord, noteRegister, noteStart } from '../../src/ocpp/chargers.ts'
+import type { Dialect } from '../../src/ocpp/dialect.ts'
 import { type Draft, type Translated, UNREADABLE_START_WH } from '../../src/ocpp/draft.ts'
-import { translate } from '../../src/ocpp/v16.ts'
 import type { ChargerAnswer, CommandOutcome } from '../../src/ports.ts'
 import type { StationList } from './list.ts'
 import type { Payload } from './session.ts'
@@ -57,19 +56,22 @@ type State = {
   isWatched: boolean
   readonly stale: Line[]
 }
-type Insides = {
+type WireDeps = {
   readonly deps: StationDeps
   readonly answer: StationList['answer']
+  readonly version: Dialect
+}
+type Insides = WireDeps & {
   readonly owner: WireOwner
   readonly state: State
 }
 
-export function createWire(deps: StationDeps, answer: StationList['answer'], owner: WireOwner): Wire {
+export function createWire(given: WireDeps, owner: WireOwner): Wire {
   const state: State = {
     ...{ isWanted: false, connection: undefined, flight: undefined, turn: 0, failures: 0, timeouts: 0 },
     ...{ dialing: 0, isWatched: false, stale: [] },
   }
-  const wire: Insides = { deps, answer, owner, state }
+  const wire: Insides = { ...given, owner, state }
   return {
     connectedTo: () => state.connection?.node,
     isFree: () => state.connection !== undefined && state.flight === undefined,
@@ -162,36 +164,54 @@ function call(wire: Insides, { action, payload, onDone }: Outgoing): void {
   const { deps, state } = wire
   const { connection } = state
   if (!connection?.line || state.flight) throw new Error('one call at a time, over a line')
-  const translation = translate(action, payload, id => connection.record.registers.get(id))
+  const translation = wire.version.translate(action, payload, of => connection.record.registers.get(of))
   if (translation.kind !== 'message') throw new Error(`${action} is no message`)
-  const message = referenced(translation.draft, deps.tokenRef)
+  const { drafts } = translation
+  const messages = drafts.map(draft => referenced(draft, deps.tokenRef))
   const flight: Flight = { sinceMs: deps.nowMs(), onDone }
   state.flight = flight
   watch(wire)
-  void connection.line.call(message, translation.repairs).then(answer => {
-    if (state.flight === flight) heard(wire, { connection, message, answer })
+  const { line } = connection
+  const [only, ...others] = messages.map((message, i) =>
+    line.call(message, i === 0 ? translation.repairs : []),
+  )
+  // One answer waits no longer than it must: what comes next stands in the same turn.
+  const answers =
+    only && others.length === 0 ? only.then(one => [one]) : Promise.all([...(only ? [only] : []), ...others])
+  void answers.then(given => {
+    if (state.flight === flight) heard(wire, { connection, drafts, messages, answers: given })
   })
 }
 
 type Heard = {
   readonly connection: Connection
-  readonly message: Translated
-  readonly answer: ChargerAnswer | 'closed'
+  readonly drafts: readonly Draft[]
+  readonly messages: readonly Translated[]
+  readonly answers: readonly (ChargerAnswer | 'closed')[]
 }
 
-function heard(wire: Insides, { connection, message, answer }: Heard): void {
+function heard(wire: Insides, { connection, drafts, messages, answers }: Heard): void {
   const { deps, state, owner } = wire
   const nowAt = deps.startsAt + Math.floor(deps.nowMs())
-  const payload = answer === 'closed' ? undefined : confirmation(message.kind, answer, nowAt)
-  if (answer === 'closed' || !payload) {
+  const given = answers.filter(answer => answer !== 'closed')
+  const isWhole = given.length === answers.length
+  const payload = isWhole ? wire.version.confirm(drafts, given, nowAt) : undefined
+  if (!payload) {
     // Silence: the door closes the socket without a word.
     lost(wire)
     connection.line?.close()
     return
   }
-  noteRegister(connection.record, message)
-  if (message.kind === 'start' && answer.kind === 'started' && message.meterStartWh !== UNREADABLE_START_WH)
-    noteStart(connection.record, answer.transactionId, message.meterStartWh)
+  messages.forEach((message, i) => {
+    noteRegister(connection.record, message)
+    const answer = given[i]
+    if (
+      message.kind === 'start' &&
+      answer?.kind === 'started' &&
+      message.meterStartWh !== UNREADABLE_START_WH
+    )
+      noteStart(connection.record, message.stationTransactionId ?? answer.transactionId, message.meterStartWh)
+  })
   const { flight } = state
   state.flight = undefined
   state.failures = 0
