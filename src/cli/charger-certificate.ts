@@ -10,12 +10,11 @@ import { authorityOf } from '../host/site-tls.ts'
 import { MAX_CHARGER_CERTIFICATES } from '../log/charger-body.ts'
 import { type ChargerId, hex } from '../units.ts'
 import { identityOf, registrationOf } from './charger-add.ts'
-import { addCertificateTalk } from './charger-certificate-talk.ts'
 import { asOperator, type OperatorOptions, operatorOptions, say } from './operator.ts'
 
 type IssueOptions = OperatorOptions & { readonly csr?: string; readonly out: string; readonly only?: boolean }
 
-export function addCertificateCommands(charger: Command): void {
+export function addCertificateCommands(charger: Command): Command {
   const certificate = charger
     .command('certificate')
     .description('certificates that chargers show instead of a password (security profile 3)')
@@ -29,7 +28,7 @@ export function addCertificateCommands(charger: Command): void {
       '\nExample:\n  chargemesh charger certificate issue CP01 --csr CP01.csr --site ./stadium --via ./pole-07',
     )
     .action(issue)
-  addCertificateTalk(certificate)
+  return certificate
 }
 
 async function issue(text: string, options: IssueOptions): Promise<void> {

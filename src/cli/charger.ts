@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
 import { addChargerAdd } from './charger-add.ts'
 import { addCertificateCommands } from './charger-certificate.ts'
+import { addCertificateTalk } from './charger-certificate-talk.ts'
 import { addLocalListCommand } from './charger-list.ts'
 import { wholeNumber } from './number.ts'
 import { clientIn, say } from './operator.ts'
@@ -14,7 +15,7 @@ type ViaOptions = { readonly via: string; readonly json?: boolean }
 export function addChargerCommands(program: Command): void {
   const charger = program.command('charger').description('chargers: let them connect, and command them')
   addChargerAdd(charger)
-  addCertificateCommands(charger)
+  addCertificateTalk(addCertificateCommands(charger))
   charger
     .command('list')
     .description('chargers, as one node sees them')

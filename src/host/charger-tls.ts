@@ -1,5 +1,6 @@
 // What this node shows to chargers: the site's identity, opened from the operator's log, or what its settings name. Nothing of
 // the former is written down here; when the operator renews it, chargers that connect from then on see the new one.
+import { X509Certificate } from 'node:crypto'
 import type { NodeConfig } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
 import { openSiteKey } from '../identity/site-key.ts'
@@ -9,12 +10,22 @@ import { isLoopback, type TlsMaterial } from '../ocpp/tls-door.ts'
 import type { Logger } from '../ports.ts'
 import { type DeviceId, unhex } from '../units.ts'
 import type { View } from '../view.ts'
+import { namesIn } from './certificate-names.ts'
 import { type IdentityFile, readText } from './identity-files.ts'
 import { address } from './listening.ts'
 
 export type NodeTls = {
   /** What is shown now, the same object for as long as it is the same; undefined where chargers are served in the clear. */
   readonly shown: () => TlsMaterial | undefined
+  readonly report: () => ShownReport | undefined
+}
+export type ShownReport = {
+  /** Host names and addresses. */
+  readonly names: readonly string[]
+  /** UTC ms. */
+  readonly notAfterAt: number
+  /** This node was given the keys of the newest that the operator has made. */
+  readonly isNewest: boolean
 }
 
 type TlsNeeds = {
@@ -29,14 +40,14 @@ export async function openNodeTls(needs: TlsNeeds): Promise<NodeTls> {
   const { ocpp } = needs
   const own = await ownPair(ocpp)
   const site = readSiteTls(needs)
-  const mayBePlain = isLoopback(address(ocpp.listen).host) || ocpp.allowInsecure
-  if (!own && mayBePlain && ocpp.listenTls === undefined) return { shown: () => undefined }
+  if (!wantsTls(ocpp)) return { shown: () => undefined, report: () => undefined }
   if (!own && !site())
     throw new MeshError(
       'CONFIG_INVALID',
       `ocpp: chargers of other machines need TLS, and this node was given no certificate to show: run \`chargemesh site tls\` in the operator's folder with --via a running node, or set ocpp.tlsKeyFile and ocpp.tlsCertFile, or ocpp.allowInsecure: true on a wired charger VLAN`,
     )
-  if (!own) return { shown: site }
+  const isNewest = (): boolean => needs.view().chargerTls.of(needs.deviceId)[0]?.boxes.length !== 0
+  if (!own) return { shown: site, report: () => reportOf(site(), isNewest()) }
   let made: { readonly of: TlsMaterial | undefined; readonly material: TlsMaterial } | undefined
   return {
     shown: () => {
@@ -44,7 +55,20 @@ export async function openNodeTls(needs: TlsNeeds): Promise<NodeTls> {
       if (!made || made.of !== now) made = { of: now, material: { ...own, ca: now?.ca ?? [] } }
       return made.material
     },
+    report: () => reportOf(own, true),
   }
+}
+
+export function wantsTls({ listen, listenTls, tlsKeyFile, allowInsecure }: NodeConfig['ocpp']): boolean {
+  const mayBePlain = isLoopback(address(listen).host) || allowInsecure
+  return !mayBePlain || listenTls !== undefined || tlsKeyFile !== undefined
+}
+
+function reportOf(shown: Pick<TlsMaterial, 'cert'> | undefined, isNewest: boolean): ShownReport | undefined {
+  const [first] = shown?.cert ?? []
+  if (first === undefined) return undefined
+  const certificate = new X509Certificate(first)
+  return { names: namesIn(certificate), notAfterAt: Date.parse(certificate.validTo), isNewest }
 }
 
 /** To be asked now and then: the operator renews what is shown, and the log has it. */

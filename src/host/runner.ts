@@ -124,7 +124,7 @@ async function open(setting: Setting): Promise<RunningNode> {
   node.setUplinks(await uplinks.open())
   const extraStatus = (): Readonly<Record<string, unknown>> => ({
     documents: documents.state(),
-    ocpp: { chargers: central.status(), refused: central.refusals() },
+    ocpp: { chargers: central.status(), refused: central.refusals(), tls: tls.report() },
     network: network.stats(),
     siteKeys: { held: ring.keys().length, missing: ring.later().filter(({ key }) => !key).length },
   })

@@ -1,12 +1,12 @@
 // What the nodes of a site show to chargers, as the operator makes it: an authority whose key stays in the operator's folder,
 // and one TLS identity, written into the log and sealed to every node (PROTOCOL 2.9).
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { MeshError } from '../errors.ts'
 import { siteKeyIdOf } from '../identity/site-key.ts'
 import { sealTlsKeys } from '../identity/tls-keys.ts'
 import type { AnyBody } from '../log/body.ts'
+import { checkedNames, namesIn } from './certificate-names.ts'
 import type { Authority, ServerPairs } from './charger-ca.ts'
 import { hasIdentity, type IdentityFile, writeIdentity, writeSecret } from './identity-files.ts'
 import { ISSUER_FOLDER, type Operator } from './operator.ts'
@@ -19,7 +19,6 @@ export const AUTHORITY_FILE = 'charger-ca.pem'
 /** Until the operator knows better: a charger on the same machine, and one name to point at a node. */
 export const DEFAULT_NAMES: readonly string[] = ['ocpp.local', 'localhost', '127.0.0.1', '::1']
 const RENEW_WITHIN_DAYS = 90
-const MAX_NAMES = 16
 
 export type SiteTls = {
   readonly names: readonly string[]
@@ -50,21 +49,6 @@ export async function renewSiteTls(operator: Operator, renewal: NewTls): Promise
   return made
 }
 
-/** At most MAX_NAMES host names and addresses, each as a certificate can carry it. */
-export function checkedNames(names: readonly string[]): readonly string[] {
-  const odd = names.find(
-    name => isIP(name) === 0 && !/^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/.test(name),
-  )
-  if (odd !== undefined)
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `${JSON.stringify(odd)} is neither a host name nor an address: wanted such as ocpp.stadium.local,10.0.0.5`,
-    )
-  if (names.length === 0 || names.length > MAX_NAMES)
-    throw new MeshError('CONFIG_INVALID', `${names.length} names: a certificate has 1 to ${MAX_NAMES}`)
-  return names
-}
-
 /** The operator's commands renew it on the way, while the folder has an authority and the identity ends soon. */
 export async function keepSiteTls(operator: Operator, renewal: NewTls): Promise<SiteTls | undefined> {
   const current = siteTlsOf(operator)
@@ -85,11 +69,6 @@ export function siteTlsOf({ ledger, certificate }: Operator): SiteTls | undefine
     notAfterAt: Date.parse(shown.validTo),
     authority: new X509Certificate(authority),
   }
-}
-
-/** `DNS:ocpp.local, IP Address:10.0.0.5` as names. */
-export function namesIn({ subjectAltName = '' }: X509Certificate): readonly string[] {
-  return subjectAltName.split(', ').map(one => one.replace(/^(DNS|IP Address):/, ''))
 }
 
 /** Refuses with CONFIG_INVALID where the folder has none. */
