@@ -29,17 +29,18 @@ export function addSiteTls(site: Command): void {
     .option(...NAME_OPTION)
     .option(
       '--new-ca',
-      'another authority too: each charger has to be given the new one before it comes in again',
+      'another authority too; the old one vouches for it until each charger has been given the new one',
     )
     .option(
       '--stolen',
-      'with --new-ca: certificates that the old authority gave to chargers are void at once',
+      "with --new-ca, when the operator's folder was copied: the old authority counts nowhere, and each charger has to be given the new one by hand",
     )
     .addHelpText(
       'after',
       `
 Chargers notice nothing of a renewal: they go by the authority. Any command of the operator renews the certificate by itself
-while 90 days or less are left. After a node was stolen run it once, so that the thief's key ends with its certificate.
+while 90 days or less are left. Who stole a node can show chargers its certificate until that ends. To end it sooner: --new-ca,
+then \`charger certificate install\` for each charger, and delete the old authority there.
 
 Examples:
   chargemesh site tls --ocpp-name ocpp.stadium.local,10.0.0.5 --site ./stadium --via ./pole-07

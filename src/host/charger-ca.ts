@@ -40,7 +40,7 @@ export const CHARGER_DAYS = 3 * 365
 /** Chargers' clocks are seldom exact. */
 const BACKDATED_DAYS = 30
 /** As one entry of the operator's log has room for them (log/body.ts). */
-const MAX_CERTIFICATE_BYTES = 1600
+const MAX_CERTIFICATE_BYTES = 1500
 const MAX_CSR_CHARS = 10_000
 const RSA = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', publicExponent: Uint8Array.of(1, 0, 1) }
 const RSA_AUTHORITY = { ...RSA, modulusLength: 3072 }
@@ -62,12 +62,29 @@ export async function makeAuthority(siteName: string, nowAt: number): Promise<Au
     ...periodOf(nowAt, AUTHORITY_DAYS),
     signingAlgorithm: RSA_AUTHORITY,
     extensions: [
-      new BasicConstraintsExtension(true, 0, true),
-      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+      // One step below it: the authority that follows it.
+      new BasicConstraintsExtension(true, 1, true),
+      ...(await authorityExtensions(keys.publicKey)),
     ],
   })
   return { key: await pemOf(keys.privateKey), certificate: certificate.toString('pem') }
+}
+
+async function authorityExtensions(publicKey: Key): Promise<readonly Extension[]> {
+  return [
+    new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+    await SubjectKeyIdentifierExtension.create(publicKey),
+  ]
+}
+
+/** `next`, as this authority vouches for it: a charger that knows only this one follows. */
+export async function vouchFor(authority: Authority, next: string, nowAt: number): Promise<string> {
+  const { subjectName, publicKey } = new X509Certificate(next)
+  const key = await publicKey.export()
+  return await signed(authority, {
+    ...{ publicKey: key, subject: subjectName, ...periodOf(nowAt, AUTHORITY_DAYS) },
+    extensions: [new BasicConstraintsExtension(true, 0, true), ...(await authorityExtensions(key))],
+  })
 }
 
 /** For these names and addresses; the first one is the common name. */
@@ -83,6 +100,7 @@ export async function makeServerPairs(
       subject: nameOf(names[0] ?? '', organizationOf(authority)),
       ...periodOf(nowAt, SERVER_DAYS),
       extensions: [
+        ...(await leafExtensions(keys.publicKey)),
         new KeyUsagesExtension(usage, true),
         new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
         new SubjectAlternativeNameExtension(names.map(altName)),
@@ -175,12 +193,20 @@ async function signCharger(
     ...{ publicKey, subject },
     ...periodOf(nowAt, CHARGER_DAYS),
     extensions: [
+      ...(await leafExtensions(publicKey)),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
       new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth]),
       // The identity stands here whatever the common name is: by this the nodes know the charger.
       new SubjectAlternativeNameExtension([{ type: 'dns', value: identity }]),
     ],
   })
+}
+
+async function leafExtensions(publicKey: Key): Promise<readonly Extension[]> {
+  return [
+    new BasicConstraintsExtension(false, undefined, true),
+    await SubjectKeyIdentifierExtension.create(publicKey),
+  ]
 }
 
 type ToSign = {
@@ -203,9 +229,7 @@ async function signed(
     notBefore: to.notBefore,
     notAfter: to.notAfter < own.notAfter ? to.notAfter : own.notAfter,
     extensions: [
-      new BasicConstraintsExtension(false, undefined, true),
       ...to.extensions,
-      await SubjectKeyIdentifierExtension.create(publicKey),
       // By this who holds two authorities of one name knows which of them signed.
       await AuthorityKeyIdentifierExtension.create(await own.publicKey.export()),
     ],

@@ -111,9 +111,10 @@ function readSiteTls({ identity, deviceId, view }: TlsNeeds): () => TlsMaterial 
       const key = openSiteKey(self, keyId, boxes)
       const keys = key && openTlsKeys(key, said.sealed)
       if (!keys || keys.length !== said.certificates.length) continue
+      const vouched = said.vouched ? pemOf('CERTIFICATE', said.vouched) : ''
       const material = {
         key: keys.map(one => pemOf('PRIVATE KEY', one)),
-        cert: said.certificates.map(one => pemOf('CERTIFICATE', one)),
+        cert: said.certificates.map(one => `${pemOf('CERTIFICATE', one)}${vouched}`),
         ca: (all[0]?.said.authorities ?? []).map(one => pemOf('CERTIFICATE', one)),
       }
       return { about, material }

@@ -31,7 +31,7 @@ export type NewTls = {
   readonly nowAt: number
   /** Those of before, or the default. */
   readonly names?: readonly string[] | undefined
-  /** Another authority in the place of the one that is there; chargers that show certificates of the old one go on, unless it was stolen. */
+  /** Another authority in the place of the one that is there; chargers that know the old one, or show its certificates, go on unless it was stolen. */
   readonly another?: 'planned' | 'stolen' | undefined
 }
 
@@ -86,9 +86,15 @@ async function newAuthority(
   { siteDir, unlock, nowAt, another }: NewTls,
 ): Promise<NonNullable<IdentityFile['chargerCa']>> {
   // Loaded only here: few commands need the library behind it.
-  const { makeAuthority } = await import('./charger-ca.ts')
-  const before = another === 'stolen' ? undefined : identity.chargerCa?.certificate
-  const chargerCa = { ...(await makeAuthority(site.name, nowAt)), ...(before !== undefined && { before }) }
+  const { makeAuthority, vouchFor } = await import('./charger-ca.ts')
+  const made = await makeAuthority(site.name, nowAt)
+  const before = another === 'stolen' ? undefined : identity.chargerCa
+  const chargerCa = {
+    ...made,
+    ...(before && {
+      ...{ before: before.certificate, vouched: await vouchFor(before, made.certificate, nowAt) },
+    }),
+  }
   const dir = (await hasIdentity(siteDir)) ? siteDir : join(siteDir, ISSUER_FOLDER)
   await writeIdentity(dir, { ...identity, chargerCa }, unlock)
   return chargerCa
@@ -96,7 +102,7 @@ async function newAuthority(
 
 function bodiesOf(
   operator: Operator,
-  { certificate, before }: Authority & { readonly before?: string | undefined },
+  { certificate, before, vouched }: NonNullable<IdentityFile['chargerCa']>,
   { ecdsa, rsa }: ServerPairs,
 ): readonly AnyBody[] {
   const { bytes } = systemRandom()
@@ -109,6 +115,7 @@ function bodiesOf(
       authorities: [certificate, ...(before === undefined ? [] : [before])].map(rawOf),
       certificates: [ecdsa.certificate, rsa.certificate].map(rawOf),
       sealed: sealTlsKeys(key, bytes(12), keys),
+      ...(vouched !== undefined && { vouched: rawOf(vouched) }),
     },
   }
   // The key first: a node that hears of the identity can show it.

@@ -31,6 +31,8 @@ export const CHARGER_TLS = record({
   authorities: listOf(bytes(1600), MAX_AUTHORITIES),
   certificates: listOf(bytes(1600), 2),
   sealed: bytes(2048),
+  /** The newest authority as the one before it vouches for it: for chargers that know only that one. */
+  vouched: optional(bytes(1600)),
 })
 
 /** The key that opens them, for each device that may hold it. */

@@ -171,6 +171,10 @@ export const SAMPLES: { readonly [N in EventName]: readonly BodyOf<N>[] } = {
       ...{ keyId: filled(8, 15), authorities: [filled(40, 16)] },
       ...{ certificates: [filled(30, 17), filled(30, 18)], sealed: filled(60, 19) },
     },
+    {
+      ...{ keyId: filled(8, 15), authorities: [filled(40, 16), filled(40, 20)] },
+      ...{ certificates: [filled(30, 17), filled(30, 18)], sealed: filled(60, 19), vouched: filled(40, 21) },
+    },
   ],
   charger_tls_key: [{ keyId: filled(8, 15), boxes: [{ deviceId, box: filled(97, 13) }] }],
   escrow_hold: [{ holdId: filled(16, 10), accountRef, sessionId, amount: '1.00' }],
