@@ -50,6 +50,8 @@ function begin(bench: Bench, { connector, guest, wasOffline }: Beginning): numbe
     ...{ action: 'StartTransaction', session },
     make: () => station.tongue.start(session),
   })
+  if (station.tongue.plugsFirst)
+    station.queue.push({ action: 'CardShown', session, make: () => station.tongue.card(session) })
   sampleLater(bench, connector, session)
   talk().report(connector.id, 'Charging')
   talk().next()
@@ -121,8 +123,9 @@ function confirmed(bench: Bench, { action, session }: Entry, payload: Payload): 
     session.startConfirmedMs ??= nowMs(station)
     const transactionId = station.tongue.numberOf(session) ?? payload.transactionId
     if (typeof transactionId === 'number') session.transactionIds.push(transactionId)
-    heardVerdict(bench, session, statusIn(payload))
-  } else session.stopConfirmedMs ??= nowMs(station)
+    if (!station.tongue.plugsFirst) heardVerdict(bench, session, statusIn(payload))
+  } else if (action === 'CardShown') heardVerdict(bench, session, statusIn(payload))
+  else session.stopConfirmedMs ??= nowMs(station)
   sendAgainLater(station, { session, action, next: bench.talk().next })
 }
 

@@ -46,7 +46,7 @@ export function createQueue(maxAttempts: number): Queue {
       if (entry.failures < maxAttempts) return
       remove(entry)
       const { session, action } = entry
-      if (!session || action === 'MeterValues') return
+      if (!session || action === 'MeterValues' || action === 'CardShown') return
       session.lostByItself ??= action === 'StartTransaction' ? 'start-given-up' : 'stop-given-up'
       if (action === 'StartTransaction')
         for (const other of entries.filter(one => one.session === session)) remove(other)

@@ -31,6 +31,7 @@ export function sendAgainLater(station: Insides, { session, action, next }: Conf
     if (has(station, 'replays-start')) later(START_AGAIN_MS, only)
     return
   }
+  if (action === 'CardShown') return
   if (has(station, 'replays-stop')) later(STOP_AGAIN_MS, only)
   if (has(station, 'late-replay')) later(WHOLE_AGAIN_MS, () => dice.shuffled(session.sent))
 }

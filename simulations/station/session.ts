@@ -30,7 +30,7 @@ export type StationSession = {
   readonly lostByItself?: LostByItself
 }
 
-export type TransactionAction = 'StartTransaction' | 'MeterValues' | 'StopTransaction'
+export type TransactionAction = 'StartTransaction' | 'CardShown' | 'MeterValues' | 'StopTransaction'
 export type Payload = Readonly<Record<string, unknown>>
 export type SentMessage = { readonly action: TransactionAction; readonly payload: Payload }
 

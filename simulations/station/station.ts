@@ -112,7 +112,7 @@ function assemble(deps: StationDeps): Parts {
   }
   const list = createList(plan.list)
   const dialect = dialectOf(plan, dice)
-  const tongue = tongueOf(plan, dialect)
+  const tongue = tongueOf(plan, dialect, dice)
   const wire = createWire(
     { deps, answer: list.answer, version: tongue.version },
     {

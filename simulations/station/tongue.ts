@@ -4,6 +4,7 @@ import { dialectOf, type Dialect as Version } from '../../src/ocpp/dialect.ts'
 import { sessionIdOfStation, transactionIdOf } from '../../src/session/id.ts'
 import type { ChargerId } from '../../src/units.ts'
 import type { Reading } from '../charger/connector.ts'
+import type { Dice } from '../dice.ts'
 import type { ChargerPlan } from '../plan.ts'
 import { type Dialect, meterValue } from './dialect.ts'
 import type { Payload, SessionRecord, TransactionAction } from './session.ts'
@@ -13,6 +14,9 @@ export type Tongue = {
   readonly boot: (serial: string) => Payload
   readonly status: (words: { connectorId: number; status: string; timestamp: string }) => Payload
   readonly authorize: (idTag: string) => Payload
+  /** Its sessions begin with the cable, and the card is told behind (OCPP 2.0.1, E03). */
+  readonly plugsFirst: boolean
+  readonly card: (session: SessionRecord) => Payload
   readonly actionOf: (action: TransactionAction) => string
   readonly start: (session: SessionRecord) => Payload
   readonly meter: (
@@ -26,8 +30,9 @@ export type Tongue = {
 
 const MAKE = { vendor: 'Chargemesh', model: 'Simulated', firmwareVersion: '1.0' }
 
-export function tongueOf({ id, ocpp }: ChargerPlan, dialect: Dialect): Tongue {
-  return ocpp === '2.0.1' ? tongue201(id as ChargerId) : tongue16(dialect)
+export function tongueOf({ id, ocpp }: ChargerPlan, dialect: Dialect, dice: Dice): Tongue {
+  if (ocpp !== '2.0.1') return tongue16(dialect)
+  return tongue201(id as ChargerId, dice.fork(`cables of ${id}`).chance(0.5))
 }
 
 function tongue16(dialect: Dialect): Tongue {
@@ -45,6 +50,8 @@ function tongue16(dialect: Dialect): Tongue {
       timestamp,
     }),
     authorize: idTag => ({ idTag }),
+    plugsFirst: false,
+    card: ({ idTag }) => ({ idTag }),
     actionOf: action => action,
     start: ({ connectorId, idTag, meterStartWh, startedRaw }) => ({
       ...{ connectorId, idTag, meterStart: meterStartWh, timestamp: startedRaw },
@@ -60,7 +67,7 @@ function tongue16(dialect: Dialect): Tongue {
   }
 }
 
-function tongue201(chargerId: ChargerId): Tongue {
+function tongue201(chargerId: ChargerId, plugsFirst: boolean): Tongue {
   const { vendor, model, firmwareVersion } = MAKE
   const nameOf = ({ number }: SessionRecord): string => `tx-${number}`
   const event = (eventType: string, session: SessionRecord, timestamp: string): Payload => ({
@@ -78,10 +85,16 @@ function tongue201(chargerId: ChargerId): Tongue {
       connectorStatus: status === 'Available' ? 'Available' : 'Occupied',
     }),
     authorize: idTag => ({ idToken: idTokenOf(idTag) }),
+    plugsFirst,
+    card: session => ({
+      ...event('Updated', session, session.startedRaw),
+      ...{ triggerReason: 'Authorized', idToken: idTokenOf(session.idTag) },
+    }),
     actionOf: () => 'TransactionEvent',
     start: session => ({
       ...event('Started', session, session.startedRaw),
-      ...{ evse: { id: session.connectorId, connectorId: 1 }, idToken: idTokenOf(session.idTag) },
+      evse: { id: session.connectorId, connectorId: 1 },
+      ...(!plugsFirst && { idToken: idTokenOf(session.idTag) }),
       meterValue: [registerValue(session.meterStartWh, session.startedRaw)],
     }),
     meter: (session, { reading, timestamp }) => ({
