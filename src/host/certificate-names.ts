@@ -4,6 +4,8 @@ import { isIP } from 'node:net'
 import { MeshError } from '../errors.ts'
 
 const MAX_NAMES = 16
+/** Together; a certificate stands in one entry of the operator's log. */
+const MAX_CHARACTERS = 400
 
 /** At most MAX_NAMES host names and addresses, each as a certificate can carry it. */
 export function checkedNames(names: readonly string[]): readonly string[] {
@@ -17,6 +19,12 @@ export function checkedNames(names: readonly string[]): readonly string[] {
     )
   if (names.length === 0 || names.length > MAX_NAMES)
     throw new MeshError('CONFIG_INVALID', `${names.length} names: a certificate has 1 to ${MAX_NAMES}`)
+  const characters = names.reduce((sum, name) => sum + name.length, 0)
+  if (characters > MAX_CHARACTERS)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `names of ${characters} characters: a certificate has room for ${MAX_CHARACTERS}`,
+    )
   return names
 }
 

@@ -17,7 +17,7 @@ import { DAY_MS, tlsKeyBodies } from './upkeep.ts'
 /** What chargers are given to believe; everybody may read it. */
 export const AUTHORITY_FILE = 'charger-ca.pem'
 /** Until the operator knows better: a charger on the same machine, and one name to point at a node. */
-export const DEFAULT_NAMES: readonly string[] = ['ocpp.local', 'localhost', '127.0.0.1', '::1']
+export const DEFAULT_NAMES: readonly string[] = ['ocpp.local', 'localhost', '127.0.0.1']
 const RENEW_WITHIN_DAYS = 90
 
 export type SiteTls = {
