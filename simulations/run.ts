@@ -4,6 +4,7 @@ import type { Remember } from '../src/remember.ts'
 import { billingChecker } from './checkers/billing.ts'
 import { cardsChecker } from './checkers/cards.ts'
 import { convergenceChecker } from './checkers/convergence.ts'
+import { driversChecker } from './checkers/drivers.ts'
 import { durabilityChecker } from './checkers/durability.ts'
 import { exclusionChecker } from './checkers/exclusion.ts'
 import { livenessChecker } from './checkers/liveness.ts'
@@ -61,6 +62,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Out
         durabilityChecker(shown),
         losses,
         cardsChecker(shown),
+        driversChecker(shown, losses),
         stopsChecker(shown),
         policy,
         listsChecker(shown, policy),

@@ -1,7 +1,7 @@
 // Who may charge (PROTOCOL 6.5), judged from what the operator wrote and how much of it the node held when it was asked.
 // I13 no start with a card whose revocation the node holds and no grant that it holds undoes; nor with a card that was never
 // granted or has expired. I14 nor when the operator was not heard of for longer than the card allows.
-import type { ChargerInput } from '../../src/ports.ts'
+import type { ChargerInput, ChargerMessage } from '../../src/ports.ts'
 import type { TokenRef } from '../../src/units.ts'
 import type { Member, Observer, Shown } from '../world/observer.ts'
 import { offlineMaxAgeMs } from '../world/operator.ts'
@@ -29,6 +29,8 @@ export function cardsChecker(shown: Shown): Observer {
 
   const nameOf = (input: ChargerInput): string => {
     const { message } = input
+    if (message.kind === 'card')
+      return `${input.chargerId}/${message.stationTransactionId}/${message.tokenRef}`
     return message.kind === 'start'
       ? `${input.chargerId}/${message.connectorId}/${message.meterStartWh}/${message.startedAt.raw}`
       : ''
@@ -37,7 +39,7 @@ export function cardsChecker(shown: Shown): Observer {
   return {
     name: 'cards',
     asked: (member, input) => {
-      if (input.message.kind !== 'start' && input.message.kind !== 'authorize') return
+      if (!namesCard(input.message)) return
       const beacons = member.node()?.ledger().objects.ofKind('beacon') ?? []
       const held = heldBy(member)
       const issued = beacons.filter(one => one.body.seq <= held).map(one => one.body.issuedAt)
@@ -49,10 +51,11 @@ export function cardsChecker(shown: Shown): Observer {
       const then = asked.get(input)
       asked.delete(input)
       const { message } = input
-      if (!then || (message.kind !== 'start' && message.kind !== 'authorize')) return
+      if (!then || !namesCard(message)) return
       if (!('allowed' in answer) || answer.allowed !== 'ALLOWED') return
-      if (message.kind === 'start' && allowedBefore.has(nameOf(input))) return
-      if (message.kind === 'start') allowedBefore.add(nameOf(input))
+      const isKept = message.kind !== 'authorize'
+      if (isKept && allowedBefore.has(nameOf(input))) return
+      if (isKept) allowedBefore.add(nameOf(input))
       const fault = faultOf(message.tokenRef, then) ?? expired(shown, message.tokenRef, member)
       const what = `node ${member.name} allowed ${input.chargerId} to ${message.kind} with`
       if (fault) shown.object('I13', `${what} ${fault}`)
@@ -64,6 +67,12 @@ export function cardsChecker(shown: Shown): Observer {
         )
     },
   }
+}
+
+function namesCard(
+  message: ChargerMessage,
+): message is Extract<ChargerMessage, { kind: 'start' | 'card' | 'authorize' }> {
+  return message.kind === 'start' || message.kind === 'card' || message.kind === 'authorize'
 }
 
 /** Expired just before the run began: only a node that lives before that may take it. */

@@ -12,6 +12,7 @@ export const CHECKED: readonly Checked[] = [
   ...under('stops', ['I33']),
   ...under('exclusion', ['I17']),
   ...under('billing', ['I19', 'I20', 'I22', 'I23', 'I24', 'I25']),
+  ...under('drivers', ['I22']),
   ...under('liveness', ['L1', 'L3', 'L4']),
 ]
 
