@@ -131,9 +131,9 @@ describe('the door', () => {
   it('takes any case of the subprotocol, none at all with a note, and no other', async () => {
     const { central, url, inputs } = await open()
     const { port } = central
-    expect(await upgrade('/ocpp/CP1', { port, headers: { 'sec-websocket-protocol': 'ocpp2.0.1' } })).toBe(400)
+    expect(await upgrade('/ocpp/CP1', { port, headers: { 'sec-websocket-protocol': 'ocpp2.1' } })).toBe(400)
     const headers = (id: string) => ({ authorization: basic(id, PASSWORD) })
-    const shouting = new WebSocket(`${url}/CP2`, ['ocpp2.0.1', 'OCPP1.6'], { headers: headers('CP2') })
+    const shouting = new WebSocket(`${url}/CP2`, ['ocpp1.5', 'OCPP1.6'], { headers: headers('CP2') })
     const silent = new WebSocket(`${url}/CP3`, { headers: headers('CP3') })
     await until('both open', () => shouting.readyState === 1 && silent.readyState === 1)
     expect(shouting.protocol).toBe('OCPP1.6')
