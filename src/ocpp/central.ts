@@ -1,7 +1,7 @@
 // The central system of a node: an HTTP server that lets proven chargers in, and the links to those that are here.
 // Refuses everything that the guard or the password check does not let through, and a second connection of a
 // charger whose first one still lives (PROTOCOL 5.4, 7.5). OCPP 1.6J.
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { InvariantBroken, MeshError, reasonOf } from '../errors.ts'
 import type { ChargePoints, ChargerAnswer, ChargerInput, Clock, Logger, Random } from '../ports.ts'
@@ -116,7 +116,10 @@ async function openFor(state: State, listen: Listen, tls: TlsMaterial | undefine
     countWord(state.refused, 'tls-failed')
     if (mayLog(state)) logger.warn('charger-refused', { reason: 'tls-failed', detail: reason.slice(0, 200) })
   }
-  const door = await openDoor({ listen, tls, logger, onTlsFault })
+  const onRequest = (_request: IncomingMessage, response: ServerResponse): void => {
+    response.writeHead(404).end()
+  }
+  const door = await openDoor({ listen, tls, logger, onRequest, onTlsFault })
   door.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', error => logger.debug('ocpp-socket-error', { reason: reasonOf(error) }))
     receive(state, { request, socket, head }).catch((error: unknown) => {

@@ -1,7 +1,7 @@
 // The sockets beneath the central system: HTTP in the clear or over TLS 1.2 and later, with the cipher suites that OCPP asks
 // for, and what a peer has shown of itself by the time it asks for an upgrade. Who may come in is decided elsewhere.
 import { createHash, type X509Certificate } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
@@ -21,6 +21,8 @@ export type DoorOptions = {
   /** Without it, in the clear. */
   readonly tls?: TlsMaterial | undefined
   readonly logger: Logger
+  /** What is no upgrade. */
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
   /** A connection that never got as far as an upgrade. */
   readonly onTlsFault: (reason: string) => void
 }
@@ -47,8 +49,9 @@ export const CIPHERS = [
 ].join(':')
 
 /** Listens. CONFIG_INVALID when it cannot, or when key and certificate do not fit. */
-export async function openDoor({ listen, tls, logger, onTlsFault }: DoorOptions): Promise<Door> {
-  const server = tls ? createSecure(tls, onTlsFault) : createServer(SETTINGS, notFound)
+export async function openDoor(options: DoorOptions): Promise<Door> {
+  const { listen, tls, logger, onRequest } = options
+  const server = tls ? createSecure(tls, options) : createServer(SETTINGS, onRequest)
   // The guard counts headers itself: node would silently leave out those above its limit.
   server.maxHeadersCount = 0
   server.maxConnections = MAX_SOCKETS
@@ -70,11 +73,7 @@ export async function openDoor({ listen, tls, logger, onTlsFault }: DoorOptions)
 
 const SETTINGS = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, noDelay: true }
 
-function notFound(_request: IncomingMessage, response: { writeHead: (code: number) => { end: () => void } }) {
-  response.writeHead(404).end()
-}
-
-function createSecure(tls: TlsMaterial, onTlsFault: DoorOptions['onTlsFault']): HttpsServer {
+function createSecure(tls: TlsMaterial, { onRequest, onTlsFault }: DoorOptions): HttpsServer {
   try {
     const server = createTlsServer(
       {
@@ -85,7 +84,7 @@ function createSecure(tls: TlsMaterial, onTlsFault: DoorOptions['onTlsFault']): 
         requestCert: true,
         rejectUnauthorized: false,
       },
-      notFound,
+      onRequest,
     )
     // Its code, such as ERR_SSL_NO_SHARED_CIPHER; the message holds places in the library's source.
     server.on('tlsClientError', (error: Error & { code?: string }) =>
