@@ -92,8 +92,8 @@ function minuteOf(at: number): string {
   return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }
 
-function energySoFar({ registerWh, start }: Session): number {
-  return registerWh === undefined ? 0 : Math.max(0, registerWh - start.body.meterStartWh)
+function energySoFar({ soFar }: Session): number {
+  return soFar?.energyWh ?? 0
 }
 
 /** A start that was refused and drew nothing uses up no cap: a driver may tap in vain. */

@@ -7,8 +7,11 @@ import type { ChargerSession, Connector } from './connector.ts'
 import type { Line } from './line.ts'
 import type { Queue } from './queue.ts'
 import type { Settings } from './settings.ts'
+import type { Tongue } from './tongue.ts'
 
 export type VirtualChargerOptions = {
+  /** 1.6 when left out. */
+  readonly version?: '1.6' | '2.0.1'
   readonly identity: string
   readonly password: string
   /** Tried in turn after each lost connection; the identity is added: `ws://10.0.0.7:9000/ocpp`. */
@@ -41,6 +44,7 @@ export type VirtualChargerOptions = {
 /** The insides, shared by the files of this folder only. */
 export type Charger = {
   readonly options: VirtualChargerOptions
+  readonly tongue: Tongue
   readonly line: Line
   readonly queue: Queue
   readonly settings: Settings

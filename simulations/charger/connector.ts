@@ -26,6 +26,9 @@ export type SessionRecord = {
   readonly startedAt: number
   stoppedAt: number | undefined
   readonly transactionIds: number[]
+  /** Where the charge point names its transactions itself, and how much it has said of this one. */
+  readonly name: string | undefined
+  said: number
   refused?: string
   finished: boolean
 }

@@ -2,7 +2,7 @@
 import type { Charger } from './charger.ts'
 import type { Connector } from './connector.ts'
 import { begin, end, report } from './sessions.ts'
-import { fieldOf, numberField, textField } from './settings.ts'
+import { numberField, textField } from './settings.ts'
 
 const BOOT_RETRY_MS = 1000
 
@@ -27,12 +27,7 @@ export async function onOpen(charger: Charger): Promise<void> {
 
 /** Sends BootNotification; true once it is accepted. */
 export async function boot(charger: Charger): Promise<boolean> {
-  const result = await charger.line.call('BootNotification', {
-    chargePointVendor: 'Chargemesh',
-    chargePointModel: 'Virtual',
-    chargePointSerialNumber: charger.options.identity.slice(0, 25),
-    firmwareVersion: '1.0',
-  })
+  const result = await charger.line.call('BootNotification', charger.tongue.boot(charger.options.identity))
   if (result.kind !== 'result' || textField(result.payload, 'status') !== 'Accepted') return false
   charger.booted = true
   clearInterval(charger.heartbeat)
@@ -53,10 +48,10 @@ export function start(charger: Charger, connector: Connector, idTag: string): vo
 }
 
 export async function authorize(charger: Charger, idTag: string): Promise<string> {
-  const { settings, acceptedTags } = charger
-  const result = await charger.line.call('Authorize', { idTag })
+  const { settings, acceptedTags, tongue } = charger
+  const result = await charger.line.call('Authorize', tongue.authorize(idTag))
   if (result.kind === 'result') {
-    const status = textField(fieldOf(result.payload, 'idTagInfo'), 'status') ?? 'Invalid'
+    const status = tongue.verdict(result.payload) ?? 'Invalid'
     if (status === 'Accepted') acceptedTags.add(idTag)
     else acceptedTags.delete(idTag)
     return status

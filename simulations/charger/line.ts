@@ -12,6 +12,7 @@ export type CallResult =
 export type LineOptions = {
   readonly identity: string
   readonly password: string
+  readonly subprotocol: string
   /** Without the identity: `ws://node:9000/ocpp`. */
   readonly urls: readonly string[]
   readonly random: Random
@@ -89,9 +90,9 @@ function urlOf({ urls }: LineOptions, { urlIndex }: State): string {
 }
 
 function dial(options: LineOptions, state: State): void {
-  const { identity, password, ca } = options
+  const { identity, password, subprotocol, ca } = options
   const authorization = `Basic ${Buffer.from(`${identity}:${password}`).toString('base64')}`
-  const socket = new WebSocket(`${urlOf(options, state)}/${identity}`, ['ocpp1.6'], {
+  const socket = new WebSocket(`${urlOf(options, state)}/${identity}`, [subprotocol], {
     headers: { authorization },
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     perMessageDeflate: false,

@@ -4,7 +4,9 @@
 import type { CallResult } from './line.ts'
 
 export type QueuedMessage = {
-  readonly action: 'StartTransaction' | 'MeterValues' | 'StopTransaction'
+  readonly action: string
+  /** Of those the oldest make room. */
+  readonly isReading: boolean
   /** Called once, when it is sent for the first time: by then the transaction id may have become known. */
   readonly payload: () => Readonly<Record<string, unknown>>
   readonly onConfirmed: (payload: unknown) => void
@@ -109,7 +111,7 @@ async function deliver({ entries, options, state, remove, giveUp }: Delivery): P
 
 function dropOldestMeter(entries: Entry[]): void {
   // The head may be on its way already.
-  const oldest = entries.findIndex((entry, i) => i > 0 && entry.message.action === 'MeterValues')
+  const oldest = entries.findIndex((entry, i) => i > 0 && entry.message.isReading)
   if (oldest > 0) entries.splice(oldest, 1)
 }
 

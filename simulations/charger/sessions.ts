@@ -1,15 +1,19 @@
 // Beginning, metering and ending a session of a virtual charge point, and what it reports of its connectors.
 import type { Charger } from './charger.ts'
-import { type Connector, isFull, meterValue, readMeter, type SessionRecord } from './connector.ts'
-import { fieldOf, numberField, textField } from './settings.ts'
+import { type Connector, isFull, readMeter, type SessionRecord } from './connector.ts'
+import { numberField } from './settings.ts'
+import type { Occasion } from './tongue.ts'
 
 /** StatusNotification of a connector, or of the whole charge point (0). What cannot be sent is sent later. */
 export function report(charger: Charger, connectorId: number): void {
   const status = charger.connectors[connectorId - 1]?.status ?? 'Available'
   charger.unreported.add(connectorId)
   if (!charger.booted) return
-  const timestamp = new Date(charger.now()).toISOString()
-  const payload = { connectorId, errorCode: 'NoError', status, timestamp }
+  const payload = charger.tongue.status(connectorId, status, charger.now())
+  if (!payload) {
+    charger.unreported.delete(connectorId)
+    return
+  }
   void charger.line.call('StatusNotification', payload).then(result => {
     const current = charger.connectors[connectorId - 1]?.status ?? 'Available'
     if (result.kind === 'result' && current === status) charger.unreported.delete(connectorId)
@@ -26,6 +30,8 @@ export function begin(charger: Charger, connector: Connector, idTag: string): vo
     startedAt,
     stoppedAt: undefined,
     transactionIds: [],
+    name: charger.tongue.nameSession(charger.options.random),
+    said: 0,
     finished: false,
   }
   charger.sessions.push(record)
@@ -33,14 +39,9 @@ export function begin(charger: Charger, connector: Connector, idTag: string): vo
   connector.running = { record, battery: charger.battery(connector.id), meterTimer: undefined }
   connector.status = 'Charging'
   report(charger, connector.id)
+  const occasion = occasionOf(charger, { connector, record, at: startedAt })
   charger.queue.push({
-    action: 'StartTransaction',
-    payload: () => ({
-      connectorId: connector.id,
-      idTag,
-      meterStart: record.meterStartWh,
-      timestamp: new Date(startedAt).toISOString(),
-    }),
+    ...charger.tongue.start(occasion),
     onConfirmed: payload => started(charger, connector, { record, payload }),
   })
   scheduleMeter(charger, connector)
@@ -53,7 +54,7 @@ function started(
 ): void {
   const transactionId = numberField(payload, 'transactionId')
   if (transactionId !== undefined) record.transactionIds.push(transactionId)
-  const status = textField(fieldOf(payload, 'idTagInfo'), 'status')
+  const status = charger.tongue.verdict(payload)
   if (status === 'Accepted') return
   record.refused = status ?? 'Missing'
   charger.acceptedTags.delete(record.idTag)
@@ -78,13 +79,11 @@ export function sampleMeter(charger: Charger, connector: Connector): void {
   const nowAt = charger.now()
   const reading = readMeter(connector, nowAt, charger.timeScale)
   const { running } = connector
+  const said = running
+    ? charger.tongue.reading(occasionOf(charger, { connector, record: running.record, at: nowAt }))
+    : charger.tongue.idleReading(connector.id, reading, nowAt)
   charger.queue.push({
-    action: 'MeterValues',
-    payload: () => ({
-      connectorId: connector.id,
-      ...(running ? { transactionId: transactionIdOf(running.record) } : {}),
-      meterValue: [meterValue(reading, nowAt)],
-    }),
+    ...said,
     onConfirmed: () => undefined,
   })
   if (running && connector.status === 'Charging' && isFull(running, reading)) {
@@ -93,9 +92,11 @@ export function sampleMeter(charger: Charger, connector: Connector): void {
   }
 }
 
-/** -1 when no StartTransaction.conf ever arrived (OCPP 1.6 errata 3.18). */
-function transactionIdOf(record: SessionRecord): number {
-  return record.transactionIds.at(-1) ?? -1
+type Moment = { readonly connector: Connector; readonly record: SessionRecord; readonly at: number }
+
+function occasionOf(charger: Charger, { connector, record, at }: Moment): Occasion {
+  const reading = readMeter(connector, at, charger.timeScale)
+  return { record, reading, at, isOffline: !charger.line.connected() }
 }
 
 /** Ends what runs on a connector; nothing happens when nothing does. */
@@ -104,7 +105,8 @@ export function end(charger: Charger, connector: Connector, reason: string): voi
   if (!running) return
   const stoppedAt = charger.now()
   const { record } = running
-  const meterStopWh = readMeter(connector, stoppedAt, charger.timeScale).energyWh
+  const occasion = occasionOf(charger, { connector, record, at: stoppedAt })
+  const meterStopWh = occasion.reading.energyWh
   clearInterval(running.meterTimer)
   record.meterStopWh = meterStopWh
   record.stoppedAt = stoppedAt
@@ -113,14 +115,7 @@ export function end(charger: Charger, connector: Connector, reason: string): voi
   connector.status = 'Finishing'
   report(charger, connector.id)
   charger.queue.push({
-    action: 'StopTransaction',
-    payload: () => ({
-      transactionId: transactionIdOf(record),
-      idTag: record.idTag,
-      meterStop: meterStopWh,
-      timestamp: new Date(stoppedAt).toISOString(),
-      reason,
-    }),
+    ...charger.tongue.stop(occasion, reason),
     onConfirmed: () => {
       record.finished = true
     },

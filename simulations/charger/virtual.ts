@@ -1,4 +1,4 @@
-// A charge point that speaks OCPP 1.6J over real sockets and behaves like firmware: boots only after power-up,
+// A charge point that speaks OCPP 1.6J or 2.0.1 over real sockets and behaves like firmware: boots only after power-up,
 // never on a mere reconnect, keeps charging offline, queues its transaction messages with the time of the event
 // and delivers them in order, to whichever server answers. Keeps its own truth of every session.
 
@@ -12,6 +12,8 @@ import { createQueue } from './queue.ts'
 import { answerRemote } from './remote.ts'
 import { begin, end, report } from './sessions.ts'
 import { createSettings } from './settings.ts'
+import { TONGUE_1_6 } from './tongue16.ts'
+import { TONGUE_2_0_1 } from './tongue201.ts'
 
 export type TapResult = { readonly accepted: boolean; readonly status: string }
 
@@ -91,8 +93,10 @@ function createCharger(options: VirtualChargerOptions): Charger {
     }),
     ...options.settings,
   })
+  const tongue = options.version === '2.0.1' ? TONGUE_2_0_1 : TONGUE_1_6
   const line: Line = createLine({
     ...options,
+    subprotocol: tongue.subprotocol,
     callTimeoutMs: options.callTimeoutMs ?? 30_000,
     pingIntervalMs: options.pingIntervalMs ?? 10_000,
     onOpen: () => void onOpen(charger),
@@ -107,6 +111,7 @@ function createCharger(options: VirtualChargerOptions): Charger {
   })
   const charger: Charger = {
     options,
+    tongue,
     line,
     queue,
     settings,

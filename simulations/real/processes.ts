@@ -57,10 +57,14 @@ export async function start(args: readonly string[], logFile: string): Promise<R
   }
 }
 
+const ours = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of ours) child.kill('SIGKILL')
+})
+
 function endWithUs(child: ChildProcess): void {
-  const killAtExit = (): void => void child.kill('SIGKILL')
-  process.on('exit', killAtExit)
-  child.once('exit', () => process.off('exit', killAtExit))
+  ours.add(child)
+  child.once('exit', () => ours.delete(child))
 }
 
 function readyLine(

@@ -23,10 +23,15 @@ export type Direction = 'forward' | 'backward'
 /** Towards the target, and back. */
 export type Held = Readonly<Record<Direction, boolean>>
 
-export type RelayOptions = { readonly targetHost: string; readonly targetPort: number }
+export type RelayOptions = {
+  readonly targetHost: string
+  readonly targetPort: number
+  /** Told of all bytes of a direction so far, before the newest of them go on. */
+  readonly onPassing?: (direction: Direction, bytes: number) => void
+}
 
 /** Opens a relay on a port of its own. Rejects when it cannot listen; a target that is down closes what came for it. */
-export async function openRelay({ targetHost, targetPort }: RelayOptions): Promise<Relay> {
+export async function openRelay({ targetHost, targetPort, onPassing }: RelayOptions): Promise<Relay> {
   const wires = new Set<Wire>()
   const passed = { forward: 0, backward: 0 }
   let held: Held = NOTHING
@@ -43,6 +48,7 @@ export async function openRelay({ targetHost, targetPort }: RelayOptions): Promi
       held: () => held,
       count: (direction, bytes) => {
         passed[direction] += bytes
+        onPassing?.(direction, passed[direction])
       },
       onGone: () => wires.delete(wire),
     })

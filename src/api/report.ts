@@ -26,6 +26,8 @@ export type SessionReport = {
   /** While it charges: the newest register seen, minus the start's. */
   readonly energySoFarWh?: number
   readonly socPercent?: number
+  /** No register was heard between start and stop: the charger sends none, or only what flowed in intervals. */
+  readonly withoutReadings?: true
   readonly currency?: string
   readonly pricePerKwh?: string
   readonly cost?: string
@@ -68,7 +70,7 @@ type Known = {
 }
 
 function reportSession(session: Session, known: Known): SessionReport {
-  const { start, end, pricing, energyWh, lastTick } = session
+  const { start, end, pricing, energyWh, soFar, lastTick } = session
   const cost = pricing && energyWh !== undefined ? priceOf(energyWh, pricing.body) : undefined
   return {
     sessionId: session.sessionId,
@@ -83,10 +85,8 @@ function reportSession(session: Session, known: Known): SessionReport {
     ...(end && { stoppedAt: end.body.stoppedAt.raw, meterStopWh: end.body.meterStopWh }),
     meterStartWh: start.body.meterStartWh,
     ...(energyWh !== undefined && { energyWh }),
-    ...(!end &&
-      lastTick?.body.energyWh !== undefined && {
-        energySoFarWh: lastTick.body.energyWh - start.body.meterStartWh,
-      }),
+    ...(!end && soFar?.energyWh !== undefined && { energySoFarWh: soFar.energyWh }),
+    ...(end && !soFar && { withoutReadings: true }),
     ...(lastTick?.body.socPercent !== undefined && { socPercent: lastTick.body.socPercent }),
     ...(pricing && { currency: pricing.body.currency, pricePerKwh: pricing.body.pricePerKwh }),
     ...(cost !== undefined && { cost }),

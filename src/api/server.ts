@@ -22,6 +22,7 @@ import {
   reportSessions,
   reportTokens,
 } from './report.ts'
+import { addSignedValues } from './signed.ts'
 import { reportStatus } from './status.ts'
 
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024
@@ -134,6 +135,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   }
   server.get('/v1/status', async () => ({ ...reportStatus(deps), ...deps.extraStatus() }))
   server.get('/v1/sessions', async () => reportSessions(report))
+  addSignedValues(server, report)
   server.get('/v1/logs', async () => reportLogs(report))
   server.get<{ Querystring: { until?: string } }>('/v1/devices', async request =>
     reportDevices(report, check('query', UNTIL, request.query).until),

@@ -1,10 +1,11 @@
 // What a session owes, decided from its fold and from the bills already written; pure. Revision 0 is the invoice,
 // later revisions carry only the difference, so the sum of a session's bills is always the price of its final fold
 // (PROTOCOL 3.7; I20). Nothing is ever priced by default: without a price there is no bill. What contradicts itself
-// is billed at the smaller energy and shown to people; a debit of more than a trifle waits for them.
+// is billed at the smaller energy and shown to people, like a meter that began anew; a debit of more than a trifle waits
+// for them.
 import { hashOf, lengthPrefixed, sha256, utf8Bytes } from '../identity/hash.ts'
 import type { EventRef } from '../log/body.ts'
-import type { Session } from '../session/fold.ts'
+import type { Session, SessionFlag } from '../session/fold.ts'
 import { addAmounts, type Price, priceOf, subtractAmounts } from '../tariff/price.ts'
 import { concatBytes, hex, type SessionId, unhex } from '../units.ts'
 
@@ -39,6 +40,9 @@ export type Verdict = {
 /** Debits up to this much, in units of the currency, are written without review. */
 export const DEBIT_WITHOUT_REVIEW = '1'
 
+/** With these, what is billed is the least that was proven, and a person looks at the rest. */
+const DOUBTFUL: readonly SessionFlag[] = ['conflicting-ends', 'meter-reset', 'meter-went-back']
+
 /** What the session owes by now, or why that cannot be said. */
 type Claim =
   | { readonly kind: 'open' }
@@ -58,9 +62,10 @@ type Claim =
 /** `finalise`: the session has been silent for so long that its last tick stands in for the stop. */
 export function judge(session: Session, billed: readonly Bill[], finalise: boolean): Verdict {
   const claim = claimOf(session, finalise)
-  const flags = new Set<string>(session.flags)
+  const ofReadings = !session.end && finalise ? session.soFar?.flags : undefined
+  const flags = new Set<string>([...session.flags, ...(ofReadings ?? [])])
   if (claim.kind !== 'due') return withoutBill(claim, { billed, flags })
-  const conflict = session.flags.includes('conflicting-ends')
+  const conflict = DOUBTFUL.some(flag => flags.has(flag))
   const settled = settle(session, claim, billed)
   if (settled.reviewAmount !== undefined) flags.add('debit-review')
   if (settled.otherCurrency) flags.add('other-currency')
@@ -77,9 +82,9 @@ export function judge(session: Session, billed: readonly Bill[], finalise: boole
 function claimOf(session: Session, finalise: boolean): Claim {
   const provisional = session.end === undefined
   if (provisional && !finalise) return { kind: 'open' }
-  const energyWh = provisional ? tickEnergyWh(session) : session.energyWh
+  const energyWh = provisional ? session.soFar?.energyWh : session.energyWh
   const reading = provisional ? session.lastTick?.ref : session.end?.ref
-  if (provisional && energyWh === undefined) return { kind: 'open' }
+  if (provisional && !session.soFar) return { kind: 'open' }
   // Registers near the end of all numbers differ by more than a number holds.
   const usable = energyWh !== undefined && energyWh >= 0 && Number.isSafeInteger(energyWh)
   if (!usable || reading === undefined) return { kind: 'unreadable' }
@@ -88,11 +93,6 @@ function claimOf(session: Session, finalise: boolean): Claim {
   const amount = price && priceOf(energyWh, price)
   if (price === undefined || amount === undefined) return { kind: 'unpriced', energyWh }
   return { kind: 'due', energyWh, amount, price, reading, provisional }
-}
-
-function tickEnergyWh(session: Session): number | undefined {
-  const registerWh = session.lastTick?.body.energyWh
-  return registerWh === undefined ? undefined : registerWh - session.start.body.meterStartWh
 }
 
 type Known = { readonly billed: readonly Bill[]; readonly flags: Set<string> }

@@ -4,10 +4,9 @@
 import type { Certificate } from '../identity/certificate.ts'
 import { type AnyBody, decodeBody, TYPE_NUMBERS } from '../log/body.ts'
 import { decodeElement, type LogEvent } from '../log/event.ts'
-import { wallOf } from '../log/hlc.ts'
-import { clockedAt } from '../session/clock.ts'
 import { addFact, emptyFacts, type Fact, type SessionFacts } from '../session/facts.ts'
 import { type ChargerSessions, foldCharger, type Session } from '../session/fold.ts'
+import { registerOf } from '../session/registers.ts'
 import { contentOf, idsUnder } from '../session/split.ts'
 import {
   type ChargerId,
@@ -37,6 +36,7 @@ export type FoldColumns = {
   readonly foldKey?: string
   /** Of a tick: when it was sampled by the charger's clock, or recorded, as far as that clock is worth nothing. */
   readonly sampledAt?: number
+  readonly registerWh?: number
 }
 
 /** What operators and the cloud itself say of sessions is kept in their logs and folded nowhere, as at nodes (view.ts). */
@@ -57,11 +57,11 @@ function columnsOf(event: LogEvent, said: AnyBody | undefined): FoldColumns {
       return ofCharger(said.body.chargerId, sessionId ? { sessionId } : {})
     }
     case 'meter_tick': {
-      const { sessionId, connectorId, transactionId, energyWh } = said.body
-      if (energyWh === undefined) return {}
-      const sampledAt = clockedAt(said.body.sampledAt) ?? wallOf(event.hlc)
+      const { sessionId, connectorId, transactionId } = said.body
+      const register = registerOf({ body: said.body, hlc: event.hlc })
+      if (!register) return {}
       const home = sessionId ? { sessionId } : { foldKey: `${connectorId}/${transactionId}` }
-      return ofCharger(said.body.chargerId, { ...home, sampledAt })
+      return ofCharger(said.body.chargerId, { ...home, sampledAt: register.at, registerWh: register.wh })
     }
     case 'adoption':
     case 'session_card':
@@ -199,14 +199,9 @@ async function sessionRows(sql: Sql, wanted: Wanted, ids: readonly SessionId[]):
   return result.rows
 }
 
-/** The register that was sampled last of each session in each log, in the fold's own order; no bill needs others. */
 async function tickRows(sql: Sql, wanted: Wanted, ids: readonly SessionId[]): Promise<readonly Row[]> {
-  const result = await sql(
-    `SELECT DISTINCT ON (e.log_id, e.session_id) ${COLUMNS} ${COUNTING}
-       AND e.session_id = ANY($3::text[]) AND e.charger_id = $2 AND e.type = ${meter_tick}
-     ORDER BY e.log_id, e.session_id, e.sampled_at DESC, e.hlc DESC, e.seq DESC`,
-    [wanted.siteId, wanted.chargerId, ids],
-  )
+  const where = 'e.session_id = ANY($3::text[])'
+  const result = await sql(ticksBy('session_id', where), [wanted.siteId, wanted.chargerId, ids])
   return result.rows
 }
 
@@ -217,14 +212,35 @@ async function orphanRows(sql: Sql, { siteId, chargerId: charger }: Wanted): Pro
     [siteId, charger],
   )
   const ticks = await sql(
-    `SELECT * FROM (
-       SELECT DISTINCT ON (e.log_id, e.fold_key) e.hlc, ${COLUMNS} ${COUNTING}
-         AND e.charger_id = $2 AND e.type = ${meter_tick} AND e.session_id IS NULL
-       ORDER BY e.log_id, e.fold_key, e.sampled_at DESC, e.hlc DESC, e.seq DESC
-     ) newest ORDER BY hlc DESC, log_id, seq LIMIT ${MAX_ORPHANS}`,
+    `${ticksBy('fold_key', 'e.session_id IS NULL')} ORDER BY e.hlc DESC, e.log_id, e.seq LIMIT ${MAX_ORPHANS}`,
     [siteId, charger],
   )
   return [...ends.rows, ...ticks.rows]
+}
+
+/**
+ * Ticks that a fold reads from, in its own order: of each heap in each log (facts.ts) the register that was sampled last,
+ * and where its two highest and two lowest values came first (session/registers.ts). No bill needs others.
+ */
+function ticksBy(heap: 'session_id' | 'fold_key', where: string): string {
+  return `WITH ticks AS (
+      SELECT e.log_id, e.seq, e.hlc, e.sampled_at, e.register_wh, e.${heap} AS heap ${COUNTING}
+        AND ${where} AND e.charger_id = $2 AND e.type = ${meter_tick}
+    ), firsts AS (
+      SELECT DISTINCT ON (log_id, heap, register_wh) log_id, seq, heap, register_wh FROM ticks
+      WHERE register_wh IS NOT NULL ORDER BY log_id, heap, register_wh, sampled_at, hlc, seq
+    ), ranked AS (
+      SELECT log_id, seq, row_number() OVER (PARTITION BY log_id, heap ORDER BY register_wh) AS low,
+        row_number() OVER (PARTITION BY log_id, heap ORDER BY register_wh DESC) AS high FROM firsts
+    ), wanted AS (
+      SELECT log_id, seq FROM ranked WHERE low <= 2 OR high <= 2
+      UNION
+      (SELECT DISTINCT ON (log_id, heap) log_id, seq FROM ticks
+       ORDER BY log_id, heap, sampled_at DESC, hlc DESC, seq DESC)
+    )
+    SELECT ${COLUMNS}, e.hlc FROM wanted w
+    JOIN events e ON e.site_id = $1 AND e.log_id = w.log_id AND e.seq = w.seq
+    JOIN log_head h ON h.site_id = e.site_id AND h.log_id = e.log_id`
 }
 
 function eventIn(row: Row): readonly [event: LogEvent, said: AnyBody, deviceId: DeviceId] | undefined {

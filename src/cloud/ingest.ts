@@ -159,7 +159,7 @@ async function insertEvents(
   const { text, params } = valuesOf(rows)
   const inserted = await sql(
     `INSERT INTO events (site_id, log_id, seq, event_hash, prev, type, hlc, mono_ms, element, received_at,
-       charger_id, session_id, fold_key, sampled_at) VALUES ${text} ON CONFLICT DO NOTHING RETURNING seq`,
+       charger_id, session_id, fold_key, sampled_at, register_wh) VALUES ${text} ON CONFLICT DO NOTHING RETURNING seq`,
     params,
   )
   // The gate has compared every hash that was there; whoever commits between is a lost race and runs us again.
@@ -195,6 +195,7 @@ function eventRow(
     columns.sessionId ?? null,
     columns.foldKey ?? null,
     columns.sampledAt ?? null,
+    columns.registerWh ?? null,
   ]
 }
 

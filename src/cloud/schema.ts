@@ -80,6 +80,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     `CREATE INDEX events_certifying ON events (site_id, log_id, seq)
       WHERE type = ${TYPE_NUMBERS.device_cert}`,
   ],
+  // Of a tick that a session is folded from: the register. What came before has none here, and only its newest counts.
+  [`ALTER TABLE events ADD COLUMN register_wh bigint`],
 ]
 
 /** Brings the tables up to date; several receivers may do so at once. */

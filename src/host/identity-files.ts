@@ -44,6 +44,8 @@ const PUBLIC = z.object({
 /** What the box holds, as one JSON object. */
 const SECRETS = z.object({
   keys: z.object({ peerKey: hexOf(32), logKey: hexOf(32), sealKey: hexOf(32) }),
+  /** Of an operator whose keys were rotated: what was sealed to them (signed meter values) stays readable. */
+  sealKeysBefore: z.array(hexOf(32)).max(256).optional(),
   /** K_site: only for who must recognize cards. */
   siteKey: hexOf(32).optional(),
   /** What the journal and the documents are sealed with; the last one seals. None: they are plain. */

@@ -98,6 +98,7 @@ async function drawNext(
   const born = certifyByRoot({ site, rootSeed, nowAt: serial }, 'issuer', 'issuer')
   const fresh: IdentityFile = {
     ...born,
+    sealKeysBefore: [...(identity.sealKeysBefore ?? []), identity.keys.sealKey].slice(-256),
     ...(identity.siteKey !== undefined && { siteKey: identity.siteKey }),
     ...(identity.storeKeys && { storeKeys: identity.storeKeys }),
     ...(identity.chargerCa && { chargerCa: identity.chargerCa }),

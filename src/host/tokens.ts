@@ -8,7 +8,10 @@ import { keyedReference, normalTag, type Stretching, stretchTag } from '../ident
 import { type DeviceId, type TokenRef, unhex } from '../units.ts'
 import type { View } from '../view.ts'
 import type { IdentityFile } from './identity-files.ts'
+import { createTurns } from './turns.ts'
 
+/** As many as passwords are checked at once beside it. */
+const MAX_STRETCHES_AT_ONCE = 2
 /** Cards remembered in memory; the oldest goes. */
 const MAX_REMEMBERED = 10_000
 
@@ -28,13 +31,14 @@ export type TokensDeps = {
 
 export function createTokens({ stretching, keys, policy }: TokensDeps): Tokens {
   const stretched = new Map<string, Promise<Uint8Array>>()
+  const turns = createTurns(MAX_STRETCHES_AT_ONCE)
   const others = new Map<TokenRef, readonly TokenRef[]>()
 
   const stretch = (tag: string): Promise<Uint8Array> => {
     const held = stretched.get(tag)
     if (held) return held
     forgetOldest(stretched)
-    const made = stretchTag(stretching, tag)
+    const made = turns.take(() => stretchTag(stretching, tag))
     stretched.set(tag, made)
     // A failure (no memory to stretch in) is of this moment, not of this card: the next tap tries again.
     made.catch(() => {

@@ -1,5 +1,6 @@
-// Meter values of OCPP 1.6 in our words: the energy register in whole Wh, power in W, state of charge, and signed
-// values byte for byte. Samples that say none of these are left out. Never throws; bounded.
+// Meter values of OCPP 1.6 and 2.0.1 in our words: the energy register in whole Wh, power in W, state of charge, and
+// signed values byte for byte. Only Energy.Active.Import.Register is a register: an interval says what flowed in it and
+// would be taken for a meter at 0, and a net register goes back when a car feeds in. Never throws; bounded.
 import type { MeterReading } from '../ports.ts'
 import { type Fields, field, fieldsOf, isObject, list, numeral, type Repairs, text, time } from './repair.ts'
 
@@ -15,11 +16,22 @@ const ENERGY = 'energy.active.import.register'
 const POWER = 'power.active.import'
 const SOC = 'soc'
 
+/** No registers, and named where they are all that a charger says of its energy. */
+const OTHER_ENERGY: Readonly<Record<string, string>> = {
+  'energy.active.import.interval': 'only-intervals',
+  'energy.active.net': 'only-net-energy',
+}
+
+/** Where a sample may be taken, the driver's side first: what flows in at the inlet may feed other connectors too. */
+const LOCATIONS = ['outlet', 'cable', 'body', 'inlet', 'upstream', 'ev']
+
 type Sample = {
   readonly measurand: string
   readonly phase: string | undefined
-  readonly outlet: boolean
-  readonly value: number
+  readonly location: string
+  readonly isBegin: boolean
+  /** Missing where it cannot be read. */
+  readonly value: number | undefined
 }
 
 /** The readings under `name` (meterValue or transactionData), in the order sent. */
@@ -48,15 +60,18 @@ function readingsOf(fields: Fields): readonly MeterReading[] {
   const sampledAt = time(fields, 'timestamp')
   const samples: Sample[] = []
   const signed: string[] = []
+  const instead = new Set<string>()
   for (const item of bounded(list(fields, 'sampledValue'), fields.repairs)) {
     const sampled = isObject(item) ? item : { value: item }
     const sample = fieldsOf(sampled, fields.repairs)
-    if (text(sample, 'format', 40)?.toLowerCase() === 'signeddata') signed.push(...signedValue(sample))
-    else samples.push(...sampleOf(sample))
+    signed.push(...signedBeside(sample))
+    if (text(sample, 'format', 40)?.trim().toLowerCase() === 'signeddata') signed.push(...signedValue(sample))
+    else samples.push(...sampleOf(sample, instead))
   }
-  const energyWh = pick(samples, ENERGY)
-  const powerW = pick(samples, POWER)
-  const socPercent = pick(samples, SOC)
+  const energyWh = pick(samples, ENERGY, fields.repairs)
+  if (energyWh === undefined) for (const word of instead) fields.repairs.add(word)
+  const powerW = pick(samples, POWER, fields.repairs)
+  const socPercent = pick(samples, SOC, fields.repairs)
   const reading: MeterReading = {
     sampledAt,
     ...(energyWh === undefined ? {} : { energyWh: Math.round(energyWh) }),
@@ -69,22 +84,39 @@ function readingsOf(fields: Fields): readonly MeterReading[] {
   return [{ ...reading, signed: first }, ...others.map(value => ({ sampledAt, signed: value }))]
 }
 
+/** OCPP 1.6: the object of OCPP 2 as text in the value. */
 function signedValue(sample: Fields): readonly string[] {
   const value = field(sample, 'value')
-  if (typeof value === 'string' && value.length <= MAX_SIGNED_CHARACTERS) return [value]
-  // An object instead of the string that holds it: its bytes are lost already, so no signature could be checked.
-  sample.repairs.add(typeof value === 'string' ? 'signed-too-long' : 'signed-not-text')
+  if (typeof value === 'string') return signedText(value, sample.repairs)
+  // What is signed stands in a text inside, so an object in place of its text has lost blanks only.
+  sample.repairs.add('signed-not-text')
+  return isObject(value) ? signedText(JSON.stringify(value), sample.repairs) : []
+}
+
+/** OCPP 2.0.1: an object beside the plain value; kept as the text that OCPP 1.6 would have carried. */
+function signedBeside(sample: Fields): readonly string[] {
+  const value = field(sample, 'signedMeterValue')
+  if (value === undefined) return []
+  if (isObject(value)) return signedText(JSON.stringify(value), sample.repairs)
+  sample.repairs.add('wrong-type')
   return []
 }
 
-function sampleOf(sample: Fields): readonly Sample[] {
-  const measurand = (text(sample, 'measurand', 60) ?? ENERGY).toLowerCase()
+function signedText(value: string, repairs: Repairs): readonly string[] {
+  if (value.length <= MAX_SIGNED_CHARACTERS) return [value]
+  repairs.add('signed-too-long')
+  return []
+}
+
+function sampleOf(sample: Fields, instead: Set<string>): readonly Sample[] {
+  const measurand = (text(sample, 'measurand', 60) ?? ENERGY).trim().toLowerCase()
+  if (Object.hasOwn(OTHER_ENERGY, measurand)) instead.add(OTHER_ENERGY[measurand] ?? '')
   if (measurand !== ENERGY && measurand !== POWER && measurand !== SOC) return []
   const value = scaled(sample, measurand)
-  if (value === undefined) return []
-  const location = text(sample, 'location', 20)?.toLowerCase()
-  const phase = text(sample, 'phase', 20)?.toUpperCase()
-  return [{ measurand, phase, outlet: location === undefined || location === 'outlet', value }]
+  const location = text(sample, 'location', 20)?.trim().toLowerCase() || 'outlet'
+  const phase = text(sample, 'phase', 20)?.trim().toUpperCase()
+  const isBegin = text(sample, 'context', 40)?.trim().toLowerCase() === 'transaction.begin'
+  return [{ measurand, phase, location, isBegin, value }]
 }
 
 function scaled(sample: Fields, measurand: string): number | undefined {
@@ -105,7 +137,7 @@ function scaled(sample: Fields, measurand: string): number | undefined {
   return undefined
 }
 
-const PREFIXES: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6 }
+const PREFIXES: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9 }
 
 /** From the sample's unit to Wh, W or percent; OCPP 2's unit object with its decimal multiplier is read too. */
 function unitFactor(sample: Fields, measurand: string): number | undefined {
@@ -125,21 +157,38 @@ function unitFactor(sample: Fields, measurand: string): number | undefined {
   return prefix === undefined ? undefined : prefix * shift
 }
 
-/** The total, without a phase, at the outlet when several places are measured; else the sum of the phases. */
-function pick(samples: readonly Sample[], measurand: string): number | undefined {
+/**
+ * The total, without a phase, nearest to the driver where several places are measured; else the sum of the phases. Of
+ * what was read at the begin and later, in one list, the later.
+ */
+function pick(samples: readonly Sample[], measurand: string, repairs: Repairs): number | undefined {
   const fitting = samples.filter(sample => sample.measurand === measurand)
-  const atOutlet = fitting.filter(sample => sample.outlet)
-  const chosen = atOutlet.length > 0 ? atOutlet : fitting
-  const total = chosen.findLast(sample => sample.phase === undefined || sample.phase === '')
+  const later = fitting.filter(sample => !sample.isBegin)
+  const chosen = nearest(later.length > 0 ? later : fitting, measurand, repairs)
+  const total = chosen.findLast(sample => !sample.phase && sample.value !== undefined)
   if (total) return total.value
-  const byPhase = new Map<string, number>()
+  const byPhase = new Map<string, number | undefined>()
   for (const { phase, value } of chosen) {
     const line = LINES.find(name => phase === name || phase === `${name}-N`)
     if (line) byPhase.set(line, value)
   }
-  if (byPhase.size === 0) return undefined
-  const sum = [...byPhase.values()].reduce((a, b) => a + b, 0)
-  return measurand === SOC ? undefined : sum
+  const values = [...byPhase.values()]
+  // Without one of its phases a register would seem to go back, or to jump when that phase is there again.
+  if (values.length === 0 || measurand === SOC) return undefined
+  return values.reduce((a, b) => (a === undefined || b === undefined ? undefined : a + b))
+}
+
+function nearest(samples: readonly Sample[], measurand: string, repairs: Repairs): readonly Sample[] {
+  const found = LOCATIONS.find(place => samples.some(({ location }) => location === place))
+  // A place that we do not know is not the driver's side.
+  const chosen = found === undefined ? samples : samples.filter(({ location }) => location === found)
+  if (measurand !== ENERGY || chosen.length === 0 || found === 'outlet') return chosen
+  if (found !== 'ev') {
+    repairs.add('not-at-outlet')
+    return chosen
+  }
+  repairs.add('register-of-car')
+  return []
 }
 
 /** Voltages between lines (`L1-L2`) carry no energy. */

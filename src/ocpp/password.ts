@@ -3,8 +3,9 @@
 // charger at one address, of one address whatever it calls itself, of one charger wherever it is tried. A charger whose
 // password was right here before is not shut out by what others try. An unknown charger costs what a wrong password costs.
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { createTurns } from '../host/turns.ts'
 import type { Clock, Random } from '../ports.ts'
-import { type ChargerId, sameBytes } from '../units.ts'
+import { type ChargerId, hex, sameBytes } from '../units.ts'
 import { type ChargerCredential, CREDENTIAL_COST, checkCredential } from './credential.ts'
 
 export const MAX_FAILURES = 5
@@ -40,7 +41,18 @@ export function createPasswordCheck(deps: PasswordDeps): (attempt: Attempt) => P
   }
   const remembered = new Map<ChargerId, { readonly digest: Uint8Array; readonly hash: Uint8Array }>()
   const failures = createFailures(deps.clock)
-  const gate = createGate()
+  const turns = createTurns(MAX_CHECKS_AT_ONCE)
+  const underWay = new Map<string, Promise<boolean>>()
+  /** Who gave up waiting and came again waits for the same check: a slow node must not fall behind by it. */
+  const isRight = (digest: Uint8Array, credential: ChargerCredential, password: Uint8Array) => {
+    const key = hex(digest) + hex(credential.hash)
+    const held = underWay.get(key)
+    if (held) return held
+    if (turns.waiting() >= MAX_CHECKS_WAITING) return undefined
+    const check = turns.take(() => checkCredential(password, credential))
+    underWay.set(key, check)
+    return check.finally(() => underWay.delete(key))
+  }
   return async ({ chargerId, address, password }) => {
     const network = networkOf(address)
     const origin = `${network}|${chargerId}`
@@ -67,7 +79,7 @@ export function createPasswordCheck(deps: PasswordDeps): (attempt: Attempt) => P
       return 'right'
     }
     if (around.some(failures.locked)) return 'locked'
-    const right = await gate(() => checkCredential(password, credential ?? nobody))
+    const right = await isRight(digest, credential ?? nobody, password)
     if (right === undefined) return 'busy'
     if (!right || !credential) {
       failures.note(origin, 'since the last')
@@ -129,27 +141,5 @@ function createFailures(clock: Clock): Failures {
       const oldest = failed.size > MAX_LOCKS ? failed.keys().next() : undefined
       if (oldest && !oldest.done) failed.delete(oldest.value)
     },
-  }
-}
-
-/** Runs a few checks at once and lets a bounded number wait; undefined means that too many wait already. */
-function createGate(): (check: () => Promise<boolean>) => Promise<boolean | undefined> {
-  let running = 0
-  const waiting: (() => void)[] = []
-  return async check => {
-    if (running >= MAX_CHECKS_AT_ONCE) {
-      if (waiting.length >= MAX_CHECKS_WAITING) return undefined
-      await new Promise<void>(resolve => waiting.push(resolve))
-    } else {
-      running++
-    }
-    try {
-      return await check()
-    } finally {
-      // The place passes to the next one directly, so that nobody slips in between.
-      const next = waiting.shift()
-      if (next) next()
-      else running--
-    }
   }
 }

@@ -1,9 +1,14 @@
 // One session in the making: what its own facts say, before and after the fold has joined to it what others say. Here a
 // draft is made from the facts under one id, and comes to the session that everybody sees.
+import { type Hlc, wallOf } from '../log/hlc.ts'
+import type { ChargerTime } from '../ports.ts'
 import type { DeviceId } from '../units.ts'
+import { clockedAt } from './clock.ts'
+import { type Measured, measure } from './energy.ts'
 import { bySample, byTime, type Fact, type SessionFacts, type TickSummary } from './facts.ts'
 import type { Session, SessionFlag } from './fold.ts'
 import { type SessionInput, type SessionState, step } from './machine.ts'
+import { type Extremes, joinExtremes, NO_EXTREMES, type Register, registerOf } from './registers.ts'
 import { contentOf, splitByStops } from './split.ts'
 
 /** One session in the making: its own facts, and what the fold has joined to them. */
@@ -62,8 +67,8 @@ function finish(draft: Draft): Session {
     .map(tick => tick.newest)
     .toSorted(bySample)
     .at(-1)
-  const registers = draft.ticks.flatMap(tick => tick.maxEnergyWh ?? [])
-  const energyWh = end && usable.length > 0 ? end.body.meterStopWh - start.body.meterStartWh : undefined
+  const { soFar, measured, extremes } = measuredOf(draft, end)
+  const registerWh = extremes.highest[0]?.wh
   return {
     sessionId: facts.sessionId,
     chargerId: start.body.chargerId,
@@ -79,11 +84,12 @@ function finish(draft: Draft): Session {
     adoptions: facts.adoptions.toSorted(byTime),
     ...(mark && { mark }),
     state: stateOf(draft, end !== undefined, mark !== undefined),
-    ...(energyWh !== undefined && { energyWh }),
+    ...(measured?.energyWh !== undefined && { energyWh: measured.energyWh }),
+    ...(soFar && { soFar }),
     ...(lastTick && { lastTick }),
-    ...(registers.length > 0 && { registerWh: Math.max(...registers) }),
+    ...(registerWh !== undefined && { registerWh }),
     recordedBy: recordersOf(draft),
-    flags: flagsOf(draft, { ends, usable: usable.length > 0, energyWh, priced: pricing !== undefined }),
+    flags: flagsOf(draft, { ends, measured, priced: pricing !== undefined }),
   }
 }
 
@@ -95,19 +101,43 @@ function cardOf({ facts, start }: Draft): Pick<Session, 'tokenRef' | 'allowed' |
   return { tokenRef, allowed, reason }
 }
 
+type Metered = {
+  readonly extremes: Extremes
+  readonly measured: Measured | undefined
+  readonly soFar: Measured | undefined
+}
+
+function measuredOf(draft: Draft, end: Fact<'session_end'> | undefined): Metered {
+  const { body, hlc } = draft.start
+  const extremes = draft.ticks.map(tick => tick.extremes).reduce(joinExtremes, NO_EXTREMES)
+  const start: Register = { wh: body.meterStartWh, at: instantOf(body.startedAt, hlc) }
+  const newest = draft.ticks
+    .flatMap(tick => tick.register ?? [])
+    .toSorted(bySample)
+    .at(-1)
+  const last = newest && registerOf(newest)
+  const stop = end && { wh: end.body.meterStopWh, at: instantOf(end.body.stoppedAt, end.hlc) }
+  return {
+    extremes,
+    measured: stop && measure(start, stop, extremes),
+    soFar: last && measure(start, last, extremes),
+  }
+}
+
+function instantOf(time: ChargerTime, hlc: Hlc): number {
+  return clockedAt(time) ?? wallOf(hlc)
+}
+
 type Outcome = {
   readonly ends: readonly Fact<'session_end'>[]
-  /** Whether a stop's register is not below the start's. */
-  readonly usable: boolean
-  readonly energyWh: number | undefined
+  readonly measured: Measured | undefined
   readonly priced: boolean
 }
 
-function flagsOf(draft: Draft, { ends, usable, energyWh, priced }: Outcome): readonly SessionFlag[] {
-  const flags = new Set(draft.flags)
+function flagsOf(draft: Draft, { ends, measured, priced }: Outcome): readonly SessionFlag[] {
+  const flags = new Set<SessionFlag>([...draft.flags, ...(measured?.flags ?? [])])
   if (new Set(ends.map(other => other.body.meterStopWh)).size > 1) flags.add('conflicting-ends')
-  if (ends.length > 0 && !usable) flags.add('meter-went-back')
-  if (cardOf(draft).allowed !== 'ALLOWED' && energyWh !== undefined && energyWh > 0) flags.add('refused-card')
+  if (cardOf(draft).allowed !== 'ALLOWED' && (measured?.energyWh ?? 0) > 0) flags.add('refused-card')
   if (!priced) flags.add('unpriced')
   return [...flags].sort()
 }

@@ -5,6 +5,7 @@ import type { LogEvent } from '../log/event.ts'
 import { type Hlc, wallOf } from '../log/hlc.ts'
 import type { ChargerId, DeviceId, SessionId } from '../units.ts'
 import { clockedAt } from './clock.ts'
+import { type Extremes, NO_EXTREMES, registerOf, withRegister } from './registers.ts'
 
 /** One event about a session, with the place and the device that recorded it. */
 export type Fact<N extends EventName> = {
@@ -20,7 +21,7 @@ export type TickSummary = {
   newest: Fact<'meter_tick'>
   /** The newest that holds a register. */
   register: Fact<'meter_tick'> | undefined
-  maxEnergyWh: number | undefined
+  extremes: Extremes
 }
 
 /** What names a session and no charger. One shelf a session, shared by every charger that claims it, so order does not matter. */
@@ -161,14 +162,15 @@ function addTick(set: FactSet, fact: Fact<'meter_tick'>): void {
     : chargerFacts(set, chargerId).orphanTicks
   const name = sessionId ? fact.ref.logId : `${fact.ref.logId}/${connectorId}/${transactionId}`
   const held = shelf.get(name)
-  const energyWh = fact.body.energyWh
-  const register = energyWh === undefined ? undefined : fact
+  const read = registerOf(fact)
+  const register = read && fact
   if (!held) {
-    shelf.set(name, { count: 1, newest: fact, register, maxEnergyWh: energyWh })
+    const extremes = read ? withRegister(NO_EXTREMES, read) : NO_EXTREMES
+    shelf.set(name, { count: 1, newest: fact, register, extremes })
     return
   }
   held.count += 1
   if (bySample(held.newest, fact) < 0) held.newest = fact
   if (register && (!held.register || bySample(held.register, register) < 0)) held.register = register
-  if (energyWh !== undefined) held.maxEnergyWh = Math.max(held.maxEnergyWh ?? energyWh, energyWh)
+  if (read) held.extremes = withRegister(held.extremes, read)
 }

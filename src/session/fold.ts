@@ -5,6 +5,7 @@ import type { EventRef } from '../log/body.ts'
 import type { Allowed } from '../ports.ts'
 import type { ChargerId, DeviceId, SessionId, TokenRef } from '../units.ts'
 import { type Draft, draftsOf, sessionOf } from './draft.ts'
+import type { Measured, MeterFlag } from './energy.ts'
 import { byTime, type ChargerFacts, type Fact } from './facts.ts'
 import { joinOrphanEnds, joinOrphanTicks, mergeRestarted } from './join.ts'
 import type { SessionState } from './machine.ts'
@@ -12,8 +13,7 @@ import type { SessionState } from './machine.ts'
 export type SessionFlag =
   /** Stops of different content name this session. */
   | 'conflicting-ends'
-  /** The stop's register is below the start's. */
-  | 'meter-went-back'
+  | MeterFlag
   /** The card was refused, yet energy flowed. */
   | 'refused-card'
   /** A stop without a usable transaction id was joined to it. */
@@ -49,8 +49,10 @@ export type Session = {
   readonly adoptions: readonly Fact<'adoption'>[]
   readonly mark?: Fact<'reconciliation_mark'>
   readonly state: SessionState
-  /** Stop register minus start register, in Wh; missing while open, and when the meter went back. */
+  /** Stop register minus start register, in Wh; missing while open, and when the meter went back unexplained. */
   readonly energyWh?: number
+  /** The same up to the newest register that was heard. */
+  readonly soFar?: Measured
   /** The newest sample, by the charger's clock where that was set. */
   readonly lastTick?: Fact<'meter_tick'>
   /** The highest register heard, in Wh; a sample need not hold one. */

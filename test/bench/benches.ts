@@ -10,6 +10,7 @@ import { flood } from './flood.ts'
 import { growth } from './growth.ts'
 import { idle } from './idle.ts'
 import { latency } from './latency.ts'
+import { type Ocpp, ocpp } from './ocpp.ts'
 import { session } from './session.ts'
 import { spread } from './spread.ts'
 
@@ -114,6 +115,23 @@ export const BENCHES: readonly Bench[] = [
       withChargingSite(options.chargers ?? 1, site =>
         use(kind => session(options.meterValues ?? 1, kind, site)),
       ),
+  },
+  {
+    name: 'ocpp',
+    about:
+      'A full site: sessions of all chargers at a steady rate; then its node is killed and starts again, and all come back with a session charged offline. The floor keeps nothing.',
+    options: [
+      ['chargers', 'connected to one node', 500],
+      ['every-s', 'seconds from one session of a charger to its next', 10],
+      ['seconds', 'how long', 30],
+      ['storm-ms', 'within which all chargers come back', 5000],
+    ],
+    ...{ byName: 'p99StartMs', reach: 'all of it served; a storm within 10 s', aim: '' },
+    with: (options, use) =>
+      withChargingSite(options.chargers ?? 1, site =>
+        use(kind => ocpp(options as unknown as Ocpp, kind, site)),
+      ),
+    variants: { ocpp: { pairs: 3 } },
   },
   {
     name: 'idle',

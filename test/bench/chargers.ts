@@ -3,65 +3,17 @@
 // lines.ts.
 import { setTimeout as sleep } from 'node:timers/promises'
 import '../../src/runtime.ts'
-import WebSocket from 'ws'
+import { accepted, type Charger, openCharger } from './charge-point.ts'
 import type { ChargerAccount } from './charging-site.ts'
 import { type Args, serveLines, text, uint } from './lines.ts'
-
-type Payload = Readonly<Record<string, unknown>>
-type Charger = ChargerAccount & {
-  readonly call: (action: string, payload: Payload) => Promise<Payload>
-  readonly close: () => void
-}
+import { steady, storm } from './traffic.ts'
 
 /** Each handshake costs a node that checks passwords some milliseconds. */
 const CONNECTING_AT_ONCE = 50
 const MINUTE_MS = 60_000
 const METER_STEP_WH = 100
-const CALL = 2
-const RESULT = 3
 
 const chargers: Charger[] = []
-
-async function openCharger(url: string, account: ChargerAccount): Promise<Charger> {
-  const { identity, password } = account
-  const authorization = `Basic ${Buffer.from(`${identity}:${password}`).toString('base64')}`
-  const options = { headers: { authorization }, perMessageDeflate: false }
-  const ws = new WebSocket(`${url}/${identity}`, ['ocpp1.6'], options)
-  let calls = 0
-  let waiting: PromiseWithResolvers<Payload> | undefined
-  let last: Promise<unknown> = Promise.resolve()
-  const opened = Promise.withResolvers<void>()
-  ws.once('open', opened.resolve)
-  const lost = (reason: string): void => {
-    opened.reject(new Error(`${identity}: ${reason}`))
-    waiting?.reject(new Error(`${identity}: ${reason}`))
-  }
-  ws.on('error', error => lost(error.message))
-  ws.on('close', code => lost(`the connection ended with ${code}`))
-  ws.on('message', data => {
-    const [kind, id, payload] = JSON.parse(String(data)) as [number, string, Payload]
-    if (kind === CALL) return ws.send(JSON.stringify([4, id, 'NotImplemented', '', {}]))
-    if (kind === RESULT && id === String(calls)) waiting?.resolve(payload)
-    else waiting?.reject(new Error(`${identity}: ${String(data)}`))
-  })
-  const send = (action: string, payload: Payload): Promise<Payload> => {
-    if (ws.readyState !== WebSocket.OPEN) throw new Error(`${identity}: the connection is gone`)
-    calls += 1
-    waiting = Promise.withResolvers<Payload>()
-    ws.send(JSON.stringify([CALL, String(calls), action, payload]))
-    return waiting.promise
-  }
-  await opened.promise
-  return {
-    ...account,
-    call: (action, payload) => {
-      const answer = last.then(() => send(action, payload))
-      last = answer.catch(() => undefined)
-      return answer
-    },
-    close: () => ws.terminate(),
-  }
-}
 
 async function connect(args: Args): Promise<unknown> {
   const url = text(args, 'url')
@@ -89,11 +41,6 @@ async function tap(charger: Charger, idTag: string): Promise<number> {
   const from = performance.now()
   accepted(await charger.call('Authorize', { idTag }))
   return performance.now() - from
-}
-
-function accepted(payload: Payload): void {
-  const { status } = (payload.idTagInfo ?? {}) as { readonly status?: unknown }
-  if (status !== 'Accepted') throw new Error(`a card was answered with ${JSON.stringify(payload)}`)
 }
 
 /** So many taps a second, whether or not the earlier ones are answered; charger after charger, each round other cards. */
@@ -153,6 +100,15 @@ serveLines({
   warm,
   authorize,
   sessions,
+  steady: args => steady(chargers, { seconds: uint(args, 'seconds'), everyS: uint(args, 'everyS') }),
+  storm: async args => {
+    const { chargers: back, ...said } = await storm(chargers, {
+      url: text(args, 'url'),
+      withinMs: uint(args, 'withinMs'),
+    })
+    chargers.splice(0, chargers.length, ...back)
+    return said
+  },
   close: () => {
     for (const charger of chargers) charger.close()
     return {}

@@ -17,10 +17,12 @@ const PROGRAMS: Readonly<Record<Program, string>> = {
 }
 const CALL_MS = 300_000
 
-export type Cost = { readonly cpuS: number; readonly rssMb: number }
+export type Cost = { readonly cpuS: number; readonly rssMb: number; readonly rssNowMb: number }
 export type Driven = {
   readonly call: <T = Record<string, never>>(op: string, args?: object) => Promise<T>
   readonly cost: () => Cost
+  /** At once, without a word. */
+  readonly kill: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -57,25 +59,29 @@ export async function startProgram(program: Program): Promise<Driven> {
     )
     return answer.promise.finally(() => clearTimeout(limit)) as Promise<T>
   }
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await ended.promise
+  }
   return {
     call,
     cost: () => costOf(child.pid),
+    kill,
     close: async () => {
       await call('close').catch(() => undefined)
-      child.kill('SIGKILL')
-      await ended.promise
+      await kill()
     },
   }
 }
 
-/** Processor seconds and the most memory so far, as Linux counts them. */
+/** Processor seconds, the most memory so far and that of now, as Linux counts them. */
 export function costOf(pid: number | undefined): Cost {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const ticks = Number(fields[11]) + Number(fields[12])
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  const peakKb = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0)
-  return { cpuS: ticks / 100, rssMb: peakKb / 1024 }
+  const kb = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0)
+  return { cpuS: ticks / 100, rssMb: kb('VmHWM') / 1024, rssNowMb: kb('VmRSS') / 1024 }
 }
 
 export type Fleet = { readonly nodes: readonly Driven[]; readonly close: () => Promise<void> }
@@ -104,7 +110,7 @@ export async function startFleet(kind: Kind, count: number): Promise<Fleet> {
   }
 }
 
-export function sumOf(costs: readonly Cost[]): Cost {
+export function sumOf(costs: readonly Cost[]): Pick<Cost, 'cpuS' | 'rssMb'> {
   return {
     cpuS: costs.reduce((sum, cost) => sum + cost.cpuS, 0),
     rssMb: Math.max(...costs.map(cost => cost.rssMb)),

@@ -5,7 +5,7 @@ import { addFact, emptyFacts } from '../../src/session/facts.ts'
 import { foldCharger, type Session } from '../../src/session/fold.ts'
 import { addAmounts } from '../../src/tariff/price.ts'
 import type { ChargerId, SessionId } from '../../src/units.ts'
-import { type SessionWords, sessionBodies, testSite } from '../site.ts'
+import { type SessionWords, SITE_OPENED_AT, sessionBodies, testSite } from '../site.ts'
 
 const site = testSite('billing')
 const node = site.device('node')
@@ -80,6 +80,31 @@ describe('the invoice', () => {
 
   it('is not written when the meter went back', () => {
     const verdict = judge(ended({ meterStopWh: 154_199 }), [], false)
+    expect(verdict).toEqual({ state: 'disputed', flags: ['meter-went-back'] })
+  })
+
+  it.each([
+    ['began anew', [155_000, 155_500, 0, 400], 600, 800 + 200, ['meter-reset']],
+    ['slipped once', [155_000, 900_000, 155_500], 156_000, 1800, ['meter-jumped']],
+  ])('is of the least that flowed when the meter %s', (_what, registers, meterStopWh, energyWh, flags) => {
+    const { start, pricing, tick, end } = sessionBodies({ meterStopWh })
+    const ticks = registers.map((wh, i) => tick(wh, SITE_OPENED_AT + (i + 1) * 60_000))
+    const verdict = judge(sessionOf([start, pricing, ...ticks, end]), [], false)
+    const state = flags.includes('meter-reset') ? 'disputed' : 'complete'
+    expect(verdict).toMatchObject({ state, energyWh, flags, bill: { energyWh } })
+  })
+
+  it('is of the least that flowed when the meter began anew and no stop ever came', () => {
+    const { start, pricing, tick } = sessionBodies()
+    const ticks = [155_000, 155_500, 0, 400].map((wh, i) => tick(wh, SITE_OPENED_AT + (i + 1) * 60_000))
+    const verdict = judge(sessionOf([start, pricing, ...ticks]), [], true)
+    expect(verdict).toMatchObject({ state: 'disputed', energyWh: 800, flags: ['meter-reset'] })
+    expect(verdict.bill).toMatchObject({ energyWh: 800, reason: 'provisional' })
+  })
+
+  it('is not written, and a person is asked, when no stop came and the meter went back unexplained', () => {
+    const { start, pricing, tick } = sessionBodies()
+    const verdict = judge(sessionOf([start, pricing, tick(10, SITE_OPENED_AT + 60_000)]), [], true)
     expect(verdict).toEqual({ state: 'disputed', flags: ['meter-went-back'] })
   })
 

@@ -41,6 +41,24 @@ describe('remembered card references', () => {
     expect(vi.mocked(stretching.stretchTag)).toHaveBeenCalledOnce()
   })
 
+  it('are stretched two at a time, so that the journal is not kept waiting', async () => {
+    const { reference } = made()
+    const done: (() => void)[] = []
+    const tags = ['A1', 'A2', 'A3', 'A4', 'A5']
+    for (const _tag of tags)
+      vi.mocked(stretching.stretchTag).mockImplementationOnce(
+        () => new Promise(resolve => done.push(() => resolve(new Uint8Array(32)))),
+      )
+    const all = Promise.all(tags.map(reference))
+    for (let finished = 0; finished < 5; finished++) {
+      // Each turn that ends lets in one more.
+      await new Promise(resolve => setImmediate(resolve))
+      expect(done.length).toBe(Math.min(5, finished + 2))
+      done[finished]?.()
+    }
+    expect(await all).toHaveLength(5)
+  })
+
   it('are made anew after a failure', async () => {
     const { reference } = made()
     vi.mocked(stretching.stretchTag).mockRejectedValueOnce(new Error('no memory'))

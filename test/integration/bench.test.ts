@@ -43,6 +43,18 @@ describe('a benchmark', () => {
     expect(spread['p50Ms, 10 nodes']).toBeGreaterThanOrEqual(spread['floorMs, 10 nodes'] ?? Number.NaN)
   })
 
+  it('kills the node of a site, and finds every session that its chargers come back with', {
+    timeout: 120_000,
+  }, async () => {
+    const words = ['--chargers', '3', '--every-s', '1', '--seconds', '2', '--storm-ms', '200', '--pairs', '1']
+    const { stdout } = await run(process.execPath, [bench, 'ocpp', ...words, '--json'])
+    const { ours, floor } = JSON.parse(stdout) as Record<'ours' | 'floor', readonly [Record<string, number>]>
+    for (const [figures] of [ours, floor])
+      for (const name of ['callsPerS', 'p99StartMs', 'p99StopMs', 'cpuShare', 'stormMs', 'stormServedP99Ms'])
+        expect(figures[name], name).toBeGreaterThan(0)
+    expect(ours[0].stormRefused).toBe(0)
+  })
+
   it('refuses a figure that is none', { timeout: 20_000 }, async () => {
     const wrong = run(process.execPath, [bench, 'flood', '--nodes', 'ten'])
     await expect(wrong).rejects.toMatchObject({ code: 2 })

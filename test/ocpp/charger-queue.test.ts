@@ -29,6 +29,7 @@ describe("a virtual charger's queue", () => {
     for (const action of ['StartTransaction', 'StopTransaction'] as const) {
       queue.push({
         action,
+        isReading: false,
         payload: () => ({ built: ++built }),
         onConfirmed: payload => confirmed.push(payload),
       })

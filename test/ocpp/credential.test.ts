@@ -145,6 +145,15 @@ describe('the password check', () => {
     expect(await attempt('password', '2001:db8:1:3::1')).toBe('right')
   })
 
+  it('checks a password once for all who wait for it, as a charger that gave up and came again', async () => {
+    const { held, attempt } = await create()
+    const fast = { ...held.credential, cost: 2 }
+    const hash = scryptSync('password', fast.salt, 32, { N: 2, r: 8, p: 1 })
+    held.credential = { ...fast, hash: new Uint8Array(hash) }
+    const again = Array.from({ length: 2 * MAX_CHECKS_WAITING }, () => attempt('password'))
+    expect(new Set(await Promise.all(again))).toEqual(new Set(['right']))
+  })
+
   it('answers a reconnect storm of known chargers from memory', async () => {
     const { attempt } = await create()
     expect(await attempt('password')).toBe('right')

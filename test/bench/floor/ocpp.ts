@@ -1,6 +1,7 @@
-// The floor of authorize and session: a bare ocpp-rpc server. It lets everybody in, answers cards from a Map, and has every
-// message of a session in one file, flushed (fdatasync), before it answers: one write and one flush for all that wait. No
-// passwords, no identities, no signatures, no sessions, no other nodes. Same JSON lines as ../ocpp-node.ts.
+// The floor of authorize, session and ocpp: a bare ocpp-rpc server. It lets everybody in, answers cards from a Map, and has
+// every message of a session in one file, flushed (fdatasync), before it answers: one write and one flush for all that wait;
+// told to answer at once, it keeps nothing. No passwords, no identities, no signatures, no sessions, no other nodes. Same JSON
+// lines as ../ocpp-node.ts.
 import '../../../src/runtime.ts'
 import { closeSync, fdatasync, openSync, write } from 'node:fs'
 import { createServer } from 'node:http'
@@ -35,8 +36,9 @@ let queue: { readonly line: string; readonly done: () => void; readonly failed: 
   []
 let flushing: Promise<void> | undefined
 
-/** Durable when it resolves. */
+/** Durable when it resolves, unless nothing is kept. */
 function keep(client: string, { method, params }: Call): Promise<void> {
+  if (file < 0) return Promise.resolve()
   const line = `${JSON.stringify([client, method, params])}\n`
   return new Promise((done, failed) => {
     queue.push({ line, done, failed })
@@ -67,6 +69,8 @@ async function drain(): Promise<void> {
 async function answer(client: string, call: Call): Promise<unknown> {
   const idTagInfo = cards.get(String(call.params?.idTag)) ?? { status: 'Invalid' }
   switch (call.method) {
+    case 'StatusNotification':
+      return {}
     case 'BootNotification':
       return { status: 'Accepted', currentTime: new Date().toISOString(), interval: HEARTBEAT_S }
     case 'Authorize':
@@ -88,7 +92,7 @@ async function answer(client: string, call: Call): Promise<unknown> {
 }
 
 async function open(args: Args): Promise<unknown> {
-  file = openSync(join(text(args, 'dir'), 'log'), 'a')
+  if (args.atOnce !== true) file = openSync(join(text(args, 'dir'), 'log'), 'a')
   const expiryDate = new Date(Date.now() + DAY_MS).toISOString()
   for (const card of args.cards as readonly string[]) cards.set(card, { status: 'Accepted', expiryDate })
   server.auth(accept => accept())
