@@ -60,6 +60,32 @@ const API = z
     context.addIssue({ code: 'custom', path: ['listen'], message })
   })
 
+const DRIVER = z
+  .strictObject({
+    listen: hostPort.default('127.0.0.1:8890'),
+    /** Cards in the clear over the network: only on a network that carries nothing else. */
+    allowInsecure: z.boolean().default(false),
+    /** PEM files; with both, apps connect by https. */
+    tlsKeyFile: z.string().optional(),
+    tlsCertFile: z.string().optional(),
+    /** Proxies in front: the driver's address is what they say in X-Forwarded-For. */
+    trustedProxies: z
+      .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))
+      .max(16)
+      .default([]),
+  })
+  .superRefine(({ listen, allowInsecure, tlsKeyFile, tlsCertFile }, context) => {
+    const missing = tlsKeyFile === undefined ? 'tlsKeyFile' : 'tlsCertFile'
+    if ((tlsKeyFile === undefined) !== (tlsCertFile === undefined)) {
+      const message = 'tlsKeyFile and tlsCertFile belong together'
+      context.addIssue({ code: 'custom', path: [missing], message })
+    }
+    const host = parseHostPort(listen)?.host
+    if (allowInsecure || tlsKeyFile !== undefined || host === undefined || isLoopback(host)) return
+    const message = 'without TLS only on loopback, such as 127.0.0.1:8890; or set driver.allowInsecure: true'
+    context.addIssue({ code: 'custom', path: ['listen'], message })
+  })
+
 const NODE = z.strictObject({
   name: z.string().min(1).max(48),
   mesh: z.strictObject({
@@ -73,6 +99,8 @@ const NODE = z.strictObject({
   }),
   ocpp: OCPP,
   api: API,
+  /** The driver's plane; there is none where this is left out. */
+  driver: DRIVER.optional(),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
 })
 
@@ -124,7 +152,9 @@ function at(value: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** What no message repeats: a card's own id (PROTOCOL 2.5), and secret keys. */
-const UNSHOWN: readonly unknown[] = ['idTag', 'peerKey', 'logKey', 'sealKey', 'siteKey', 'chargerCa', 'token']
+const UNSHOWN: readonly unknown[] = [
+  ...['idTag', 'card', 'peerKey', 'logKey', 'sealKey', 'siteKey', 'chargerCa', 'token'],
+]
 
 function show(value: unknown): string {
   const text = JSON.stringify(value, (key, held) => (UNSHOWN.includes(key) ? '…' : held)) ?? 'missing'

@@ -12,7 +12,7 @@ import type { HeadEntry } from './replica/frontier.ts'
 import { type CutSegment, shortHash } from './replica/logs.ts'
 import { decodeMessage, type Message } from './replica/message.ts'
 import type { Send } from './replica/sends.ts'
-import { createSync } from './replica/sync.ts'
+import { createSync, type Sync } from './replica/sync.ts'
 import { type DeviceId, sameBytes } from './units.ts'
 import { isOperators } from './view.ts'
 
@@ -47,6 +47,7 @@ export type Mesh = {
   /** Our own events are durable: tell everybody. */
   readonly authored: (segments: readonly CutSegment[]) => readonly Send[]
   readonly learned: (news: readonly SignedObject[]) => readonly Send[]
+  readonly holders: Sync['holders']
   /** What passed the gate since the last call, for the documents. */
   readonly takeAdmitted: () => readonly Segment[]
   /** Leaves connected peers that were revoked; called when the news of it is durable (PROTOCOL 2.6). */
@@ -216,6 +217,7 @@ export function createMesh(deps: MeshDeps): Mesh {
     },
     authored: segments => sync.authored(segments),
     learned: news => sync.learned(news),
+    holders: sync.holders,
     takeAdmitted: () => admitted.splice(0),
     cutOff: () => {
       if (!isToLook) return

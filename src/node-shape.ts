@@ -1,6 +1,7 @@
 // What a node is given and what it offers; node.ts is what it does.
 import type { Aliases } from './card.ts'
 import type { ConnectorStatus } from './chargers.ts'
+import type { Deratings } from './derating.ts'
 import type { Certificate } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
@@ -10,6 +11,7 @@ import type { OpenTag } from './list-talk.ts'
 import type { LocalLists } from './local-lists.ts'
 import type { AnyBody } from './log/body.ts'
 import type { MeshInput } from './mesh.ts'
+import type { Onboarding } from './onboarding.ts'
 import type {
   ChargePoints,
   ChargerAnswer,
@@ -22,6 +24,7 @@ import type {
   Uplink,
 } from './ports.ts'
 import type { Remember } from './remember.ts'
+import type { Place } from './replica/sync.ts'
 import type { StoreKeys } from './store/sealing.ts'
 import type { Uplinks } from './uplinks.ts'
 
@@ -68,8 +71,12 @@ export type Node = {
   readonly tick: () => void
   readonly settled: () => Promise<void>
   readonly ledger: () => Ledger
+  /** Connected peers that are known to have been given these places of logs. */
+  readonly holders: (places: readonly Place[]) => number
   readonly uplinks: () => Uplinks
   readonly localLists: LocalLists
+  readonly onboarding: Onboarding
+  readonly deratings: Deratings
   readonly connectors: () => ReadonlyMap<string, ConnectorStatus>
   readonly health: () => NodeHealth
   readonly counters: () => Readonly<Record<string, number>>

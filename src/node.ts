@@ -4,11 +4,13 @@
 // and chargers hear silence, so that they keep their queues. This very file runs in the simulator.
 import { type Acting, createActing } from './acting.ts'
 import { createChargers } from './chargers.ts'
+import { createDeratings } from './derating.ts'
 import { assertNever, MeshError, reasonOf } from './errors.ts'
 import type { Input, SubmissionReport } from './input.ts'
 import { createLocalLists } from './local-lists.ts'
 import { createMailbox } from './mailbox.ts'
 import type { Node, NodeDeps, PeerInput } from './node-shape.ts'
+import { createOnboarding } from './onboarding.ts'
 import { openStore, probeDisk } from './opening.ts'
 import { persistAll } from './persist.ts'
 import type { ChargerAnswer } from './ports.ts'
@@ -17,6 +19,7 @@ import { documentName } from './replica/document.ts'
 import { encodeMessage, type Message } from './replica/message.ts'
 import type { Send } from './replica/sends.ts'
 import { createStops } from './stops.ts'
+import { createTakeovers } from './takeover.ts'
 import { createUplinks } from './uplinks.ts'
 import { createWitness } from './witness.ts'
 
@@ -38,6 +41,9 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
   }
   const chargers = createChargers({ ...deps, count })
   const localLists = createLocalLists({ ...deps, count })
+  const onboarding = createOnboarding({ ...deps, count })
+  const deratings = createDeratings({ ...deps, count, capabilities: onboarding.capabilities })
+  const takeovers = createTakeovers({ ...deps, count })
   const uplinks = createUplinks({ ...deps, count, self: deps.certificate.deviceId })
   const stops = createStops(deps)
   let open = await openStore(deps, 'start', count)
@@ -56,6 +62,9 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
       case 'charger': {
         const answer = chargers.serve(act, input.input)
         localLists.heard(input.input, act.times.monotonicMs)
+        onboarding.heard(input.input, act.times.monotonicMs)
+        takeovers.heard(input.input, act.times.monotonicMs)
+        deratings.heard(input.input)
         act.afterwards(() => input.reply(answer))
         return []
       }
@@ -134,6 +143,8 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     ticking = false
     chargers.forget()
     localLists.forget()
+    onboarding.forget()
+    deratings.forget()
     uplinks.storeFailed()
     for (const input of batch) {
       if (input.kind === 'charger') input.reply({ kind: 'silence' })
@@ -188,8 +199,12 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     // Looked at each second, so that no news passes unseen by the clock.
     act.ledger.news(act.times)
     stops.tick(act)
-    localLists.tick(act, result => post({ kind: 'run', act: result }))
-    return [...sends, ...uplinks.tick(act, result => post({ kind: 'run', act: result }))]
+    const back = (result: (act: Acting) => readonly Send[]): void => post({ kind: 'run', act: result })
+    localLists.tick(act, back)
+    onboarding.tick(act, back)
+    takeovers.tick(act)
+    deratings.tick(act, back)
+    return [...sends, ...uplinks.tick(act, back)]
   }
 
   return {
@@ -225,8 +240,11 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
       while (running) await running
     },
     ledger: () => open.ledger,
+    holders: places => open.mesh.holders(places),
     uplinks: () => uplinks,
     localLists,
+    onboarding,
+    deratings,
     connectors: chargers.connectors,
     health: () => ({
       store: failure ? 'failed' : 'open',

@@ -36,6 +36,16 @@ describe('a node.yaml', () => {
     expect(parseNodeConfig('node.yaml', text).api).toEqual({ listen: '0.0.0.0:8080', allowInsecure: true })
   })
 
+  it('has a driver plane only where it says so, on loopback unless with TLS', () => {
+    expect(parseNodeConfig('node.yaml', GOOD).driver).toBeUndefined()
+    expect(parseNodeConfig('node.yaml', `${GOOD}driver: {}\n`).driver).toEqual({
+      ...{ listen: '127.0.0.1:8890', allowInsecure: false, trustedProxies: [] },
+    })
+    const tls =
+      '{ listen: "0.0.0.0:8890", tlsKeyFile: k, tlsCertFile: c, trustedProxies: ["10.0.0.0/8", "::1"] }'
+    expect(parseNodeConfig('node.yaml', `${GOOD}driver: ${tls}\n`).driver?.listen).toBe('0.0.0.0:8890')
+  })
+
   it('is written out in full, and reads back as it was', () => {
     const config = parseNodeConfig('node.yaml', GOOD)
     expect(parseNodeConfig('node.yaml', writeNodeConfig(config))).toEqual(config)
@@ -53,6 +63,21 @@ describe('a node.yaml', () => {
       'an operator plane without TLS that others can reach',
       GOOD.replace('api: {}', 'api: { listen: "0.0.0.0:8080" }'),
       'api.listen = "0.0.0.0:8080": without TLS only on loopback',
+    ],
+    [
+      'a driver plane without TLS that others can reach',
+      `${GOOD}driver: { listen: "0.0.0.0:8890" }`,
+      'driver.listen = "0.0.0.0:8890": without TLS only on loopback',
+    ],
+    [
+      'a key for drivers without its certificate',
+      `${GOOD}driver: { tlsKeyFile: k }`,
+      'driver.tlsCertFile = missing: tlsKeyFile and tlsCertFile belong together',
+    ],
+    [
+      'a proxy by its name',
+      `${GOOD}driver: { trustedProxies: ["proxy.local"] }`,
+      'driver.trustedProxies.0 = "proxy.local"',
     ],
     ['no name', 'mesh: {}\nocpp: {}\napi: {}\n', 'node.yaml: name = missing'],
     ['an empty name', GOOD.replace('pole-07', '""'), 'name = ""'],

@@ -23,6 +23,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       'src/authorization/',
       'src/tariff/',
       'src/energy/',
+      'src/defaults/',
       'src/uplink/outbox.ts',
     ],
   },
@@ -52,6 +53,13 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       ],
       ...['src/view.ts', 'src/folds.ts', 'src/local-lists.ts', 'src/list-state.ts', 'src/list-talk.ts'],
       ...[
+        'src/onboarding.ts',
+        'src/onboarding-state.ts',
+        'src/onboarding-talk.ts',
+        'src/takeover.ts',
+        'src/derating.ts',
+      ],
+      ...[
         'src/uplinks.ts',
         'src/stops.ts',
         'src/unsent.ts',
@@ -61,6 +69,8 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/opening.ts',
         'src/host/runner.ts',
         'src/host/doors.ts',
+        'src/host/driver-plane.ts',
+        'src/host/may-charge.ts',
         'src/host/operator.ts',
         'src/host/site-birth.ts',
         'src/host/invite.ts',
@@ -152,6 +162,7 @@ export const VIRTUAL_WIRING = [
     'uplinks',
   ],
   ...['persist', 'mailbox', 'opening', 'unsent', 'stops', 'local-lists', 'list-state', 'list-talk'],
+  ...['onboarding', 'onboarding-state', 'onboarding-talk', 'takeover', 'derating'],
 ].map(name => `src/${name}.ts`)
 export const BANNED_CALLS: readonly { readonly call: RegExp; readonly instead: string }[] = [
   { call: /\bDate\.now\b/, instead: 'take `nowAt` as an argument, or ask the Clock port' },

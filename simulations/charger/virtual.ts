@@ -84,8 +84,12 @@ function createCharger(options: VirtualChargerOptions): Charger {
     HeartbeatInterval: '300',
     LocalAuthorizeOffline: 'true',
     MeterValueSampleInterval: String(Math.ceil(meterIntervalMs / 1000)),
+    MeterValuesSampledData: 'Energy.Active.Import.Register,Power.Active.Import,SoC',
     NumberOfConnectors: String(options.connectors),
     StopTransactionOnInvalidId: 'true',
+    TransactionMessageAttempts: '3',
+    TransactionMessageRetryInterval: '60',
+    WebSocketPingInterval: '10',
     ...(options.list && {
       LocalAuthListEnabled: 'false',
       LocalAuthListMaxLength: String(options.list.maxLength),

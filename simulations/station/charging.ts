@@ -129,14 +129,37 @@ function confirmed(bench: Bench, { action, session }: Entry, payload: Payload): 
   sendAgainLater(station, { session, action, next: bench.talk().next })
 }
 
-/** Stops what runs under the id, if it was told that id; no other command is modelled. */
+/** Stops what runs under the id, if it was told that id, and tells what it is asked for; no other command is modelled. */
 function obey(bench: Bench, command: ChargerCommand): CommandOutcome {
+  if (command.kind === 'trigger') return triggered(bench, command)
+  if (command.kind === 'getTransactionStatus') return statusOf(bench, command.stationTransactionId)
   const connector = bench.station.connectors.find(
     ({ running }) =>
       command.kind === 'remoteStop' && running?.session.transactionIds.includes(command.transactionId),
   )
   if (!connector) return { kind: 'rejected', status: 'Rejected' }
   end(bench, connector, 'Remote')
+  return { kind: 'accepted' }
+}
+
+function statusOf({ station }: Bench, transaction: string): CommandOutcome {
+  const isOngoing = station.connectors.some(
+    ({ running }) => running !== undefined && station.tongue.nameOf(running.session) === transaction,
+  )
+  return { kind: 'accepted', detail: { isOngoing, hasQueue: station.queue.size() > 0 } }
+}
+
+function triggered(
+  bench: Bench,
+  { message, connectorId }: Extract<ChargerCommand, { kind: 'trigger' }>,
+): CommandOutcome {
+  const { station, talk } = bench
+  const connector = station.connectors.find(({ id }) => id === connectorId)
+  if (!connector) return { kind: 'rejected', status: 'Rejected' }
+  if (message === 'StatusNotification') station.known.unreported.add(connector.id)
+  else if (message === 'MeterValues') sample(bench, connector)
+  else return { kind: 'rejected', status: 'NotImplemented' }
+  talk().next()
   return { kind: 'accepted' }
 }
 

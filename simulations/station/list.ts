@@ -61,14 +61,18 @@ export function createList(plan: ListPlan | undefined): StationList {
   }
 }
 
+/** What it shows of its list among its settings. */
+export function listKeys(plan: ListPlan | undefined): Readonly<Record<string, string>> {
+  if (!plan) return {}
+  return {
+    LocalAuthListEnabled: 'true',
+    LocalAuthListMaxLength: String(plan.maxLength),
+    SendLocalListMaxLength: String(plan.perMessage),
+  }
+}
+
 function configuration(plan: ListPlan | undefined, { key }: Payload): Payload {
-  const values: Readonly<Record<string, string>> = plan
-    ? {
-        LocalAuthListEnabled: 'true',
-        LocalAuthListMaxLength: String(plan.maxLength),
-        SendLocalListMaxLength: String(plan.perMessage),
-      }
-    : {}
+  const values = listKeys(plan)
   const asked = Array.isArray(key) ? key.map(String) : Object.keys(values)
   return {
     configurationKey: asked.flatMap(name =>

@@ -13,6 +13,7 @@ import { createList, type StationList } from './list.ts'
 import { createQueue } from './queue.ts'
 import { sendAgain } from './replay.ts'
 import type { StationSession } from './session.ts'
+import { createSettings } from './settings.ts'
 import { createTalk, type Talk } from './talk.ts'
 import { tongueOf } from './tongue.ts'
 import { createDrivers, type Drivers } from './visit.ts'
@@ -111,10 +112,13 @@ function assemble(deps: StationDeps): Parts {
     ...{ pausedUntilMs: 0, isOver: false },
   }
   const list = createList(plan.list)
+  const settings = createSettings(plan, dice)
+  const answer: StationList['answer'] = (action, payload) =>
+    settings.answer(action, payload) ?? list.answer(action, payload)
   const dialect = dialectOf(plan, dice)
   const tongue = tongueOf(plan, dialect, dice)
   const wire = createWire(
-    { deps, answer: list.answer, version: tongue.version },
+    { deps, answer, version: tongue.version },
     {
       onOpen: () => talk.next(),
       onFree: () => talk.next(),

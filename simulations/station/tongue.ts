@@ -26,6 +26,8 @@ export type Tongue = {
   readonly stop: (session: SessionRecord, said: { timestamp: string; wireId: number }) => Payload
   /** The number that nodes know a session by; undefined where a node gives it. */
   readonly numberOf: (session: SessionRecord) => number | undefined
+  /** The station's own name of a session. */
+  readonly nameOf: (session: SessionRecord) => string | undefined
 }
 
 const MAKE = { vendor: 'Chargemesh', model: 'Simulated', firmwareVersion: '1.0' }
@@ -64,6 +66,7 @@ function tongue16(dialect: Dialect): Tongue {
       ...(reason === 'Local' ? { idTag } : {}),
     }),
     numberOf: () => undefined,
+    nameOf: () => undefined,
   }
 }
 
@@ -110,6 +113,7 @@ function tongue201(chargerId: ChargerId, plugsFirst: boolean): Tongue {
         meterValue: [registerValue(meterStopWh, timestamp)],
       }
     },
+    nameOf,
     numberOf: session => transactionIdOf(sessionIdOfStation(chargerId, nameOf(session)), () => false),
   }
 }

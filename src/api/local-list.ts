@@ -11,15 +11,20 @@ export function addLocalLists(server: FastifyInstance, deps: ReportDeps): void {
     reportList(deps, known(deps, request.params.id)),
   )
   server.post<Route>('/v1/chargers/:id/local-list/replace', async request => {
-    const id = known(deps, request.params.id)
-    if (!deps.connected().includes(id))
-      throw new MeshError('CHARGER_ABSENT', `${id} is not connected to this node`)
+    const id = connected(deps, request.params.id)
     deps.node.localLists.replace(id)
     return reportList(deps, id)
   })
 }
 
-function known({ node }: ReportDeps, text: string): ChargerId {
+/** A charger of this site that this node can talk to. */
+export function connected(deps: ReportDeps, text: string): ChargerId {
+  const id = known(deps, text)
+  if (deps.connected().includes(id)) return id
+  throw new MeshError('CHARGER_ABSENT', `${id} is not connected to this node`)
+}
+
+export function known({ node }: ReportDeps, text: string): ChargerId {
   const id = chargerId(text)
   if (id !== undefined && node.ledger().view().policy.chargePoint(id)) return id
   throw new MeshError(

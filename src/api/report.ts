@@ -99,7 +99,7 @@ function reportSession(session: Session, known: Known): SessionReport {
 }
 
 /** First digits of the ack's signature that covers a recorded end: enough to find it, in the cloud or on any node. */
-function receiptOf(node: Node, session: Session): string | undefined {
+export function receiptOf(node: Node, session: Session): string | undefined {
   const ledger = node.ledger()
   for (const { ref } of session.ends) {
     const ack = ledger.objects.get(`ack/${ref.logId}`)
@@ -148,8 +148,17 @@ export function reportChargers({
     connectedHere: here.has(chargerId),
     status: statusesOf(node.connectors(), chargerId),
     openSessions: view.ofCharger(chargerId).sessions.filter(session => !session.end).length,
+    onboarding: onboardingOf(node.onboarding.report(chargerId)),
+    derated: node.deratings.report(chargerId),
   }))
 }
+
+/** In short; `/v1/chargers/:id/onboarding` has each setting. */
+function onboardingOf({ state, notSet, needsRestart, limit }: OnboardingReport): OnboardingShort {
+  return { state, notSet, ...(needsRestart && { needsRestart }), ...(limit && { limit }) }
+}
+type OnboardingReport = ReturnType<Node['onboarding']['report']>
+type OnboardingShort = Pick<OnboardingReport, 'state' | 'notSet' | 'needsRestart' | 'limit'>
 
 function statusesOf(
   all: ReadonlyMap<string, ConnectorStatus>,

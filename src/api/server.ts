@@ -14,6 +14,8 @@ import { addCards } from './cards.ts'
 import { addCertificateRequests, CERTIFICATE_COMMANDS, type CertificateRequests } from './certificates.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import { addLocalLists } from './local-list.ts'
+import { addOnboarding } from './onboarding.ts'
+import { PROFILE_COMMANDS } from './profile-commands.ts'
 import {
   type ReportDeps,
   reportChargers,
@@ -92,6 +94,7 @@ const COMMAND = z.discriminatedUnion('kind', [
     connectorId: z.int().min(0).optional(),
   }),
   ...CERTIFICATE_COMMANDS,
+  ...PROFILE_COMMANDS,
 ])
 const UPLINK = z.strictObject({
   name: z.string().min(1).max(32),
@@ -143,6 +146,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   server.get('/v1/chargers', async () => reportChargers(report))
   addLocalLists(server, report)
   addCertificateRequests(server, deps)
+  addOnboarding(server, report)
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))
 }

@@ -13,6 +13,18 @@ export const SITE_POLICIES = {
   'revoked-while-charging': ['stop', 'finish'],
   /** Whether chargers hold their own lists of cards; the cards' ids then lie sealed to the nodes in the grants. */
   'local-lists': ['off', 'on'],
+  /** Whether nodes set chargers as the site needs them, or leave them as they are. */
+  onboarding: ['on', 'off'],
+} as const
+
+/** Entries that are whole numbers, or empty for none; none by default unless one stands here. */
+export const SITE_NUMBERS = {
+  /** The most that one connector may give, in amperes of each phase. */
+  'connector-cap-amps': { least: 6, most: 2000 },
+  /** A session is ended after so long. */
+  'max-session-minutes': { least: 1, most: 7 * 24 * 60 },
+  /** A connector that measures more gives less until it is cooler. */
+  'derate-above-celsius': { least: 30, most: 150, otherwise: 70 },
 } as const
 
 /** Entries that name classes of cards, with commas between them; none by default. */
@@ -23,7 +35,8 @@ export const SITE_CLASS_LISTS = {
 
 export type SiteChoiceName = keyof typeof SITE_POLICIES
 export type SiteClassesName = keyof typeof SITE_CLASS_LISTS
-export type SitePolicyName = SiteChoiceName | SiteClassesName
+export type SiteNumberName = keyof typeof SITE_NUMBERS
+export type SitePolicyName = SiteChoiceName | SiteClassesName | SiteNumberName
 export type SitePolicyValue<N extends SiteChoiceName> = (typeof SITE_POLICIES)[N][number]
 type Entry = { readonly ref: EventRef; readonly hlc: Hlc; readonly body: BodyOf<'policy'> }
 
@@ -31,6 +44,7 @@ export type SitePolicy = {
   readonly add: (entry: Entry) => void
   readonly value: <N extends SiteChoiceName>(name: N) => SitePolicyValue<N>
   readonly classes: (name: SiteClassesName) => readonly string[]
+  readonly number: (name: SiteNumberName) => number | undefined
   /** What was said last, as it was written; undefined where the default counts. */
   readonly said: (name: SitePolicyName) => string | undefined
 }
@@ -38,6 +52,7 @@ export type SitePolicy = {
 export const SITE_POLICY_NAMES = [
   ...Object.keys(SITE_POLICIES),
   ...Object.keys(SITE_CLASS_LISTS),
+  ...Object.keys(SITE_NUMBERS),
 ] as readonly SitePolicyName[]
 
 export function isSitePolicy(name: string): name is SitePolicyName {
@@ -47,17 +62,20 @@ export function isSitePolicy(name: string): name is SitePolicyName {
 /** Whether newer software wrote what this cannot read, or the value is one that this knows. */
 export function isSitePolicyValue(name: SitePolicyName, value: string): boolean {
   if (isClassList(name)) return SITE_CLASS_LISTS[name].test(value)
+  if (isNumber(name)) return value === '' || isWithin(name, value)
   return (SITE_POLICIES[name] as readonly string[]).includes(value)
 }
 
 /** In words, for people: the values that an entry may have. */
 export function allowedValues(name: SitePolicyName): string {
   if (isClassList(name)) return 'up to 16 classes of cards with commas between them, or "" for none'
+  if (isNumber(name)) return `${SITE_NUMBERS[name].least} to ${SITE_NUMBERS[name].most}, or "" for none`
   return SITE_POLICIES[name].join(' or ')
 }
 
 /** As it would be written. */
 export function defaultValue(name: SitePolicyName): string {
+  if (isNumber(name)) return String(otherwise(name) ?? '')
   return isClassList(name) ? '' : SITE_POLICIES[name][0]
 }
 
@@ -75,12 +93,31 @@ export function createSitePolicy(): SitePolicy {
     value: <N extends SiteChoiceName>(name: N) =>
       // Only readable values are held.
       (said(name) ?? SITE_POLICIES[name][0]) as SitePolicyValue<N>,
+    number: name => {
+      const value = said(name)
+      if (value === undefined) return otherwise(name)
+      return value === '' ? undefined : Number(value)
+    },
     classes: name => (said(name) ?? '').split(',').filter(word => word !== ''),
   }
 }
 
 function isClassList(name: SitePolicyName): name is SiteClassesName {
   return Object.hasOwn(SITE_CLASS_LISTS, name)
+}
+
+function isNumber(name: SitePolicyName): name is SiteNumberName {
+  return Object.hasOwn(SITE_NUMBERS, name)
+}
+
+function isWithin(name: SiteNumberName, value: string): boolean {
+  const { least, most } = SITE_NUMBERS[name]
+  return /^\d{1,6}$/.test(value) && Number(value) >= least && Number(value) <= most
+}
+
+function otherwise(name: SiteNumberName): number | undefined {
+  const bounds: { readonly least: number; readonly otherwise?: number } = SITE_NUMBERS[name]
+  return bounds.otherwise
 }
 
 function isNewer(a: Entry, b: Entry): boolean {

@@ -19,6 +19,7 @@ type AddOptions = OperatorOptions & {
   readonly zone?: string
   readonly type?: string
   readonly maxKw?: string
+  readonly phases?: string
   readonly profile: string
   readonly password?: string
 }
@@ -42,7 +43,11 @@ export function addChargerAdd(charger: Command): void {
       '--type <type>',
       'connector type, where all are of one, such as IEC_62196_T2; for cards bound to one',
     )
-    .option('--max-kw <n>', 'the most that one connector gives, for cards bound to slower chargers')
+    .option(
+      '--max-kw <n>',
+      'the most that one connector gives: set in the charger as its limit, and for cards bound to slower ones',
+    )
+    .option('--phases <n>', 'of its supply, 1 or 3: to count its limit in amperes where it takes no watts')
     .option(
       '--profile <n>',
       `OCPP security profile: 3 ${WHAT_IT_SHOWS[3]}, 2 ${WHAT_IT_SHOWS[2]}, 1 ${WHAT_IT_SHOWS[1]}, 0 ${WHAT_IT_SHOWS[0]}`,
@@ -87,6 +92,9 @@ async function addCharger(identities: readonly string[], options: AddOptions): P
     ...(options.zone !== undefined && { zone: options.zone }),
     ...(options.type !== undefined && { connectorType: connectorTypeOf('--type', options.type) }),
     ...(options.maxKw !== undefined && { maxPowerW: 1000 * wholeNumber('--max-kw', options.maxKw) }),
+    ...(options.phases !== undefined && {
+      phases: wholeNumber('--phases', options.phases, { least: 1, most: 3 }),
+    }),
   }
   const hasPassword = profile === 1 || profile === 2
   if (!hasPassword && options.password !== undefined)

@@ -4,6 +4,7 @@ import { MeshError } from '../errors.ts'
 import { addChargerAdd } from './charger-add.ts'
 import { addCertificateCommands } from './charger-certificate.ts'
 import { addCertificateTalk } from './charger-certificate-talk.ts'
+import { addLimitCommand } from './charger-limit.ts'
 import { addLocalListCommand } from './charger-list.ts'
 import { wholeNumber } from './number.ts'
 import { clientIn, say } from './operator.ts'
@@ -23,6 +24,7 @@ export function addChargerCommands(program: Command): void {
     .option('--json', 'print JSON')
     .action(listChargers)
   addLocalListCommand(charger)
+  addLimitCommand(charger)
   addCommands(charger)
 }
 
@@ -31,6 +33,7 @@ type ChargerRow = {
   readonly connectedHere: boolean
   readonly status: Readonly<Record<string, string>>
   readonly openSessions: number
+  readonly onboarding?: { readonly state: string; readonly notSet: readonly string[] }
 }
 
 async function listChargers(options: ViaOptions): Promise<void> {
@@ -51,8 +54,11 @@ async function listChargers(options: ViaOptions): Promise<void> {
             .join(' '),
       ],
       ['open sessions', row => row.openSessions],
+      ['settings', row => (row.connectedHere ? (row.onboarding?.state ?? '') : '')],
     ]),
   )
+  for (const { chargerId, onboarding } of rows)
+    for (const line of onboarding?.notSet ?? []) print(`${chargerId}: ${line}`)
 }
 
 function addCommands(charger: Command): void {

@@ -24,6 +24,7 @@ type JoinOptions = {
   readonly ocpp: string
   readonly ocppTls?: string
   readonly api: string
+  readonly driver?: string
   readonly peer: readonly string[]
   readonly discovery: boolean
   readonly insecureOcpp?: boolean
@@ -51,6 +52,7 @@ export function addNodeCommands(program: Command): void {
     )
     .option('--ocpp-tls <host:port>', 'a second door for chargers, always over TLS')
     .option('--api <host:port>', 'operator plane', '127.0.0.1:0')
+    .option('--driver <host:port>', 'driver plane, for apps and pages of drivers; without it there is none')
     .option('--peer <host:port>', 'address of another node; repeat for more', collect, [])
     .option(
       '--no-discovery',
@@ -84,13 +86,14 @@ Examples:
       // Loaded only here: libp2p and the OCPP server would slow down every other command.
       const { runNode } = await import('../host/runner.ts')
       const running = await runNode(options.dir, unlockOf(options))
-      const { name, apiUrl, ocppUrl, ocppTlsUrl, meshAddresses, warnings } = running
+      const { name, apiUrl, driverUrl, ocppUrl, ocppTlsUrl, meshAddresses, warnings } = running
       for (const says of warnings) process.stderr.write(`warning: ${says}\n`)
       const ocpp = { ocppUrl, ...(ocppTlsUrl !== undefined && { ocppTlsUrl }) }
-      if (options.json) print(JSON.stringify({ ready: true, name, apiUrl, ...ocpp, meshAddresses }))
+      if (options.json)
+        print(JSON.stringify({ ready: true, name, apiUrl, driverUrl, ...ocpp, meshAddresses }))
       else
         print(
-          `${name} runs\n  chargers: ${Object.values(ocpp).join('/<identity> and ')}/<identity>\n  mesh:     ${meshAddresses.join(' ')}\n  operator: ${apiUrl} (token in ${join(options.dir, API_FILE)})`,
+          `${name} runs\n  chargers: ${Object.values(ocpp).join('/<identity> and ')}/<identity>\n  mesh:     ${meshAddresses.join(' ')}\n  operator: ${apiUrl} (token in ${join(options.dir, API_FILE)})${driverUrl === undefined ? '' : `\n  drivers:  ${driverUrl}`}`,
         )
       const signal = await untilStopped()
       process.stderr.write(`${signal}: stopping\n`)
@@ -174,6 +177,7 @@ function configOf(
       allowInsecure: options.insecureOcpp ?? false,
     },
     api: { listen: options.api },
+    ...(options.driver !== undefined && { driver: { listen: options.driver } }),
   })
 }
 

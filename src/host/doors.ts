@@ -1,10 +1,17 @@
 // The doors of a node that is starting: it is told of them before they are open, and hears nothing through them until then.
+import type { DriverPlane } from '../api/driver.ts'
 import type { NodeDeps } from '../node.ts'
 import type { Central } from '../ocpp/central.ts'
 import type { Network } from '../ports.ts'
 import type { Tokens } from './tokens.ts'
 
-export type Doors = { network?: Network; central?: Central; tokens?: Tokens; openTag?: NodeDeps['openTag'] }
+export type Doors = {
+  network?: Network
+  central?: Central
+  tokens?: Tokens
+  openTag?: NodeDeps['openTag']
+  drivers?: DriverPlane
+}
 
 export function lateNetwork(doors: Doors): Network {
   return {

@@ -2,7 +2,6 @@
 // it, and closed in the opposite one: after a stop, and after a start that failed half way.
 import { join } from 'node:path'
 import { type ApiDeps, openApi } from '../api/server.ts'
-import { cardContext, decideFor, explain } from '../card.ts'
 import { type NodeConfig, parseNodeConfig } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
 import { createRoster } from '../identity/roster.ts'
@@ -18,6 +17,7 @@ import { type Closers, createClosers } from './closers.ts'
 import { openDisk } from './disk.ts'
 import { mendDocuments, openCheckedDocuments } from './document-check.ts'
 import { type Doors, lateChargePoints, lateNetwork } from './doors.ts'
+import { openDrivers } from './driver-plane.ts'
 import {
   holdIdentity,
   type IdentityFile,
@@ -27,6 +27,7 @@ import {
   writeSecret,
 } from './identity-files.ts'
 import { address, listening } from './listening.ts'
+import { deciding } from './may-charge.ts'
 import { openNetwork } from './network.ts'
 import { API_FILE, NODE_FILE } from './node-files.ts'
 import { knownAddresses, type UplinkBook, uplinkBook } from './node-memory.ts'
@@ -40,6 +41,8 @@ const TICK_MS = 1000
 export type RunningNode = {
   readonly name: string
   readonly apiUrl: string
+  /** Undefined where node.yaml has no driver's plane. */
+  readonly driverUrl: string | undefined
   readonly ocppUrl: string
   /** The second door, where there is one. */
   readonly ocppTlsUrl?: string
@@ -111,6 +114,7 @@ async function open(setting: Setting): Promise<RunningNode> {
   })
   doors.tokens = tokens
   const tokenReference = tokens.reference
+  const mayCharge = deciding(self.clock, node, tokens)
   const tls = await openNodeTls({ ocpp: config.ocpp, identity, deviceId: self.certificate.deviceId, view })
   const central = await openChargers(setting, self, { node, tokenReference, tls })
   doors.central = central
@@ -126,19 +130,24 @@ async function open(setting: Setting): Promise<RunningNode> {
     documents: documents.state(),
     ocpp: { chargers: central.status(), refused: central.refusals(), tls: tls.report() },
     network: network.stats(),
+    ...(doors.drivers && { drivers: doors.drivers.status() }),
     siteKeys: { held: ring.keys().length, missing: ring.later().filter(({ key }) => !key).length },
   })
   const { certificateRequests } = central
   const plane = {
-    node,
-    network,
-    certificateRequests,
-    chargePoints: central,
-    tokens,
-    tokenReference,
-    extraStatus,
+    ...{ node, network, chargePoints: central, certificateRequests, tokens, tokenReference },
+    ...{ extraStatus, mayCharge },
   }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
+  const heardAt = () => new Map(central.status().map(link => [link.chargerId, link.lastHeardAt]))
+  const drivers = await openDrivers({
+    ...{ ...plane, ...self, config, disk, storeKeys, logger, heardAt },
+    ...{ self: self.certificate.deviceId, name: identity.name, aliases: tokens.aliases },
+  })
+  if (drivers) {
+    doors.drivers = drivers
+    closers.push('driver', () => drivers.close())
+  }
   const showNewest = keepShowing(tls, central, logger)
   const ticking = setInterval(() => {
     node.tick()
@@ -156,6 +165,7 @@ async function open(setting: Setting): Promise<RunningNode> {
   return {
     name: identity.name,
     apiUrl,
+    driverUrl: drivers?.url,
     ocppUrl: `${scheme}://${address(config.ocpp.listen).host}:${central.port}/ocpp`,
     ...(central.portTls !== undefined && {
       ocppTlsUrl: `wss://${address(config.ocpp.listenTls ?? '').host}:${central.portTls}/ocpp`,
@@ -242,6 +252,7 @@ async function openChargers(
       credential: id => node.ledger().view().policy.chargePoint(id),
       tokenReference,
       handle: input => node.charger(input),
+      healthy: () => node.health().store === 'open',
       clock: self.clock,
       random: self.random,
       logger,
@@ -251,7 +262,7 @@ async function openChargers(
 
 type Plane = Pick<
   ApiDeps,
-  'node' | 'network' | 'chargePoints' | 'certificateRequests' | 'tokenReference' | 'extraStatus'
+  'node' | 'network' | 'chargePoints' | 'certificateRequests' | 'tokenReference' | 'extraStatus' | 'mayCharge'
 > & {
   readonly uplinks: UplinkBook
   readonly tokens: Tokens
@@ -266,12 +277,6 @@ async function openPlane(
   const { dir, config, identity, logger, closers } = setting
   const { node } = plane
   const token = hex(self.random.bytes(24))
-  const mayCharge: ApiDeps['mayCharge'] = (chargerId, tokenRef) => {
-    const times = { wallMs: self.clock.wallMs(), monotonicMs: self.clock.monotonicMs() }
-    const context = cardContext(node.ledger(), times, tokens.aliases)
-    const decision = decideFor(context, chargerId, tokenRef)
-    return { allowed: decision.allowed, reason: explain(decision, context.knownSince) }
-  }
   const api = await listening('api.listen', config.api.listen, listen =>
     openApi({
       ...plane,
@@ -279,7 +284,6 @@ async function openPlane(
       self: self.certificate.deviceId,
       clock: self.clock,
       name: identity.name,
-      mayCharge,
       aliases: tokens.aliases,
       addUplink: async one => node.setUplinks(await uplinks.add(one)),
       listen,

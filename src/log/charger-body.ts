@@ -19,6 +19,8 @@ export const CHARGE_POINT = record({
   /** OCPI ConnectorType where all its connectors are of one, and the most that one of them gives: cards may be bound to both. */
   connectorType: optional(text(24)),
   maxPowerW: optional(uint),
+  /** Of the supply of each connector, where limits have to be counted from watts to amperes. */
+  phases: optional(uint),
   /** OCPP security profile, 0 to 3: what it has to show at the door. None: a password, over whatever the node serves. */
   profile: optional(uint),
   /** SHA-256 of the certificates by which it may come in; none named: any of the site's authority in its name. */

@@ -1,7 +1,7 @@
 // The central system of a node: an HTTP server that lets proven chargers in, and the links to those that are here.
 // Refuses everything that the guard or the password check does not let through, and a second connection of a
 // charger whose first one still lives (PROTOCOL 5.4, 7.5). OCPP 1.6J.
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { InvariantBroken, MeshError, reasonOf } from '../errors.ts'
 import type { ChargePoints, ChargerAnswer, ChargerInput, Clock, Logger, Random } from '../ports.ts'
@@ -17,6 +17,7 @@ import {
 import type { ChargerCredential } from './credential.ts'
 import { dialectOf } from './dialect.ts'
 import { type Claim, guardUpgrade, REFUSAL_STATUS, type RefusalReason } from './guard.ts'
+import { healthAnswer } from './health.ts'
 import { type Link, openLink } from './link.ts'
 import { type Attempt, createPasswordCheck, type PasswordVerdict } from './password.ts'
 import { demandOf, type Registration } from './profile.ts'
@@ -40,6 +41,8 @@ export type CentralOptions = {
   readonly credential: (chargerId: ChargerId) => (ChargerCredential & Registration) | undefined
   readonly tokenReference: (idTag: string) => Promise<TokenRef>
   readonly handle: (input: ChargerInput) => Promise<ChargerAnswer>
+  /** Whether chargers can be served now; what moves a floating address asks for it at /health. */
+  readonly healthy: () => boolean
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -111,14 +114,12 @@ export async function openCentral(options: CentralOptions): Promise<Central> {
 }
 
 async function openFor(state: State, listen: Listen, tls: TlsMaterial | undefined): Promise<Door> {
-  const { logger } = state.options
+  const { logger, healthy } = state.options
   const onTlsFault = (reason: string) => {
     countWord(state.refused, 'tls-failed')
     if (mayLog(state)) logger.warn('charger-refused', { reason: 'tls-failed', detail: reason.slice(0, 200) })
   }
-  const onRequest = (_request: IncomingMessage, response: ServerResponse): void => {
-    response.writeHead(404).end()
-  }
+  const onRequest = healthAnswer(healthy)
   const door = await openDoor({ listen, tls, logger, onRequest, onTlsFault })
   door.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', error => logger.debug('ocpp-socket-error', { reason: reasonOf(error) }))

@@ -34,6 +34,8 @@ export type ChargerRecord = {
   readonly refused: Map<string, number>
   /** Wh by transaction id, ours or the station's own. */
   readonly registers: Map<number | string, number>
+  /** Cards that it was asked to charge, by the id of the request; in memory only. */
+  readonly asked: Map<number, string>
   /** The last seqNo of the station's transactions. */
   readonly sequences: Map<string, number>
   /** It asks for a certificate, and has not been given one. */
@@ -48,6 +50,7 @@ export function newRecord(nowAt: number): ChargerRecord {
     repairs: new Map(),
     refused: new Map(),
     registers: new Map(),
+    asked: new Map(),
     sequences: new Map(),
   }
 }
@@ -81,7 +84,12 @@ export function noteStart(record: ChargerRecord, transaction: number | string, e
   keepNewest(record.registers, transaction, energyWh)
 }
 
-function keepNewest<K>(notes: Map<K, number>, key: K, value: number): void {
+/** Remembers which card a request to start was for. */
+export function noteAsked({ asked }: ChargerRecord, remoteStartId: number, idTag: string): void {
+  keepNewest(asked, remoteStartId, idTag)
+}
+
+function keepNewest<K, V>(notes: Map<K, V>, key: K, value: V): void {
   notes.delete(key)
   notes.set(key, value)
   const oldest = notes.size > MAX_REGISTERS ? notes.keys().next() : undefined

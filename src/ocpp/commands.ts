@@ -5,6 +5,7 @@ import { assertNever } from '../errors.ts'
 import type { ChargerCommand, CommandOutcome } from '../ports.ts'
 import { instantText, type Payload } from './answers.ts'
 import { certificateCall, installedOutcome, isCertificateCommand } from './certificates.ts'
+import { profileCall, scheduleOutcome } from './profiles.ts'
 import { isObject } from './repair.ts'
 
 export type Call = { readonly action: string; readonly params: Payload }
@@ -45,6 +46,12 @@ export function callOf(command: ChargerCommand): Call | string {
       return { action: 'GetLocalListVersion', params: {} }
     case 'sendLocalList':
       return localList(command)
+    case 'setProfile':
+    case 'clearProfile':
+    case 'getCompositeSchedule':
+      return profileCall(command)
+    case 'getTransactionStatus':
+      return 'OCPP 1.6 has no such question'
     default:
       return assertNever(command)
   }
@@ -94,6 +101,7 @@ export function outcomeOf(command: ChargerCommand, payload: unknown): CommandOut
   }
   const installed = installedOutcome(command, payload)
   if (installed) return installed
+  if (command.kind === 'getCompositeSchedule') return scheduleOutcome(payload)
   const status = typeof payload.status === 'string' ? payload.status.slice(0, 40) : 'Unreadable'
   if (status === 'Accepted') return { kind: 'accepted' }
   if (status === 'RebootRequired') return { kind: 'accepted', detail: { status } }

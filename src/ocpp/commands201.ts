@@ -1,8 +1,9 @@
 // Our commands in the words of OCPP 2.0.1, as commands.ts has them for 1.6.
-import type { ChargerCommand, CommandOutcome, ListedCard } from '../ports.ts'
+import type { ChargerCommand, CommandOutcome, ListedCard, TransactionStatus } from '../ports.ts'
 import { instantText, type Payload } from './answers.ts'
 import { certificateCall, isCertificateCommand } from './certificates.ts'
 import { type Call, callOf, outcomeOf } from './commands.ts'
+import { profileCall201 } from './profiles201.ts'
 import { isObject } from './repair.ts'
 import { askedAs, keyOf, variableOf } from './variables.ts'
 
@@ -44,6 +45,12 @@ export function callOf201(command: ChargerCommand, requestId: number): Call | st
       return trigger(command)
     case 'sendLocalList':
       return localList(command)
+    case 'setProfile':
+    case 'clearProfile':
+    case 'getCompositeSchedule':
+      return profileCall201(command)
+    case 'getTransactionStatus':
+      return { action: 'GetTransactionStatus', params: { transactionId: command.stationTransactionId } }
     default:
       return callOf(command)
   }
@@ -119,11 +126,18 @@ export function outcomeOf201(command: ChargerCommand, payload: unknown): Command
       const [result] = entriesOf(payload.setVariableResult)
       return outcomeOf(command, { status: result?.attributeStatus })
     }
+    case 'getTransactionStatus':
+      return { kind: 'accepted', detail: transactionStatusIn(payload) }
     case 'getLocalListVersion':
       return outcomeOf(command, { listVersion: payload.versionNumber })
     default:
       return outcomeOf(command, payload)
   }
+}
+
+function transactionStatusIn({ ongoingIndicator, messagesInQueue }: Payload): TransactionStatus {
+  const isOngoing = typeof ongoingIndicator === 'boolean' ? { isOngoing: ongoingIndicator } : {}
+  return { ...isOngoing, hasQueue: messagesInQueue === true }
 }
 
 function variablesIn(results: unknown, keys: readonly string[]): Payload {

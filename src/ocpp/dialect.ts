@@ -4,14 +4,14 @@ import { confirmation, type Payload } from './answers.ts'
 import { confirmation201 } from './answers201.ts'
 import { type Call, callOf, outcomeOf } from './commands.ts'
 import { callOf201, outcomeOf201 } from './commands201.ts'
-import type { Draft, LastRegister, Translation } from './draft.ts'
+import type { AskedCard, Draft, LastRegister, Translation } from './draft.ts'
 import { translate } from './v16.ts'
 import { translate201 } from './v201.ts'
 
 export type Dialect = {
   readonly subprotocol: 'ocpp1.6' | 'ocpp2.0.1'
   /** Reads any JSON value as one of the actions that a charger may send; never fails. */
-  readonly translate: (action: string, params: unknown, last: LastRegister) => Translation
+  readonly translate: (action: string, params: unknown, last: LastRegister, asked?: AskedCard) => Translation
   /** The .conf of a CALL from the answers to what it said, or undefined when they do not fit. */
   readonly confirm: (
     drafts: readonly Draft[],

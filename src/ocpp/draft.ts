@@ -52,6 +52,9 @@ export type ReportPart = {
 /** The last register heard of a transaction, in Wh, when this process heard one. */
 export type LastRegister = (transaction: number | string) => number | undefined
 
+/** The card that a station was asked to charge, by the id of that request; for stations that tell only the id again. */
+export type AskedCard = (remoteStartId: number) => string | undefined
+
 /** The message with its card replaced. `reference` may take milliseconds (PROTOCOL 2.5). */
 export async function withReference(
   draft: Draft,

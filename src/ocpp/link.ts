@@ -11,9 +11,17 @@ import type {
   Clock,
   CommandOutcome,
   Logger,
+  Random,
 } from '../ports.ts'
 import type { ChargerId, TokenRef } from '../units.ts'
-import { type ChargerRecord, countWord, noteRegister, noteSequence, noteStart } from './chargers.ts'
+import {
+  type ChargerRecord,
+  countWord,
+  noteAsked,
+  noteRegister,
+  noteSequence,
+  noteStart,
+} from './chargers.ts'
 import { configurationIn } from './commands201.ts'
 import type { Dialect } from './dialect.ts'
 import { type Draft, type Translated, UNREADABLE_START_WH, withReference } from './draft.ts'
@@ -32,6 +40,7 @@ export type LinkDeps = {
   readonly tokenReference: (idTag: string) => Promise<TokenRef>
   readonly handle: (input: ChargerInput) => Promise<ChargerAnswer>
   readonly clock: Clock
+  readonly random: Random
   readonly logger: Logger
 }
 export type LinkOptions = {
@@ -55,7 +64,7 @@ const SILENCE: Reply = { kind: 'silence' }
 
 export function openLink({ deps, wire, repairs, onClose }: LinkOptions): Link {
   const { record, clock, logger, chargerId, connectionId } = deps
-  const state: LinkState = { silenced: false, commands: 0, requests: 0, reports: createReports() }
+  const state: LinkState = { silenced: false, commands: 0, reports: createReports() }
   const closing = Promise.withResolvers<void>()
   const silence = (reason: string): void => {
     if (state.silenced) return
@@ -87,7 +96,7 @@ export function openLink({ deps, wire, repairs, onClose }: LinkOptions): Link {
     wire,
     silence,
     closed: closing.promise,
-    command: command => send({ wire, state, dialect: deps.dialect, record }, command),
+    command: command => send({ wire, state, deps }, command),
     owner: {
       onHeard: () => {
         record.lastHeardAt = clock.wallMs()
@@ -109,13 +118,18 @@ function countWords(record: ChargerRecord, words: readonly string[]): void {
 
 type MakeInput = (message: ChargerMessage, repairs: readonly string[]) => ChargerInput
 
-type LinkState = { silenced: boolean; commands: number; requests: number; readonly reports: Reports }
+type LinkState = { silenced: boolean; commands: number; readonly reports: Reports }
 type Answering = { readonly deps: LinkDeps; readonly reports: Reports; readonly input: MakeInput }
 
 /** The reply to one CALL, or the reason for silence. */
 async function answerCall({ deps, reports, input }: Answering, call: InboundCall): Promise<Reply | string> {
   const { record, dialect } = deps
-  const translation = dialect.translate(call.action, call.params, id => record.registers.get(id))
+  const translation = dialect.translate(
+    call.action,
+    call.params,
+    id => record.registers.get(id),
+    id => record.asked.get(id),
+  )
   if (translation.kind === 'unknown') return { kind: 'not-implemented' }
   const isMessage = translation.kind === 'message'
   const repairs = [...call.frameRepairs, ...(isMessage ? translation.repairs : [])]
@@ -184,22 +198,16 @@ async function handled(
   }
 }
 
-type Sending = {
-  readonly wire: Wire
-  readonly state: LinkState
-  readonly dialect: Dialect
-  readonly record: ChargerRecord
-}
+type Sending = { readonly wire: Wire; readonly state: LinkState; readonly deps: LinkDeps }
 
-async function send(
-  { wire, state, dialect, record }: Sending,
-  command: ChargerCommand,
-): Promise<CommandOutcome> {
-  const requestId = ++state.requests
+async function send({ wire, state, deps }: Sending, command: ChargerCommand): Promise<CommandOutcome> {
+  const { dialect, record } = deps
+  const requestId = newRequestId(deps.random)
   const call = dialect.callOf(command, requestId)
   if (typeof call === 'string') return { kind: 'rejected', status: 'Unsendable', detail: call }
   if (state.commands >= MAX_COMMANDS_WAITING) return { kind: 'unreachable', reason: 'too many commands wait' }
   state.commands++
+  if (command.kind === 'remoteStart') noteAsked(record, requestId, command.idTag)
   // Before the call: the first part of a report may come with its answer.
   const reported = call.action === 'GetBaseReport' ? state.reports.expect(requestId) : undefined
   const outcome = await wire.call(call.action, call.params, COMMAND_TIMEOUT_MS)
@@ -212,4 +220,12 @@ async function send(
   if (meant.kind === 'accepted') return { kind: 'accepted', detail: configurationIn(await reported) }
   state.reports.drop(requestId)
   return meant
+}
+
+/**
+ * Positive, 31 bits, and drawn: a station may come back with the id of a request that another connection or another node
+ * made, and must not meet the card of a request of ours.
+ */
+function newRequestId(random: Random): number {
+  return 1 + (Buffer.from(random.bytes(4)).readUInt32BE() % (2 ** 31 - 1))
 }

@@ -3,6 +3,7 @@
 // would be taken for a meter at 0, and a net register goes back when a car feeds in. Never throws; bounded.
 import type { MeterReading } from '../ports.ts'
 import { type Fields, field, fieldsOf, isObject, list, numeral, type Repairs, text, time } from './repair.ts'
+import { hottestIn } from './temperature.ts'
 
 /** A message of 64 KiB could hold thousands; what lies between the first and the last half is left out. */
 export const MAX_READINGS = 256
@@ -72,11 +73,13 @@ function readingsOf(fields: Fields): readonly MeterReading[] {
   if (energyWh === undefined) for (const word of instead) fields.repairs.add(word)
   const powerW = pick(samples, POWER, fields.repairs)
   const socPercent = pick(samples, SOC, fields.repairs)
+  const temperatureC = hottestIn(list(fields, 'sampledValue').slice(0, MAX_READINGS))
   const reading: MeterReading = {
     sampledAt,
     ...(energyWh === undefined ? {} : { energyWh: Math.round(energyWh) }),
     ...(powerW === undefined ? {} : { powerW: Math.round(powerW) }),
     ...(socPercent === undefined ? {} : { socPercent }),
+    ...(temperatureC === undefined ? {} : { temperatureC }),
   }
   const plain = Object.keys(reading).length > 1
   const [first, ...others] = signed

@@ -3,7 +3,7 @@
 // transactions itself, and one TransactionEvent may say several things: a card, readings, a state.
 import type { PauseState } from '../ports.ts'
 import { signRequest } from './certificates.ts'
-import type { Draft, LastRegister, Translation } from './draft.ts'
+import type { AskedCard, Draft, LastRegister, Translation } from './draft.ts'
 import { UNREADABLE_START_WH } from './draft.ts'
 import { lastRegister, readings } from './meter.ts'
 import { missingStop } from './missing.ts'
@@ -24,7 +24,12 @@ const MAX_EVSE = 1000
 const MAX_SEQUENCE = 2 ** 31 - 1
 const MAX_TRANSACTION_CHARACTERS = 36
 
-export function translate201(action: string, params: unknown, last: LastRegister): Translation {
+export function translate201(
+  action: string,
+  params: unknown,
+  last: LastRegister,
+  asked: AskedCard = () => undefined,
+): Translation {
   const repairs: Repairs = new Set()
   const name = actionOf(action, repairs)
   if (name === undefined) return { kind: 'unknown' }
@@ -33,7 +38,8 @@ export function translate201(action: string, params: unknown, last: LastRegister
   if (name === 'SignCertificate') return signRequest(fields)
   const formality = FORMALITIES[name]
   if (formality) return { kind: 'formality', payload: formality }
-  const drafts = name === 'TransactionEvent' ? transaction(fields, last) : (READERS[name]?.(fields) ?? [])
+  const drafts =
+    name === 'TransactionEvent' ? transaction(fields, last, asked) : (READERS[name]?.(fields) ?? [])
   const place = name === 'TransactionEvent' ? placeOf(fields) : undefined
   // Text in 1.6, a number here.
   repairs.delete('numeric-value')
@@ -154,6 +160,15 @@ function cardIn(fields: Fields): string | undefined {
   return normal
 }
 
+/** A session that we asked for, of a station that names the request and not the card (seen of SAP's simulator 4.11). */
+function askedCard(fields: Fields, asked: AskedCard): string | undefined {
+  if (word(text(fields, 'triggerReason', 40)).toLowerCase() !== 'remotestart') return undefined
+  const remoteStartId = count(within(fields, 'transactionInfo'), 'remoteStartId', MAX_SEQUENCE)
+  const card = remoteStartId === undefined ? undefined : asked(remoteStartId)
+  if (card !== undefined) fields.repairs.add('card-of-request')
+  return card
+}
+
 function missingCard(fields: Fields): string {
   fields.repairs.add('no-idtag')
   return ''
@@ -179,12 +194,12 @@ type Parts = {
   readonly card: string | undefined
 }
 
-function transaction(fields: Fields, last: LastRegister): readonly Draft[] {
+function transaction(fields: Fields, last: LastRegister, asked: AskedCard): readonly Draft[] {
   const name = stationTransaction(fields)
   if (name === undefined) fields.repairs.add('no-transaction-id')
   const connectorId = count(within(fields, 'evse'), 'id', MAX_EVSE)
   const named = name === undefined ? {} : { stationTransactionId: name }
-  const parts: Parts = { fields, named, connectorId, card: cardIn(fields) }
+  const parts: Parts = { fields, named, connectorId, card: cardIn(fields) ?? askedCard(fields, asked) }
   const type = word(text(fields, 'eventType', 20)).toLowerCase()
   if (type === 'started') return [started(parts)]
   if (type === 'ended') return [ended(parts, last)]

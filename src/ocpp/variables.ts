@@ -20,6 +20,12 @@ const FORMER: Readonly<Record<string, string>> = {
   TransactionMessageRetryInterval: 'OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent]',
   MeterValuesSampledData: 'SampledDataCtrlr.TxUpdatedMeasurands',
   MeterValueSampleInterval: 'SampledDataCtrlr.TxUpdatedInterval',
+  GetConfigurationMaxKeys: 'DeviceDataCtrlr.ItemsPerMessage[GetVariables]',
+  SupportedFeatureProfiles: 'SmartChargingCtrlr.Enabled',
+  ChargingScheduleAllowedChargingRateUnit: 'SmartChargingCtrlr.RateUnit',
+  ChargeProfileMaxStackLevel: 'SmartChargingCtrlr.ProfileStackLevel',
+  ChargingScheduleMaxPeriods: 'SmartChargingCtrlr.PeriodsPerSchedule',
+  ConnectorPhaseRotation: 'ChargingStation.SupplyPhases',
 }
 
 /** Component and variable of a key; undefined for what is no key. */

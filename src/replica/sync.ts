@@ -60,7 +60,10 @@ export type Sync = {
   /** News of the operator is announced at once to everybody, and so is the proof of a fork. */
   readonly urgent: (logId: LogId, from: DeviceId | undefined, nowMs: number) => readonly Send[]
   readonly tick: (nowMs: number) => readonly Send[]
+  /** Connected peers that have told of these places or were given them. */
+  readonly holders: (places: readonly Place[]) => number
 }
+export type Place = { readonly logId: LogId; readonly seq: number }
 
 export function createSync(deps: SyncDeps): Sync {
   const { logs, objects } = deps
@@ -250,5 +253,9 @@ export function createSync(deps: SyncDeps): Sync {
       sends.push({ to: stalest[0], message: { kind: 'digest', digest: digest() } })
       return [...sends, ...signsOfLife(objects, ...stalest)]
     },
+    holders: places =>
+      [...peers.values()].filter(({ knows }) =>
+        places.every(({ logId, seq }) => (knows.get(logId) ?? -1) >= seq),
+      ).length,
   }
 }

@@ -69,6 +69,10 @@ function finish(draft: Draft): Session {
     .at(-1)
   const { soFar, measured, extremes } = measuredOf(draft, end)
   const registerWh = extremes.highest[0]?.wh
+  const lastSoc = draft.ticks
+    .flatMap(tick => tick.soc ?? [])
+    .toSorted(bySample)
+    .at(-1)
   return {
     sessionId: facts.sessionId,
     chargerId: start.body.chargerId,
@@ -88,6 +92,7 @@ function finish(draft: Draft): Session {
     ...(soFar && { soFar }),
     ...(lastTick && { lastTick }),
     ...(registerWh !== undefined && { registerWh }),
+    ...(lastSoc && { lastSoc }),
     recordedBy: recordersOf(draft),
     flags: flagsOf(draft, { ends, measured, priced: pricing !== undefined }),
   }

@@ -22,6 +22,8 @@ export type TickSummary = {
   /** The newest that holds a register. */
   register: Fact<'meter_tick'> | undefined
   extremes: Extremes
+  /** The newest that holds a state of charge; chargers send it seldomer than the register, or apart from it. */
+  soc: Fact<'meter_tick'> | undefined
 }
 
 /** What names a session and no charger. One shelf a session, shared by every charger that claims it, so order does not matter. */
@@ -164,13 +166,15 @@ function addTick(set: FactSet, fact: Fact<'meter_tick'>): void {
   const held = shelf.get(name)
   const read = registerOf(fact)
   const register = read && fact
+  const soc = fact.body.socPercent === undefined ? undefined : fact
   if (!held) {
     const extremes = read ? withRegister(NO_EXTREMES, read) : NO_EXTREMES
-    shelf.set(name, { count: 1, newest: fact, register, extremes })
+    shelf.set(name, { count: 1, newest: fact, register, soc, extremes })
     return
   }
   held.count += 1
   if (bySample(held.newest, fact) < 0) held.newest = fact
   if (register && (!held.register || bySample(held.register, register) < 0)) held.register = register
   if (read) held.extremes = withRegister(held.extremes, read)
+  if (soc && (!held.soc || bySample(held.soc, soc) < 0)) held.soc = soc
 }

@@ -55,6 +55,8 @@ export type Session = {
   readonly soFar?: Measured
   /** The newest sample, by the charger's clock where that was set. */
   readonly lastTick?: Fact<'meter_tick'>
+  /** The newest sample that holds a state of charge. */
+  readonly lastSoc?: Fact<'meter_tick'>
   /** The highest register heard, in Wh; a sample need not hold one. */
   readonly registerWh?: number
   readonly recordedBy: readonly DeviceId[]

@@ -18,7 +18,8 @@ export function restartWords({ start: { body } }: Draft): string {
 
 /**
  * Two starts of one connector with equal meterStart and card, the earlier never stopped: a charger that re-sent its
- * start with a corrected clock. They are one session, known under the later id (PROTOCOL 3.2).
+ * start with a corrected clock. They are one session, known under the later id (PROTOCOL 3.2), unless energy was
+ * metered in between.
  */
 export function mergeRestarted(drafts: readonly Draft[], orphans: readonly End[]): readonly Draft[] {
   const kept = new Set<Draft>()
@@ -30,7 +31,7 @@ export function mergeRestarted(drafts: readonly Draft[], orphans: readonly End[]
     const words = restartWords(draft)
     const stopless = draft.ends.length === 0 && ![...draft.transactionIds].some(id => stopped.has(id))
     const replaced = neverStopped.get(words)
-    if (replaced && !isEndedBetween(replaced, draft)) {
+    if (replaced && !isEndedBetween(replaced, draft) && !chargedBefore(replaced, draft)) {
       takeOver(draft, replaced)
       kept.delete(replaced)
     }
@@ -58,6 +59,21 @@ function namelessBetween(orphans: readonly End[]): (earlier: Draft, later: Draft
       return end.body.tokenRef === tokenRef || end.body.meterStopWh === meterStartWh
     })
   }
+}
+
+/**
+ * Whether the earlier one was under way when the later began: a charger samples a session only after its start was
+ * confirmed, and then has no reason to say it again. So it is one that counts every session from the same register and
+ * lost the stop, as when it crashed, and the same driver came again.
+ */
+function chargedBefore(earlier: Draft, later: Draft): boolean {
+  const nextAt = clockedAt(later.start.body.startedAt)
+  if (nextAt === undefined) return false
+  return earlier.ticks.some(({ register }) => {
+    const sampledAt = register && clockedAt(register.body.sampledAt)
+    if (sampledAt === undefined || sampledAt >= nextAt) return false
+    return (register?.body.energyWh ?? 0) > earlier.start.body.meterStartWh
+  })
 }
 
 /** The earlier one's lists are handed on and grow, so that a clock corrected a thousand times costs no more. */

@@ -1,6 +1,6 @@
 // The site's own rules: the newest entry that can be read counts, whatever the order of arrival.
 import { describe, expect, it } from 'vitest'
-import { createSitePolicy, SITE_POLICIES } from '../../src/authorization/site-policy.ts'
+import { allowedValues, createSitePolicy, SITE_POLICIES } from '../../src/authorization/site-policy.ts'
 import type { Hlc } from '../../src/log/hlc.ts'
 import type { EventHash, LogId } from '../../src/units.ts'
 
@@ -34,5 +34,24 @@ describe('the site policy', () => {
     policy.add(entry('local-lists', 'sometimes', 2))
     policy.add(entry('colour-of-the-fence', 'green', 3))
     expect(policy.value('local-lists')).toBe('on')
+  })
+})
+
+describe('a number of the site policy', () => {
+  it('is within its bounds, or none, and has a default where that is safe', () => {
+    const policy = createSitePolicy()
+    expect(policy.number('connector-cap-amps')).toBeUndefined()
+    expect(policy.number('derate-above-celsius')).toBe(70)
+    policy.add(entry('connector-cap-amps', '32', 1))
+    policy.add(entry('connector-cap-amps', '5', 2))
+    policy.add(entry('connector-cap-amps', 'many', 3))
+    expect(policy.number('connector-cap-amps')).toBe(32)
+    policy.add(entry('connector-cap-amps', '', 4))
+    policy.add(entry('derate-above-celsius', '', 4))
+    expect([policy.number('connector-cap-amps'), policy.number('derate-above-celsius')]).toEqual([
+      undefined,
+      undefined,
+    ])
+    expect(allowedValues('max-session-minutes')).toContain('1 to 10080')
   })
 })

@@ -17,6 +17,7 @@ import { systemRandom } from '../../src/host/system.ts'
 import type { Logger } from '../../src/ports.ts'
 import { until } from '../deadline.ts'
 import { filesIn, findings, formsOf, type Places, rowsIn } from './card-search.ts'
+import { askAsDriver } from './driver-site.ts'
 import { asked, foundSite, mustRun, run, tempFolder } from './operator-site.ts'
 
 const heard = vi.hoisted(() => ({ messages: [] as Uint8Array[], lines: [] as string[] }))
@@ -74,7 +75,14 @@ async function answersOf(nodeDir: string, name: string): Promise<void> {
 
 async function debugLevel(nodeDir: string): Promise<void> {
   const file = join(nodeDir, NODE_FILE)
-  await writeFile(file, stringify({ ...parse(await readText(file, '')), log: { level: 'debug' } }))
+  await writeFile(
+    file,
+    stringify({
+      ...parse(await readText(file, '')),
+      driver: { listen: '127.0.0.1:0' },
+      log: { level: 'debug' },
+    }),
+  )
 }
 
 /** A charger that says each frame as it is told, and waits for the answer where there should be one. */
@@ -198,7 +206,7 @@ beforeAll(async () => {
   await tell('token', 'import', join(csv.dir, 'good.csv'), ...toSite)
   await tell('token', 'import', join(csv.dir, 'bad.csv'), ...toSite)
   await csv.remove()
-  const chargers = await mustRun('charger', 'add', 'CP01', 'CP02', ...toSite, '--json')
+  const chargers = await mustRun('charger', 'add', 'CP01', 'CP02', 'CP03', ...toSite, '--json')
   const [first, second] = JSON.parse(chargers.out) as { identity: string; password: string }[]
   const known = async (): Promise<boolean> =>
     (await asked<readonly unknown[]>(there, '/v1/tokens')).length === 3
@@ -213,6 +221,8 @@ beforeAll(async () => {
   })
   open.push(charger)
   await chargeFromAfar(charger, via)
+  for (const [said, text] of await askAsDriver(String(running.ready.driverUrl), [KNOWN, UNKNOWN]))
+    places.set(said, Buffer.from(text))
   await tell('token', 'revoke', KNOWN, '--reason', 'lost', ...toSite)
   await tell('token', 'add', KNOWN, ...toSite)
   const revoked = async (): Promise<boolean> =>
@@ -267,6 +277,7 @@ it('searches all that there is: what may be known of a card is found in each of 
   expect(holding('CP01')).toEqual(
     expect.arrayContaining(['there answers refusals', 'there answers sessions', 'table sessions']),
   )
+  expect(holding('"kind":"start"')).toContain('there/driver/wishes')
   expect(holding('level: debug')).toEqual(expect.arrayContaining(['node/node.yaml', 'there/node.yaml']))
   expect(holding('network.peer')).toEqual(expect.arrayContaining(['there.log', 'log of the node here']))
 })

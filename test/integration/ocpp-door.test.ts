@@ -147,6 +147,20 @@ describe('the door', () => {
     silent.terminate()
   })
 
+  it('says to whoever moves a floating address whether it can serve, and nothing else', async () => {
+    let healthy = true
+    const { central } = await open({ healthy: () => healthy })
+    const ask = async (path: string, method = 'GET') =>
+      (await fetch(`http://127.0.0.1:${central.port}${path}`, { method })).status
+    expect(await ask('/health')).toBe(200)
+    expect(await ask('/health', 'HEAD')).toBe(200)
+    expect(await ask('/health', 'POST')).toBe(404)
+    expect(await ask('/health/')).toBe(404)
+    healthy = false
+    expect(await ask('/health')).toBe(503)
+    expect(await (await fetch(`http://127.0.0.1:${central.port}/health`)).text()).toBe('')
+  })
+
   it('serves chargers over TLS', async () => {
     const pem = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
       extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
@@ -163,6 +177,7 @@ describe('the door', () => {
       credential: () => undefined,
       tokenReference: async () => Promise.reject(new Error('unused')),
       handle: async () => ({ kind: 'noted' }) as const,
+      healthy: () => true,
       clock,
       random,
     }

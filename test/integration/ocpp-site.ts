@@ -45,6 +45,7 @@ export async function openSite(options: SiteOptions = {}): Promise<Site> {
     insecure: false,
     credential: (id: ChargerId) => (id.startsWith('CP') ? credential : undefined),
     tokenReference: async tag => `ref:${tag}` as TokenRef,
+    healthy: () => true,
     clock,
     random,
     logger: collecting(lines),

@@ -86,6 +86,28 @@ describe('a station of OCPP 2.0.1', () => {
     })
   })
 
+  it('is known by the request where it was asked to start and names no card', async () => {
+    const site = await open()
+    const station = await site.socket('CP1', PASSWORD, ['ocpp2.0.1'])
+    await until('connected', () => site.central.connected().length === 1)
+    const outcome = site.central.command(CP1, { kind: 'remoteStart', idTag: 'CARD-7', connectorId: 1 })
+    const [id, { remoteStartId }] = await asked(station, 'RequestStartTransaction')
+    station.send([3, id, { status: 'Accepted' }])
+    expect(await outcome).toMatchObject({ kind: 'accepted' })
+    const start = (transactionId: string, of: unknown) =>
+      event('Started', 0, {
+        ...{ triggerReason: 'RemoteStart', transactionInfo: { transactionId, remoteStartId: of } },
+        ...metered(1000),
+      })
+    await answerTo(station, 'TransactionEvent', start('tx-9', remoteStartId))
+    // The request of another node, or of one that was started anew: nobody's card is guessed.
+    await answerTo(station, 'TransactionEvent', start('tx-8', Number(remoteStartId) - 1))
+    const starts = site.heard('start')
+    expect(starts[0]).toMatchObject({ stationTransactionId: 'tx-9', tokenRef: 'ref:CARD-7' })
+    expect(starts[0]).not.toHaveProperty('cardless')
+    expect(starts[1]).toMatchObject({ stationTransactionId: 'tx-8', cardless: true })
+  })
+
   it('gets no answer where a part of what it said could not be kept', async () => {
     const site = await open({
       handle: async input => (input.message.kind === 'meter' ? { kind: 'silence' } : accepts(input)),

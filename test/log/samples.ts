@@ -161,7 +161,11 @@ export const SAMPLES: { readonly [N in EventName]: readonly BodyOf<N>[] } = {
     },
     {
       ...{ chargerId, salt: filled(16, 1), hash: filled(64, 2), cost: 4096, connectors: 1, zone: 'north' },
-      ...{ withdrawn: false, connectorType: 'IEC_62196_T2_COMBO', maxPowerW: 150_000 },
+      ...{ withdrawn: false, connectorType: 'IEC_62196_T2', maxPowerW: 22_000, phases: 3 },
+    },
+    {
+      ...{ chargerId, salt: filled(16, 1), hash: filled(64, 2), cost: 4096, connectors: 1, zone: 'north' },
+      ...{ withdrawn: false, connectorType: 'IEC_62196_T2', maxPowerW: 22_000, phases: 3 },
       ...{ profile: 3, certificates: [filled(32, 14)] },
     },
   ],

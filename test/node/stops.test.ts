@@ -136,3 +136,33 @@ it('looks at the chargers that are connected here, and at nothing where there ar
   expect(oneTick(TOKEN)).toEqual({ asked: 1, lookedAt: ['view', 'at-a'] })
   expect(oneTick(TOKEN, undefined, [])).toEqual({ asked: 0, lookedAt: [] })
 })
+
+const policyOf = (name: string, value: string) => ({ name: 'policy' as const, body: { name, value } })
+const MINUTE_MS = 60_000
+
+it('ends a session that lasts longer than the site allows, and writes that down', async () => {
+  const { world, a, operator, asked } = await charging({ kind: 'accepted' })
+  await world.run(30 * MINUTE_MS)
+  expect(asked).toEqual([])
+  await operator.record([policyOf('max-session-minutes', '40')], a)
+  await world.run(9 * MINUTE_MS)
+  expect(asked).toEqual([])
+  await world.run(2 * MINUTE_MS)
+  expect(asked.length).toBeGreaterThan(0)
+  const notes = a.node().ledger().view().diagnostics()
+  expect(notes.filter(({ body }) => body.code === 'stopped-overlong')).toMatchObject([
+    { body: { detail: 'try 1 of 5: the charger ends the session' } },
+    ...asked.slice(1).map(() => expect.anything()),
+  ])
+})
+
+it('does not end every session when a clock is set forward', async () => {
+  const { world, a, operator, asked } = await charging({ kind: 'accepted' })
+  await operator.record([policyOf('max-session-minutes', '40')], a)
+  await world.run(2000)
+  a.wallOffsetMs = 24 * 60 * MINUTE_MS
+  await world.run(10 * MINUTE_MS)
+  expect(asked).toEqual([])
+  await world.run(31 * MINUTE_MS)
+  expect(asked.length).toBeGreaterThan(0)
+})
