@@ -4,6 +4,7 @@ import type { Acting } from './acting.ts'
 import type { Decision } from './authorization/decide.ts'
 import { type Aliases, type CardContext, cardContext, explain } from './card.ts'
 import { MalformedBytes } from './cbor.ts'
+import { createHeard, type HeardOf } from './heard.ts'
 import type { Certificate } from './identity/certificate.ts'
 import { utf8Bytes } from './identity/hash.ts'
 import type { Roster } from './identity/roster.ts'
@@ -40,12 +41,14 @@ export type Chargers = {
   readonly serve: (act: Acting, input: ChargerInput) => ChargerAnswer
   /** The last status of each connector, by `chargerId/connectorId`. */
   readonly connectors: () => ReadonlyMap<string, ConnectorStatus>
+  readonly heardOf: (chargerId: ChargerId) => HeardOf
   /** A status whose event was not made durable must not pass for known when it is reported again. */
   readonly forget: () => void
 }
 
 export function createChargers(deps: ChargersDeps): Chargers {
   const connectors = new Map<string, ConnectorStatus>()
+  const heard = createHeard(deps.count)
 
   const remember = ({ chargerId, message }: ChargerInput, sinceMs: number): void => {
     if (message.kind !== 'status') return
@@ -68,6 +71,7 @@ export function createChargers(deps: ChargersDeps): Chargers {
 
   return {
     connectors: () => connectors,
+    heardOf: heard.of,
     forget: () => {
       connectors.clear()
       saidLately.clear()
@@ -87,6 +91,7 @@ export function createChargers(deps: ChargersDeps): Chargers {
       )
       try {
         act.record(bodies.filter(body => isNews(body, act.times.monotonicMs)))
+        act.record(heard.alarms(input, act.times.monotonicMs))
       } catch (error) {
         if (!(error instanceof MalformedBytes)) throw error
         // The door bounds every field, so this is a fault of ours; one charger goes without an answer, not the site.
@@ -101,6 +106,7 @@ export function createChargers(deps: ChargersDeps): Chargers {
       deps.count(`charger.${message.kind}`)
       if (input.repairs.length > 0) deps.count('charger.repaired')
       remember(input, act.times.wallMs)
+      heard.note(input, act.times.wallMs)
       if (decision && 'tokenRef' in message && message.tokenRef !== undefined) {
         const asked = { charger: chargerId, card: message.tokenRef.slice(0, 8) }
         deps.logger.info('card decided', { ...asked, ...wordsOf(decision, card) })

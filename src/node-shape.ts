@@ -1,6 +1,6 @@
 // What a node is given and what it offers; node.ts is what it does.
 import type { Aliases } from './card.ts'
-import type { ConnectorStatus } from './chargers.ts'
+import type { Chargers, ConnectorStatus } from './chargers.ts'
 import type { Deratings } from './derating.ts'
 import type { Certificate } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
@@ -78,6 +78,7 @@ export type Node = {
   readonly onboarding: Onboarding
   readonly deratings: Deratings
   readonly connectors: () => ReadonlyMap<string, ConnectorStatus>
+  readonly heardOf: Chargers['heardOf']
   readonly health: () => NodeHealth
   readonly counters: () => Readonly<Record<string, number>>
   readonly stop: () => Promise<void>

@@ -246,6 +246,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     onboarding,
     deratings,
     connectors: chargers.connectors,
+    heardOf: chargers.heardOf,
     health: () => ({
       store: failure ? 'failed' : 'open',
       ...(failure && { storeReason: failure.reason }),

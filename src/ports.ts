@@ -151,6 +151,15 @@ export type ChargerMessage =
       readonly readings: readonly MeterReading[]
     } & StationTransaction)
   | { readonly kind: 'dataTransfer'; readonly vendorId: string }
+  /** How far an update or an upload is that somebody asked for; 0 where the charger names no request. */
+  | {
+      readonly kind: 'progress'
+      readonly of: 'firmware' | 'log'
+      readonly status: string
+      readonly requestId: number
+    }
+  /** Without what the charger says about it in words: that may repeat a card's id. */
+  | { readonly kind: 'security'; readonly event: string; readonly occurredAt: ChargerTime }
 
 /** OCPI's words for an authorization answer (OCPI 2.2.1, 12.4.1 AllowedType). */
 export type Allowed = 'ALLOWED' | 'BLOCKED' | 'EXPIRED' | 'NO_CREDIT' | 'NOT_ALLOWED'
@@ -208,6 +217,7 @@ export type ChargerCommand =
       /** Their own ids go straight to the charger, like that of a remote start. */
       readonly entries: readonly ListedCard[]
     }
+  | CareCommand
   /** Connector 0 is the charger, or each of its connectors for what a session begins with. */
   | { readonly kind: 'setProfile'; readonly connectorId: number; readonly profile: ChargingProfile }
   /** Every profile that has all that is named. */
@@ -248,6 +258,62 @@ export type ChargingProfile = StationTransaction & {
 }
 
 export type CompositeSchedule = { readonly unit: RateUnit; readonly periods: readonly LimitPeriod[] }
+
+/** What an operator asks of a charger apart from sessions, settings and lists. Instants are UTC ms. */
+export type CareCommand =
+  | { readonly kind: 'unlock'; readonly connectorId: number }
+  /** Without a connector, of the whole charger. */
+  | {
+      readonly kind: 'setAvailability'
+      readonly operative: boolean
+      readonly connectorId?: number | undefined
+    }
+  | { readonly kind: 'clearCache' }
+  | {
+      readonly kind: 'reserve'
+      readonly reservationId: number
+      readonly connectorId: number
+      /** Like that of a remote start. */
+      readonly idTag: string
+      readonly untilAt: number
+    }
+  | { readonly kind: 'cancelReservation'; readonly reservationId: number }
+  | {
+      readonly kind: 'updateFirmware'
+      readonly requestId: number
+      readonly location: string
+      readonly retrieveAt: number
+      readonly installAt?: number | undefined
+      readonly retries?: number | undefined
+      readonly retryIntervalS?: number | undefined
+      /** The maker's certificate (PEM) and its signature over the file (base64); the charger checks both. */
+      readonly signed?: { readonly certificate: string; readonly signature: string } | undefined
+    }
+  | {
+      readonly kind: 'uploadLog'
+      readonly log: 'diagnostics' | 'security'
+      readonly requestId: number
+      readonly location: string
+      readonly fromAt?: number | undefined
+      readonly untilAt?: number | undefined
+      readonly retries?: number | undefined
+      readonly retryIntervalS?: number | undefined
+    }
+  | {
+      readonly kind: 'dataTransfer'
+      readonly vendorId: string
+      readonly messageId?: string | undefined
+      readonly data?: string | undefined
+    }
+  /** OCPP 2.0.1 only. */
+  | {
+      readonly kind: 'setNetworkProfile'
+      readonly slot: number
+      readonly url: string
+      readonly securityProfile: number
+      readonly messageTimeoutS: number
+      readonly interface: string
+    }
 
 /** A card in a charger's own list; without a status it is taken out. */
 export type ListedCard = {

@@ -30,6 +30,8 @@ export function serve(context: ServeContext, given: ChargerInput): Served {
     case 'connected':
     case 'disconnected':
     case 'dataTransfer':
+    case 'progress':
+    case 'security':
       return noted(NOTED)
     case 'authorize':
       return authorize(context, input, message.tokenRef)

@@ -39,11 +39,11 @@ export function clientOf(file: string, text: string): Client {
         signal: AbortSignal.timeout(TIMEOUT_MS),
       })
     } catch (error) {
-      throw new MeshError(
-        'NODE_UNREACHABLE',
-        `no node answers at ${url}; is \`chargemesh node run\` running?`,
-        error,
-      )
+      const isLate = error instanceof Error && error.name === 'TimeoutError'
+      const why = isLate
+        ? `the node at ${url} has not answered within ${TIMEOUT_MS / 1000} s; what was asked may still be done`
+        : `no node answers at ${url}; is \`chargemesh node run\` running?`
+      throw new MeshError('NODE_UNREACHABLE', why, error)
     }
     const answer = (await response.json()) as unknown
     if (response.ok) return answer

@@ -19,8 +19,8 @@ export type SessionKnown = {
   readonly isInCloud: boolean
 }
 
-/** Somebody has to look at these before money moves. */
-const DISPUTED: readonly SessionFlag[] = ['conflicting-ends', 'meter-went-back', 'refused-card']
+/** A person looks at these, as the cloud's billing has it. */
+const DISPUTED: readonly SessionFlag[] = ['conflicting-ends', 'meter-reset', 'meter-went-back']
 
 export function sessionAnswer(
   session: Session,
@@ -80,11 +80,9 @@ export function nothingYet(request: RequestAnswer, known: Pick<SessionKnown, 'is
   }
 }
 
-/** Wh so far, or in all; null where no register says so, or the stop's is below the start's. */
-export function energyOf({ start, end, energyWh, registerWh }: Session): number | null {
-  if (end) return energyWh ?? null
-  if (registerWh === undefined || registerWh < start.body.meterStartWh) return null
-  return registerWh - start.body.meterStartWh
+/** Wh so far, or in all; null where no register says so, or a meter went back unexplained. */
+export function energyOf({ end, energyWh, soFar }: Session): number | null {
+  return (end ? energyWh : soFar?.energyWh) ?? null
 }
 
 export type SocKnown = { readonly percent: number; readonly measuredAt: number; readonly ageS: number }

@@ -33,7 +33,10 @@ export function known({ node }: ReportDeps, text: string): ChargerId {
   )
 }
 
-function reportList({ node, roster }: ReportDeps, id: ChargerId): Readonly<Record<string, unknown>> {
+export function reportList(
+  { node, roster }: Pick<ReportDeps, 'node' | 'roster'>,
+  id: ChargerId,
+): Readonly<Record<string, unknown>> {
   const { lastSentAt, lastSentBy, ...report } = node.localLists.report(node.ledger(), id)
   return {
     ...{ chargerId: id, ...report },

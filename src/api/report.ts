@@ -16,6 +16,10 @@ export type SessionReport = {
   /** What is printed on the card, or a short form of its reference. */
   readonly card: string
   readonly transactionId: number
+  /** All that nodes gave it, which did not know of one another. */
+  readonly transactionIds: readonly number[]
+  /** The charger's own name for it (OCPP 2.0.1). */
+  readonly stationTransactionId?: string
   readonly allowed: string
   readonly reason: string
   readonly startedAt: string
@@ -79,6 +83,10 @@ function reportSession(session: Session, known: Known): SessionReport {
     connectorId: session.connectorId,
     card: known.card,
     transactionId: start.body.transactionId,
+    transactionIds: session.transactionIds,
+    ...(start.body.stationTransactionId !== undefined && {
+      stationTransactionId: start.body.stationTransactionId,
+    }),
     allowed: session.allowed,
     reason: session.reason,
     startedAt: start.body.startedAt.raw,

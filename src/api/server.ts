@@ -8,14 +8,14 @@ import { MeshError, reasonOf } from '../errors.ts'
 import type { Roster } from '../identity/roster.ts'
 import type { Submission } from '../input.ts'
 import type { Node } from '../node.ts'
-import type { Allowed, ChargePoints, ChargerCommand, Clock, Logger, Network } from '../ports.ts'
-import { type ChargerId, chargerId, type DeviceId, type LogId, type TokenRef } from '../units.ts'
+import type { Allowed, ChargePoints, Clock, Logger, Network } from '../ports.ts'
+import type { ChargerId, DeviceId, LogId, TokenRef } from '../units.ts'
 import { addCards } from './cards.ts'
-import { addCertificateRequests, CERTIFICATE_COMMANDS, type CertificateRequests } from './certificates.ts'
+import { addCertificateRequests, type CertificateRequests } from './certificates.ts'
+import { addCommands, type Commanding } from './commands.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import { addLocalLists } from './local-list.ts'
 import { addOnboarding } from './onboarding.ts'
-import { PROFILE_COMMANDS } from './profile-commands.ts'
 import {
   type ReportDeps,
   reportChargers,
@@ -37,6 +37,7 @@ export type UplinkSetting = {
 }
 
 export type ApiDeps = {
+  readonly commanding: Commanding
   readonly node: Node
   readonly roster: Roster
   readonly self: DeviceId
@@ -74,28 +75,6 @@ const SUBMISSION = z.strictObject({
     .max(MAX_SUBMITTED),
   objects: z.array(base64).max(MAX_SUBMITTED),
 })
-const COMMAND = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('remoteStart'),
-    idTag: z.string().min(1).max(20),
-    connectorId: z.int().min(1).optional(),
-  }),
-  z.strictObject({ kind: z.literal('remoteStop'), transactionId: z.int() }),
-  z.strictObject({ kind: z.literal('reset'), hard: z.boolean() }),
-  z.strictObject({ kind: z.literal('getConfiguration'), keys: z.array(z.string().max(50)).max(64) }),
-  z.strictObject({
-    kind: z.literal('changeConfiguration'),
-    key: z.string().max(50),
-    value: z.string().max(500),
-  }),
-  z.strictObject({
-    kind: z.literal('trigger'),
-    message: z.string().max(50),
-    connectorId: z.int().min(0).optional(),
-  }),
-  ...CERTIFICATE_COMMANDS,
-  ...PROFILE_COMMANDS,
-])
 const UPLINK = z.strictObject({
   name: z.string().min(1).max(32),
   url: z.url().max(500),
@@ -120,6 +99,7 @@ export async function openApi(deps: ApiDeps): Promise<Api> {
   addReads(server, deps)
   addWrites(server, deps)
   addCards(server, deps)
+  addCommands(server, deps)
   let url: string
   try {
     url = await server.listen({ host: deps.listen.host, port: deps.listen.port })
@@ -138,6 +118,8 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   }
   server.get('/v1/status', async () => ({ ...reportStatus(deps), ...deps.extraStatus() }))
   server.get('/v1/sessions', async () => reportSessions(report))
+  // Whoever follows asks this often, and for all of them only when it has changed.
+  server.get('/v1/sessions/changes', async () => ({ changes: deps.node.ledger().view().changes() }))
   addSignedValues(server, report)
   server.get('/v1/logs', async () => reportLogs(report))
   server.get<{ Querystring: { until?: string } }>('/v1/devices', async request =>
@@ -166,19 +148,6 @@ function addWrites(server: FastifyInstance, deps: ApiDeps): void {
   server.post('/v1/uplinks/hurry', async () => {
     deps.node.uplinks().hurry()
     return { hurried: true }
-  })
-  server.post<{ Params: { id: string } }>('/v1/chargers/:id/commands', async (request, reply) => {
-    const id = chargerId(request.params.id)
-    if (id === undefined) return await refuse(reply, 404, 'that is no charger identity')
-    const command = check('command', COMMAND, request.body) as ChargerCommand
-    if (command.kind === 'remoteStart') {
-      // The card's own id goes to the charger and nowhere else; what is decided and logged rests on its reference.
-      const decision = deps.mayCharge(id, await deps.tokenReference(command.idTag))
-      if (decision.allowed !== 'ALLOWED') {
-        return { kind: 'rejected', status: decision.allowed, detail: decision.reason }
-      }
-    }
-    return await deps.chargePoints.command(id, command)
   })
 }
 

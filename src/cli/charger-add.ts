@@ -8,7 +8,8 @@ import { AUTHORITY_FILE, type SiteTls, siteTlsOf } from '../host/site-tls.ts'
 import { systemRandom } from '../host/system.ts'
 import type { AnyBody, BodyOf } from '../log/body.ts'
 import { makeCredential } from '../ocpp/credential.ts'
-import { type ChargerId, chargerId } from '../units.ts'
+import type { ChargerId } from '../units.ts'
+import { identityOf } from './charger-order.ts'
 import { connectorTypeOf } from './grant-terms.ts'
 import { wholeNumber } from './number.ts'
 import { asOperator, type OperatorOptions, operatorOptions, say } from './operator.ts'
@@ -173,12 +174,6 @@ export function requireTls(operator: Operator): SiteTls {
     'CONFIG_INVALID',
     'this site has no TLS for chargers yet: `chargemesh site tls` makes it',
   )
-}
-
-export function identityOf(text: string): ChargerId {
-  const identity = chargerId(text)
-  if (identity !== undefined) return identity
-  throw new MeshError('CONFIG_INVALID', `identity ${JSON.stringify(text)}: 1 to 48 of A-Z a-z 0-9 _ . -`)
 }
 
 function passwordOf(chosen: string | undefined): string {

@@ -9,7 +9,8 @@ import type { Operator } from '../host/operator.ts'
 import { authorityOf } from '../host/site-tls.ts'
 import { MAX_CHARGER_CERTIFICATES } from '../log/charger-body.ts'
 import { type ChargerId, hex } from '../units.ts'
-import { identityOf, registrationOf } from './charger-add.ts'
+import { registrationOf } from './charger-add.ts'
+import { identityOf } from './charger-order.ts'
 import { asOperator, type OperatorOptions, operatorOptions, say } from './operator.ts'
 
 type IssueOptions = OperatorOptions & { readonly csr?: string; readonly out: string; readonly only?: boolean }

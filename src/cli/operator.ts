@@ -130,7 +130,7 @@ export async function asOperator<T>(
   }
 }
 
-function refuseWithdrawn({ ledger, certificate }: Operator, site: string): void {
+export function refuseWithdrawn({ ledger, certificate }: Operator, site: string): void {
   if (!ledger.isVoid(certificate)) return
   throw new MeshError(
     'CERTIFICATE_INVALID',

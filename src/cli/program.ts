@@ -8,7 +8,7 @@ import { addDoctorCommand } from './doctor.ts'
 import { addKeysCommands } from './keys.ts'
 import { addNodeCommands } from './node.ts'
 import { addPolicyCommands } from './policy.ts'
-import { addSignedCommand } from './session-signed.ts'
+import { addSessionCommands } from './session.ts'
 import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
 import { addTariffCommands } from './tariff.ts'
@@ -40,7 +40,7 @@ export function buildProgram(): Command {
   addPolicyCommands(program)
   addTariffCommands(program)
   addChargerCommands(program)
-  addSignedCommand(program.command('session').description('sessions of the site'))
+  addSessionCommands(program)
   addUplinkCommands(program)
   addKeysCommands(program)
   addStatusCommands(program)

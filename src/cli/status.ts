@@ -27,7 +27,7 @@ export function addStatusCommands(program: Command): void {
     })
   program
     .command('sessions')
-    .description('all sessions of the site that a node knows')
+    .description('the same as `session list`')
     .requiredOption('--via <dir>', 'folder of a running node')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  chargemesh sessions --via ./pole-07')
@@ -106,7 +106,7 @@ export function sessionTable(sessions: readonly SessionReport[]): string {
 }
 
 /** What is still flowing stands with an ellipsis. */
-function kWhOf(row: SessionReport): string {
+export function kWhOf(row: SessionReport): string {
   if (row.energyWh !== undefined) return (row.energyWh / 1000).toFixed(3)
   return row.energySoFarWh === undefined ? '' : `${(row.energySoFarWh / 1000).toFixed(3)}…`
 }

@@ -3,10 +3,11 @@ import type { DriverPlane } from '../api/driver.ts'
 import type { NodeDeps } from '../node.ts'
 import type { Central } from '../ocpp/central.ts'
 import type { Network } from '../ports.ts'
+import type { HostNetwork } from './network.ts'
 import type { Tokens } from './tokens.ts'
 
 export type Doors = {
-  network?: Network
+  network?: HostNetwork
   central?: Central
   tokens?: Tokens
   openTag?: NodeDeps['openTag']

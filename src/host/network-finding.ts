@@ -72,6 +72,13 @@ function isSomebodyMissing({ roster, isMissing }: Pick<FindingDeps, 'roster' | '
   return roster.all().some(({ deviceId, roles }) => roles.includes('node') && isMissing(deviceId))
 }
 
+export function connectionAmong(
+  peers: ReadonlyMap<DeviceId, Peer>,
+  deviceId: DeviceId,
+): Connection | undefined {
+  return peers.get(deviceId)?.links.find(link => link.isOpen)?.connection
+}
+
 /** The peers that can be told something, and where we reached those that we dialled. */
 export function acquaintancesAmong(peers: ReadonlyMap<DeviceId, Peer>): readonly Acquaintance[] {
   return [...peers].flatMap(([deviceId, { links }]) => {

@@ -66,11 +66,7 @@ export const NETWORK_LIMITS: NetworkLimits = {
 /** Connections to one peer at a time: both sides dialled, and once more while a dead one is not yet noticed. */
 export const MAX_CONNECTIONS_PER_PEER = 4
 
-export type StreamRefusal =
-  | 'sync-before-hello'
-  | 'exchange-before-hello'
-  | 'second-hello'
-  | 'too-many-streams'
+export type StreamRefusal = 'sync-before-hello' | 'stream-before-hello' | 'second-hello' | 'too-many-streams'
 export type CloseReason =
   | 'hello-timeout'
   | 'hello-failed'

@@ -25,8 +25,6 @@ export type LinkOwner = {
   readonly onRefused: (link: Link, step: Extract<HelloStep, { kind: 'refused' }>) => void
   readonly onReady: (link: Link, certificate: Certificate) => void
   readonly onMessage: (link: Link, message: Uint8Array) => void
-  /** A verified device tells where others are (exchange.ts). */
-  readonly onExchange: (from: DeviceId, stream: Stream) => void
   readonly onWritable: (link: Link) => void
   readonly onClosed: (link: Link, reason: CloseReason | 'lost') => void
 }
@@ -102,9 +100,10 @@ export class Link {
     }
   }
 
-  acceptExchange(stream: Stream): void {
-    if (this.certificate) this.#owner.onExchange(this.certificate.deviceId, stream)
-    else this.#refuseStream(stream, 'exchange-before-hello')
+  /** A protocol beside the replica's: where others are (exchange.ts), questions (asking.ts). */
+  acceptBeside(stream: Stream, take: (from: DeviceId, stream: Stream) => void): void {
+    if (this.certificate) take(this.certificate.deviceId, stream)
+    else this.#refuseStream(stream, 'stream-before-hello')
   }
 
   /** It can be written to, now or when the peer has taken what waits. */

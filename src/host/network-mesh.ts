@@ -1,18 +1,20 @@
 // The state of the mesh network behind `openNetwork`: its connections, its verified peers, and the one ticker that
 // drives every timeout. It decides nothing about trust (hello.ts, network-gate.ts) and nothing about when to dial
 // (peers.ts); it ties them to libp2p.
-import type { Connection, PeerId, Stream } from '@libp2p/interface'
+import type { Connection, PeerId, StreamHandler } from '@libp2p/interface'
 import type { Libp2p } from 'libp2p'
-import { InvariantBroken, invariant, MeshError, reasonOf } from '../errors.ts'
+import { invariant, MeshError, reasonOf } from '../errors.ts'
 import { CERTIFICATE_GRACE_MS, type Certificate } from '../identity/certificate.ts'
 import { MAX_MESSAGE_BYTES } from '../ports.ts'
 import type { DeviceId } from '../units.ts'
-import { EXCHANGE_PROTOCOL } from './exchange.ts'
+import { ASK_PROTOCOL, ASK_STREAMS, type Asking, createAsking } from './asking.ts'
+import { EXCHANGE_PROTOCOL, type Exchange } from './exchange.ts'
 import { HELLO_PROTOCOL, type HelloStep } from './hello.ts'
 import { type DialDeps, dial } from './network-dial.ts'
 import { createDialler, type Dialler } from './network-dialler.ts'
-import { acquaintancesAmong, createFinding, type Finding } from './network-finding.ts'
+import { acquaintancesAmong, connectionAmong, createFinding, type Finding } from './network-finding.ts'
 import { createGate, ed25519KeyOf, type Gate } from './network-gate.ts'
+import { guarded } from './network-guard.ts'
 import { helloOn, type Own } from './network-hello.ts'
 import { listenAddresses, prepareLibp2p } from './network-libp2p.ts'
 import {
@@ -35,6 +37,7 @@ const HINTED_PART = 0.75
 
 export class Mesh {
   readonly traffic = { receivedBytes: 0, sentBytes: 0 }
+  readonly asking: Asking
   readonly #options: NetworkOptions
   readonly #own: Own
   readonly #limits: NetworkLimits
@@ -72,14 +75,15 @@ export class Mesh {
       onRefused: (link, step) => this.#onRefused(link, step),
       onReady: (link, certificate) => this.#onReady(link, certificate),
       onMessage: (link, message) => this.#onMessage(link, message),
-      onExchange: (from, stream) => this.#finding?.accept(from, stream),
       onWritable: link => this.#peerOf(link)?.pumpSoon(),
       onClosed: (link, reason) => this.#onClosed(link, reason),
     }
+    const connectionTo = (deviceId: DeviceId) => connectionAmong(this.#peers, deviceId)
+    this.asking = createAsking({ clock, logger, connectionTo, answer: options.onAsked })
   }
 
   async open(): Promise<void> {
-    const { keys, listen, clock, random, logger, lastKnown, staticPeers } = this.#options
+    const { keys, listen, clock, random, logger, lastKnown, staticPeers, finding } = this.#options
     const limits = this.#limits
     const { peerKey } = keys
     const gater = this.#gate.gater
@@ -101,7 +105,6 @@ export class Mesh {
         hintRoom: this.#hintRoom,
       }),
     })
-    const { finding } = this.#options
     if (finding) {
       this.#finding = createFinding({
         ...{ ...finding, deviceId: this.#own.deviceId, clock, random, logger, limits },
@@ -111,9 +114,9 @@ export class Mesh {
         roster: this.#options.roster,
         onHints: hints => this.#dialler?.hint(hints),
       })
-      const accept = (stream: Stream, { id }: Connection) => this.#links.get(id)?.acceptExchange(stream)
-      await node.handle(EXCHANGE_PROTOCOL, accept, streams)
+      await node.handle(EXCHANGE_PROTOCOL, this.#beside(this.#finding), streams)
     }
+    await node.handle(ASK_PROTOCOL, this.#beside(this.asking), ASK_STREAMS)
     try {
       await node.start()
     } catch (error) {
@@ -267,6 +270,10 @@ export class Mesh {
     this.#guard(deviceId, () => this.#options.onPeerGone(deviceId))
   }
 
+  #beside({ accept }: Pick<Exchange, 'accept'>): StreamHandler {
+    return (stream, { id }) => this.#links.get(id)?.acceptBeside(stream, accept)
+  }
+
   #peerOf(link: Link): Peer | undefined {
     return link.certificate && this.#peers.get(link.certificate.deviceId)
   }
@@ -284,17 +291,10 @@ export class Mesh {
     })
   }
 
-  /** A handler that fails costs the peer that it was about; a broken invariant stops the process, as anywhere. */
   #guard(deviceId: DeviceId, call: () => void): void {
-    try {
-      call()
-    } catch (error) {
-      if (error instanceof InvariantBroken)
-        queueMicrotask(() => {
-          throw error
-        })
-      this.#options.logger.error('network.handler-threw', { deviceId, reason: reasonOf(error) })
+    guarded(call, reason => {
+      this.#options.logger.error('network.handler-threw', { deviceId, reason })
       this.#closePeer(deviceId, 'handler-threw')
-    }
+    })
   }
 }

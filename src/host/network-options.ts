@@ -5,6 +5,7 @@ import type { Roster } from '../identity/roster.ts'
 import type { Signatures } from '../identity/signature.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import type { DeviceId } from '../units.ts'
+import type { Answer } from './asking.ts'
 import type { LastKnown } from './network-dialler.ts'
 import type { FindingOptions } from './network-finding.ts'
 import type { NetworkLimits } from './network-limits.ts'
@@ -36,4 +37,6 @@ export type NetworkOptions = {
   readonly onPeerGone: (deviceId: DeviceId) => void
   /** The message's memory belongs to the receiver. */
   readonly onMessage: (from: DeviceId, message: Uint8Array) => void
+  /** Answers what a verified device asks (asking.ts); without it nobody is answered. */
+  readonly onAsked?: Answer
 }

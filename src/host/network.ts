@@ -6,6 +6,7 @@ import { MeshError } from '../errors.ts'
 import { publicKeys } from '../identity/keys.ts'
 import type { Network } from '../ports.ts'
 import { sameBytes } from '../units.ts'
+import type { Asking } from './asking.ts'
 import type { Own } from './network-hello.ts'
 import { multiaddrOf } from './network-libp2p.ts'
 import type { NetworkStats } from './network-limits.ts'
@@ -16,6 +17,8 @@ import { type Address, addressName } from './peers.ts'
 export type HostNetwork = Network & {
   /** Closes every connection; no handler is called after the call. */
   readonly close: () => Promise<void>
+  /** A question to a connected device (asking.ts). Rejects with NODE_UNREACHABLE. */
+  readonly ask: Asking['ask']
   /** Where we listen, as `host:port`. */
   readonly addresses: () => readonly string[]
   readonly stats: () => NetworkStats
@@ -30,6 +33,7 @@ export async function openNetwork(options: NetworkOptions): Promise<HostNetwork>
   return {
     send: (to, message) => mesh.send(to, message),
     peers: () => mesh.peers(),
+    ask: mesh.asking.ask,
     ban: (peer, banMs, reason) => mesh.ban(peer, banMs, reason),
     traffic: () => ({ ...mesh.traffic }),
     close: () => mesh.close(),

@@ -7,6 +7,7 @@ import type { HeldLog } from '../api/client.ts'
 import { MeshError } from '../errors.ts'
 import { type Certificate, deviceIdOf, issueCertificate } from '../identity/certificate.ts'
 import type { RootManifest } from '../identity/manifest.ts'
+import { signOrder } from '../identity/order.ts'
 import { createRoster } from '../identity/roster.ts'
 import { ed25519 } from '../identity/signature.ts'
 import type { Submission } from '../input.ts'
@@ -14,9 +15,10 @@ import { createLedger, type Ledger } from '../ledger.ts'
 import type { AnyBody } from '../log/body.ts'
 import { signObject } from '../log/object.ts'
 import { persistAll } from '../persist.ts'
+import type { ChargerCommand } from '../ports.ts'
 import { openJournal } from '../store/journal.ts'
 import { requireKeys } from '../store/rekey.ts'
-import { type DeviceId, type LogId, unhex } from '../units.ts'
+import { type ChargerId, type DeviceId, type LogId, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import { openDisk } from './disk.ts'
 import {
@@ -57,6 +59,14 @@ export type Operator = {
   readonly certify: (
     body: Omit<Parameters<typeof issueCertificate>[2], 'version' | 'siteId' | 'issuedBy'>,
   ) => Uint8Array
+  /** Signs a command for the node that holds the charger. Refuses with CERTIFICATE_INVALID what is no node of this site. */
+  readonly order: (to: {
+    /** Of the holder: its chain, issuers first. */
+    readonly certificates: readonly Uint8Array[]
+    readonly chargerId: ChargerId
+    readonly nonce: Uint8Array
+    readonly command: ChargerCommand
+  }) => Uint8Array
   /** Everything of the operator's that a node needs to know. */
   readonly submission: () => Submission
   /** The log that `record` has written into. */
@@ -161,6 +171,18 @@ async function openLocked({ dir, site, identity, release }: Locked): Promise<Ope
         siteId: certificate.siteId,
         issuedBy: certificate.hash,
       }),
+    order: ({ certificates, chargerId, nonce, command }) => {
+      const verdict = certificates.map(roster.enrol).at(-1)
+      const holder = verdict?.kind === 'valid' ? verdict.certificate : undefined
+      if (!holder?.roles.includes('node') || ledger.isVoid(holder))
+        throw new MeshError(
+          'CERTIFICATE_INVALID',
+          `who says that it holds ${chargerId} is no node of this site, or was revoked: nothing was sent to it`,
+        )
+      const ephemeral = systemRandom().bytes(32)
+      const ordered = { holder, chargerId, nonce, command: JSON.stringify(command), ephemeral }
+      return signOrder({ certificate, logKey, signatures }, ordered)
+    },
     submission: () => ({
       certificates: ledger.chainOf(certificate),
       segments: [...ledger.logs.all()].flatMap(log =>

@@ -1,19 +1,22 @@
 // A real node: the ports of this machine, opened in an order that makes the store safe before anything can ask for
 // it, and closed in the opposite one: after a stop, and after a start that failed half way.
 import { join } from 'node:path'
+import { reportHere } from '../api/charger.ts'
 import { type ApiDeps, openApi } from '../api/server.ts'
 import { type NodeConfig, parseNodeConfig } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
 import { createRoster } from '../identity/roster.ts'
 import { ed25519 } from '../identity/signature.ts'
 import { type Node, type NodeDeps, startNode } from '../node.ts'
-import { type Central, openCentral } from '../ocpp/central.ts'
 import type { Logger } from '../ports.ts'
 import type { Documents } from '../store/documents.ts'
-import { hex, unhex } from '../units.ts'
+import { type ChargerId, hex, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
-import { keepShowing, type NodeTls, openNodeTls } from './charger-tls.ts'
+import type { Answer } from './asking.ts'
+import { openChargers } from './charger-doors.ts'
+import { keepShowing, openNodeTls } from './charger-tls.ts'
 import { type Closers, createClosers } from './closers.ts'
+import { createCommanding } from './commanding.ts'
 import { openDisk } from './disk.ts'
 import { mendDocuments, openCheckedDocuments } from './document-check.ts'
 import { type Doors, lateChargePoints, lateNetwork } from './doors.ts'
@@ -106,17 +109,27 @@ async function open(setting: Setting): Promise<RunningNode> {
   const view = () => node.ledger().view()
   const ring = createKeyRing(identity, self.certificate.deviceId, view)
   doors.openTag = tagKeysOf(ring).open
-  const network = await openMesh(setting, self, { node, ring })
-  doors.network = network
-  closers.push('mesh', () => network.close())
   const tokens = createTokens({
     ...{ stretching: stretchingOf(identity), keys: ring.keys, policy: () => view().policy },
   })
   doors.tokens = tokens
   const tokenReference = tokens.reference
   const mayCharge = deciding(self.clock, node, tokens)
+  const report = (chargerId: ChargerId) => {
+    const link = doors.central?.status().find(one => one.chargerId === chargerId)
+    return link ? reportHere(node, self.roster, link) : {}
+  }
+  const commanding = createCommanding({
+    ...{ ...self, node, tokenReference, mayCharge, report, logger },
+    sealKey: unhex(identity.keys.sealKey),
+    central: () => doors.central,
+    network: () => doors.network,
+  })
+  const network = await openMesh(setting, self, { node, ring, onAsked: commanding.answer })
+  doors.network = network
+  closers.push('mesh', () => network.close())
   const tls = await openNodeTls({ ocpp: config.ocpp, identity, deviceId: self.certificate.deviceId, view })
-  const central = await openChargers(setting, self, { node, tokenReference, tls })
+  const central = await openChargers({ ...self, config, logger, node, tokenReference, tls })
   doors.central = central
   closers.push('ocpp', () => central.close())
   const uplinks = uplinkBook({
@@ -135,8 +148,8 @@ async function open(setting: Setting): Promise<RunningNode> {
   })
   const { certificateRequests } = central
   const plane = {
-    ...{ node, network, chargePoints: central, certificateRequests, tokens, tokenReference },
-    ...{ extraStatus, mayCharge },
+    ...{ node, network, chargePoints: central, certificateRequests, commanding, tokens, tokenReference },
+    ...{ mayCharge, extraStatus },
   }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
   const heardAt = () => new Map(central.status().map(link => [link.chargerId, link.lastHeardAt]))
@@ -209,9 +222,13 @@ function ownIdentity({ dir, identity }: Setting): Self {
   return { roster, signatures, certificate, logKey: unhex(identity.keys.logKey), clock, random }
 }
 
-type Knowing = { readonly node: Node; readonly ring: KeyRing }
+type Knowing = { readonly node: Node; readonly ring: KeyRing; readonly onAsked: Answer }
 
-async function openMesh({ dir, config, identity, logger }: Setting, self: Self, { node, ring }: Knowing) {
+async function openMesh(
+  { dir, config, identity, logger }: Setting,
+  self: Self,
+  { node, ring, onAsked }: Knowing,
+) {
   const { peerKey, sealKey } = identity.keys
   const { roster, signatures, clock, random, logKey } = self
   return await openNetwork({
@@ -224,45 +241,23 @@ async function openMesh({ dir, config, identity, logger }: Setting, self: Self, 
     maxPeers: config.mesh.maxPeers,
     ...(config.mesh.discovery === 'on' && { finding: { siteKeys: () => ring.keys().toReversed() } }),
     isRevoked: certificate => node.ledger().isVoid(certificate),
+    onAsked,
     onPeer: peer => node.mesh({ kind: 'peer', peer }),
     onPeerGone: peer => node.mesh({ kind: 'gone', peer }),
     onMessage: (peer, bytes) => node.mesh({ kind: 'message', peer, bytes }),
   })
 }
 
-type Cards = {
-  readonly node: Node
-  readonly tokenReference: ApiDeps['tokenReference']
-  readonly tls: NodeTls
-}
-
-async function openChargers(
-  setting: Setting,
-  self: Self,
-  { node, tokenReference, tls }: Cards,
-): Promise<Central> {
-  const { config, logger } = setting
-  const { listenTls } = config.ocpp
-  return await listening('ocpp.listen', config.ocpp.listen, listen =>
-    openCentral({
-      listen,
-      listenTls: listenTls === undefined ? undefined : address(listenTls),
-      tls: tls.shown(),
-      insecure: config.ocpp.allowInsecure,
-      credential: id => node.ledger().view().policy.chargePoint(id),
-      tokenReference,
-      handle: input => node.charger(input),
-      healthy: () => node.health().store === 'open',
-      clock: self.clock,
-      random: self.random,
-      logger,
-    }),
-  )
-}
-
 type Plane = Pick<
   ApiDeps,
-  'node' | 'network' | 'chargePoints' | 'certificateRequests' | 'tokenReference' | 'extraStatus' | 'mayCharge'
+  | 'node'
+  | 'network'
+  | 'chargePoints'
+  | 'certificateRequests'
+  | 'commanding'
+  | 'tokenReference'
+  | 'mayCharge'
+  | 'extraStatus'
 > & {
   readonly uplinks: UplinkBook
   readonly tokens: Tokens
@@ -275,7 +270,6 @@ async function openPlane(
   { uplinks, tokens, ...plane }: Plane,
 ): Promise<string> {
   const { dir, config, identity, logger, closers } = setting
-  const { node } = plane
   const token = hex(self.random.bytes(24))
   const api = await listening('api.listen', config.api.listen, listen =>
     openApi({
@@ -285,7 +279,7 @@ async function openPlane(
       clock: self.clock,
       name: identity.name,
       aliases: tokens.aliases,
-      addUplink: async one => node.setUplinks(await uplinks.add(one)),
+      addUplink: async one => plane.node.setUplinks(await uplinks.add(one)),
       listen,
       token,
       logger,

@@ -22,6 +22,7 @@ export type HashDomain =
   | 'chargemesh/rank/v1'
   | 'chargemesh/bill/v1'
   | 'chargemesh/local-list/v1'
+  | 'chargemesh/order/v1'
 
 export function hashOf(domain: HashDomain, ...parts: readonly Uint8Array[]): Uint8Array {
   return sha256(concatBytes([domainBytes(domain), ...parts]))

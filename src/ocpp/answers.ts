@@ -32,6 +32,8 @@ export function confirmation(
       return answer.kind === 'stopped' || answer.kind === 'noted' ? {} : undefined
     case 'meter':
     case 'status':
+    case 'progress':
+    case 'security':
       return answer.kind === 'noted' ? {} : undefined
     case 'card':
       return undefined

@@ -11,6 +11,7 @@ import {
   type ChargerLink,
   type ChargerRecord,
   countWord,
+  NOT_HERE,
   newRecord,
   statusOf,
 } from './chargers.ts'
@@ -271,7 +272,7 @@ function centralOf(state: State, doors: readonly Door[], stopWarning: () => void
     command: async (chargerId, command) =>
       (await links.get(chargerId)?.command(command)) ?? {
         kind: 'unreachable',
-        reason: 'not connected to this node',
+        reason: NOT_HERE,
       },
     disconnect: (chargerId, reason) => links.get(chargerId)?.silence(reason),
     close: async () => {

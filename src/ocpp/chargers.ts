@@ -8,6 +8,8 @@ import { lastRegister } from './meter.ts'
 
 /** Connectors of a charger that may be charging at once, with some room for sessions nobody stopped. */
 const MAX_REGISTERS = 64
+/** Why a command to a charger of another node has no outcome. */
+export const NOT_HERE = 'not connected to this node'
 /** Words are ours, but counted by what a charger sends; a bound all the same. */
 const MAX_WORDS = 100
 
@@ -15,6 +17,8 @@ const MAX_WORDS = 100
 export type ChargerLink = {
   readonly chargerId: ChargerId
   readonly connected: boolean
+  /** What it spoke last, such as ocpp1.6. */
+  readonly version: string
   /** Since when it is connected, or when it was lost. */
   readonly sinceAt: number
   readonly lastHeardAt: number
@@ -28,6 +32,7 @@ export type CertificateRequest = { readonly csr: string; readonly atMs: number }
 
 export type ChargerRecord = {
   readonly lane: Lane
+  version: string
   sinceAt: number
   lastHeardAt: number
   readonly repairs: Map<string, number>
@@ -45,6 +50,7 @@ export type ChargerRecord = {
 export function newRecord(nowAt: number): ChargerRecord {
   return {
     lane: createLane(),
+    version: '',
     sinceAt: nowAt,
     lastHeardAt: nowAt,
     repairs: new Map(),
@@ -100,6 +106,7 @@ export function statusOf(chargerId: ChargerId, record: ChargerRecord, connected:
   return {
     chargerId,
     connected,
+    version: record.version,
     sinceAt: record.sinceAt,
     lastHeardAt: record.lastHeardAt,
     repairs: Object.fromEntries(record.repairs),

@@ -1,9 +1,9 @@
 // Our commands in the words of OCPP 1.6, and what a charger made of them in ours. Strict outward: a command that
 // breaks a length of the standard is not sent. Nothing that a charger says in an error is passed on as text,
 // since it may repeat the card's id (PROTOCOL 2.5).
-import { assertNever } from '../errors.ts'
 import type { ChargerCommand, CommandOutcome } from '../ports.ts'
 import { instantText, type Payload } from './answers.ts'
+import { careCall, careOutcome, EXTENDED_TRIGGERS, isCare } from './care.ts'
 import { certificateCall, installedOutcome, isCertificateCommand } from './certificates.ts'
 import { profileCall, scheduleOutcome } from './profiles.ts'
 import { isObject } from './repair.ts'
@@ -39,7 +39,7 @@ export function callOf(command: ChargerCommand): Call | string {
     case 'trigger':
       if (!TRIGGERS.includes(command.message)) return `a charger can be asked for ${TRIGGERS.join(', ')}`
       return {
-        action: 'TriggerMessage',
+        action: EXTENDED_TRIGGERS.includes(command.message) ? 'ExtendedTriggerMessage' : 'TriggerMessage',
         params: { requestedMessage: command.message, ...whole('connectorId', command.connectorId) },
       }
     case 'getLocalListVersion':
@@ -53,7 +53,7 @@ export function callOf(command: ChargerCommand): Call | string {
     case 'getTransactionStatus':
       return 'OCPP 1.6 has no such question'
     default:
-      return assertNever(command)
+      return careCall(command)
   }
 }
 
@@ -72,7 +72,7 @@ function localList({ version, update, entries }: Extract<ChargerCommand, { kind:
   return { action: 'SendLocalList', params: { listVersion: version, localAuthorizationList, updateType } }
 }
 
-/** OCPP 1.6, 7.41. */
+/** OCPP 1.6, 7.41, and of the security whitepaper what only its own message can ask for. */
 const TRIGGERS = [
   'BootNotification',
   'DiagnosticsStatusNotification',
@@ -80,6 +80,7 @@ const TRIGGERS = [
   'Heartbeat',
   'MeterValues',
   'StatusNotification',
+  ...EXTENDED_TRIGGERS,
 ]
 
 function fits(text: string, max: number): boolean {
@@ -93,6 +94,7 @@ function whole(name: string, value: number | undefined): Payload {
 /** What a charger's .conf to a command means. */
 export function outcomeOf(command: ChargerCommand, payload: unknown): CommandOutcome {
   if (!isObject(payload)) return { kind: 'rejected', status: 'Unreadable' }
+  if (isCare(command)) return careOutcome(command, payload)
   if (command.kind === 'getConfiguration') return { kind: 'accepted', detail: configuration(payload) }
   if (command.kind === 'getLocalListVersion') {
     const version = Number(textOf(payload.listVersion) || Number.NaN)

@@ -1,6 +1,8 @@
 // Our commands in the words of OCPP 2.0.1, as commands.ts has them for 1.6.
 import type { ChargerCommand, CommandOutcome, ListedCard, TransactionStatus } from '../ports.ts'
 import { instantText, type Payload } from './answers.ts'
+import { isCare } from './care.ts'
+import { careCall201 } from './care201.ts'
 import { certificateCall, isCertificateCommand } from './certificates.ts'
 import { type Call, callOf, outcomeOf } from './commands.ts'
 import { profileCall201 } from './profiles201.ts'
@@ -52,7 +54,7 @@ export function callOf201(command: ChargerCommand, requestId: number): Call | st
     case 'getTransactionStatus':
       return { action: 'GetTransactionStatus', params: { transactionId: command.stationTransactionId } }
     default:
-      return callOf(command)
+      return isCare(command) ? careCall201(command, idTokenOf) : callOf(command)
   }
 }
 

@@ -90,6 +90,7 @@ export function openLink({ deps, wire, repairs, onClose }: LinkOptions): Link {
       resolve(SILENCE)
     })
   countWords(record, repairs)
+  record.version = deps.dialect.subprotocol
   record.sinceAt = record.lastHeardAt = clock.wallMs()
   record.lane.insist(() => announce({ kind: 'connected' }, repairs))
   return {

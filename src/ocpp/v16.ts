@@ -5,6 +5,7 @@ import { signRequest } from './certificates.ts'
 import { type Draft, type Formality, type LastRegister, UNREADABLE_START_WH } from './draft.ts'
 import { lastRegister, MAX_REGISTER_WH, readings } from './meter.ts'
 import { missingStop } from './missing.ts'
+import { progress, security } from './progress.ts'
 import {
   count,
   type Fields,
@@ -30,8 +31,6 @@ export function translate(action: string, params: unknown, last: LastRegister): 
   const name = actionOf(action, repairs)
   if (name === undefined) return { kind: 'unknown' }
   if (name === SIGN) return signRequest(fieldsOf(params ?? {}, repairs))
-  const formality = FORMALITIES[name]
-  if (formality) return { kind: 'formality', payload: formality }
   const read = READERS[name]
   if (!read) return { kind: 'unknown' }
   const draft = read(fieldsOf(params ?? {}, repairs), last)
@@ -49,19 +48,15 @@ const READERS: Readonly<Record<string, Reader>> = {
   MeterValues: meter,
   StopTransaction: stop,
   DataTransfer: fields => ({ kind: 'dataTransfer', vendorId: text(fields, 'vendorId', 255) ?? '' }),
-}
-
-/** OCPP 1.6 firmware and diagnostics profiles and the security whitepaper: heard, not acted upon. */
-const FORMALITIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  DiagnosticsStatusNotification: {},
-  FirmwareStatusNotification: {},
-  LogStatusNotification: {},
-  SecurityEventNotification: {},
-  SignedFirmwareStatusNotification: {},
+  DiagnosticsStatusNotification: fields => progress('log', fields),
+  FirmwareStatusNotification: fields => progress('firmware', fields),
+  LogStatusNotification: fields => progress('log', fields),
+  SecurityEventNotification: security,
+  SignedFirmwareStatusNotification: fields => progress('firmware', fields),
 }
 
 const SIGN = 'SignCertificate'
-const ACTIONS = [...Object.keys(READERS), ...Object.keys(FORMALITIES), SIGN]
+const ACTIONS = [...Object.keys(READERS), SIGN]
 
 function actionOf(action: string, repairs: Repairs): string | undefined {
   if (ACTIONS.includes(action)) return action

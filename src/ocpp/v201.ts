@@ -7,6 +7,7 @@ import type { AskedCard, Draft, LastRegister, Translation } from './draft.ts'
 import { UNREADABLE_START_WH } from './draft.ts'
 import { lastRegister, readings } from './meter.ts'
 import { missingStop } from './missing.ts'
+import { progress, security } from './progress.ts'
 import {
   count,
   type Fields,
@@ -55,15 +56,16 @@ const READERS: Readonly<Record<string, (fields: Fields) => readonly Draft[]>> = 
     { kind: 'meter', connectorId: evse(fields, 'evseId'), readings: readings(fields, 'meterValue') },
   ],
   DataTransfer: fields => [{ kind: 'dataTransfer', vendorId: text(fields, 'vendorId', 255) ?? '' }],
+  FirmwareStatusNotification: fields => [progress('firmware', fields)],
+  LogStatusNotification: fields => [progress('log', fields)],
+  SecurityEventNotification: fields => [security(fields)],
 }
 
 /** Heard, not acted upon. Certificates of vehicles need an authority on the internet: those are refused. */
 const FORMALITIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   ClearedChargingLimit: {},
-  FirmwareStatusNotification: {},
   Get15118EVCertificate: { status: 'Failed', exiResponse: '' },
   GetCertificateStatus: { status: 'Failed' },
-  LogStatusNotification: {},
   NotifyChargingLimit: {},
   NotifyCustomerInformation: {},
   NotifyDisplayMessages: {},
@@ -74,7 +76,6 @@ const FORMALITIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> =
   PublishFirmwareStatusNotification: {},
   ReportChargingProfiles: {},
   ReservationStatusUpdate: {},
-  SecurityEventNotification: {},
 }
 
 const ACTIONS = [

@@ -109,14 +109,31 @@ describe('what a driver is told of a session', () => {
     })
   })
 
+  it('a register that runs over its width goes on counting, live and at the end', () => {
+    const site = campus()
+    const node = site.node('pole-1')
+    site.publish(node)
+    const { transactionId } = node.start({ meterStartWh: 999_000 })
+    for (const energyWh of [999_900, 999_950, 20, 60]) {
+      node.clock.at += MINUTE_MS
+      node.meter({ transactionId, energyWh })
+    }
+    expect(sessionAnswer(node.only(), known())).toMatchObject({ energy_kwh: 1.06, total_cost: '0.27' })
+    node.clock.at += MINUTE_MS
+    node.stop({ transactionId, meterStopWh: 100 })
+    expect(node.only().flags).toContain('meter-rolled-over')
+    expect(sessionAnswer(node.only(), known())).toMatchObject({
+      ...{ meter_stop: 100, energy_kwh: 1.1, total_cost: '0.28', payment: { state: 'queued' } },
+    })
+  })
+
   it('without a tariff there is no price, no cost and no zero', () => {
     const node = campus().node('pole-1')
     const { transactionId } = node.start({ meterStartWh: 0 })
     node.stop({ transactionId, meterStopWh: 5000 })
     expect(sessionAnswer(node.only(), known())).toMatchObject({
       ...{ energy_kwh: 5, rate_per_kwh: null, currency: null, total_cost: null },
-      // Nobody here knows the card either, and energy flowed.
-      ...{ payment: { state: 'in_review' }, offline: { at_start: true } },
+      ...{ payment: { state: 'no_price' }, offline: { at_start: true } },
     })
   })
 

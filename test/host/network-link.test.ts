@@ -74,7 +74,6 @@ function end(direction: Connection['direction'], other: () => End): End {
       onRefused: nothing,
       onReady: nothing,
       onWritable: nothing,
-      onExchange: nothing,
     },
     onMessage: (_: Link, message: Uint8Array) => void heard.push(Buffer.from(message).toString()),
     onClosed: (_: Link, reason: string) => void closed.push(reason),

@@ -29,12 +29,23 @@ vi.mock('../../src/host/network.ts', async original => {
       heard.messages.push(bytes)
       options.onMessage(peer, bytes)
     }
-    const network = await real.openNetwork({ ...options, onMessage })
+    const onAsked: typeof options.onAsked = async (from, question) => {
+      const answer = (await options.onAsked?.(from, question)) ?? new Uint8Array(0)
+      heard.messages.push(question, answer)
+      return answer
+    }
+    const network = await real.openNetwork({ ...options, onMessage, onAsked })
     const send: typeof network.send = (to, bytes) => {
       heard.messages.push(bytes)
       network.send(to, bytes)
     }
-    return { ...network, send }
+    const ask: typeof network.ask = async (to, question, withinMs) => {
+      heard.messages.push(question)
+      const answer = await network.ask(to, question, withinMs)
+      heard.messages.push(answer)
+      return answer
+    }
+    return { ...network, send, ask }
   }
   return { ...real, openNetwork }
 })
@@ -131,6 +142,8 @@ async function chargeByHand(url: string, identity: string, password: string): Pr
   const end = { transactionId, meterStop: 1300, timestamp: new Date().toISOString(), idTag: KNOWN }
   await charger.call('StopTransaction', { ...end, transactionData: [signedValue(KNOWN, end.timestamp)] })
   await charger.call('DataTransfer', { vendorId: 'v', messageId: 'card', data: KNOWN })
+  const alarm = { type: 'InvalidMessages', timestamp: at, techInfo: `card ${KNOWN}` }
+  await charger.call('SecurityEventNotification', alarm)
   await charger.call('CardSeen', { idTag: KNOWN })
   // What nobody can read is counted, and none of it is repeated anywhere.
   for (const text of [
@@ -142,7 +155,11 @@ async function chargeByHand(url: string, identity: string, password: string): Pr
   await charger.call('Authorize', { idTag: { card: KNOWN } })
 }
 
-async function chargeFromAfar(charger: VirtualCharger, via: readonly string[]): Promise<void> {
+async function chargeFromAfar(
+  charger: VirtualCharger,
+  via: readonly string[],
+  signed: readonly string[],
+): Promise<void> {
   const started = (count: number): Promise<void> =>
     until(
       () => charger.sessions().filter(({ transactionIds }) => transactionIds.length > 0).length === count,
@@ -160,6 +177,13 @@ async function chargeFromAfar(charger: VirtualCharger, via: readonly string[]): 
   await tell('charger', 'start', charger.identity, KNOWN, '--connector', '1', ...via)
   await started(2)
   await charger.stop(1)
+  charger.plugIn(1)
+  // By a node that does not hold the charger: it carries what it cannot read.
+  await tell('session', 'start', charger.identity, KNOWN, '--connector', '1', ...signed)
+  await started(3)
+  await charger.stop(1)
+  await tell('charger', 'reserve', charger.identity, KNOWN, ...signed)
+  await tell('charger', 'show', charger.identity, ...via)
   await tell('charger', 'start', charger.identity, UNKNOWN, '--connector', '1', ...via)
   await tell('charger', 'start', charger.identity, `${KNOWN}${KNOWN}`, '--connector', '1', ...via)
   await charger.settled()
@@ -209,8 +233,9 @@ beforeAll(async () => {
   const chargers = await mustRun('charger', 'add', 'CP01', 'CP02', 'CP03', ...toSite, '--json')
   const [first, second] = JSON.parse(chargers.out) as { identity: string; password: string }[]
   const known = async (): Promise<boolean> =>
-    (await asked<readonly unknown[]>(there, '/v1/tokens')).length === 3
-  await until(known, { withinMs: 20_000, what: 'the other node knows the cards' })
+    (await asked<readonly unknown[]>(there, '/v1/tokens')).length === 3 &&
+    (await asked<readonly unknown[]>(there, '/v1/chargers')).length === 2
+  await until(known, { withinMs: 20_000, what: 'the other node knows cards and chargers' })
 
   const url = String(running.ready.ocppUrl)
   await chargeByHand(url, 'CP02', second?.password ?? '')
@@ -220,7 +245,7 @@ beforeAll(async () => {
     ...{ meterIntervalMs: 100, retryIntervalMs: 50, timeScale: 600 },
   })
   open.push(charger)
-  await chargeFromAfar(charger, via)
+  await chargeFromAfar(charger, via, toSite)
   for (const [said, text] of await askAsDriver(String(running.ready.driverUrl), [KNOWN, UNKNOWN]))
     places.set(said, Buffer.from(text))
   await tell('token', 'revoke', KNOWN, '--reason', 'lost', ...toSite)
@@ -232,8 +257,8 @@ beforeAll(async () => {
   await mustRun('uplink', 'hurry', ...via)
   const billed = async (): Promise<boolean> =>
     (JSON.parse((await mustRun('bills', '--cloud', cloudDir, '--json')).out) as readonly unknown[]).length ===
-    3
-  await until(billed, { withinMs: 30_000, what: 'three bills' })
+    4
+  await until(billed, { withinMs: 30_000, what: 'four bills' })
 
   for (const [words, from] of [
     ...['status', 'sessions'].map(word => [[word], via] as const),

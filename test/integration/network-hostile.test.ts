@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { afterEach, describe, expect, it } from 'vitest'
+import { ASK_PROTOCOL } from '../../src/host/asking.ts'
 import { EXCHANGE_PROTOCOL } from '../../src/host/exchange.ts'
 import { HELLO_PROTOCOL } from '../../src/host/hello.ts'
 import { SYNC_PROTOCOL } from '../../src/host/network-link.ts'
@@ -152,7 +153,15 @@ describe('a node', () => {
     const connection = await dialRaw(await startRaw(bob.keys.peerKey), a.port)
     const stream = await connection.newStream(EXCHANGE_PROTOCOL)
     await until(() => stream.status === 'reset', { withinMs: 2_000, what: 'the reset' })
-    await refusedBy(a, 'exchange-before-hello')
+    await refusedBy(a, 'stream-before-hello')
+  })
+
+  it('answers no question before the hello', async () => {
+    const a = await openNode({ site, device: alice })
+    const connection = await dialRaw(await startRaw(bob.keys.peerKey), a.port)
+    const stream = await connection.newStream(ASK_PROTOCOL)
+    await until(() => stream.status === 'reset', { withinMs: 2_000, what: 'the reset' })
+    await refusedBy(a, 'stream-before-hello')
   })
 
   it('resets a second hello on one connection', async () => {

@@ -160,8 +160,8 @@ describe('what we say is OCPP 2.0.1 to the letter', () => {
   })
 
   const formalities = [
-    ...['FirmwareStatusNotification', 'LogStatusNotification', 'NotifyEvent', 'NotifyReport'],
-    ...['SecurityEventNotification', 'SignCertificate', 'Get15118EVCertificate', 'GetCertificateStatus'],
+    ...['NotifyEvent', 'NotifyReport', 'SignCertificate'],
+    ...['Get15118EVCertificate', 'GetCertificateStatus'],
     ...['NotifyEVChargingNeeds', 'NotifyEVChargingSchedule', 'ReservationStatusUpdate'],
   ]
   it.each(formalities)('answering the formality %s', action => {
