@@ -2,6 +2,7 @@
 // defaults/derating.ts. The limit is the session's and ends with it. What another node lowered before it went is not known
 // here, so a session that did not begin here is first given its full limit, or the one that its heat asks for.
 import type { Acting } from './acting.ts'
+import type { ChargingProfile } from './charging-profile.ts'
 import { type Derating, derate, FULL, SHARES } from './defaults/derating.ts'
 import {
   type Capabilities,
@@ -13,7 +14,7 @@ import {
 } from './defaults/limits.ts'
 import type { AnyBody } from './log/body.ts'
 import { capOf } from './onboarding.ts'
-import type { ChargePoints, ChargerCommand, ChargerInput, ChargingProfile, CommandOutcome } from './ports.ts'
+import type { ChargePoints, ChargerCommand, ChargerInput, CommandOutcome } from './ports.ts'
 import type { Send } from './replica/sends.ts'
 import type { Session } from './session/fold.ts'
 import type { ChargerId, SessionId } from './units.ts'

@@ -1,4 +1,7 @@
 // What the outside promises us. Ports speak bytes and our own ids; the simulator replaces these and nothing else.
+
+import type { CareCommand } from './care.ts'
+import type { ProfileCommand } from './charging-profile.ts'
 import type { ChargerId, DeviceId, LogId, TokenRef } from './units.ts'
 
 export type Clock = {
@@ -218,102 +221,7 @@ export type ChargerCommand =
       readonly entries: readonly ListedCard[]
     }
   | CareCommand
-  /** Connector 0 is the charger, or each of its connectors for what a session begins with. */
-  | { readonly kind: 'setProfile'; readonly connectorId: number; readonly profile: ChargingProfile }
-  /** Every profile that has all that is named. */
-  | {
-      readonly kind: 'clearProfile'
-      readonly profileId?: number
-      readonly connectorId?: number
-      readonly purpose?: ChargingProfile['purpose']
-    }
-  /** OCPP 2.0.1 only. Its detail is a `TransactionStatus`. */
-  | { readonly kind: 'getTransactionStatus'; readonly stationTransactionId: string }
-  /** Its detail is a `CompositeSchedule`. */
-  | {
-      readonly kind: 'getCompositeSchedule'
-      readonly connectorId: number
-      readonly durationS: number
-      readonly unit?: RateUnit
-    }
-
-/** Whether it still runs, where the station says so, and whether it has something of it to tell. */
-export type TransactionStatus = { readonly isOngoing?: boolean; readonly hasQueue: boolean }
-
-export type RateUnit = 'A' | 'W'
-
-/** The most that may be drawn from so many seconds after the start on; amperes are of each phase. */
-export type LimitPeriod = { readonly fromS: number; readonly limit: number; readonly phases?: number }
-
-export type ChargingProfile = StationTransaction & {
-  readonly profileId: number
-  /** Of two profiles for one purpose the higher one counts. */
-  readonly stackLevel: number
-  /** The whole charger at all times; what each session begins with; one session that runs. */
-  readonly purpose: 'charger' | 'default' | 'session'
-  /** Of the session, where it is for one. */
-  readonly transactionId?: number
-  readonly unit: RateUnit
-  readonly periods: readonly LimitPeriod[]
-}
-
-export type CompositeSchedule = { readonly unit: RateUnit; readonly periods: readonly LimitPeriod[] }
-
-/** What an operator asks of a charger apart from sessions, settings and lists. Instants are UTC ms. */
-export type CareCommand =
-  | { readonly kind: 'unlock'; readonly connectorId: number }
-  /** Without a connector, of the whole charger. */
-  | {
-      readonly kind: 'setAvailability'
-      readonly operative: boolean
-      readonly connectorId?: number | undefined
-    }
-  | { readonly kind: 'clearCache' }
-  | {
-      readonly kind: 'reserve'
-      readonly reservationId: number
-      readonly connectorId: number
-      /** Like that of a remote start. */
-      readonly idTag: string
-      readonly untilAt: number
-    }
-  | { readonly kind: 'cancelReservation'; readonly reservationId: number }
-  | {
-      readonly kind: 'updateFirmware'
-      readonly requestId: number
-      readonly location: string
-      readonly retrieveAt: number
-      readonly installAt?: number | undefined
-      readonly retries?: number | undefined
-      readonly retryIntervalS?: number | undefined
-      /** The maker's certificate (PEM) and its signature over the file (base64); the charger checks both. */
-      readonly signed?: { readonly certificate: string; readonly signature: string } | undefined
-    }
-  | {
-      readonly kind: 'uploadLog'
-      readonly log: 'diagnostics' | 'security'
-      readonly requestId: number
-      readonly location: string
-      readonly fromAt?: number | undefined
-      readonly untilAt?: number | undefined
-      readonly retries?: number | undefined
-      readonly retryIntervalS?: number | undefined
-    }
-  | {
-      readonly kind: 'dataTransfer'
-      readonly vendorId: string
-      readonly messageId?: string | undefined
-      readonly data?: string | undefined
-    }
-  /** OCPP 2.0.1 only. */
-  | {
-      readonly kind: 'setNetworkProfile'
-      readonly slot: number
-      readonly url: string
-      readonly securityProfile: number
-      readonly messageTimeoutS: number
-      readonly interface: string
-    }
+  | ProfileCommand
 
 /** A card in a charger's own list; without a status it is taken out. */
 export type ListedCard = {

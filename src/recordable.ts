@@ -30,7 +30,7 @@ export function recordable(message: ChargerMessage): ChargerMessage {
 
 function recordableTime({ raw, at }: ChargerTime): ChargerTime {
   const usable = at !== undefined && Number.isSafeInteger(at) && at >= 0
-  return { raw: raw.slice(0, MAX_TIME_CHARACTERS), ...(usable && { at }) }
+  return { raw: raw.slice(0, MAX_TIME_CHARACTERS).toWellFormed(), ...(usable && { at }) }
 }
 
 function recordableReading(reading: MeterReading): MeterReading {

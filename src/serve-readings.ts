@@ -15,6 +15,7 @@ import {
 } from './serving.ts'
 import type { Session } from './session/fold.ts'
 import { transactionIdOf } from './session/id.ts'
+import { isDuring } from './session/times.ts'
 import type { ChargerId, SessionId } from './units.ts'
 
 type Meter = Extract<ChargerMessage, { kind: 'meter' }>
@@ -22,12 +23,12 @@ type Meter = Extract<ChargerMessage, { kind: 'meter' }>
 export function serveMeter(context: ServeContext, input: ChargerInput, message: Meter): Served {
   const { chargerId } = input
   const ofStation = stationSession(chargerId, message)
-  // Readings outside a transaction (clock-aligned, connector 0) say nothing about a session.
   const session =
-    named(context, chargerId, message) ??
-    (message.transactionId === undefined ? undefined : onlyOpen(context, chargerId, message))
+    named(context, chargerId, message) ?? (ofStation ? undefined : onlyOpen(context, chargerId, message))
   const sessionId = session?.start.body.sessionId ?? ofStation
-  if (!sessionId && message.transactionId === undefined) return noted(NOTED)
+  const isNamed = ofStation !== undefined || message.transactionId !== undefined
+  // Outside of a session, readings without a transaction say nothing that anybody asks for.
+  if (!sessionId && !isNamed) return noted(NOTED)
   const place: TickPlace = {
     sessionId,
     // OCPP 2.0.1 names the connector in the first event only.
@@ -36,7 +37,9 @@ export function serveMeter(context: ServeContext, input: ChargerInput, message: 
     last: session?.lastTick?.body,
     seal: context.seal,
   }
-  const ticks = message.readings.flatMap(reading => tickOf(input, reading, place))
+  const ticks = message.readings.flatMap(reading =>
+    session && !isNamed && !isDuring(session, reading) ? [] : tickOf(input, reading, place),
+  )
   const states =
     session && !session.end && message.state ? stateChange(session, message.state, message.state) : []
   const bodies = [...ticks, ...states]
@@ -49,7 +52,7 @@ function stationNumber(sessionId: SessionId): number {
   return transactionIdOf(sessionId, () => false)
 }
 
-/** Ids of -1, 0 or from elsewhere: the reading belongs to the one session that is open on its connector. */
+/** Ids of -1, 0 or none at all: the reading belongs to the one session that is open on its connector. */
 function onlyOpen(context: ServeContext, chargerId: ChargerId, message: Meter): Session | undefined {
   if ((message.transactionId ?? 0) > 0) return undefined
   return openAt(context, chargerId, message.connectorId)

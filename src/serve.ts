@@ -25,8 +25,8 @@ export function serve(context: ServeContext, given: ChargerInput): Served {
   const { message } = input
   switch (message.kind) {
     case 'boot':
-      return noted({ kind: 'booted', nowAt: context.card.nowAt, heartbeatS: context.heartbeatS })
     case 'heartbeat':
+      return noted({ kind: 'booted', nowAt: context.card.nowAt, heartbeatS: context.heartbeatS })
     case 'connected':
     case 'disconnected':
     case 'dataTransfer':
@@ -62,11 +62,11 @@ function authorize(context: ServeContext, { chargerId }: ChargerInput, tokenRef:
 }
 
 type Status = Extract<ChargerMessage, { kind: 'status' }>
-const PAUSES: Readonly<Record<string, PauseState>> = {
-  Charging: 'charging',
-  SuspendedEV: 'suspendedEv',
-  SuspendedEVSE: 'suspendedEvse',
-}
+const PAUSES: ReadonlyMap<string, PauseState> = new Map([
+  ['Charging', 'charging'],
+  ['SuspendedEV', 'suspendedEv'],
+  ['SuspendedEVSE', 'suspendedEvse'],
+])
 
 function serveStatus(context: ServeContext, { chargerId }: ChargerInput, message: Status): Served {
   const { connectorId, status, errorCode } = message
@@ -76,7 +76,7 @@ function serveStatus(context: ServeContext, { chargerId }: ChargerInput, message
     const detail = message.detail ?? ''
     bodies.push({ name: 'charger_error', body: { chargerId, connectorId, errorCode, status, detail } })
   }
-  const state = PAUSES[status]
+  const state = PAUSES.get(status)
   const session = openAt(context, chargerId, connectorId)
   if (state && session && before !== undefined) bodies.push(...stateChange(session, state, status))
   return { bodies, answer: NOTED }

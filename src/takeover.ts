@@ -2,17 +2,11 @@
 // its connectors stand. It is asked once, when it has settled, for what it did not tell by itself, and not again however often
 // it comes (OCPP 1.6, 5.17; bursts of triggers have brought chargers down).
 import type { Acting } from './acting.ts'
+import type { TransactionStatus } from './charging-profile.ts'
 import { commandTo } from './list-talk.ts'
 import type { AnyBody } from './log/body.ts'
 import { spreadOf } from './onboarding-state.ts'
-import type {
-  ChargePoints,
-  ChargerCommand,
-  ChargerInput,
-  ChargerMessage,
-  CommandOutcome,
-  TransactionStatus,
-} from './ports.ts'
+import type { ChargePoints, ChargerCommand, ChargerInput, ChargerMessage, CommandOutcome } from './ports.ts'
 import type { ChargerId } from './units.ts'
 
 const SETTLE_MS = 15_000

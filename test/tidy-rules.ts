@@ -10,6 +10,8 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       'src/units.ts',
       'src/errors.ts',
       'src/ports.ts',
+      'src/charging-profile.ts',
+      'src/care.ts',
       'src/cbor.ts',
       'src/version.ts',
       'src/remember.ts',

@@ -5,6 +5,7 @@ import type { ConnectorStatus } from '../chargers.ts'
 import type { Roster } from '../identity/roster.ts'
 import type { Node } from '../node.ts'
 import type { Session } from '../session/fold.ts'
+import { type Moment, timesOf } from '../session/times.ts'
 import { priceOf } from '../tariff/price.ts'
 import type { ChargerId, DeviceId, TokenRef } from '../units.ts'
 
@@ -22,8 +23,11 @@ export type SessionReport = {
   readonly stationTransactionId?: string
   readonly allowed: string
   readonly reason: string
+  /** ISO 8601 in UTC; `clock` says whose clock told it. */
   readonly startedAt: string
   readonly stoppedAt?: string
+  /** `charger`, `node` where that cannot be right, or `counted` back or on from what a node heard. */
+  readonly clock: { readonly started: Moment['clock']; readonly stopped?: Moment['clock'] }
   readonly meterStartWh: number
   readonly meterStopWh?: number
   readonly energyWh?: number
@@ -75,6 +79,7 @@ type Known = {
 
 function reportSession(session: Session, known: Known): SessionReport {
   const { start, end, pricing, energyWh, soFar, lastTick } = session
+  const { startedAt, stoppedAt } = timesOf(session)
   const cost = pricing && energyWh !== undefined ? priceOf(energyWh, pricing.body) : undefined
   return {
     sessionId: session.sessionId,
@@ -89,8 +94,10 @@ function reportSession(session: Session, known: Known): SessionReport {
     }),
     allowed: session.allowed,
     reason: session.reason,
-    startedAt: start.body.startedAt.raw,
-    ...(end && { stoppedAt: end.body.stoppedAt.raw, meterStopWh: end.body.meterStopWh }),
+    startedAt: isoOf(startedAt.at),
+    ...(stoppedAt && { stoppedAt: isoOf(stoppedAt.at) }),
+    clock: { started: startedAt.clock, ...(stoppedAt && { stopped: stoppedAt.clock }) },
+    ...(end && { meterStopWh: end.body.meterStopWh }),
     meterStartWh: start.body.meterStartWh,
     ...(energyWh !== undefined && { energyWh }),
     ...(!end && soFar?.energyWh !== undefined && { energySoFarWh: soFar.energyWh }),

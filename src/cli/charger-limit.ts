@@ -1,5 +1,6 @@
 // `chargemesh charger limit`: the most that a charger or one of its connectors may give, held by the charger itself.
 import type { Command } from 'commander'
+import type { ChargingProfile } from '../charging-profile.ts'
 import {
   type Cap,
   capabilitiesIn,
@@ -10,7 +11,7 @@ import {
 } from '../defaults/limits.ts'
 import type { Setting, Settings } from '../defaults/settings.ts'
 import { MeshError } from '../errors.ts'
-import type { ChargerCommand, ChargingProfile, CommandOutcome } from '../ports.ts'
+import type { ChargerCommand, CommandOutcome } from '../ports.ts'
 import { wholeNumber } from './number.ts'
 import { clientIn, say } from './operator.ts'
 

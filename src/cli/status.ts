@@ -97,6 +97,11 @@ export function sessionTable(sessions: readonly SessionReport[]): string {
     ['card', row => row.card],
     ['charger', row => `${row.chargerId}/${row.connectorId}`],
     ['transaction', row => row.transactionId],
+    [
+      'started',
+      row =>
+        `${row.startedAt.slice(0, 16)}Z${row.clock.started === 'charger' ? '' : ` (${row.clock.started})`}`,
+    ],
     ['nodes', row => row.recordedBy.join(' ')],
     ['kWh', kWhOf],
     ['cost', row => (row.cost === undefined ? '' : `${row.cost} ${row.currency}`)],

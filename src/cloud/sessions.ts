@@ -1,6 +1,7 @@
 // Turns folds into rows: the sessions table says how every session stands, and what the verdict bills is written
 // beside it, with its outbox row, in the transaction of the segment that made it so (PROTOCOL 3.6).
 import type { Session } from '../session/fold.ts'
+import { timesOf } from '../session/times.ts'
 import type { ChargerId, SessionId } from '../units.ts'
 import {
   type Bill,
@@ -167,6 +168,7 @@ async function writeSession(
   { session, verdict }: Judged,
 ): Promise<void> {
   const { start, end } = session
+  const { startedAt, stoppedAt } = timesOf(session)
   const row: readonly Param[] = [
     siteId,
     session.sessionId,
@@ -175,8 +177,8 @@ async function writeSession(
     session.connectorId,
     session.tokenRef,
     verdict.energyWh ?? null,
-    start.body.startedAt.at ?? null,
-    end?.body.stoppedAt.at ?? null,
+    startedAt.at,
+    stoppedAt?.at ?? null,
     refText(start.ref),
     end ? refText(end.ref) : null,
     verdict.flags.join(','),

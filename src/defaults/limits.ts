@@ -1,7 +1,7 @@
 // What a charger may give when nobody is there to ask: a limit that it holds itself, for every session, from what the operator
 // said of it. Nothing is made up: where no limit was said none is set, and where it was said in another unit than the charger
 // takes, it is converted so that it can only come out lower.
-import type { ChargingProfile, LimitPeriod, RateUnit } from '../ports.ts'
+import type { ChargingProfile, LimitPeriod, RateUnit } from '../charging-profile.ts'
 import { type Settings, wholeOf } from './settings.ts'
 
 const VOLTS = 230

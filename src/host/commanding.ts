@@ -2,17 +2,17 @@
 // signs an order for that one; any node carries it there, and the holder alone checks and obeys it (PROTOCOL 7.8). What a
 // node asks in its own name is only ever a question: a stolen one can stop nothing elsewhere.
 import { z } from 'zod'
+import { reportHere } from '../api/charger.ts'
 import { COMMAND, type Commanding, type Holder, type OrderOutcome } from '../api/commands.ts'
 import type { ApiDeps } from '../api/server.ts'
 import { InvariantBroken, reasonOf } from '../errors.ts'
 import { utf8Bytes } from '../identity/hash.ts'
 import { readOrder } from '../identity/order.ts'
 import type { Node, NodeDeps } from '../node.ts'
-import type { Central } from '../ocpp/central.ts'
 import type { ChargerCommand, CommandOutcome } from '../ports.ts'
 import { type ChargerId, chargerId, type DeviceId } from '../units.ts'
 import type { Answer } from './asking.ts'
-import type { HostNetwork } from './network.ts'
+import type { Doors } from './doors.ts'
 import { createNonces } from './nonces.ts'
 
 /** Who holds a charger says so at once. */
@@ -46,10 +46,8 @@ export type CommandingDeps = Pick<
   Pick<ApiDeps, 'mayCharge' | 'tokenReference'> & {
     readonly sealKey: Uint8Array
     readonly node: Node
-    readonly central: () => Central | undefined
-    readonly network: () => Pick<HostNetwork, 'ask' | 'peers'> | undefined
-    /** What is known here of a charger, for people. */
-    readonly report: (chargerId: ChargerId) => Readonly<Record<string, unknown>>
+    /** Chargers and peers come through doors that open later. */
+    readonly doors: Pick<Doors, 'central' | 'network'>
   }
 
 export function createCommanding(deps: CommandingDeps): Commanding & { readonly answer: Answer } {
@@ -64,22 +62,19 @@ export function createCommanding(deps: CommandingDeps): Commanding & { readonly 
       if (decision.allowed !== 'ALLOWED')
         return { kind: 'rejected', status: decision.allowed, detail: decision.reason }
     }
-    const outcome = await deps.central()?.command(id, command)
+    const outcome = await deps.doors.central?.command(id, command)
     return outcome ?? { kind: 'unreachable', reason: 'the node is starting' }
   }
 
   const holderHere = (id: ChargerId, asker: DeviceId): Held['holder'] => {
-    const link = deps
-      .central()
-      ?.status()
-      .find(one => one.chargerId === id && one.connected)
+    const link = deps.doors.central?.status().find(one => one.chargerId === id && one.connected)
     if (!link) return null
     const chain = deps.node.ledger().chainOf(deps.node.ledger().ownCertificate())
     return {
       certificates: chain.map(base64),
       nonce: base64(nonces.draw(asker, id, clock.monotonicMs())),
       connectedForMs: Math.max(0, clock.wallMs() - link.sinceAt),
-      report: deps.report(id),
+      report: reportHere(deps.node, deps.roster, link),
     }
   }
 
@@ -102,7 +97,7 @@ export function createCommanding(deps: CommandingDeps): Commanding & { readonly 
     if (!command) return refuse('malformed')
     // A revoker may take away and end, and give nothing.
     if (!signer.roles.includes('issuer') && command.kind !== 'remoteStop') return refuse('not-its-role')
-    if (!deps.central()?.connected().includes(verdict.chargerId)) return refuse('not-here')
+    if (!deps.doors.central?.connected().includes(verdict.chargerId)) return refuse('not-here')
     const asked = { charger: verdict.chargerId, command: command.kind, by: signer.name }
     logger.info('the operator commands a charger', asked)
     return await execute(verdict.chargerId, command)
@@ -135,7 +130,7 @@ export function createCommanding(deps: CommandingDeps): Commanding & { readonly 
     question: z.infer<typeof QUESTION>,
     withinMs: number,
   ): Promise<unknown> => {
-    const network = deps.network()
+    const network = deps.doors.network
     if (!network) throw new Error('the node is starting')
     const answer = await network.ask(to, utf8Bytes(JSON.stringify(question)), withinMs)
     return JSON.parse(new TextDecoder().decode(answer)) as unknown
@@ -145,7 +140,7 @@ export function createCommanding(deps: CommandingDeps): Commanding & { readonly 
     execute,
     find: async id => {
       const here = holderHere(id, self)
-      const peers = deps.network()?.peers() ?? []
+      const peers = deps.doors.network?.peers() ?? []
       const there = await Promise.all(peers.map(peer => askHolder(peer, id)))
       const found = [...(here ? [named(self, here)] : []), ...there.flat()]
       return found.toSorted((a, b) => a.connectedForMs - b.connectedForMs)

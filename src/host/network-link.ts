@@ -6,6 +6,7 @@ import { reasonOf } from '../errors.ts'
 import type { Certificate } from '../identity/certificate.ts'
 import { type Clock, type Logger, MAX_MESSAGE_BYTES } from '../ports.ts'
 import type { DeviceId } from '../units.ts'
+import { ASK_PROTOCOL } from './asking.ts'
 import { FRAME_HEADER_BYTES, frame, frameReader, KEEPALIVE_FRAME } from './framing.ts'
 import { HELLO_PROTOCOL, type Hello, type HelloStep, MAX_HELLO_BYTES } from './hello.ts'
 import type { Wire } from './network-gate.ts'
@@ -109,6 +110,11 @@ export class Link {
   /** It can be written to, now or when the peer has taken what waits. */
   get isOpen(): boolean {
     return !this.#isClosed && this.#outbound !== undefined
+  }
+
+  /** A question is under way on it (asking.ts), whose answer would be lost. */
+  get isAsked(): boolean {
+    return this.connection.streams.some(({ protocol }) => protocol === ASK_PROTOCOL)
   }
 
   get isWritable(): boolean {

@@ -58,7 +58,7 @@ export class Peer {
     const { doubleMs } = this.#deps.limits
     if (this.links.length < 2 || this.links.some(link => nowMs - link.readyMs < doubleMs)) return []
     const kept = this.#chosen(this.links, nowMs)
-    return this.links.filter(link => link !== kept)
+    return this.links.filter(link => link !== kept && !link.isAsked)
   }
 
   #pump(): void {

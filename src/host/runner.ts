@@ -1,7 +1,6 @@
 // A real node: the ports of this machine, opened in an order that makes the store safe before anything can ask for
 // it, and closed in the opposite one: after a stop, and after a start that failed half way.
 import { join } from 'node:path'
-import { reportHere } from '../api/charger.ts'
 import { type ApiDeps, openApi } from '../api/server.ts'
 import { type NodeConfig, parseNodeConfig } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
@@ -10,7 +9,7 @@ import { ed25519 } from '../identity/signature.ts'
 import { type Node, type NodeDeps, startNode } from '../node.ts'
 import type { Logger } from '../ports.ts'
 import type { Documents } from '../store/documents.ts'
-import { type ChargerId, hex, unhex } from '../units.ts'
+import { hex, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import type { Answer } from './asking.ts'
 import { openChargers } from './charger-doors.ts'
@@ -115,15 +114,9 @@ async function open(setting: Setting): Promise<RunningNode> {
   doors.tokens = tokens
   const tokenReference = tokens.reference
   const mayCharge = deciding(self.clock, node, tokens)
-  const report = (chargerId: ChargerId) => {
-    const link = doors.central?.status().find(one => one.chargerId === chargerId)
-    return link ? reportHere(node, self.roster, link) : {}
-  }
   const commanding = createCommanding({
-    ...{ ...self, node, tokenReference, mayCharge, report, logger },
+    ...{ ...self, node, tokenReference, mayCharge, logger, doors },
     sealKey: unhex(identity.keys.sealKey),
-    central: () => doors.central,
-    network: () => doors.network,
   })
   const network = await openMesh(setting, self, { node, ring, onAsked: commanding.answer })
   doors.network = network
@@ -146,11 +139,9 @@ async function open(setting: Setting): Promise<RunningNode> {
     ...(doors.drivers && { drivers: doors.drivers.status() }),
     siteKeys: { held: ring.keys().length, missing: ring.later().filter(({ key }) => !key).length },
   })
+  const asked = { tokens, tokenReference, mayCharge, commanding }
   const { certificateRequests } = central
-  const plane = {
-    ...{ node, network, chargePoints: central, certificateRequests, commanding, tokens, tokenReference },
-    ...{ mayCharge, extraStatus },
-  }
+  const plane = { node, network, chargePoints: central, certificateRequests, ...asked, extraStatus }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
   const heardAt = () => new Map(central.status().map(link => [link.chargerId, link.lastHeardAt]))
   const drivers = await openDrivers({

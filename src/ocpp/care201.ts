@@ -1,5 +1,5 @@
 // The operator's care of a charger in the words of OCPP 2.0.1, as care.ts has them for 1.6. Our connector is their EVSE.
-import type { CareCommand } from '../ports.ts'
+import type { CareCommand } from '../care.ts'
 import { instantText, type Payload } from './answers.ts'
 import {
   careCall,

@@ -1,5 +1,6 @@
 // Our commands in the words of OCPP 2.0.1, as commands.ts has them for 1.6.
-import type { ChargerCommand, CommandOutcome, ListedCard, TransactionStatus } from '../ports.ts'
+import type { TransactionStatus } from '../charging-profile.ts'
+import type { ChargerCommand, CommandOutcome, ListedCard } from '../ports.ts'
 import { instantText, type Payload } from './answers.ts'
 import { isCare } from './care.ts'
 import { careCall201 } from './care201.ts'

@@ -22,6 +22,7 @@ import {
   noteSequence,
   noteStart,
 } from './chargers.ts'
+import { clockAhead } from './clock-ahead.ts'
 import { configurationIn } from './commands201.ts'
 import type { Dialect } from './dialect.ts'
 import { type Draft, type Translated, UNREADABLE_START_WH, withReference } from './draft.ts'
@@ -142,6 +143,7 @@ async function answerCall({ deps, reports, input }: Answering, call: InboundCall
   }
   if (translation.place) countWords(record, noteSequence(record, translation.place))
   const { drafts } = translation
+  countWords(record, clockAhead(drafts, deps.clock.wallMs()))
   const messages = await referenced(deps, drafts)
   if (messages === undefined) return 'no token reference could be made'
   // All at once, so that one flush makes them durable together; the node takes them in this order.

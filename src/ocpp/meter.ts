@@ -140,7 +140,13 @@ function scaled(sample: Fields, measurand: string): number | undefined {
   return undefined
 }
 
-const PREFIXES: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9 }
+/** A map, here and wherever a charger's word is looked up: an object would know `__proto__`. */
+const PREFIXES: ReadonlyMap<string, number> = new Map([
+  ['', 1],
+  ['k', 1e3],
+  ['m', 1e6],
+  ['g', 1e9],
+])
 
 /** From the sample's unit to Wh, W or percent; OCPP 2's unit object with its decimal multiplier is read too. */
 function unitFactor(sample: Fields, measurand: string): number | undefined {
@@ -156,7 +162,7 @@ function unitFactor(sample: Fields, measurand: string): number | undefined {
   if (measurand === SOC) return unit === 'percent' || unit === '%' ? shift : undefined
   const base = measurand === ENERGY ? 'wh' : 'w'
   if (!unit.endsWith(base)) return undefined
-  const prefix = PREFIXES[unit.slice(0, -base.length)]
+  const prefix = PREFIXES.get(unit.slice(0, -base.length))
   return prefix === undefined ? undefined : prefix * shift
 }
 

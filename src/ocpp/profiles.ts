@@ -1,6 +1,7 @@
 // Charging profiles in the words of OCPP 1.6 (7.8 to 7.14, 5.16). A profile that breaks a bound of the standard is not sent:
 // firmware was seen to answer one with an error, or to take it and charge without any limit.
-import type { ChargerCommand, ChargingProfile, CommandOutcome, LimitPeriod, RateUnit } from '../ports.ts'
+import type { ChargingProfile, LimitPeriod, RateUnit } from '../charging-profile.ts'
+import type { ChargerCommand, CommandOutcome } from '../ports.ts'
 import type { Payload } from './answers.ts'
 import { isObject } from './repair.ts'
 

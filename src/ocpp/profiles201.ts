@@ -1,5 +1,5 @@
 // Charging profiles in the words of OCPP 2.0.1 (K01, K10, K08), within the bounds that profiles.ts has for both versions.
-import type { ChargingProfile } from '../ports.ts'
+import type { ChargingProfile } from '../charging-profile.ts'
 import type { Payload } from './answers.ts'
 import type { Call } from './commands.ts'
 import { faultIn, type Profiled, scheduleFault, scheduleOf } from './profiles.ts'

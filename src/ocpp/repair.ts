@@ -29,8 +29,7 @@ export function field(fields: Fields, name: string): unknown {
   const { source, repairs } = fields
   let value = Object.hasOwn(source, name) ? source[name] : undefined
   if (value === undefined) {
-    const lower = name.toLowerCase()
-    const other = Object.keys(source).find(key => key.toLowerCase() === lower)
+    const other = spellings(source).get(name.toLowerCase())
     if (other !== undefined && source[other] !== undefined) {
       repairs.add('field-case')
       value = source[other]
@@ -39,6 +38,21 @@ export function field(fields: Fields, name: string): unknown {
   if (value !== null) return value
   repairs.add('null-field')
   return undefined
+}
+
+const spelled = new WeakMap<object, ReadonlyMap<string, string>>()
+
+/** The names of an object's fields by their lower case, the first of several; remembered, since a hostile one has thousands. */
+function spellings(source: Fields['source']): ReadonlyMap<string, string> {
+  const known = spelled.get(source)
+  if (known) return known
+  const made = new Map<string, string>()
+  for (const key of Object.keys(source)) {
+    const lower = key.toLowerCase()
+    if (!made.has(lower)) made.set(lower, key)
+  }
+  spelled.set(source, made)
+  return made
 }
 
 /** A list; a single object stands for a list of one. */
@@ -69,7 +83,7 @@ export function text(fields: Fields, name: string, max: number): string | undefi
   const clean = withoutControls(value)
   if (clean !== value) fields.repairs.add('control-bytes')
   if (clean.length > max) fields.repairs.add('text-cut')
-  return clean.slice(0, max)
+  return cut(clean, max)
 }
 
 export function withoutControls(value: string): string {
@@ -81,6 +95,11 @@ export function withoutControls(value: string): string {
 export function word(value: string | undefined): string {
   const trimmed = value?.trim() ?? ''
   return /^[A-Za-z0-9_.-]*$/.test(trimmed) ? trimmed : ''
+}
+
+/** Half of a surrogate pair would not come back from the log as it went in, and a repeated message not be known again. */
+function cut(value: string, max: number): string {
+  return value.slice(0, max).toWellFormed()
 }
 
 /** A finite number, also when written as text. */
@@ -145,7 +164,7 @@ export function time(fields: Fields, name: string): ChargerTime {
   const value = field(fields, name)
   const raw =
     typeof value === 'string' || typeof value === 'number'
-      ? withoutControls(String(value)).slice(0, MAX_TIME_CHARACTERS)
+      ? cut(withoutControls(String(value)), MAX_TIME_CHARACTERS)
       : ''
   const at = typeof value === 'string' ? instant(raw.trim(), fields.repairs) : undefined
   if (at === undefined) {
@@ -183,7 +202,7 @@ const ID_TAG_CHARACTERS = 20
  * most 20 characters, upper case (OCPP 1.6 types it CiString20).
  */
 export function normalIdTag(raw: string): string {
-  const clean = withoutControls(raw).trim().slice(0, ID_TAG_CHARACTERS).trim()
+  const clean = cut(withoutControls(raw).trim(), ID_TAG_CHARACTERS).trim()
   // ASCII only: other letters may change their length with their case.
   return clean.replace(/[a-z]/g, letter => letter.toUpperCase())
 }

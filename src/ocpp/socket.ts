@@ -7,7 +7,7 @@ import { mendFrame } from './frame.ts'
 /** More unanswered CALLs than any lane holds means that answers are not getting out. */
 const MAX_UNANSWERED = 128
 
-type Unanswered = { readonly numericId: number | undefined; readonly repairs: readonly string[] }
+type Unanswered = { readonly numericId: string | undefined; readonly repairs: readonly string[] }
 
 export class ChargerSocket extends WebSocket {
   private readonly unanswered = new Map<string, Unanswered>()

@@ -228,17 +228,17 @@ function started({ fields, named, connectorId, card }: Parts): Draft {
 /** A card that only ends a session is asked about, as at a reader. */
 const ENDING = ['stopauthorized', 'deauthorized']
 
-const STATES: Readonly<Record<string, PauseState>> = {
-  charging: 'charging',
-  suspendedev: 'suspendedEv',
-  suspendedevse: 'suspendedEvse',
-}
+const STATES: ReadonlyMap<string, PauseState> = new Map([
+  ['charging', 'charging'],
+  ['suspendedev', 'suspendedEv'],
+  ['suspendedevse', 'suspendedEvse'],
+])
 
 function updated({ fields, named, connectorId, card }: Parts): readonly Draft[] {
   const isEnding = ENDING.includes(word(text(fields, 'triggerReason', 40)).toLowerCase())
   const measured = readings(fields, 'meterValue')
   const said = word(text(within(fields, 'transactionInfo'), 'chargingState', 40)).toLowerCase()
-  const state = STATES[said]
+  const state = STATES.get(said)
   const drafts: Draft[] = []
   if (card !== undefined) {
     const isFirst = !isEnding && named.stationTransactionId !== undefined

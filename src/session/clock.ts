@@ -5,6 +5,11 @@ import type { ChargerTime } from '../ports.ts'
 /** A clock that was never set counts from 1970 or from its build year. */
 const CLOCK_SET_SINCE_AT = Date.UTC(2010, 0, 1)
 
+/** Whether a clock that shows this was ever set. */
+export function isClockSet(at: number): boolean {
+  return at >= CLOCK_SET_SINCE_AT
+}
+
 /** The instant that a charger's clock showed, or undefined when that clock was not set or cannot be read. */
 export function clockedAt(time: ChargerTime): number | undefined {
   return time.at !== undefined && time.at >= CLOCK_SET_SINCE_AT ? time.at : undefined

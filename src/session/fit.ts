@@ -29,6 +29,19 @@ export function fits({ start }: Begun, end: End): boolean {
   return inOrder && start.body.meterStartWh <= end.body.meterStopWh
 }
 
+/** The most that a plug for cars gives (CCS: 1,000 V, 500 A). */
+const MAX_POWER_W = 500_000
+/** What clocks that differ by a minute or so may hide. */
+const SLACK_WH = 20_000
+
+/** Whether so much can have flowed in the time between: a stop at the register of another connector shows itself so. */
+export function canHaveFlowed({ start }: Begun, end: End): boolean {
+  const [startedAt, stoppedAt] = [clockedAt(start.body.startedAt), clockedAt(end.body.stoppedAt)]
+  if (startedAt === undefined || stoppedAt === undefined) return true
+  const hours = (stoppedAt - startedAt) / 3_600_000
+  return end.body.meterStopWh - start.body.meterStartWh <= SLACK_WH + MAX_POWER_W * hours
+}
+
 /** Whether no other card stopped it. */
 export function sharesCard({ start }: Begun, { body }: End): boolean {
   return body.tokenRef === undefined || body.tokenRef === start.body.tokenRef

@@ -4,7 +4,7 @@
 import { clockedAt } from './clock.ts'
 import type { Draft } from './draft.ts'
 import { byTime, type ChargerFacts, type Fact, type TickSummary } from './facts.ts'
-import { byEnding, type Fit, fitOf, fits, isBehind, sharesCard } from './fit.ts'
+import { byEnding, canHaveFlowed, type Fit, fitOf, fits, isBehind, sharesCard } from './fit.ts'
 import { contentOf } from './split.ts'
 
 type End = Fact<'session_end'>
@@ -185,7 +185,7 @@ function joinByFit(shelves: Shelves, copies: Copies, fitting: Fitting): boolean 
   const [end] = copies
   const [only, ...others] = fitting(end)
   if (!only || others.length > 0 || !isBehind(end, only.start)) return false
-  if (namesAnother(only, end)) return false
+  if (namesAnother(only, end) || !canHaveFlowed(only, end)) return false
   joinEnds(only, copies)
   only.flags.add('joined-by-fit')
   shelve(shelves, only, contentOf(end))

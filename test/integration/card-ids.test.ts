@@ -234,7 +234,7 @@ beforeAll(async () => {
   const [first, second] = JSON.parse(chargers.out) as { identity: string; password: string }[]
   const known = async (): Promise<boolean> =>
     (await asked<readonly unknown[]>(there, '/v1/tokens')).length === 3 &&
-    (await asked<readonly unknown[]>(there, '/v1/chargers')).length === 2
+    (await asked<readonly unknown[]>(there, '/v1/chargers')).length === 3
   await until(known, { withinMs: 20_000, what: 'the other node knows cards and chargers' })
 
   const url = String(running.ready.ocppUrl)

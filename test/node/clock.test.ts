@@ -62,3 +62,19 @@ it('does not take its policy for younger when it boots with a clock that was set
   expect(third).toBeGreaterThanOrEqual(second)
   expect(fourth).toBe(0)
 })
+
+it('hands no charger a time before the operator’s last word, in a boot’s answer or in a heartbeat’s', async () => {
+  const world = createWorld('handed out')
+  const a = await world.member('a')
+  await operatorOf(world, a)
+  await a.tell(startMessage(world, { meterStartWh: 1000 }))
+  const before = world.wallMs()
+  a.crash()
+  a.wallOffsetMs = -FIFTY_YEARS_MS
+  await a.boot()
+  for (const message of [{ kind: 'boot', vendor: 'V', model: 'M' }, { kind: 'heartbeat' }] as const) {
+    const answer = await a.tell(message)
+    expect(answer).toMatchObject({ kind: 'booted' })
+    expect(answer.kind === 'booted' && answer.nowAt).toBeGreaterThan(before - HOUR_MS)
+  }
+})

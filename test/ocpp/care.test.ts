@@ -3,8 +3,8 @@ import ocppRpc from 'ocpp-rpc'
 import { describe, expect, it } from 'vitest'
 import schemas16 from '../../node_modules/ocpp-rpc/lib/schemas/ocpp1_6.json' with { type: 'json' }
 import schemas201 from '../../node_modules/ocpp-rpc/lib/schemas/ocpp2_0_1.json' with { type: 'json' }
+import type { CareCommand } from '../../src/care.ts'
 import { dialectOf } from '../../src/ocpp/dialect.ts'
-import type { CareCommand } from '../../src/ports.ts'
 
 const AT = Date.UTC(2026, 4, 1, 8)
 const location = 'ftp://10.0.0.5/pole.bin'

@@ -1,8 +1,9 @@
 // Charging profiles in both versions' words, and the bounds of the standard: what breaks one is not sent.
 import { describe, expect, it } from 'vitest'
+import type { ChargingProfile } from '../../src/charging-profile.ts'
 import { callOf, outcomeOf } from '../../src/ocpp/commands.ts'
 import { callOf201, outcomeOf201 } from '../../src/ocpp/commands201.ts'
-import type { ChargerCommand, ChargingProfile } from '../../src/ports.ts'
+import type { ChargerCommand } from '../../src/ports.ts'
 
 const PROFILE: ChargingProfile = {
   ...{ profileId: 7100, stackLevel: 0, purpose: 'default', unit: 'A' },

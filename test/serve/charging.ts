@@ -2,12 +2,13 @@
 // exchanges logs with another node only when a test says so. What a real node adds is durability and transport.
 
 import { cardContext } from '../../src/card.ts'
+import { sha256 } from '../../src/identity/hash.ts'
 import { createLedger, type Ledger } from '../../src/ledger.ts'
 import { type BodyOf, decodeBody, type EventName, type EventRef } from '../../src/log/body.ts'
 import type { ChargerAnswer, ChargerMessage, ChargerTime } from '../../src/ports.ts'
 import { serve } from '../../src/serve.ts'
 import type { ChargerSessions, Session } from '../../src/session/fold.ts'
-import type { ChargerId, TokenRef } from '../../src/units.ts'
+import { type ChargerId, hex, type TokenRef } from '../../src/units.ts'
 import { SITE_OPENED_AT, type TestDevice, type TestLog, type TestSite, testSite } from '../site.ts'
 
 export const MINUTE_MS = 60_000
@@ -103,6 +104,11 @@ export function grantBody(over: Partial<BodyOf<'grant'>> = {}): BodyOf<'grant'> 
     class: 'standard',
     ...over,
   }
+}
+
+/** The reference under which a card's id is known. */
+export function referenceOf(idTag: string): TokenRef {
+  return hex<TokenRef>(sha256(new TextEncoder().encode(idTag)).subarray(0, 16))
 }
 
 export function iso(at: number): ChargerTime {
