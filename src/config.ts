@@ -27,10 +27,13 @@ const hostPort = z
 
 const OCPP = z
   .strictObject({
+    /** In the clear on loopback; elsewhere over TLS, with the certificate that the operator made for the site. */
     listen: hostPort.default('127.0.0.1:8887'),
-    /** Passwords in the clear over the network: only on a wired charger VLAN (OCPP security profile 1). */
+    /** A second door, always over TLS, beside one in the clear. */
+    listenTls: hostPort.optional(),
+    /** Passwords in the clear over the network: only on a wired charger VLAN (OCPP security profiles 0 and 1). */
     allowInsecure: z.boolean().default(false),
-    /** PEM files; with both, chargers connect by wss (security profile 2). */
+    /** PEM files; with both, they are shown to chargers instead of the site's certificate. */
     tlsKeyFile: z.string().optional(),
     tlsCertFile: z.string().optional(),
     heartbeatS: z.int().min(10).max(86_400).default(300),
@@ -133,7 +136,7 @@ export function check<S extends z.ZodType>(file: string, schema: S, value: unkno
   if (result.success) return result.data
   const lines = result.error.issues.slice(0, 20).map(issue => {
     const field = issue.path.join('.') || '(whole file)'
-    const shown = UNSHOWN.includes(issue.path.at(-1)) ? '…' : show(at(value, issue.path))
+    const shown = issue.path.some(step => UNSHOWN.includes(step)) ? '…' : show(at(value, issue.path))
     return `${file}: ${field} = ${shown}: ${issue.message}`
   })
   throw new MeshError('CONFIG_INVALID', lines.join('\n'))
@@ -149,7 +152,9 @@ function at(value: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** What no message repeats: a card's own id (PROTOCOL 2.5), and secret keys. */
-const UNSHOWN: readonly unknown[] = ['idTag', 'card', 'peerKey', 'logKey', 'sealKey', 'siteKey', 'token']
+const UNSHOWN: readonly unknown[] = [
+  ...['idTag', 'card', 'peerKey', 'logKey', 'sealKey', 'siteKey', 'chargerCa', 'token'],
+]
 
 function show(value: unknown): string {
   const text = JSON.stringify(value, (key, held) => (UNSHOWN.includes(key) ? '…' : held)) ?? 'missing'

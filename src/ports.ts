@@ -204,6 +204,13 @@ export type ChargerCommand =
   | { readonly kind: 'getConfiguration'; readonly keys: readonly string[] }
   | { readonly kind: 'changeConfiguration'; readonly key: string; readonly value: string }
   | { readonly kind: 'trigger'; readonly message: string; readonly connectorId?: number }
+  /** What the operator has signed of what the charger asked for; PEM, and like it the next. */
+  | { readonly kind: 'certificateSigned'; readonly chain: string }
+  /** The authority by which it knows the nodes. */
+  | { readonly kind: 'installCertificate'; readonly certificate: string }
+  | { readonly kind: 'installedCertificates' }
+  /** Asks it to ask for a certificate. */
+  | { readonly kind: 'requestCertificate' }
   /** Its detail is a number: 0 for an empty list, below for a charger that keeps none. */
   | { readonly kind: 'getLocalListVersion' }
   | {

@@ -1,6 +1,7 @@
 // What a node knows: every fold, fed by the events that passed the gate, and the questions that are asked of them.
 // The decision folders meet here and in node.ts, nowhere else. Rebuilt from the logs whenever something that counted no
 // longer does (folds.ts).
+import { type ChargerTls, createChargerTls } from './authorization/charger-tls.ts'
 import { createKnowledge, type Knowledge } from './authorization/knowledge.ts'
 import { createListRecords, type ListRecords } from './authorization/list-records.ts'
 import { createPolicy, type Policy } from './authorization/policy.ts'
@@ -26,6 +27,7 @@ export type View = {
   readonly policy: Policy
   readonly sitePolicy: SitePolicy
   readonly siteKeys: SiteKeys
+  readonly chargerTls: ChargerTls
   readonly tariffs: Tariffs
   readonly standing: Standing
   readonly knowledge: Knowledge
@@ -57,6 +59,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
   const policy = createPolicy()
   const sitePolicy = createSitePolicy()
   const siteKeys = createSiteKeys()
+  const chargerTls = createChargerTls()
   const tariffs = createTariffs()
   const standing = createStanding(roster.manifest()?.withdrawn ?? [], roster.certificate)
   const knowledge = createKnowledge()
@@ -111,7 +114,12 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
     policyHeads.set(event.logId, { ref, hlc: event.hlc })
     if (!said) return
-    applyPolicy({ policy, sitePolicy, siteKeys, tariffs, standing, knowledge }, event, said, author)
+    applyPolicy(
+      { policy, sitePolicy, siteKeys, chargerTls, tariffs, standing, knowledge },
+      event,
+      said,
+      author,
+    )
     if (said.name === 'device_revoke' && heard.has(said.body.deviceId)) outdated = 'now'
     if (!learned || !author.roles.includes('issuer') || !isOfRoot(author)) return
     if (standing.certify(learned.hash)) outdated = 'now'
@@ -121,6 +129,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     policy,
     sitePolicy,
     siteKeys,
+    chargerTls,
     tariffs,
     standing,
     knowledge,
@@ -199,7 +208,10 @@ function applyKnowledge(knowledge: Knowledge, event: LogEvent, said: AnyBody, de
   if (said.name === 'checkpoint') knowledge.said(deviceId, event, said.body.heads)
 }
 
-type PolicyFolds = Pick<View, 'policy' | 'sitePolicy' | 'siteKeys' | 'tariffs' | 'standing' | 'knowledge'>
+type PolicyFolds = Pick<
+  View,
+  'policy' | 'sitePolicy' | 'siteKeys' | 'chargerTls' | 'tariffs' | 'standing' | 'knowledge'
+>
 
 /** Whoever has a role of the operator's, as people call them. */
 function calledBy({ name, roles }: Certificate): string {
@@ -220,6 +232,8 @@ function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certifi
   if (said.name === 'grant') folds.policy.addGrant(placed(said.body))
   if (said.name === 'charge_point') folds.policy.addChargePoint(placed(said.body))
   if (said.name === 'site_key') folds.siteKeys.add({ hlc: event.hlc, body: said.body })
+  if (said.name === 'charger_tls') folds.chargerTls.add({ hlc: event.hlc, body: said.body })
+  if (said.name === 'charger_tls_key') folds.chargerTls.addKey({ hlc: event.hlc, body: said.body })
   if (said.name === 'policy') folds.sitePolicy.add(placed(said.body))
   if (said.name === 'tariff') folds.tariffs.add({ ...said.body, ref, hlc: event.hlc })
 }

@@ -7,6 +7,7 @@ import { MeshError } from '../errors.ts'
 import { MAX_ORDER_BYTES, type OrderRefusal } from '../identity/order.ts'
 import type { ChargerCommand, CommandOutcome } from '../ports.ts'
 import { type ChargerId, chargerId, type DeviceId } from '../units.ts'
+import { CERTIFICATE_COMMANDS } from './certificates.ts'
 import { type ChargerDeps, reportCharger } from './charger.ts'
 import { PROFILE_COMMANDS } from './profile-commands.ts'
 
@@ -84,6 +85,7 @@ export const COMMAND = z.discriminatedUnion('kind', [
     stationTransactionId: z.string().min(1).max(36),
   }),
   ...PROFILE_COMMANDS,
+  ...CERTIFICATE_COMMANDS,
   z.strictObject({
     ...{ kind: z.literal('setNetworkProfile'), slot: id, url: z.string().max(512), securityProfile: id },
     ...{ messageTimeoutS: id, interface: z.string().max(20) },

@@ -11,6 +11,7 @@ import type { Node } from '../node.ts'
 import type { Allowed, ChargePoints, Clock, Logger, Network } from '../ports.ts'
 import type { ChargerId, DeviceId, LogId, TokenRef } from '../units.ts'
 import { addCards } from './cards.ts'
+import { addCertificateRequests, type CertificateRequests } from './certificates.ts'
 import { addCommands, type Commanding } from './commands.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import { addLocalLists } from './local-list.ts'
@@ -43,6 +44,7 @@ export type ApiDeps = {
   readonly name: string
   readonly network: Network
   readonly chargePoints: ChargePoints
+  readonly certificateRequests: CertificateRequests
   readonly clock: Clock
   readonly tokenReference: (idTag: string) => Promise<TokenRef>
   /** Every reference of a card, where the site has had several keys. */
@@ -125,6 +127,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   )
   server.get('/v1/chargers', async () => reportChargers(report))
   addLocalLists(server, report)
+  addCertificateRequests(server, deps)
   addOnboarding(server, report)
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))

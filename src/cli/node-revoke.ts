@@ -4,6 +4,8 @@ import { z } from 'zod'
 import type { DeviceReport, Head } from '../api/devices.ts'
 import { check } from '../config.ts'
 import { MeshError } from '../errors.ts'
+import { siteTlsOf } from '../host/site-tls.ts'
+import { dayOf } from '../host/validity.ts'
 import type { EventRef } from '../log/body.ts'
 import type { DeviceId, EventHash, LogId } from '../units.ts'
 import { asOperator, clientIn, type OperatorOptions, operatorOptions, say } from './operator.ts'
@@ -99,6 +101,11 @@ export async function revoke(name: string, options: RevokeOptions): Promise<void
     const upTo = cutoff.map(
       ({ logId, seq }) => `\n  log ${logId} counts up to event ${seq}, with all before it`,
     )
+    const tls = options.stolen ? siteTlsOf(operator) : undefined
+    if (tls)
+      process.stderr.write(
+        `whoever has it can show chargers the site's TLS certificate until ${dayOf(tls.notAfterAt)}; \`chargemesh site tls --help\` says how to end that sooner\n`,
+      )
     say(
       options,
       { deviceId, name: device.name, reason, cutoff },

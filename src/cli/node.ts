@@ -22,6 +22,7 @@ type JoinOptions = {
   readonly name?: string
   readonly mesh: string
   readonly ocpp: string
+  readonly ocppTls?: string
   readonly api: string
   readonly driver?: string
   readonly peer: readonly string[]
@@ -44,7 +45,12 @@ export function addNodeCommands(program: Command): void {
     )
     .option('--name <name>', 'without a code: name of the node, for people')
     .option('--mesh <host:port>', 'where other nodes reach it', '0.0.0.0:4001')
-    .option('--ocpp <host:port>', 'where chargers reach it', '127.0.0.1:8887')
+    .option(
+      '--ocpp <host:port>',
+      'where chargers reach it: in the clear on loopback, over TLS elsewhere',
+      '127.0.0.1:8887',
+    )
+    .option('--ocpp-tls <host:port>', 'a second door for chargers, always over TLS')
     .option('--api <host:port>', 'operator plane', '127.0.0.1:0')
     .option('--driver <host:port>', 'driver plane, for apps and pages of drivers; without it there is none')
     .option('--peer <host:port>', 'address of another node; repeat for more', collect, [])
@@ -54,7 +60,7 @@ export function addNodeCommands(program: Command): void {
     )
     .option(
       '--insecure-ocpp',
-      'let chargers connect without TLS from other machines (isolated charger VLAN only)',
+      'let chargers of security profiles 0 and 1 connect in the clear from other machines (isolated charger VLAN only)',
     )
     .option('--via <dir>', 'folder of a running node that learns of the new certificate at once', collect, [])
     .option('--json', 'print JSON')
@@ -80,13 +86,14 @@ Examples:
       // Loaded only here: libp2p and the OCPP server would slow down every other command.
       const { runNode } = await import('../host/runner.ts')
       const running = await runNode(options.dir, unlockOf(options))
-      const { name, apiUrl, driverUrl, ocppUrl, meshAddresses, warnings } = running
+      const { name, apiUrl, driverUrl, ocppUrl, ocppTlsUrl, meshAddresses, warnings } = running
       for (const says of warnings) process.stderr.write(`warning: ${says}\n`)
+      const ocpp = { ocppUrl, ...(ocppTlsUrl !== undefined && { ocppTlsUrl }) }
       if (options.json)
-        print(JSON.stringify({ ready: true, name, apiUrl, driverUrl, ocppUrl, meshAddresses }))
+        print(JSON.stringify({ ready: true, name, apiUrl, driverUrl, ...ocpp, meshAddresses }))
       else
         print(
-          `${name} runs\n  chargers: ${ocppUrl}/<identity>\n  mesh:     ${meshAddresses.join(' ')}\n  operator: ${apiUrl} (token in ${join(options.dir, API_FILE)})${driverUrl === undefined ? '' : `\n  drivers:  ${driverUrl}`}`,
+          `${name} runs\n  chargers: ${Object.values(ocpp).join('/<identity> and ')}/<identity>\n  mesh:     ${meshAddresses.join(' ')}\n  operator: ${apiUrl} (token in ${join(options.dir, API_FILE)})${driverUrl === undefined ? '' : `\n  drivers:  ${driverUrl}`}`,
         )
       const signal = await untilStopped()
       process.stderr.write(`${signal}: stopping\n`)
@@ -164,7 +171,11 @@ function configOf(
   return writeNodeConfig({
     name,
     mesh: { listen: options.mesh, peers: [...peers], discovery: options.discovery ? 'on' : 'off' },
-    ocpp: { listen: options.ocpp, allowInsecure: options.insecureOcpp ?? false },
+    ocpp: {
+      listen: options.ocpp,
+      ...(options.ocppTls !== undefined && { listenTls: options.ocppTls }),
+      allowInsecure: options.insecureOcpp ?? false,
+    },
     api: { listen: options.api },
     ...(options.driver !== undefined && { driver: { listen: options.driver } }),
   })

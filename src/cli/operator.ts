@@ -7,6 +7,7 @@ import { check } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
 import { type Operator, openOperator } from '../host/operator.ts'
+import { keepSiteTls } from '../host/site-tls.ts'
 import type { Unlock } from '../host/unlock.ts'
 import { DAY_MS, upkeepOf } from '../host/upkeep.ts'
 import type { DeviceId } from '../units.ts'
@@ -98,7 +99,7 @@ export async function asOperator<T>(
     if (!options.mayBeWithdrawn) refuseWithdrawn(operator, options.site)
     const { nodes, faults } = await meetNodes(operator, options.via)
     const result = await act(operator)
-    if (operator.written() !== undefined) await keepUp(operator)
+    if (operator.written() !== undefined) await keepUp(operator, options)
     const { hashAt } = operator
     const handover = { ...operator.submission(), written: operator.written(), hashAt }
     for (const { dir, client } of nodes) {
@@ -138,12 +139,14 @@ export function refuseWithdrawn({ ledger, certificate }: Operator, site: string)
 }
 
 /** Certificates that end soon are renewed on the way: nobody has to think of it. */
-async function keepUp(operator: Operator): Promise<void> {
+async function keepUp(operator: Operator, { site }: OperatorOptions): Promise<void> {
   const nowAt = Date.now()
   if (!operator.certificate.roles.includes('issuer')) return
   const { bodies, renewed } = upkeepOf(operator, nowAt)
   await operator.record(bodies)
   if (renewed.length > 0) process.stderr.write(`renewed the certificates of ${renewed.join(', ')}\n`)
+  const tls = await keepSiteTls(operator, { siteDir: site, nowAt })
+  if (tls) process.stderr.write('renewed the certificate that nodes show to chargers\n')
   const left = Math.floor((operator.certificate.notAfterAt - nowAt) / DAY_MS)
   if (left < ISSUER_WARNING_DAYS)
     process.stderr.write(

@@ -47,7 +47,8 @@ function refusalIn({ network }: RunningStatus): string {
 type Door = { readonly field: string; readonly text: string; readonly at: HostPort }
 
 function doorsOf({ mesh, ocpp, api }: NodeConfig): readonly Door[] {
-  const named = { 'mesh.listen': mesh.listen, 'ocpp.listen': ocpp.listen, 'api.listen': api.listen }
+  const tls = ocpp.listenTls === undefined ? {} : { 'ocpp.listenTls': ocpp.listenTls }
+  const named = { 'mesh.listen': mesh.listen, 'ocpp.listen': ocpp.listen, ...tls, 'api.listen': api.listen }
   return Object.entries(named).flatMap(([field, text]) => {
     const at = parseHostPort(text)
     return at ? [{ field, text, at }] : []

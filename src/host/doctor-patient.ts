@@ -3,6 +3,7 @@ import type { Client } from '../api/client.ts'
 import type { HostPort, NodeConfig } from '../config.ts'
 import type { Ledger } from '../ledger.ts'
 import type { JournalScan } from '../store/journal.ts'
+import type { ShownReport } from './charger-tls.ts'
 import type { IdentityFile } from './identity-files.ts'
 import type { Trouble } from './validity.ts'
 
@@ -13,6 +14,7 @@ export const DOCTOR_LAYERS = [
   'clock',
   'key',
   'certificate',
+  'chargers',
   'store',
   'uplink',
 ] as const
@@ -33,6 +35,7 @@ export type RunningStatus = {
   readonly peers: readonly string[]
   readonly store: { readonly store: string; readonly storeReason?: string; readonly recovered: string }
   readonly documents?: string
+  readonly ocpp?: { readonly tls?: ShownReport }
   readonly network?: { readonly lastRefusal?: string }
 }
 

@@ -7,6 +7,7 @@ import { type NodeConfig, parseNodeConfig } from '../config.ts'
 import { InvariantBroken, MeshError, reasonOf } from '../errors.ts'
 import { examineAddress } from './doctor-address.ts'
 import { examineCertificate } from './doctor-certificate.ts'
+import { examineChargers } from './doctor-chargers.ts'
 import { examineClock } from './doctor-clock.ts'
 import { examineKey } from './doctor-key.ts'
 import { examineMulticast } from './doctor-multicast.ts'
@@ -24,6 +25,7 @@ const EXAMINATIONS: readonly (readonly [Layer, Examination])[] = [
   ['clock', examineClock],
   ['key', examineKey],
   ['certificate', examineCertificate],
+  ['chargers', examineChargers],
   ['store', examineStore],
   ['uplink', examineUplink],
 ]

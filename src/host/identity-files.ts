@@ -53,6 +53,15 @@ const SECRETS = z.object({
     .array(z.object({ id: z.int().min(1).max(255), key: hexOf(32) }))
     .max(16)
     .optional(),
+  /** The issuer's: what signs the certificates of chargers and of what nodes show them (PEM); `before`: the one it follows, which vouches for it in `vouched`. */
+  chargerCa: z
+    .object({
+      key: z.string().max(8000),
+      certificate: z.string().max(4000),
+      before: z.string().max(4000).optional(),
+      vouched: z.string().max(4000).optional(),
+    })
+    .optional(),
 })
 const IDENTITY = PUBLIC.extend(SECRETS.shape)
 const LOCKED_IDENTITY = PUBLIC.extend({ sealed: SEALED_BOX })

@@ -54,9 +54,14 @@ export async function reissue(operator: Operator, reissuing: Reissue): Promise<v
   await operator.record([{ name: 'device_cert', body: { certificate: encoded } }])
   await operator.record(upkeepOf(operator, nowAt).bodies)
   await operator.record([manifestOver(operator, reissuing)])
-  const { storeKeys: _, ...drawn } = fresh
+  const { storeKeys: _, chargerCa: __, ...drawn } = fresh
+  const { storeKeys, chargerCa } = identity
   // The journal stays, and with it the keys that open it: they may have changed since the new identity was drawn.
-  await writeIdentity(dir, { ...drawn, ...(identity.storeKeys && { storeKeys: identity.storeKeys }) }, unlock)
+  await writeIdentity(
+    dir,
+    { ...drawn, ...(storeKeys && { storeKeys }), ...(chargerCa && { chargerCa }) },
+    unlock,
+  )
   await rm(next, { recursive: true })
 }
 
@@ -96,6 +101,7 @@ async function drawNext(
     sealKeysBefore: [...(identity.sealKeysBefore ?? []), identity.keys.sealKey].slice(-256),
     ...(identity.siteKey !== undefined && { siteKey: identity.siteKey }),
     ...(identity.storeKeys && { storeKeys: identity.storeKeys }),
+    ...(identity.chargerCa && { chargerCa: identity.chargerCa }),
     // The logs of those before it stay readable.
     certificates: [...identity.certificates, ...born.certificates],
   }
@@ -122,7 +128,8 @@ function ownHeads({ ledger, certificate }: Operator): readonly EventRef[] {
 
 /** Said again as they are: the newest counts, so once more changes nothing. */
 const SAID_AGAIN: readonly EventName[] = [
-  ...(['charge_point', 'tariff', 'policy', 'site_key', 'device_revoke', 'device_cert'] as const),
+  ...(['charge_point', 'tariff', 'policy', 'site_key', 'charger_tls', 'charger_tls_key'] as const),
+  ...(['device_revoke', 'device_cert'] as const),
 ]
 
 /**

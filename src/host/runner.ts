@@ -7,12 +7,13 @@ import { MeshError, reasonOf } from '../errors.ts'
 import { createRoster } from '../identity/roster.ts'
 import { ed25519 } from '../identity/signature.ts'
 import { type Node, type NodeDeps, startNode } from '../node.ts'
-import { type Central, openCentral } from '../ocpp/central.ts'
 import type { Logger } from '../ports.ts'
 import type { Documents } from '../store/documents.ts'
 import { hex, unhex } from '../units.ts'
 import { SW_VERSION } from '../version.ts'
 import type { Answer } from './asking.ts'
+import { openChargers } from './charger-doors.ts'
+import { keepShowing, openNodeTls } from './charger-tls.ts'
 import { type Closers, createClosers } from './closers.ts'
 import { createCommanding } from './commanding.ts'
 import { openDisk } from './disk.ts'
@@ -45,6 +46,8 @@ export type RunningNode = {
   /** Undefined where node.yaml has no driver's plane. */
   readonly driverUrl: string | undefined
   readonly ocppUrl: string
+  /** The second door, where there is one. */
+  readonly ocppTlsUrl?: string
   readonly meshAddresses: readonly string[]
   /** What is wrong with clock or certificate; the node runs all the same, and its chargers are served. */
   readonly warnings: readonly string[]
@@ -118,7 +121,8 @@ async function open(setting: Setting): Promise<RunningNode> {
   const network = await openMesh(setting, self, { node, ring, onAsked: commanding.answer })
   doors.network = network
   closers.push('mesh', () => network.close())
-  const central = await openChargers(setting, self, { node, tokenReference })
+  const tls = await openNodeTls({ ocpp: config.ocpp, identity, deviceId: self.certificate.deviceId, view })
+  const central = await openChargers({ ...self, config, logger, node, tokenReference, tls })
   doors.central = central
   closers.push('ocpp', () => central.close())
   const uplinks = uplinkBook({
@@ -130,13 +134,14 @@ async function open(setting: Setting): Promise<RunningNode> {
   node.setUplinks(await uplinks.open())
   const extraStatus = (): Readonly<Record<string, unknown>> => ({
     documents: documents.state(),
-    ocpp: { chargers: central.status(), refused: central.refusals() },
+    ocpp: { chargers: central.status(), refused: central.refusals(), tls: tls.report() },
     network: network.stats(),
     ...(doors.drivers && { drivers: doors.drivers.status() }),
     siteKeys: { held: ring.keys().length, missing: ring.later().filter(({ key }) => !key).length },
   })
   const asked = { tokens, tokenReference, mayCharge, commanding }
-  const plane = { node, network, chargePoints: central, ...asked, extraStatus }
+  const { certificateRequests } = central
+  const plane = { node, network, chargePoints: central, certificateRequests, ...asked, extraStatus }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
   const heardAt = () => new Map(central.status().map(link => [link.chargerId, link.lastHeardAt]))
   const drivers = await openDrivers({
@@ -147,7 +152,11 @@ async function open(setting: Setting): Promise<RunningNode> {
     doors.drivers = drivers
     closers.push('driver', () => drivers.close())
   }
-  const ticking = setInterval(() => node.tick(), TICK_MS)
+  const showNewest = keepShowing(tls, central, logger)
+  const ticking = setInterval(() => {
+    node.tick()
+    showNewest()
+  }, TICK_MS)
   closers.push('ticks', () => clearInterval(ticking))
   startMending(setting, documents, node)
   const nowAt = self.clock.wallMs()
@@ -155,13 +164,16 @@ async function open(setting: Setting): Promise<RunningNode> {
   const troubles = [clockTrouble(newest, nowAt), validityTrouble(newest, nowAt)]
   const warnings = troubles.flatMap(trouble => trouble?.says ?? [])
   for (const says of warnings) logger.warn('node runs, with a warning', { says })
-  const scheme = config.ocpp.tlsKeyFile === undefined ? 'ws' : 'wss'
+  const scheme = tls.shown() && central.portTls === undefined ? 'wss' : 'ws'
   logger.info('node runs', { recovered: node.health().recovered, ocppPort: central.port, api: apiUrl })
   return {
     name: identity.name,
     apiUrl,
     driverUrl: drivers?.url,
     ocppUrl: `${scheme}://${address(config.ocpp.listen).host}:${central.port}/ocpp`,
+    ...(central.portTls !== undefined && {
+      ocppTlsUrl: `wss://${address(config.ocpp.listenTls ?? '').host}:${central.portTls}/ocpp`,
+    }),
     meshAddresses: network.addresses(),
     warnings,
     close: closers.unwind,
@@ -227,30 +239,16 @@ async function openMesh(
   })
 }
 
-type Cards = { readonly node: Node; readonly tokenReference: ApiDeps['tokenReference'] }
-
-async function openChargers(setting: Setting, self: Self, { node, tokenReference }: Cards): Promise<Central> {
-  const { config, logger } = setting
-  const tls = await tlsOf(config)
-  return await listening('ocpp.listen', config.ocpp.listen, listen =>
-    openCentral({
-      listen,
-      ...tls,
-      insecure: config.ocpp.allowInsecure,
-      credential: id => node.ledger().view().policy.chargePoint(id),
-      tokenReference,
-      handle: input => node.charger(input),
-      healthy: () => node.health().store === 'open',
-      clock: self.clock,
-      random: self.random,
-      logger,
-    }),
-  )
-}
-
 type Plane = Pick<
   ApiDeps,
-  'node' | 'network' | 'chargePoints' | 'commanding' | 'tokenReference' | 'mayCharge' | 'extraStatus'
+  | 'node'
+  | 'network'
+  | 'chargePoints'
+  | 'certificateRequests'
+  | 'commanding'
+  | 'tokenReference'
+  | 'mayCharge'
+  | 'extraStatus'
 > & {
   readonly uplinks: UplinkBook
   readonly tokens: Tokens
@@ -281,15 +279,4 @@ async function openPlane(
   closers.push('api', () => api.close())
   await writeSecret(join(dir, API_FILE), `${JSON.stringify({ url: api.url, token })}\n`)
   return api.url
-}
-
-async function tlsOf(config: NodeConfig): Promise<{ tls?: { key: string; cert: string } }> {
-  const { tlsKeyFile, tlsCertFile } = config.ocpp
-  if (tlsKeyFile === undefined || tlsCertFile === undefined) return {}
-  return {
-    tls: {
-      key: await readText(tlsKeyFile, 'ocpp.tlsKeyFile'),
-      cert: await readText(tlsCertFile, 'ocpp.tlsCertFile'),
-    },
-  }
 }

@@ -2,10 +2,10 @@
 // they end, over the keys that the devices have, and whoever was certified after a key of the site gets that key too. So a
 // node asks for nothing, and finds both in the log when it comes back (PROTOCOL 2.6).
 import type { Certificate } from '../identity/certificate.ts'
-import { boxSiteKey, siteKeyIdOf } from '../identity/site-key.ts'
+import { boxSiteKey, openSiteKey, siteKeyIdOf } from '../identity/site-key.ts'
 import type { AnyBody } from '../log/body.ts'
 import { MAX_KEY_BOXES } from '../log/fields.ts'
-import type { DeviceId } from '../units.ts'
+import { type DeviceId, unhex } from '../units.ts'
 import type { Operator } from './operator.ts'
 import { systemRandom } from './system.ts'
 import { createKeyRing } from './tokens.ts'
@@ -30,7 +30,11 @@ export function upkeepOf(operator: Operator, nowAt: number, all = false): Upkeep
   const nodes = devices.filter(({ roles }) => isInformed && roles.includes('node'))
   const due = nodes.filter(({ notAfterAt }) => all || notAfterAt - nowAt < RENEW_WITHIN_MS)
   return {
-    bodies: [...due.map(one => renewalOf(operator, one, nowAt)), ...missingBoxes(operator, devices)],
+    bodies: [
+      ...due.map(one => renewalOf(operator, one, nowAt)),
+      ...missingBoxes(operator, devices),
+      ...missingTlsKeys(operator, devices),
+    ],
     renewed: due.map(({ name }) => name),
   }
 }
@@ -71,6 +75,7 @@ function missingBoxes(operator: Operator, devices: readonly Certificate[]): read
       siteKeys.of(deviceId).some(one => one.keyId === keyId && one.boxes.length > 0)
     return key
       ? boxesFor(
+          'site_key',
           key,
           devices.filter(({ deviceId }) => !holds(deviceId)),
         )
@@ -80,17 +85,40 @@ function missingBoxes(operator: Operator, devices: readonly Certificate[]): read
 
 /** A new key for the site, sealed to everybody who may hold it, the operator's own folder among them. */
 export function newSiteKey(operator: Operator): readonly AnyBody[] {
-  return boxesFor(systemRandom().bytes(32), devicesOf(operator))
+  return boxesFor('site_key', systemRandom().bytes(32), devicesOf(operator))
 }
 
-function boxesFor(key: Uint8Array, devices: readonly Certificate[]): readonly AnyBody[] {
+/** The key to what nodes show to chargers, for all who may hold it: nodes, and the operator for those that come later. */
+export function tlsKeyBodies(operator: Operator, key: Uint8Array): readonly AnyBody[] {
+  return boxesFor('charger_tls_key', key, devicesOf(operator).filter(showsTls))
+}
+
+function missingTlsKeys(
+  { identity, certificate, ledger }: Operator,
+  devices: readonly Certificate[],
+): readonly AnyBody[] {
+  const { chargerTls } = ledger.view()
+  const [newest] = chargerTls.of(certificate.deviceId)
+  const self = { deviceId: certificate.deviceId, sealKey: unhex(identity.keys.sealKey) }
+  const key = newest && openSiteKey(self, newest.keyId, newest.boxes)
+  if (!key) return []
+  const lacks = ({ deviceId }: Certificate) => chargerTls.of(deviceId)[0]?.boxes.length === 0
+  return boxesFor('charger_tls_key', key, devices.filter(showsTls).filter(lacks))
+}
+
+function showsTls({ roles }: Certificate): boolean {
+  return !roles.includes('revoker')
+}
+
+function boxesFor(
+  name: 'site_key' | 'charger_tls_key',
+  key: Uint8Array,
+  devices: readonly Certificate[],
+): readonly AnyBody[] {
   const { bytes } = systemRandom()
   const boxes = devices.map(device => boxSiteKey(device, bytes(32), key))
   const bodies: AnyBody[] = []
   for (let i = 0; i < boxes.length; i += MAX_KEY_BOXES)
-    bodies.push({
-      name: 'site_key',
-      body: { keyId: siteKeyIdOf(key), boxes: boxes.slice(i, i + MAX_KEY_BOXES) },
-    })
+    bodies.push({ name, body: { keyId: siteKeyIdOf(key), boxes: boxes.slice(i, i + MAX_KEY_BOXES) } })
   return bodies
 }

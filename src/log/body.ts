@@ -1,7 +1,6 @@
 // The body of every event type: one table each, in wire order (src/PROTOCOL.md prints the same tables). Bodies
 // are signed for ever: a field is only ever added at the end and optional, and test/fixtures/events.json holds golden bytes.
 import {
-  bool,
   bytes,
   type Field,
   fromBytes,
@@ -16,6 +15,7 @@ import {
   uint,
   type Value,
 } from '../cbor.ts'
+import { CHARGE_POINT, CHARGER_TLS, CHARGER_TLS_KEY } from './charger-body.ts'
 import {
   certHash,
   chargerId,
@@ -137,23 +137,11 @@ export const BODIES = {
     toLog: logId,
     notAfterAt: uint,
   }),
-  /** A charger that may connect, and the scrypt hash of its password (OCPP security profiles 1 and 2). */
-  charge_point: record({
-    chargerId,
-    salt: bytes(32, 16),
-    hash: bytes(64, 32),
-    cost: uint,
-    connectors: uint,
-    zone: optional(text(48)),
-    withdrawn: bool,
-    /** OCPI ConnectorType where all its connectors are of one, and the most that one of them gives: cards may be bound to both. */
-    connectorType: optional(text(24)),
-    maxPowerW: optional(uint),
-    /** Of the supply of each connector, where limits have to be counted from watts to amperes. */
-    phases: optional(uint),
-  }),
+  charge_point: CHARGE_POINT,
   /** Another key for card references, for each device that may hold it: sealed to its sealKey. */
   site_key: record({ keyId: bytes(8, 8), boxes: keyBoxes }),
+  charger_tls: CHARGER_TLS,
+  charger_tls_key: CHARGER_TLS_KEY,
 
   escrow_hold: record({ holdId: bytes(16, 16), accountRef: id<string>(16), sessionId, amount: decimal }),
   escrow_settle: record({ holdId: bytes(16, 16), amount: decimal }),
@@ -198,6 +186,8 @@ export const TYPE_NUMBERS: Readonly<Record<EventName, number>> = {
   mint: 57,
   charge_point: 58,
   site_key: 59,
+  charger_tls: 60,
+  charger_tls_key: 61,
   escrow_hold: 64,
   escrow_settle: 65,
   loan_grant: 66,

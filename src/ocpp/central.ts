@@ -1,36 +1,45 @@
 // The central system of a node: an HTTP server that lets proven chargers in, and the links to those that are here.
 // Refuses everything that the guard or the password check does not let through, and a second connection of a
 // charger whose first one still lives (PROTOCOL 5.4, 7.5). OCPP 1.6J.
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { InvariantBroken, MeshError, reasonOf } from '../errors.ts'
 import type { ChargePoints, ChargerAnswer, ChargerInput, Clock, Logger, Random } from '../ports.ts'
 import type { ChargerId, TokenRef } from '../units.ts'
-import { type ChargerLink, type ChargerRecord, countWord, NOT_HERE, newRecord, statusOf } from './chargers.ts'
+import {
+  type CertificateRequest,
+  type ChargerLink,
+  type ChargerRecord,
+  countWord,
+  NOT_HERE,
+  newRecord,
+  statusOf,
+} from './chargers.ts'
 import type { ChargerCredential } from './credential.ts'
 import { dialectOf } from './dialect.ts'
-import { type Claim, guardUpgrade, MAX_HEADER_BYTES, REFUSAL_STATUS, type RefusalReason } from './guard.ts'
+import { type Claim, guardUpgrade, REFUSAL_STATUS, type RefusalReason } from './guard.ts'
 import { healthAnswer } from './health.ts'
 import { type Link, openLink } from './link.ts'
 import { type Attempt, createPasswordCheck, type PasswordVerdict } from './password.ts'
+import { demandOf, type Registration } from './profile.ts'
 import { createRpc, type Rpc, type Wire, type WireOwner } from './rpc.ts'
+import { type Door, isLoopback, openDoor, peerOf, type TlsMaterial } from './tls-door.ts'
 
 /** How long the older of two connections has to prove that it lives. */
 export const TAKEOVER_PING_MS = 3000
 const INSECURE_WARNING_MS = 60_000
-const HEADERS_TIMEOUT_MS = 10_000
-const MAX_SOCKETS = 2048
 /** Refusals beyond this are counted, not logged: a scanner must not fill the disk. */
 const MAX_REFUSAL_LINES_PER_MINUTE = 60
 
+type Listen = { readonly host: string; readonly port: number }
 export type CentralOptions = {
-  readonly listen: { readonly host: string; readonly port: number }
-  /** PEM. Without it only a loopback address may be served, unless `insecure`. */
-  readonly tls?: { readonly key: string; readonly cert: string }
+  /** Over TLS when there is `tls` and no door of its own for it; in the clear only on loopback, unless `insecure`. */
+  readonly listen: Listen
+  readonly tls?: TlsMaterial | undefined
+  /** A second door, always over TLS. */
+  readonly listenTls?: Listen | undefined
   readonly insecure: boolean
-  readonly credential: (chargerId: ChargerId) => ChargerCredential | undefined
+  readonly credential: (chargerId: ChargerId) => (ChargerCredential & Registration) | undefined
   readonly tokenReference: (idTag: string) => Promise<TokenRef>
   readonly handle: (input: ChargerInput) => Promise<ChargerAnswer>
   /** Whether chargers can be served now; what moves a floating address asks for it at /health. */
@@ -42,10 +51,16 @@ export type CentralOptions = {
 
 export type Central = ChargePoints & {
   readonly port: number
+  /** Of the second door. */
+  readonly portTls: number | undefined
+  /** Chargers that connect from now on are shown this. */
+  readonly setTls: (tls: TlsMaterial) => void
   /** Every charger that connected since the start. */
   readonly status: () => readonly ChargerLink[]
   /** Refused upgrades since the start, by reason. */
   readonly refusals: () => Readonly<Record<string, number>>
+  /** What chargers have asked to be signed, of each the newest, until it was delivered. */
+  readonly certificateRequests: () => readonly (CertificateRequest & { readonly chargerId: ChargerId })[]
   readonly close: () => Promise<void>
 }
 
@@ -65,11 +80,13 @@ type State = {
 
 /** Listens. Refuses with CONFIG_INVALID to serve without TLS where others can listen, unless told to. */
 export async function openCentral(options: CentralOptions): Promise<Central> {
-  const { listen, tls, insecure, logger } = options
-  const open = tls === undefined && !isLoopback(listen.host)
+  const { listen, listenTls, tls, insecure, logger } = options
+  const isPlain = tls === undefined || listenTls !== undefined
+  const open = isPlain && !isLoopback(listen.host)
   if (open && !insecure) {
     throw new MeshError('CONFIG_INVALID', `OCPP without TLS on ${listen.host} needs the insecure option`)
   }
+  if (listenTls && !tls) throw new MeshError('CONFIG_INVALID', 'there is no certificate to serve TLS with')
   const state: State = {
     options,
     rpc: createRpc(logger),
@@ -82,8 +99,30 @@ export async function openCentral(options: CentralOptions): Promise<Central> {
     connections: 0,
     closing: false,
   }
-  const server = createHttpServer(options)
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  const doors = [await openFor(state, listen, isPlain ? undefined : tls)]
+  try {
+    if (listenTls) doors.push(await openFor(state, listenTls, tls))
+  } catch (error) {
+    await doors[0]?.close()
+    throw error
+  }
+  const warn = () =>
+    logger.warn('ocpp-insecure', { host: listen.host, reason: 'chargers speak in clear here' })
+  if (open) warn()
+  const warning = open ? setInterval(warn, INSECURE_WARNING_MS) : undefined
+  warning?.unref()
+  return centralOf(state, doors, () => clearInterval(warning))
+}
+
+async function openFor(state: State, listen: Listen, tls: TlsMaterial | undefined): Promise<Door> {
+  const { logger, healthy } = state.options
+  const onTlsFault = (reason: string) => {
+    countWord(state.refused, 'tls-failed')
+    if (mayLog(state)) logger.warn('charger-refused', { reason: 'tls-failed', detail: reason.slice(0, 200) })
+  }
+  const onRequest = healthAnswer(healthy)
+  const door = await openDoor({ listen, tls, logger, onRequest, onTlsFault })
+  door.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', error => logger.debug('ocpp-socket-error', { reason: reasonOf(error) }))
     receive(state, { request, socket, head }).catch((error: unknown) => {
       // Nothing in there may fail; if it does, one charger waits for its next try and the node lives on.
@@ -92,42 +131,7 @@ export async function openCentral(options: CentralOptions): Promise<Central> {
       socket.destroy()
     })
   })
-  await listening(server, listen)
-  const warn = () =>
-    logger.warn('ocpp-insecure', { host: listen.host, reason: 'chargers speak in clear here' })
-  if (open) warn()
-  const warning = open ? setInterval(warn, INSECURE_WARNING_MS) : undefined
-  warning?.unref()
-  return centralOf(state, server, () => clearInterval(warning))
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
-}
-
-function createHttpServer({ tls, healthy, logger }: CentralOptions): Server {
-  const settings = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, noDelay: true }
-  const answer = healthAnswer(healthy)
-  const server = tls
-    ? createTlsServer({ ...settings, key: tls.key, cert: tls.cert, minVersion: 'TLSv1.2' }, answer)
-    : createServer(settings, answer)
-  // The guard counts headers itself: node would silently leave out those above its limit.
-  server.maxHeadersCount = 0
-  server.maxConnections = MAX_SOCKETS
-  server.on('error', error => logger.error('ocpp-server-failed', { reason: reasonOf(error) }))
-  return server
-}
-
-function listening(server: Server, listen: { readonly host: string; readonly port: number }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const failed = (error: Error) =>
-      reject(new MeshError('CONFIG_INVALID', `cannot listen on ${listen.host}:${listen.port}`, error))
-    server.once('error', failed)
-    server.listen(listen.port, listen.host, () => {
-      server.off('error', failed)
-      resolve()
-    })
-  })
+  return door
 }
 
 type Upgrade = { readonly request: IncomingMessage; readonly socket: Duplex; readonly head: Buffer }
@@ -136,17 +140,35 @@ async function receive(state: State, upgrade: Upgrade): Promise<void> {
   const guarded = guardUpgrade(upgrade.request)
   if (guarded.kind === 'refused') return refuse(state, upgrade, { reason: guarded.reason })
   const { claim } = guarded
-  const address = upgrade.request.socket.remoteAddress ?? ''
-  const verdict = await state.checkPassword({ ...claim, address })
-  const reason =
-    (verdict === 'wrong' ? 'wrong-password' : verdict === 'right' ? undefined : verdict) ??
-    (await contest(state, claim.chargerId))
+  const unproven = await proofOf(state, upgrade, claim)
+  if (unproven) return refuse(state, upgrade, { ...unproven, chargerId: claim.chargerId })
+  const reason = await contest(state, claim.chargerId)
   if (reason) return refuse(state, upgrade, { reason, chargerId: claim.chargerId })
   // Nothing is awaited from here to the entry in `links`, so two upgrades of one charger cannot both pass.
   const late = state.closing ? 'closing' : state.links.has(claim.chargerId) ? 'duplicate' : undefined
   if (late) return refuse(state, upgrade, { reason: late, chargerId: claim.chargerId })
   if (upgrade.socket.destroyed) return
   admit(state, upgrade, claim)
+}
+
+type Unproven = { readonly reason: RefusalReason; readonly detail?: string }
+
+/** Undefined when the charger has shown what its security profile asks for. */
+async function proofOf(
+  state: State,
+  { request }: Upgrade,
+  { chargerId, password }: Claim,
+): Promise<Unproven | undefined> {
+  const { credential, insecure } = state.options
+  const peer = peerOf(request.socket)
+  const hasPassword = password !== undefined
+  const registered = credential(chargerId)
+  const demand = demandOf({ chargerId, registered, peer, hasPassword, isOpen: insecure })
+  if (demand.kind === 'refused') return demand
+  if (demand.kind === 'nothing' || !password) return undefined
+  const verdict = await state.checkPassword({ chargerId, address: peer.address, password })
+  if (verdict === 'right') return undefined
+  return { reason: verdict === 'wrong' ? 'wrong-password' : verdict }
 }
 
 /** Whether a proven charger may have the place of its older connection (PROTOCOL 5.4); the reason if not. */
@@ -160,7 +182,7 @@ async function contest(state: State, chargerId: ChargerId): Promise<RefusalReaso
       state.contested.delete(chargerId)
       logger.error('charger-duplicate', {
         charger: chargerId,
-        reason: 'a second connection with the right password',
+        reason: 'a second connection, as well proven as the first',
       })
       return 'duplicate'
     }
@@ -209,17 +231,15 @@ function own(state: State, { chargerId, subprotocol }: Claim, wire: Wire): WireO
 function refuse(
   state: State,
   { request, socket }: Upgrade,
-  { reason, chargerId }: { readonly reason: RefusalReason; readonly chargerId?: ChargerId },
+  { reason, detail, chargerId }: Unproven & { readonly chargerId?: ChargerId },
 ): void {
   countWord(state.refused, reason)
   const record = chargerId === undefined ? undefined : state.records.get(chargerId)
   if (record) countWord(record.refused, reason)
-  const { clock, logger } = state.options
-  const minute = Math.floor(clock.monotonicMs() / 60_000)
-  if (state.lines.minute !== minute) Object.assign(state.lines, { minute, count: 0 })
-  if (++state.lines.count <= MAX_REFUSAL_LINES_PER_MINUTE) {
+  if (mayLog(state)) {
+    const address = request.socket.remoteAddress
     // The path is not logged: it is a stranger's text.
-    logger.warn('charger-refused', { reason, charger: chargerId, address: request.socket.remoteAddress })
+    state.options.logger.warn('charger-refused', { reason, detail, charger: chargerId, address })
   }
   const status = REFUSAL_STATUS[reason]
   const challenge = status === 401 ? 'WWW-Authenticate: Basic realm="ocpp"\r\n' : ''
@@ -227,14 +247,28 @@ function refuse(
   socket.end(`HTTP/1.1 ${status} Refused\r\n${challenge}Connection: close\r\nContent-Length: 0\r\n\r\n`)
 }
 
-function centralOf(state: State, server: Server, stopWarning: () => void): Central {
+function mayLog({ lines, options }: State): boolean {
+  const minute = Math.floor(options.clock.monotonicMs() / 60_000)
+  if (lines.minute !== minute) Object.assign(lines, { minute, count: 0 })
+  return ++lines.count <= MAX_REFUSAL_LINES_PER_MINUTE
+}
+
+function centralOf(state: State, doors: readonly Door[], stopWarning: () => void): Central {
   const { links, records } = state
+  const [main, second] = doors
+  if (!main) throw new InvariantBroken('a central system without a door')
   return {
-    port: (server.address() as AddressInfo).port,
+    port: main.port,
+    portTls: second?.port,
+    setTls: tls => {
+      for (const door of doors) door.setTls(tls)
+    },
     connected: () => [...links.keys()],
     status: () =>
       [...records].map(([chargerId, record]) => statusOf(chargerId, record, links.has(chargerId))),
     refusals: () => Object.fromEntries(state.refused),
+    certificateRequests: () =>
+      [...records].flatMap(([chargerId, { request }]) => (request ? [{ chargerId, ...request }] : [])),
     command: async (chargerId, command) =>
       (await links.get(chargerId)?.command(command)) ?? {
         kind: 'unreachable',
@@ -244,9 +278,8 @@ function centralOf(state: State, server: Server, stopWarning: () => void): Centr
     close: async () => {
       state.closing = true
       stopWarning()
-      const closed = new Promise<void>(resolve => server.close(() => resolve()))
+      const closed = Promise.all(doors.map(door => door.close()))
       for (const link of links.values()) link.wire.terminate()
-      server.closeAllConnections()
       await closed
       await Promise.all([...records.values()].map(record => record.lane.drained()))
     },

@@ -28,6 +28,8 @@ export type ChargerLink = {
   readonly refused: Readonly<Record<string, number>>
 }
 
+export type CertificateRequest = { readonly csr: string; readonly atMs: number }
+
 export type ChargerRecord = {
   readonly lane: Lane
   version: string
@@ -41,6 +43,8 @@ export type ChargerRecord = {
   readonly asked: Map<number, string>
   /** The last seqNo of the station's transactions. */
   readonly sequences: Map<string, number>
+  /** It asks for a certificate, and has not been given one. */
+  request?: CertificateRequest | undefined
 }
 
 export function newRecord(nowAt: number): ChargerRecord {

@@ -4,6 +4,7 @@
 import type { ChargerCommand, CommandOutcome } from '../ports.ts'
 import { instantText, type Payload } from './answers.ts'
 import { careCall, careOutcome, EXTENDED_TRIGGERS, isCare } from './care.ts'
+import { certificateCall, installedOutcome, isCertificateCommand } from './certificates.ts'
 import { profileCall, scheduleOutcome } from './profiles.ts'
 import { isObject } from './repair.ts'
 
@@ -15,6 +16,7 @@ const MAX_VERSION = 2 ** 31 - 1
 
 /** The CALL of a command, or the reason why it may not be sent. */
 export function callOf(command: ChargerCommand): Call | string {
+  if (isCertificateCommand(command)) return certificateCall(command, '1.6')
   switch (command.kind) {
     case 'remoteStart': {
       const { idTag, connectorId } = command
@@ -99,6 +101,8 @@ export function outcomeOf(command: ChargerCommand, payload: unknown): CommandOut
     if (!Number.isInteger(version)) return { kind: 'rejected', status: 'Unreadable' }
     return { kind: 'accepted', detail: version }
   }
+  const installed = installedOutcome(command, payload)
+  if (installed) return installed
   if (command.kind === 'getCompositeSchedule') return scheduleOutcome(payload)
   const status = typeof payload.status === 'string' ? payload.status.slice(0, 40) : 'Unreadable'
   if (status === 'Accepted') return { kind: 'accepted' }

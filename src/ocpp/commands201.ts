@@ -4,6 +4,7 @@ import type { ChargerCommand, CommandOutcome, ListedCard } from '../ports.ts'
 import { instantText, type Payload } from './answers.ts'
 import { isCare } from './care.ts'
 import { careCall201 } from './care201.ts'
+import { certificateCall, isCertificateCommand } from './certificates.ts'
 import { type Call, callOf, outcomeOf } from './commands.ts'
 import { profileCall201 } from './profiles201.ts'
 import { isObject } from './repair.ts'
@@ -16,6 +17,7 @@ const MAX_ENTRIES = 5000
 
 /** The CALL of a command, or the reason why it may not be sent. `requestId` is new for each. */
 export function callOf201(command: ChargerCommand, requestId: number): Call | string {
+  if (isCertificateCommand(command)) return certificateCall(command, '2.0.1')
   // What 1.6 would not send is not sent here either; words that differ are put in their place.
   switch (command.kind) {
     case 'remoteStart': {

@@ -24,13 +24,17 @@ export type Translation =
       /** Where the message stands among those of its transaction (OCPP 2.0.1, seqNo). */
       readonly place?: SequencePlace
     }
-  /** Known, of no meaning to us; answered with this payload. */
-  | {
-      readonly kind: 'formality'
-      readonly payload: Readonly<Record<string, unknown>>
-      readonly report?: ReportPart
-    }
+  | Formality
   | { readonly kind: 'unknown' }
+
+/** Known, of no meaning to sessions; answered with this payload. */
+export type Formality = {
+  readonly kind: 'formality'
+  readonly payload: Readonly<Record<string, unknown>>
+  readonly report?: ReportPart
+  /** The charger asks for a certificate (PKCS #10, PEM). */
+  readonly csr?: string
+}
 
 export type SequencePlace = { readonly transaction: string; readonly seqNo: number }
 

@@ -3,6 +3,7 @@
 // was not checked here reaches it (PROTOCOL 7.5). Pure; passwords are checked elsewhere.
 import { type ChargerId, chargerId } from '../units.ts'
 import { isSpoken } from './dialect.ts'
+import type { ProfileRefusal } from './profile.ts'
 
 export const MAX_HEADER_BYTES = 8192
 export const MAX_HEADERS = 64
@@ -23,7 +24,7 @@ export type RefusalReason =
   | 'bad-path'
   | 'bad-identity'
   | 'bad-subprotocol'
-  | 'no-password'
+  | ProfileRefusal
   | 'wrong-user'
   | 'wrong-password'
   | 'locked'
@@ -38,6 +39,11 @@ export const REFUSAL_STATUS: Readonly<Record<RefusalReason, number>> = {
   'bad-identity': 404,
   'bad-subprotocol': 400,
   'no-password': 401,
+  'tls-needed': 403,
+  'no-certificate': 401,
+  'bad-certificate': 401,
+  'wrong-certificate': 401,
+  'void-certificate': 401,
   'wrong-user': 401,
   'wrong-password': 401,
   locked: 429,
@@ -48,7 +54,8 @@ export const REFUSAL_STATUS: Readonly<Record<RefusalReason, number>> = {
 
 export type Claim = {
   readonly chargerId: ChargerId
-  readonly password: Uint8Array
+  /** Undefined when it gave none; some show a certificate instead. */
+  readonly password: Uint8Array | undefined
   /** The subprotocol as the charger spelled it; undefined when it offered none, which counts as OCPP 1.6. */
   readonly subprotocol: string | undefined
 }
@@ -68,10 +75,9 @@ export function guardUpgrade(request: UpgradeRequest): Guarded {
   const subprotocol = chosenSubprotocol(header(request, 'sec-websocket-protocol'))
   if (subprotocol === false) return refused('bad-subprotocol')
   const basic = basicCredentials(header(request, 'authorization'))
-  if (!basic) return refused('no-password')
   // OCPP-J 1.6 security whitepaper, 4.2: the user name is the identity in the URL.
-  if (basic.user !== identity) return refused('wrong-user')
-  return { kind: 'claim', claim: { chargerId: identity, password: basic.password, subprotocol } }
+  if (basic && basic.user !== identity) return refused('wrong-user')
+  return { kind: 'claim', claim: { chargerId: identity, password: basic?.password, subprotocol } }
 }
 
 function refused(reason: RefusalReason): Guarded {

@@ -138,6 +138,7 @@ async function answerCall({ deps, reports, input }: Answering, call: InboundCall
   countWords(record, repairs)
   if (!isMessage) {
     if (translation.report) reports.take(translation.report)
+    if (translation.csr !== undefined) noteRequest(deps, translation.csr)
     return { kind: 'result', payload: translation.payload }
   }
   if (translation.place) countWords(record, noteSequence(record, translation.place))
@@ -158,6 +159,11 @@ async function answerCall({ deps, reports, input }: Answering, call: InboundCall
     note(record, message, given[i])
   })
   return { kind: 'result', payload }
+}
+
+function noteRequest({ record, clock, logger, chargerId }: LinkDeps, csr: string): void {
+  record.request = { csr, atMs: clock.wallMs() }
+  logger.info('charger-asks-for-certificate', { charger: chargerId })
 }
 
 /** Registers, for a stop that names none. */
@@ -212,6 +218,7 @@ async function send({ wire, state, deps }: Sending, command: ChargerCommand): Pr
   if (outcome.kind === 'error') return { kind: 'rejected', status: outcome.code }
   if (outcome.kind === 'unreachable') return outcome
   const meant = dialect.outcomeOf(command, outcome.payload)
+  if (command.kind === 'certificateSigned' && meant.kind === 'accepted') record.request = undefined
   if (!reported) return meant
   if (meant.kind === 'accepted') return { kind: 'accepted', detail: configurationIn(await reported) }
   state.reports.drop(requestId)

@@ -1,6 +1,7 @@
 // Decides whether a password is a charger's, at a bounded cost: few scrypt runs at once (they share the thread
-// pool with the journal's flushes), a cache of passwords that were right, and a lock after repeated failures.
-// An unknown charger costs what a wrong password costs.
+// pool with the journal's flushes), a cache of passwords that were right, and locks after repeated failures: of one
+// charger at one address, of one address whatever it calls itself, of one charger wherever it is tried. A charger whose
+// password was right here before is not shut out by what others try. An unknown charger costs what a wrong password costs.
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createTurns } from '../host/turns.ts'
 import type { Clock, Random } from '../ports.ts'
@@ -8,13 +9,16 @@ import { type ChargerId, hex, sameBytes } from '../units.ts'
 import { type ChargerCredential, CREDENTIAL_COST, checkCredential } from './credential.ts'
 
 export const MAX_FAILURES = 5
+/** Chargers behind one router, or one box with many, may all have been given a wrong password. */
+export const MAX_FAILURES_OF_ADDRESS = 100
+export const MAX_FAILURES_OF_CHARGER = 50
 export const LOCK_MS = 60_000
 /** libuv has four threads; the journal needs some of them. */
 const MAX_CHECKS_AT_ONCE = 2
 /** After a restart every charger comes at once; this many take some five seconds, which firmware waits. */
 export const MAX_CHECKS_WAITING = 1024
 const MAX_REMEMBERED = 4096
-const MAX_LOCKS = 4096
+const MAX_LOCKS = 16_384
 
 export type PasswordVerdict = 'right' | 'wrong' | 'locked' | 'busy'
 export type Attempt = {
@@ -50,8 +54,13 @@ export function createPasswordCheck(deps: PasswordDeps): (attempt: Attempt) => P
     return check.finally(() => underWay.delete(key))
   }
   return async ({ chargerId, address, password }) => {
-    const origin = `${address}|${chargerId}`
-    if (failures.locked(origin)) return 'locked'
+    const network = networkOf(address)
+    const origin = `${network}|${chargerId}`
+    const around: readonly Limit[] = [
+      [`address ${network}`, MAX_FAILURES_OF_ADDRESS],
+      [`charger ${chargerId}`, MAX_FAILURES_OF_CHARGER],
+    ]
+    if (failures.locked([origin, MAX_FAILURES])) return 'locked'
     const credential = deps.credential(chargerId)
     const digest = createHash('sha256')
       .update(processKey)
@@ -69,10 +78,12 @@ export function createPasswordCheck(deps: PasswordDeps): (attempt: Attempt) => P
       failures.clear(origin)
       return 'right'
     }
+    if (around.some(failures.locked)) return 'locked'
     const right = await isRight(digest, credential ?? nobody, password)
     if (right === undefined) return 'busy'
     if (!right || !credential) {
-      failures.note(origin)
+      failures.note(origin, 'since the last')
+      for (const [who] of around) failures.note(who, 'since the first')
       return 'wrong'
     }
     remember(remembered, chargerId, { digest, hash: credential.hash })
@@ -89,27 +100,44 @@ function remember<K, V>(map: Map<K, V>, key: K, value: V): void {
   if (oldest && !oldest.done) map.delete(oldest.value)
 }
 
+/** Who hosts IPv6 has 2^64 addresses of one network at hand. */
+function networkOf(address: string): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/, '')
+  if (!plain.includes(':')) return plain
+  const [head = '', tail] = plain.split('::')
+  const left = head === '' ? [] : head.split(':')
+  const right = tail === undefined || tail === '' ? [] : tail.split(':')
+  const zeros = Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0')
+  return [...left, ...zeros, ...right].slice(0, 4).join(':')
+}
+
+/** Whose failures, and how many in a minute. */
+type Limit = readonly [who: string, most: number]
 type Failures = {
-  readonly locked: (origin: string) => boolean
-  readonly note: (origin: string) => void
-  readonly clear: (origin: string) => void
+  readonly locked: (limit: Limit) => boolean
+  /** A minute from which failure on. */
+  readonly note: (who: string, from: 'since the first' | 'since the last') => void
+  readonly clear: (who: string) => void
 }
 
 function createFailures(clock: Clock): Failures {
   const failed = new Map<string, { readonly times: number; readonly sinceMs: number }>()
-  const fresh = (origin: string) => {
-    const entry = failed.get(origin)
+  const fresh = (who: string) => {
+    const entry = failed.get(who)
     return entry && clock.monotonicMs() - entry.sinceMs < LOCK_MS ? entry : undefined
   }
   return {
-    locked: origin => (fresh(origin)?.times ?? 0) >= MAX_FAILURES,
-    clear: origin => {
-      failed.delete(origin)
+    locked: ([who, most]) => (fresh(who)?.times ?? 0) >= most,
+    clear: who => {
+      failed.delete(who)
     },
-    note: origin => {
-      const times = (fresh(origin)?.times ?? 0) + 1
-      failed.delete(origin)
-      failed.set(origin, { times, sinceMs: clock.monotonicMs() })
+    note: (who, from) => {
+      const { times, sinceMs } = fresh(who) ?? { times: 0, sinceMs: clock.monotonicMs() }
+      failed.delete(who)
+      failed.set(who, {
+        times: times + 1,
+        sinceMs: from === 'since the first' ? sinceMs : clock.monotonicMs(),
+      })
       const oldest = failed.size > MAX_LOCKS ? failed.keys().next() : undefined
       if (oldest && !oldest.done) failed.delete(oldest.value)
     },

@@ -1,7 +1,8 @@
 // OCPP 1.6 to our words. `translate` reads any JSON value as one of the actions that a charge point may send and
 // never fails: what is missing gets a default that invents no money, and each repair is named. Cards leave here
 // as their normal id, to be replaced by a reference before anything else sees them (PROTOCOL 2.5).
-import { type Draft, type LastRegister, UNREADABLE_START_WH } from './draft.ts'
+import { signRequest } from './certificates.ts'
+import { type Draft, type Formality, type LastRegister, UNREADABLE_START_WH } from './draft.ts'
 import { lastRegister, MAX_REGISTER_WH, readings } from './meter.ts'
 import { missingStop } from './missing.ts'
 import { progress, security } from './progress.ts'
@@ -22,16 +23,14 @@ const MAX_CONNECTOR = 1000
 
 export type Translation =
   | { readonly kind: 'message'; readonly draft: Draft; readonly repairs: readonly string[] }
-  /** Known, of no meaning to us; answered with this payload. */
-  | { readonly kind: 'formality'; readonly payload: Readonly<Record<string, unknown>> }
+  | Formality
   | { readonly kind: 'unknown' }
 
 export function translate(action: string, params: unknown, last: LastRegister): Translation {
   const repairs: Repairs = new Set()
   const name = actionOf(action, repairs)
   if (name === undefined) return { kind: 'unknown' }
-  const formality = FORMALITIES[name]
-  if (formality) return { kind: 'formality', payload: formality }
+  if (name === SIGN) return signRequest(fieldsOf(params ?? {}, repairs))
   const read = READERS[name]
   if (!read) return { kind: 'unknown' }
   const draft = read(fieldsOf(params ?? {}, repairs), last)
@@ -56,12 +55,8 @@ const READERS: Readonly<Record<string, Reader>> = {
   SignedFirmwareStatusNotification: fields => progress('firmware', fields),
 }
 
-/** Of the security whitepaper: heard, not acted upon. */
-const FORMALITIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  SignCertificate: { status: 'Rejected' },
-}
-
-const ACTIONS = [...Object.keys(READERS), ...Object.keys(FORMALITIES)]
+const SIGN = 'SignCertificate'
+const ACTIONS = [...Object.keys(READERS), SIGN]
 
 function actionOf(action: string, repairs: Repairs): string | undefined {
   if (ACTIONS.includes(action)) return action

@@ -2,6 +2,7 @@
 // repair, and invents no money. Our connector is their EVSE, which serves one car at a time. A station names its
 // transactions itself, and one TransactionEvent may say several things: a card, readings, a state.
 import type { PauseState } from '../ports.ts'
+import { signRequest } from './certificates.ts'
 import type { AskedCard, Draft, LastRegister, Translation } from './draft.ts'
 import { UNREADABLE_START_WH } from './draft.ts'
 import { lastRegister, readings } from './meter.ts'
@@ -35,6 +36,7 @@ export function translate201(
   if (name === undefined) return { kind: 'unknown' }
   const fields = fieldsOf(params ?? {}, repairs)
   if (name === 'NotifyReport') return report(fields)
+  if (name === 'SignCertificate') return signRequest(fields)
   const formality = FORMALITIES[name]
   if (formality) return { kind: 'formality', payload: formality }
   const drafts =
@@ -74,10 +76,15 @@ const FORMALITIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> =
   PublishFirmwareStatusNotification: {},
   ReportChargingProfiles: {},
   ReservationStatusUpdate: {},
-  SignCertificate: { status: 'Rejected' },
 }
 
-const ACTIONS = [...Object.keys(READERS), ...Object.keys(FORMALITIES), 'TransactionEvent', 'NotifyReport']
+const ACTIONS = [
+  ...Object.keys(READERS),
+  ...Object.keys(FORMALITIES),
+  'TransactionEvent',
+  'NotifyReport',
+  'SignCertificate',
+]
 
 function actionOf(action: string, repairs: Repairs): string | undefined {
   if (ACTIONS.includes(action)) return action

@@ -124,10 +124,9 @@ describe('a healthy node', () => {
     expect(said).toMatchObject({ code: 0, error: '' })
     const lines = said.out.trim().split('\n')
     expect(lines.map(line => line.split(/ +/).slice(0, 2))).toEqual(
-      ['settings', 'address', 'multicast', 'clock', 'key', 'certificate', 'store', 'uplink'].map(layer => [
-        'ok',
-        layer,
-      ]),
+      ['settings', 'address', 'multicast', 'clock', 'key', 'certificate', 'chargers', 'store', 'uplink'].map(
+        layer => ['ok', layer],
+      ),
     )
     expect(await contents()).toEqual(before)
   })

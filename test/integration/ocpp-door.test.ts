@@ -133,7 +133,7 @@ describe('the door', () => {
     const { port } = central
     expect(await upgrade('/ocpp/CP1', { port, headers: { 'sec-websocket-protocol': 'ocpp2.1' } })).toBe(400)
     const headers = (id: string) => ({ authorization: basic(id, PASSWORD) })
-    const shouting = new WebSocket(`${url}/CP2`, ['ocpp2.1', 'OCPP1.6'], { headers: headers('CP2') })
+    const shouting = new WebSocket(`${url}/CP2`, ['ocpp1.5', 'OCPP1.6'], { headers: headers('CP2') })
     const silent = new WebSocket(`${url}/CP3`, { headers: headers('CP3') })
     await until('both open', () => shouting.readyState === 1 && silent.readyState === 1)
     expect(shouting.protocol).toBe('OCPP1.6')
@@ -165,7 +165,7 @@ describe('the door', () => {
     const pem = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
       extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
     })
-    const secure = await open({ tls: { key: pem.private, cert: pem.cert } })
+    const secure = await open({ tls: { key: [pem.private], cert: [pem.cert], ca: [] } })
     const charger = secure.charger({ ca: pem.cert })
     await until('booted', charger.booted)
     expect(secure.url).toMatch(/^wss:/)

@@ -163,8 +163,24 @@ export const SAMPLES: { readonly [N in EventName]: readonly BodyOf<N>[] } = {
       ...{ chargerId, salt: filled(16, 1), hash: filled(64, 2), cost: 4096, connectors: 1, zone: 'north' },
       ...{ withdrawn: false, connectorType: 'IEC_62196_T2', maxPowerW: 22_000, phases: 3 },
     },
+    {
+      ...{ chargerId, salt: filled(16, 1), hash: filled(64, 2), cost: 4096, connectors: 1, zone: 'north' },
+      ...{ withdrawn: false, connectorType: 'IEC_62196_T2', maxPowerW: 22_000, phases: 3 },
+      ...{ profile: 3, certificates: [filled(32, 14)] },
+    },
   ],
   site_key: [{ keyId: filled(8, 12), boxes: [{ deviceId, box: filled(97, 13) }] }],
+  charger_tls: [
+    {
+      ...{ keyId: filled(8, 15), authorities: [filled(40, 16)] },
+      ...{ certificates: [filled(30, 17), filled(30, 18)], sealed: filled(60, 19) },
+    },
+    {
+      ...{ keyId: filled(8, 15), authorities: [filled(40, 16), filled(40, 20)] },
+      ...{ certificates: [filled(30, 17), filled(30, 18)], sealed: filled(60, 19), vouched: filled(40, 21) },
+    },
+  ],
+  charger_tls_key: [{ keyId: filled(8, 15), boxes: [{ deviceId, box: filled(97, 13) }] }],
   escrow_hold: [{ holdId: filled(16, 10), accountRef, sessionId, amount: '1.00' }],
   escrow_settle: [{ holdId: filled(16, 10), amount: '0.37' }],
   loan_grant: [{ nonce: filled(16, 11), toDevice: deviceId, amps: 16, durationMs: 300_000 }],

@@ -6,6 +6,8 @@ import {
   LOCK_MS,
   MAX_CHECKS_WAITING,
   MAX_FAILURES,
+  MAX_FAILURES_OF_ADDRESS,
+  MAX_FAILURES_OF_CHARGER,
   type PasswordVerdict,
 } from '../../src/ocpp/password.ts'
 import type { Random } from '../../src/ports.ts'
@@ -108,7 +110,39 @@ describe('the password check', () => {
     expect(verdicts.filter(verdict => verdict === 'busy')).toHaveLength(8)
     expect(verdicts.filter(verdict => verdict === 'wrong')).toHaveLength(MAX_CHECKS_WAITING + 2)
     held.credential = good
+    held.nowMs += LOCK_MS
     expect(await attempt('password')).toBe('right')
+  })
+
+  it('locks an address that tries one charger after the other, and lets those in whose password was right', async () => {
+    const { held, attempt } = await create()
+    expect(await attempt('password')).toBe('right')
+    for (let i = 0; i < MAX_FAILURES_OF_ADDRESS; i++)
+      expect(await attempt('password', '::ffff:10.0.0.1', `GHOST${i}` as ChargerId)).toBe('wrong')
+    expect(await attempt('password', '10.0.0.1', 'CP9' as ChargerId)).toBe('locked')
+    expect(await attempt('password', '10.0.0.2', 'CP9' as ChargerId)).toBe('wrong')
+    expect(await attempt('password')).toBe('right')
+    held.nowMs += LOCK_MS
+    expect(await attempt('password', '10.0.0.1', 'CP9' as ChargerId)).toBe('wrong')
+  })
+
+  it('locks a charger that is tried from everywhere, but not where its password is known', async () => {
+    const { attempt } = await create()
+    for (let i = 0; i < MAX_FAILURES_OF_CHARGER; i++)
+      expect(await attempt('not right', `10.0.1.${i}`)).toBe('wrong')
+    expect(await attempt('password', '10.0.0.2')).toBe('locked')
+    const other = await create()
+    expect(await other.attempt('password', '10.0.0.2')).toBe('right')
+    for (let i = 0; i < MAX_FAILURES_OF_CHARGER; i++) await other.attempt('not right', `10.0.1.${i}`)
+    expect(await other.attempt('password', '10.0.0.2')).toBe('right')
+  })
+
+  it('takes all addresses of one IPv6 network for one', async () => {
+    const { attempt } = await create()
+    for (let i = 1; i <= MAX_FAILURES; i++)
+      expect(await attempt('not right', `2001:db8:1:2::${i}`)).toBe('wrong')
+    expect(await attempt('password', '2001:db8:1:2:ffff::9')).toBe('locked')
+    expect(await attempt('password', '2001:db8:1:3::1')).toBe('right')
   })
 
   it('checks a password once for all who wait for it, as a charger that gave up and came again', async () => {

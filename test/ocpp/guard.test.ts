@@ -65,11 +65,6 @@ describe('the guard', () => {
   })
 
   const headers: readonly [string, Record<string, string | undefined>, RefusalReason | 'claim'][] = [
-    ['no password', { authorization: undefined }, 'no-password'],
-    ['another scheme', { authorization: 'Bearer abc' }, 'no-password'],
-    ['base64 that is none', { authorization: 'Basic §§§' }, 'no-password'],
-    ['no colon', { authorization: `Basic ${Buffer.from('CP1').toString('base64')}` }, 'no-password'],
-    ['a long password', { authorization: basic('CP1', 'x'.repeat(300)) }, 'no-password'],
     ['another user', { authorization: basic('CP2', 'password') }, 'wrong-user'],
     ['the user in another case', { authorization: basic('cp1', 'password') }, 'wrong-user'],
     [
@@ -86,6 +81,20 @@ describe('the guard', () => {
   ]
   it.each(headers)('with %s', (_what, changed, reason) => {
     expect(reasonOf(asking({}, changed))).toBe(reason)
+  })
+
+  const nameless: readonly [string, string | undefined][] = [
+    ['no password', undefined],
+    ['another scheme', 'Bearer abc'],
+    ['base64 that is none', 'Basic §§§'],
+    ['no colon', `Basic ${Buffer.from('CP1').toString('base64')}`],
+    ['a long password', basic('CP1', 'x'.repeat(300))],
+  ]
+  it.each(nameless)('leaves %s to the security profile', (_what, authorization) => {
+    expect(guardUpgrade(asking({}, { authorization }))).toMatchObject({
+      kind: 'claim',
+      claim: { password: undefined },
+    })
   })
 
   it('refuses too many headers and other methods', () => {
