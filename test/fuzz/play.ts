@@ -145,8 +145,9 @@ function faultIn(
     if (stoppedAt && stoppedAt.at < startedAt.at) return 'a session ends before it begins'
     if (energyWh === undefined) continue
     const isDifference = end && energyWh === end.body.meterStopWh - start.body.meterStartWh
-    // Where a meter went back, what the readings prove counts, and a flag says so.
-    const isProven = session.flags.some(flag => flag.startsWith('meter-')) && energyWh <= highestOf(drafts)
+    // Where a meter went back or a start names none, what the readings prove counts, and a flag says so.
+    const isFlagged = session.flags.some(flag => flag.startsWith('meter-') || flag === 'start-from-readings')
+    const isProven = isFlagged && energyWh <= highestOf(drafts)
     if (energyWh < 0 || !(isDifference || isProven)) return `energy out of nothing: ${energyWh} Wh`
     billedWh += energyWh
   }
