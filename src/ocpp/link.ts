@@ -106,6 +106,7 @@ export function openLink({ deps, wire, repairs, onClose }: LinkOptions): Link {
       onRepairs: words => countWords(record, words),
       onClose: () => {
         onClose()
+        state.reports.close()
         record.lane.insist(() => announce({ kind: 'disconnected' }, []))
         closing.resolve()
       },

@@ -2,7 +2,9 @@
 // given to whoever asked.
 import type { ReportPart } from './draft.ts'
 
-const MAX_ENTRIES = 5000
+export const MAX_ENTRIES = 5000
+/** As JSON. What a station of a site tells of itself is some 100 KB; entries may be as long as a message. */
+export const MAX_REPORT_CHARACTERS = 4_000_000
 const REPORT_TIMEOUT_MS = 60_000
 
 export type Reports = {
@@ -11,9 +13,11 @@ export type Reports = {
   /** Nobody waits for it any more. */
   readonly drop: (requestId: number) => void
   readonly take: (part: ReportPart) => void
+  /** No part can come any more: who waits gets what there is. */
+  readonly close: () => void
 }
 
-type Gathering = { readonly entries: unknown[]; readonly end: () => void }
+type Gathering = { readonly entries: unknown[]; characters: number; readonly end: () => void }
 
 export function createReports(): Reports {
   const gathering = new Map<number, Gathering>()
@@ -28,14 +32,19 @@ export function createReports(): Reports {
         }
         const timer = setTimeout(end, REPORT_TIMEOUT_MS)
         timer.unref()
-        gathering.set(requestId, { entries, end })
+        gathering.set(requestId, { entries, characters: 0, end })
       }),
     drop: requestId => gathering.get(requestId)?.end(),
     take: ({ requestId, entries, more }) => {
       const held = gathering.get(requestId)
       if (!held) return
-      held.entries.push(...entries.slice(0, MAX_ENTRIES - held.entries.length))
-      if (!more) held.end()
+      held.characters += JSON.stringify(entries).length
+      const isWithin = held.characters <= MAX_REPORT_CHARACTERS
+      if (isWithin) held.entries.push(...entries.slice(0, MAX_ENTRIES - held.entries.length))
+      if (!more || !isWithin) held.end()
+    },
+    close: () => {
+      for (const { end } of [...gathering.values()]) end()
     },
   }
 }

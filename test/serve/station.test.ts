@@ -61,6 +61,17 @@ describe('a session of a station that names it', () => {
     expect(a.wrote('meter_tick').map(tick => tick.connectorId)).toEqual([1, 1, 1])
   })
 
+  it('takes no reading of the meter of the whole station, not even before it names its connector', () => {
+    const { a } = open()
+    a.say(started(a, { connectorId: 0 }))
+    updated(a, 1500, MINUTE_MS)
+    const readings = [{ sampledAt: timeOf(a, 2 * MINUTE_MS), energyWh: 9_000_000 }]
+    expect(a.say({ kind: 'meter', connectorId: 0, readings })).toEqual({ kind: 'noted' })
+    expect(a.only().soFar).toEqual({ energyWh: 500, flags: [] })
+    ended(a, 2500)
+    expect(a.only()).toMatchObject({ energyWh: 1500, flags: [] })
+  })
+
   it('hears every message twice and writes it once', () => {
     const { a } = open()
     const start = started(a)
