@@ -93,7 +93,7 @@ function serveCard(context: ServeContext, input: ChargerInput, message: Card): S
   const session = named(context, chargerId, message)
   const sessionId = session?.start.body.sessionId ?? stationSession(chargerId, message)
   const hasCard = session && (!session.start.body.cardless || session.allowed === 'ALLOWED')
-  if (hasCard && session.tokenRef === tokenRef) {
+  if (hasCard && !session.end && session.tokenRef === tokenRef) {
     return noted({ kind: 'authorized', allowed: session.allowed })
   }
   const served = authorize(context, input, tokenRef)
@@ -129,6 +129,8 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
   // Without a clock, the same words behind a stop may well be the next car: the fold tells it from a replay.
   if (known && asThen && (ofStation || !known.end || clockedAt(startedAt) !== undefined)) {
     const { transactionId, allowed } = asThen.body
+    const isAgain = known.starts.some(({ body }) => body.startedAt.raw === startedAt.raw)
+    if (ofStation && known.end && !isAgain) return serveReused(context, input, message, transactionId)
     return { bodies: adoptionOf(context, input, known), answer: { kind: 'started', transactionId, allowed } }
   }
   // A station's own id needs no probing: every node comes to the same number, also one that does not know the start.
@@ -169,6 +171,30 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
   bodies.push(...readings.flatMap(reading => tickOf(input, reading, place)))
   const { allowed } = verdict
   if (message.cardless) return { bodies, answer: { kind: 'started', transactionId, allowed } }
+  if (allowed !== 'ALLOWED') bodies.push(refusal(context.card, decision, { chargerId, tokenRef }))
+  return { bodies, answer: { kind: 'started', transactionId, allowed, ...groupOf(decision) }, decision }
+}
+
+/**
+ * A station that gives a new session the name of one that is over (a counter that begins anew with each boot): what was
+ * decided about the card of then says nothing of this one. Its stop will contradict the first one, for a person to settle.
+ */
+function serveReused(
+  context: ServeContext,
+  { chargerId }: ChargerInput,
+  { connectorId, tokenRef, stationTransactionId, cardless }: Start,
+  transactionId: number,
+): Served {
+  const decision = decideFor(context.card, chargerId, tokenRef)
+  const { allowed } = cardless ? NO_CARD_YET : decision
+  const detail = `the station calls a second session ${stationTransactionId}: the energy of one of the two is not billed`
+  const bodies: AnyBody[] = [
+    {
+      name: 'diagnostics',
+      body: { code: 'transaction-id-reused', detail, chargerId, connectorId, tokenRef },
+    },
+  ]
+  if (cardless) return { bodies, answer: { kind: 'started', transactionId, allowed } }
   if (allowed !== 'ALLOWED') bodies.push(refusal(context.card, decision, { chargerId, tokenRef }))
   return { bodies, answer: { kind: 'started', transactionId, allowed, ...groupOf(decision) }, decision }
 }

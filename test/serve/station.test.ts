@@ -104,6 +104,27 @@ describe('a session of a station that names it', () => {
     expect(b.only()).toEqual(a.only())
   })
 
+  it('under a name that the station has used before lets nobody in by the card of then', () => {
+    const { a } = open()
+    const first = started(a)
+    a.say(first)
+    ended(a, 2500)
+    expect(a.say(first)).toMatchObject({ kind: 'started', allowed: 'ALLOWED' })
+    const later = { raw: new Date(a.clock.at + 2 * HOUR_MS).toISOString(), at: a.clock.at + 2 * HOUR_MS }
+    const again = (tokenRef: TokenRef) =>
+      a.say(started(a, { tokenRef, startedAt: later, meterStartWh: 2500 }))
+    expect(again(OTHER_CARD)).toMatchObject({ kind: 'started', allowed: 'NOT_ALLOWED' })
+    expect(again(CARD)).toMatchObject({ kind: 'started', allowed: 'ALLOWED' })
+    expect(a.wrote('session_start')).toHaveLength(1)
+    expect(a.wrote('diagnostics').map(({ code }) => code)).toEqual([
+      'transaction-id-reused',
+      'card-refused',
+      'transaction-id-reused',
+    ])
+    ended(a, 9500, 3 * HOUR_MS)
+    expect(a.only()).toMatchObject({ energyWh: 1500, flags: ['conflicting-ends'] })
+  })
+
   it('is never another one that began with the same words', () => {
     const { a } = open()
     a.say(started(a, { stationTransactionId: 'one', startedAt: { raw: '1970-01-01T00:00:05Z', at: 5000 } }))
