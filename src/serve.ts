@@ -1,3 +1,4 @@
+import type { Decision } from './authorization/decide.ts'
 import { decideFor, groupOf, refusal } from './card.ts'
 import type { AnyBody } from './log/body.ts'
 import type { ChargerAnswer, ChargerInput, ChargerMessage, PauseState } from './ports.ts'
@@ -169,9 +170,27 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
   ]
   const place = { sessionId, connectorId, transactionId, last: undefined, seal: context.seal }
   bodies.push(...readings.flatMap(reading => tickOf(input, reading, place)))
-  const { allowed } = verdict
-  if (message.cardless) return { bodies, answer: { kind: 'started', transactionId, allowed } }
-  if (allowed !== 'ALLOWED') bodies.push(refusal(context.card, decision, { chargerId, tokenRef }))
+  return begun(context, input, { message, bodies, transactionId, decision })
+}
+
+type Begun = {
+  readonly message: Start
+  readonly bodies: readonly AnyBody[]
+  readonly transactionId: number
+  readonly decision: Decision
+}
+
+/** What the charger is told of a new session, and a word in the log where its card is refused. */
+function begun(
+  context: ServeContext,
+  { chargerId }: ChargerInput,
+  { message, transactionId, decision, ...made }: Begun,
+): Served {
+  const { tokenRef, cardless } = message
+  const { allowed } = cardless ? NO_CARD_YET : decision
+  if (cardless) return { bodies: made.bodies, answer: { kind: 'started', transactionId, allowed } }
+  const refused = allowed === 'ALLOWED' ? [] : [refusal(context.card, decision, { chargerId, tokenRef })]
+  const bodies = [...made.bodies, ...refused]
   return { bodies, answer: { kind: 'started', transactionId, allowed, ...groupOf(decision) }, decision }
 }
 
@@ -181,22 +200,21 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
  */
 function serveReused(
   context: ServeContext,
-  { chargerId }: ChargerInput,
-  { connectorId, tokenRef, stationTransactionId, cardless }: Start,
+  input: ChargerInput,
+  message: Start,
   transactionId: number,
 ): Served {
+  const { connectorId, tokenRef, stationTransactionId } = message
+  const { chargerId } = input
   const decision = decideFor(context.card, chargerId, tokenRef)
-  const { allowed } = cardless ? NO_CARD_YET : decision
   const detail = `the station calls a second session ${stationTransactionId}: the energy of one of the two is not billed`
-  const bodies: AnyBody[] = [
+  const bodies: readonly AnyBody[] = [
     {
       name: 'diagnostics',
       body: { code: 'transaction-id-reused', detail, chargerId, connectorId, tokenRef },
     },
   ]
-  if (cardless) return { bodies, answer: { kind: 'started', transactionId, allowed } }
-  if (allowed !== 'ALLOWED') bodies.push(refusal(context.card, decision, { chargerId, tokenRef }))
-  return { bodies, answer: { kind: 'started', transactionId, allowed, ...groupOf(decision) }, decision }
+  return begun(context, input, { message, bodies, transactionId, decision })
 }
 
 function startUnder(session: Session, sessionId: SessionId): Session['start'] | undefined {
