@@ -201,14 +201,19 @@ async function send({ wire, state, deps }: Sending, command: ChargerCommand): Pr
   const reported = call.action === 'GetBaseReport' ? state.reports.expect(requestId) : undefined
   const outcome = await wire.call(call.action, call.params, COMMAND_TIMEOUT_MS)
   state.commands--
+  if (outcome.kind !== 'result') state.reports.drop(requestId)
   if (outcome.kind === 'error') return { kind: 'rejected', status: outcome.code }
   if (outcome.kind === 'unreachable') return outcome
   const meant = dialect.outcomeOf(command, outcome.payload)
   if (command.kind === 'certificateSigned' && meant.kind === 'accepted') record.request = undefined
   if (!reported) return meant
-  if (meant.kind === 'accepted') return { kind: 'accepted', detail: configurationIn(await reported) }
-  state.reports.drop(requestId)
-  return meant
+  if (meant.kind !== 'accepted') {
+    state.reports.drop(requestId)
+    return meant
+  }
+  const parts = await reported
+  if (!parts) return { kind: 'unreachable', reason: 'the connection was lost' }
+  return { kind: 'accepted', detail: configurationIn(parts) }
 }
 
 /**

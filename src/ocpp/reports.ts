@@ -8,16 +8,16 @@ export const MAX_REPORT_CHARACTERS = 4_000_000
 const REPORT_TIMEOUT_MS = 60_000
 
 export type Reports = {
-  /** Resolves with all parts of the report, or with what came of it in time. */
-  readonly expect: (requestId: number) => Promise<readonly unknown[]>
+  /** Resolves with all parts of the report, or with what came of it in time; without any when the connection closed. */
+  readonly expect: (requestId: number) => Promise<readonly unknown[] | undefined>
   /** Nobody waits for it any more. */
   readonly drop: (requestId: number) => void
   readonly take: (part: ReportPart) => void
-  /** No part can come any more: who waits gets what there is. */
+  /** No part can come any more: half a report would pass for a station that has no more to tell. */
   readonly close: () => void
 }
 
-type Gathering = { readonly entries: unknown[]; characters: number; readonly end: () => void }
+type Gathering = { readonly entries: unknown[]; characters: number; readonly end: (isLost?: true) => void }
 
 export function createReports(): Reports {
   const gathering = new Map<number, Gathering>()
@@ -25,12 +25,12 @@ export function createReports(): Reports {
     expect: requestId =>
       new Promise(resolve => {
         const entries: unknown[] = []
-        const end = (): void => {
+        const end = (isLost?: true): void => {
           clearTimeout(timer)
           gathering.delete(requestId)
-          resolve(entries)
+          resolve(isLost ? undefined : entries)
         }
-        const timer = setTimeout(end, REPORT_TIMEOUT_MS)
+        const timer = setTimeout(() => end(), REPORT_TIMEOUT_MS)
         timer.unref()
         gathering.set(requestId, { entries, characters: 0, end })
       }),
@@ -44,7 +44,7 @@ export function createReports(): Reports {
       if (!more || !isWithin) held.end()
     },
     close: () => {
-      for (const { end } of [...gathering.values()]) end()
+      for (const { end } of [...gathering.values()]) end(true)
     },
   }
 }
