@@ -54,4 +54,14 @@ describe('one card at two chargers', () => {
     const refused = { fromMs: 0, tokenRef: OTHER_CARD }
     expect(met(refused, { ...whole, tokenRef: OTHER_CARD })).toEqual(ALONE)
   })
+  it('at two connectors of one charger is nothing: two cars of one driver', () => {
+    const { node, grant, publish } = campus()
+    const a = node('a')
+    grant()
+    publish(a)
+    a.clock.at = NINE
+    a.start({ connectorId: 1, meterStartWh: 10 })
+    a.start({ connectorId: 2, meterStartWh: 20 })
+    expect(concurrentSessions(a.ledger.view().sessions()).size).toBe(0)
+  })
 })
