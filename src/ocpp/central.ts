@@ -21,8 +21,9 @@ import { type Claim, guardUpgrade, REFUSAL_STATUS, type RefusalReason } from './
 import { healthAnswer } from './health.ts'
 import { type Link, openLink } from './link.ts'
 import { type Attempt, createPasswordCheck, type PasswordVerdict } from './password.ts'
-import { demandOf, type Registration } from './profile.ts'
+import { demandOf, type Peer, type Registration } from './profile.ts'
 import { createRpc, type Rpc, type Wire, type WireOwner } from './rpc.ts'
+import { recheck, stayOf } from './stay.ts'
 import { type Door, isLoopback, openDoor, peerOf, type TlsMaterial } from './tls-door.ts'
 
 /** How long the older of two connections has to prove that it lives. */
@@ -70,6 +71,8 @@ type State = {
   readonly checkPassword: (attempt: Attempt) => Promise<PasswordVerdict>
   readonly records: Map<ChargerId, ChargerRecord>
   readonly links: Map<ChargerId, Link>
+  /** Of each charger that is here, whether it would still be let in. */
+  readonly mayStay: Map<ChargerId, () => boolean>
   /** Chargers whose older connection is being pinged. */
   readonly contested: Set<ChargerId>
   readonly refused: Map<string, number>
@@ -93,6 +96,7 @@ export async function openCentral(options: CentralOptions): Promise<Central> {
     checkPassword: createPasswordCheck(options),
     records: new Map(),
     links: new Map(),
+    mayStay: new Map(),
     contested: new Set(),
     refused: new Map(),
     lines: { minute: 0, count: 0 },
@@ -111,7 +115,12 @@ export async function openCentral(options: CentralOptions): Promise<Central> {
   if (open) warn()
   const warning = open ? setInterval(warn, INSECURE_WARNING_MS) : undefined
   warning?.unref()
-  return centralOf(state, doors, () => clearInterval(warning))
+  const letStay = recheck(state, logger)
+  const stop = (): void => {
+    clearInterval(warning)
+    letStay()
+  }
+  return centralOf(state, doors, stop)
 }
 
 async function openFor(state: State, listen: Listen, tls: TlsMaterial | undefined): Promise<Door> {
@@ -203,11 +212,12 @@ function admit(state: State, { request, socket, head }: Upgrade, claim: Claim): 
     head,
     identity: chargerId,
     subprotocol,
-    own: wire => own(state, claim, wire),
+    own: wire => own(state, { ...claim, peer: peerOf(request.socket) }, wire),
   })
 }
 
-function own(state: State, { chargerId, subprotocol }: Claim, wire: Wire): WireOwner {
+function own(state: State, { peer, ...claim }: Claim & { readonly peer: Peer }, wire: Wire): WireOwner {
+  const { chargerId, subprotocol } = claim
   const { options } = state
   const record = state.records.get(chargerId) ?? newRecord(options.clock.wallMs())
   state.records.set(chargerId, record)
@@ -221,10 +231,12 @@ function own(state: State, { chargerId, subprotocol }: Claim, wire: Wire): WireO
       options.logger.info('charger-disconnected', { charger: chargerId, connectionId })
       if (state.links.get(chargerId) !== link) return
       state.links.delete(chargerId)
+      state.mayStay.delete(chargerId)
       record.sinceAt = options.clock.wallMs()
     },
   })
   state.links.set(chargerId, link)
+  state.mayStay.set(chargerId, stayOf(chargerId, peer, options))
   return link.owner
 }
 
@@ -253,7 +265,7 @@ function mayLog({ lines, options }: State): boolean {
   return ++lines.count <= MAX_REFUSAL_LINES_PER_MINUTE
 }
 
-function centralOf(state: State, doors: readonly Door[], stopWarning: () => void): Central {
+function centralOf(state: State, doors: readonly Door[], stop: () => void): Central {
   const { links, records } = state
   const [main, second] = doors
   if (!main) throw new InvariantBroken('a central system without a door')
@@ -277,7 +289,7 @@ function centralOf(state: State, doors: readonly Door[], stopWarning: () => void
     disconnect: (chargerId, reason) => links.get(chargerId)?.silence(reason),
     close: async () => {
       state.closing = true
-      stopWarning()
+      stop()
       const closed = Promise.all(doors.map(door => door.close()))
       for (const link of links.values()) link.wire.terminate()
       await closed

@@ -5,6 +5,7 @@ import { generate } from 'selfsigned'
 import { afterEach, describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
 import { openCentral } from '../../src/ocpp/central.ts'
+import { makeCredential } from '../../src/ocpp/credential.ts'
 import { clock, openSite, PASSWORD, type RawCharger, random, type Site, until } from './ocpp-site.ts'
 
 let site: Site | undefined
@@ -126,6 +127,18 @@ describe('the door', () => {
     // Another charger behind the same address is not locked out.
     expect(await tryPassword('CP2', PASSWORD, '/ocpp/CP2')).toBe(101)
     expect(central.refusals()).toEqual({ 'no-password': 1, 'wrong-user': 1, 'wrong-password': 6, locked: 1 })
+  })
+
+  it('puts out a charger that is withdrawn while it is connected, and no other', async () => {
+    const credential = await makeCredential(PASSWORD, random)
+    const known = new Set<string>(['CP1', 'CP2'])
+    const { socket, central } = await open({ credential: id => (known.has(id) ? credential : undefined) })
+    const [first, second] = [await socket('CP1'), await socket('CP2')]
+    known.delete('CP1')
+    await until('put out', first.closed)
+    await until('gone', () => central.connected().length === 1)
+    expect(second.closed()).toBe(false)
+    await expect(socket('CP1')).rejects.toThrow()
   })
 
   it('takes any case of the subprotocol, none at all with a note, and no other', async () => {
