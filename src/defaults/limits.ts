@@ -7,6 +7,7 @@ import { type Settings, wholeOf } from './settings.ts'
 const VOLTS = 230
 /** What a car needs to charge at all (IEC 61851-1); a lower limit of a plug with alternating current is a pause. */
 export const LEAST_AMPS = 6
+export const LEAST_WATTS = LEAST_AMPS * VOLTS
 
 /** Ids of our profiles; a charger's own count from 1, and most people's too. */
 export const SAFE_PROFILE = 7100
