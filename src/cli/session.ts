@@ -8,6 +8,7 @@ import { type OrderOptions, order, ordered, orderOptions, refusalOf } from './ch
 import { clientIn, say } from './operator.ts'
 import { print, printJson, untilStopped } from './output.ts'
 import { DASH_HELP, secretOf } from './secret.ts'
+import { named, sessionsAt } from './session-named.ts'
 import { addSignedCommand } from './session-signed.ts'
 import { kWhOf, sessionTable } from './status.ts'
 
@@ -20,8 +21,6 @@ type ListOptions = ViaOptions & {
 
 /** A node that is asked so often what is new costs it nothing while nothing is. */
 const FOLLOW_MS = 1000
-/** Digits of a session's id that are enough to name it, where no other begins like it. */
-const LEAST_DIGITS = 4
 
 export function addSessionCommands(program: Command): void {
   const session = program.command('session').description('sessions: look at them, start and stop them')
@@ -63,29 +62,6 @@ export function addSessionCommands(program: Command): void {
     .addHelpText('after', '\nExample:\n  chargemesh session stop 4f2a91c0 --via ./pole-07 --site ./stadium')
     .action(stopSession)
   addSignedCommand(session)
-}
-
-async function sessionsAt(via: string): Promise<readonly SessionReport[]> {
-  return (await (await clientIn(via)).get('/v1/sessions')) as readonly SessionReport[]
-}
-
-function named(sessions: readonly SessionReport[], id: string): SessionReport {
-  const wanted = id.trim().toLowerCase()
-  if (!/^[0-9a-f]{1,32}$/.test(wanted) || wanted.length < LEAST_DIGITS)
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `session ${id}: wanted at least ${LEAST_DIGITS} hex digits, as \`session list\` shows them`,
-    )
-  const found = sessions.filter(({ sessionId }) => sessionId.startsWith(wanted))
-  const [one] = found
-  if (!one)
-    throw new MeshError('CONFIG_INVALID', `session ${id}: this node knows none; \`session list\` names them`)
-  if (found.length > 1)
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `session ${id}: ${found.length} begin so; say more digits: ${found.map(({ sessionId }) => sessionId.slice(0, 12)).join(', ')}`,
-    )
-  return one
 }
 
 async function stopSession(id: string, options: OrderOptions): Promise<void> {

@@ -140,6 +140,14 @@ describe('a command given at another node than the one that holds the charger', 
     expect(received('UnlockConnector')).toEqual([{ connectorId: 1 }])
   })
 
+  it('so does a limit, for which the charger is asked what it takes', async () => {
+    answers.set('GetConfiguration', { configurationKey: [], unknownKey: [] })
+    answers.set('SetChargingProfile', { status: 'Accepted' })
+    const said = await mustRun('charger', 'limit', CP1, '--amps', '16', ...bySite())
+    expect(said.out).toBe(`${CP1}: at most 16 A\n`)
+    expect(received('SetChargingProfile')).toMatchObject([{ connectorId: 0 }])
+  })
+
   it('is not even tried without, and says where the charger is', async () => {
     const said = await run('charger', 'unlock', CP1, '--via', hereDir)
     expect(said).toMatchObject({ code: 1 })
