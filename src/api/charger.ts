@@ -1,5 +1,4 @@
 // Everything that is known of one charger: what the mesh knows on every node, and what the node that holds it has heard.
-import { SECURITY_EVENT } from '../heard.ts'
 import type { Roster } from '../identity/roster.ts'
 import { wallOf } from '../log/hlc.ts'
 import type { Node } from '../node.ts'
@@ -9,6 +8,8 @@ import type { Commanding } from './commands.ts'
 import { reportList } from './local-list.ts'
 import { isoOf, nameOf } from './report.ts'
 
+/** Of an alarm, in `diagnostics` (heard.ts). */
+const SECURITY_EVENT = 'security-event'
 const MAX_ALARMS_SHOWN = 20
 
 export type ChargerDeps = { readonly node: Node; readonly roster: Roster; readonly commanding: Commanding }
