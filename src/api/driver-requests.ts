@@ -55,6 +55,8 @@ export type Wish = {
   /** Not before this, by the monotonic clock: a charger that did not answer is not asked again at once. */
   notBeforeMs: number
   tries: number
+  /** The charger was told to start and did not answer: it may have begun all the same. */
+  mayHaveBegun?: true
 }
 
 export type Found =
@@ -156,7 +158,7 @@ export function requestAnswer(wish: Wish): RequestAnswer {
 
 /** What is written down: no card's own id. */
 export function recorded(wish: Wish): z.infer<typeof WISH> {
-  const { idTag: _, untilMs: __, notBeforeMs: ___, tries: ____, ...written } = wish
+  const { idTag: _, untilMs: __, notBeforeMs: ___, tries: ____, mayHaveBegun: _____, ...written } = wish
   return written
 }
 
