@@ -40,12 +40,9 @@ export function addSessionCommands(program: Command): void {
     .action(listSessions)
   via(session.command('show <id>'))
     .description('one session; the first digits of its id are enough')
-    .addHelpText('after', '\nExample:\n  chargemesh session show 4f2a91c0 --via ./pole-07')
-    .action(async (id: string, options: ViaOptions) => {
-      const found = named(await sessionsAt(options.via), id)
-      if (options.json) printJson(found)
-      else print(textOf(found))
-    })
+    .option('--follow', 'then say what changes, until Ctrl-C')
+    .addHelpText('after', '\nExample:\n  chargemesh session show 4f2a91c0 --follow --via ./pole-07')
+    .action(showSession)
   orderOptions(session.command('start <charger> <card>'))
     .description(`start a session from here; card: ${DASH_HELP}`)
     .option('--connector <n>', 'which connector')
@@ -62,6 +59,13 @@ export function addSessionCommands(program: Command): void {
     .addHelpText('after', '\nExample:\n  chargemesh session stop 4f2a91c0 --via ./pole-07 --site ./stadium')
     .action(stopSession)
   addSignedCommand(session)
+}
+
+async function showSession(id: string, options: ViaOptions & { readonly follow?: boolean }): Promise<void> {
+  const found = named(await sessionsAt(options.via), id)
+  if (!options.json) print(textOf(found))
+  else if (!options.follow) printJson(found)
+  if (options.follow) await follow(options, [found], ({ sessionId }) => sessionId === found.sessionId)
 }
 
 async function stopSession(id: string, options: OrderOptions): Promise<void> {
@@ -110,7 +114,7 @@ async function listSessions(options: ListOptions): Promise<void> {
 
 /** What it says now, then a line for each change. Whoever left the wanted ones is said once more. */
 async function follow(
-  options: ListOptions,
+  options: ViaOptions,
   sessions: readonly SessionReport[],
   wanted: (session: SessionReport) => boolean,
 ): Promise<void> {
