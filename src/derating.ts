@@ -9,8 +9,10 @@ import {
   HEAT_PROFILE,
   inTenths,
   LEAST_AMPS,
+  LEAST_WATTS,
   type Limit,
   limitFor,
+  safeProfile,
 } from './defaults/limits.ts'
 import type { AnyBody } from './log/body.ts'
 import { capOf } from './onboarding.ts'
@@ -23,6 +25,7 @@ const MAX_CONNECTORS = 64
 /** A charger that refuses is asked again after so long; one that knows no profiles, after its next boot. */
 const RETRY_MS = 10 * 60_000
 const UNREACHED_MS = 30_000
+const MINUTE_S = 60
 
 export type Deratings = {
   /** A charger told how hot it is, or booted. */
@@ -80,7 +83,13 @@ export function createDeratings(deps: DeratingsDeps): Deratings {
         const held = chargers.get(chargerId)?.get(message.connectorId)
         if (isAlarm || held) Object.assign(of(chargerId, message.connectorId) ?? {}, { isAlarm })
       }
-      if (message.kind === 'start') begun.add(placeOf({ chargerId, connectorId: message.connectorId }))
+      if (message.kind === 'connected') {
+        // Another node may have had it in between.
+        for (const place of begun) if (place.startsWith(`${chargerId}/`)) begun.delete(place)
+        for (const one of chargers.get(chargerId)?.values() ?? []) one.told = undefined
+      }
+      if (message.kind === 'start' && message.connectorId <= MAX_CONNECTORS)
+        begun.add(placeOf({ chargerId, connectorId: message.connectorId }))
       if (message.kind !== 'meter') return
       const { temperatureC } = message.readings.findLast(one => one.temperatureC !== undefined) ?? {}
       const { powerW } = message.readings.findLast(one => one.powerW !== undefined) ?? {}
@@ -182,7 +191,11 @@ function tell({ deps, act, back, notes }: Round, one: Connector, session: Sessio
     note(`too hot, and nothing can be lowered: ${limit}`)
     return
   }
-  const command = step === 0 ? clearOf(one) : setOf(one, session, limit, deps.capabilities(chargerId))
+  const minutes = act.ledger.view().sitePolicy.number('max-session-minutes')
+  const can = deps.capabilities(chargerId) ?? UNKNOWN
+  // It also takes the place of what ends a session that runs too long.
+  const { periods } = safeProfile(limit, minutes === undefined ? undefined : minutes * MINUTE_S, can)
+  const command = step === 0 ? clearOf(one) : setOf(one, session, { unit: limit.unit, periods, can })
   one.isBusy = true
   act.afterwards(() => {
     void deps.chargePoints.command(chargerId, command).then(outcome =>
@@ -214,12 +227,24 @@ function limitOf({ capabilities }: DeratingsDeps, act: Acting, one: Connector): 
   const can = capabilities(one.chargerId) ?? UNKNOWN
   const said = capOf(act.ledger.view(), one.chargerId)
   const isSaid = said.watts !== undefined || said.amps !== undefined
-  if (!isSaid && one.peak.watts <= 0) return 'nobody said what it may give, and it never told what it gives'
-  const base = limitFor(isSaid ? said : { ...said, watts: one.peak.watts }, can)
-  if (typeof base === 'string') return base
+  const { watts } = one.peak
+  if (!isSaid && watts <= 0) return 'nobody said what it may give, and it never told what it gives'
+  const most = limitFor(isSaid ? said : { ...said, watts }, can)
+  if (typeof most === 'string') return most
+  // A session's limit takes the place of one that a person gave the connector, and must not be above it: what the session
+  // took knows of that one. Where watts can only be guessed from amperes the operator's word stands alone, and a car that
+  // hardly draws anything says nothing.
+  const isComparable =
+    watts >= LEAST_WATTS && (most.unit === 'W' || (said.phases ?? can.phases) !== undefined)
+  const { phases, isDirect } = said
+  const taken = isComparable
+    ? limitFor({ watts, isDirect, ...(phases !== undefined && { phases }) }, { ...can, units: [most.unit] })
+    : most
+  const base = typeof taken !== 'string' && taken.limit < most.limit ? taken : most
   const limit = inTenths(base.limit * shareOf(one.derating))
-  const isPause = base.unit === 'A' && !said.isDirect && limit < LEAST_AMPS
-  return { ...base, limit: isPause ? LEAST_AMPS : limit }
+  if (said.isDirect) return { ...base, limit }
+  const least = base.unit === 'A' ? LEAST_AMPS : LEAST_WATTS
+  return { ...base, limit: Math.max(limit, isSaid ? Math.min(most.limit, least) : least) }
 }
 
 const NO_LIMIT: Limit = { unit: 'W', limit: Number.POSITIVE_INFINITY }
@@ -228,20 +253,21 @@ const UNKNOWN: Capabilities = {
   phases: undefined,
 }
 
+type Asked = Pick<ChargingProfile, 'unit' | 'periods'> & { readonly can: Capabilities }
+
 function setOf(
   { connectorId }: Connector,
   { transactionIds, start }: Session,
-  { unit, limit }: Limit,
-  can: Capabilities | undefined,
+  { unit, periods, can }: Asked,
 ): ChargerCommand {
   const { stationTransactionId } = start.body
   const profile: ChargingProfile = {
     profileId: HEAT_PROFILE + connectorId,
-    stackLevel: Math.min(1, can?.maxStackLevel ?? 1),
+    stackLevel: Math.min(1, can.maxStackLevel ?? 1),
     purpose: 'session',
     transactionId: transactionIds.at(-1) ?? start.body.transactionId,
     ...(stationTransactionId !== undefined && { stationTransactionId }),
-    ...{ unit, periods: [{ fromS: 0, limit }] },
+    ...{ unit, periods },
   }
   return { kind: 'setProfile', connectorId, profile }
 }

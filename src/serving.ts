@@ -71,8 +71,8 @@ export function stateChange(session: Session, state: PauseState, chargerStatus: 
   return [{ name: 'session_state', body: { sessionId, state, chargerStatus } }]
 }
 
-export /** The charger came from another node in mid-session (PROTOCOL 5.3): say so once. */
-function adoptionOf(context: ServeContext, input: ChargerInput, session: Session): readonly AnyBody[] {
+/** The charger came from another node in mid-session (PROTOCOL 5.3): say so once. */
+export function adoptionOf(context: ServeContext, input: ChargerInput, session: Session): readonly AnyBody[] {
   if (session.end) return []
   const served = session.adoptions.at(-1) ?? session.start
   if (served.deviceId === context.self) return []

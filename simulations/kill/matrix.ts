@@ -79,6 +79,16 @@ function sharesOf(cases: readonly KillCase[], pairs: number): readonly Share[] {
   return [...deal('linked', linked, forLinked), ...deal('cut', cut, forCut)]
 }
 
+type LogRow = { readonly logId: string; readonly seq: number; readonly ackedSeq: number }
+
+/** The cloud has confirmed everything that either node holds, and the near one has heard of it. */
+async function isAllTold({ posts: [near, far] }: Pair): Promise<boolean> {
+  const held = (await far.node.client?.get('/v1/logs')) as readonly LogRow[]
+  const own = (await near.node.client?.get('/v1/logs')) as readonly LogRow[]
+  const acked = new Map(own.map(({ logId, ackedSeq }) => [logId, ackedSeq]))
+  return [...held, ...own].every(({ logId, seq }) => (acked.get(logId) ?? -1) >= seq)
+}
+
 /** What is still not billed when the time is over will not be. */
 async function settle(
   { pairs, cloudDir }: Ground,
@@ -88,7 +98,10 @@ async function settle(
   for (const { wires, way } of pairs) for (const relay of [...wires, way.relay]) relay.mend()
   for (const pair of mended) await whole(pair)
   let findings: readonly Finding[] = []
+  let isTold = false
   const look = async (): Promise<boolean> => {
+    // What is still on its way may be a second bill.
+    isTold = (await Promise.all(pairs.map(isAllTold))).every(Boolean)
     const nodeSessions = await Promise.all(
       pairs.map(async ({ posts: [{ node }] }) => {
         await node.client?.post('/v1/uplinks/hurry', {})
@@ -97,8 +110,11 @@ async function settle(
     )
     const bills = await readBills({ dir: cloudDir, nodeSessions: nodeSessions.flat() })
     findings = truths.flatMap(truth => compare(truth, bills.get(truth.sessions[0]?.chargerId ?? '') ?? []))
-    return findings.length === 0 && truths.every(({ sessions }) => sessions.length > 0)
+    return isTold && findings.length === 0 && truths.every(({ sessions }) => sessions.length > 0)
   }
-  await waitFor('all is billed', look, BILLED_WITHIN_MS).catch(() => undefined)
+  await waitFor('all is told and billed', look, BILLED_WITHIN_MS).catch((error: unknown) => {
+    // Books that are not whole prove nothing.
+    if (!isTold) throw error
+  })
   return findings
 }

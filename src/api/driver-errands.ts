@@ -5,6 +5,7 @@
 import { reasonOf } from '../errors.ts'
 import { wallOf } from '../log/hlc.ts'
 import type { Random } from '../ports.ts'
+import { happenedAt } from '../session/clock.ts'
 import type { Session } from '../session/fold.ts'
 import { hex, type SessionId, type TokenRef } from '../units.ts'
 import {
@@ -21,11 +22,13 @@ import {
 import { elsewhere, REFUSALS, type SendingDeps, sendWish, WAITING } from './driver-sending.ts'
 import { nothingYet } from './driver-session.ts'
 import { answerFor, isOffline, mayStop, sessionFinder, stationOf, stationsOf } from './driver-site.ts'
-import { alternativesTo, chooseConnector, type Station } from './driver-stations.ts'
+import { alternativesTo, chooseConnector, connectorState, type Station } from './driver-stations.ts'
 import { Problem, type SessionAnswer, type StartWords, type StopWords } from './driver-words.ts'
 
 /** Clocks of one node; a session that was recorded a moment before the wish is not the wish's. */
 const SAME_CLOCK_MS = 1000
+/** A charger's clock, where it was set; one that was away may tell of an older session only now. */
+const CHARGER_CLOCK_MS = 2 * 60_000
 
 /** Where wishes survive a restart. */
 export type DriverMemory = {
@@ -59,6 +62,16 @@ export type Errands = {
   /** Several times a second. */
   readonly tick: () => void
   readonly pending: () => number
+}
+
+function mayBeOf(wish: Wish, { start, end }: Session): boolean {
+  // Under OCPP 2.0.1 a cable may begin a session that the card joins later.
+  if (start.body.cardless === true && !end) return true
+  const recordedAt = wallOf(start.hlc)
+  if (recordedAt < wish.createdAt - SAME_CLOCK_MS) return false
+  // Told late, it began before anybody wished for it; a charger that has agreed may have a clock that is wrong.
+  const isRecent = happenedAt(start.body.startedAt, recordedAt) >= wish.createdAt - CHARGER_CLOCK_MS
+  return isRecent || (wish.state === 'accepted' && !end)
 }
 
 type Waiter = { readonly wish: Wish; readonly endMs: number; readonly resolve: () => void }
@@ -96,11 +109,8 @@ export async function createErrands(deps: ErrandDeps): Promise<Errands> {
       .flatMap(node.ledger().view().ofToken)
       .find(
         // On whichever connector: some chargers choose for themselves.
-        ({ chargerId, start, end, sessionId }) =>
-          chargerId === wish.chargerId &&
-          // Under OCPP 2.0.1 a cable may begin a session that the card joins later.
-          (wallOf(start.hlc) >= wish.createdAt - SAME_CLOCK_MS || (start.body.cardless === true && !end)) &&
-          !taken.has(sessionId),
+        session =>
+          session.chargerId === wish.chargerId && !taken.has(session.sessionId) && mayBeOf(wish, session),
       )
   }
 
@@ -125,7 +135,7 @@ export async function createErrands(deps: ErrandDeps): Promise<Errands> {
   const tick = (): void => {
     const before = wishes.pending()
     const settled = before.filter(isSettled)
-    const expired = wishes.expire(clock.wallMs())
+    const expired = wishes.expire(clock.wallMs(), clock.monotonicMs())
     for (const wish of wishes.pending())
       if (wish.state === 'queued' && isHere(wish) && clock.monotonicMs() >= wish.notBeforeMs) deliver(wish)
     if (settled.length + expired.length > 0) saveBehind()
@@ -190,6 +200,7 @@ export async function createErrands(deps: ErrandDeps): Promise<Errands> {
     return {
       ...{ id: hex(deps.random.bytes(16)), kind, tokenRef, chargerId: station.chargerId, createdAt },
       expiresAt: createdAt + expiresInS * 1000,
+      untilMs: clock.monotonicMs() + expiresInS * 1000,
       state: 'queued' as const,
       text: WAITING[kind],
       notBeforeMs: 0,
@@ -217,7 +228,10 @@ export async function createErrands(deps: ErrandDeps): Promise<Errands> {
       if (station.reach.kind === 'elsewhere') throw elsewhere(station.chargerId, station.reach.node)
       const own = station.openSessions.find(
         ({ tokenRef: ref, connectorId }) =>
-          deps.aliases(tokenRef).includes(ref) && (words.connector_id ?? connectorId) === connectorId,
+          deps.aliases(tokenRef).includes(ref) &&
+          (words.connector_id ?? connectorId) === connectorId &&
+          // The end of a session may be lost for days: where the connector is free, none runs.
+          connectorState(station, connectorId) !== 'free',
       )
       if (own)
         throw new Problem(409, 'ALREADY_CHARGING', 'This card charges there already.', {

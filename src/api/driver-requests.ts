@@ -9,7 +9,7 @@ import { type ProblemCode, REQUEST_STATES, type RequestAnswer } from './driver-w
 import { isoOf } from './report.ts'
 
 const MAX_PENDING = 256
-/** One card cannot fill the queue. */
+/** One card cannot fill the queue; starts and stops apart, so that nobody's starts keep its owner from stopping. */
 const MAX_PENDING_OF_CARD = 4
 const MAX_FINISHED = 500
 const KEEP_FINISHED_MS = 24 * 3600 * 1000
@@ -45,6 +45,8 @@ export type Wish = {
   sessionId?: SessionId | undefined
   readonly createdAt: number
   readonly expiresAt: number
+  /** The same by the monotonic clock, in memory only: a clock that is set back must not start a car tomorrow. */
+  readonly untilMs?: number | undefined
   state: (typeof REQUEST_STATES)[number]
   text: string
   problem?: ProblemCode | undefined
@@ -53,6 +55,8 @@ export type Wish = {
   /** Not before this, by the monotonic clock: a charger that did not answer is not asked again at once. */
   notBeforeMs: number
   tries: number
+  /** The charger was told to start and did not answer: it may have begun all the same. */
+  mayHaveBegun?: true
 }
 
 export type Found =
@@ -69,7 +73,7 @@ export type Wishes = {
   readonly pending: () => readonly Wish[]
   readonly all: () => readonly Wish[]
   /** Gives up what has expired and forgets what is old; answers what changed. */
-  readonly expire: (nowAt: number) => readonly Wish[]
+  readonly expire: (nowAt: number, nowMs: number) => readonly Wish[]
 }
 
 export function isPending({ state }: Pick<Wish, 'state'>): boolean {
@@ -94,7 +98,7 @@ export function createWishes(before: readonly Wish[] = []): Wishes {
     },
     add: wish => {
       const waiting = pending()
-      const ofCard = waiting.filter(({ tokenRef }) => tokenRef === wish.tokenRef)
+      const ofCard = waiting.filter(({ tokenRef, kind }) => tokenRef === wish.tokenRef && kind === wish.kind)
       if (waiting.length >= MAX_PENDING || ofCard.length >= MAX_PENDING_OF_CARD) return false
       wishes.set(wish.id, wish)
       scopes.set(wish.scope, wish)
@@ -106,8 +110,10 @@ export function createWishes(before: readonly Wish[] = []): Wishes {
     byId: id => wishes.get(id),
     pending,
     all: () => [...wishes.values()],
-    expire: nowAt => {
-      const expired = pending().filter(wish => wish.state !== 'sent' && wish.expiresAt <= nowAt)
+    expire: (nowAt, nowMs) => {
+      const isOver = ({ expiresAt, untilMs }: Wish): boolean =>
+        expiresAt <= nowAt || (untilMs !== undefined && untilMs <= nowMs)
+      const expired = pending().filter(wish => wish.state !== 'sent' && isOver(wish))
       for (const wish of expired) expireOne(wish)
       for (const wish of wishes.values())
         if (!isPending(wish) && nowAt - wish.expiresAt > KEEP_FINISHED_MS) remove(wish)
@@ -151,8 +157,9 @@ export function requestAnswer(wish: Wish): RequestAnswer {
 }
 
 /** What is written down: no card's own id. */
-export function recorded({ idTag: _, notBeforeMs: __, tries: ___, ...wish }: Wish): z.infer<typeof WISH> {
-  return wish
+export function recorded(wish: Wish): z.infer<typeof WISH> {
+  const { idTag: _, untilMs: __, notBeforeMs: ___, tries: ____, mayHaveBegun: _____, ...written } = wish
+  return written
 }
 
 /** What was written before a restart. A start that the charger had not heard cannot be said any more. */

@@ -1,6 +1,7 @@
 // Says a driver's wish to a charger that is connected here, and notes what the charger made of it. A start is decided again
 // in this very moment: a card may have been revoked while it waited.
 import { reasonOf } from '../errors.ts'
+import { LINE_LOST, NO_ANSWER } from '../ocpp/chargers.ts'
 import type { CommandOutcome, Logger } from '../ports.ts'
 import type { Session } from '../session/fold.ts'
 import { isPending, type Wish } from './driver-requests.ts'
@@ -24,6 +25,7 @@ const ACCEPTED = {
   start: 'The charger is ready. Plug in if you have not.',
   stop: 'The charger has agreed to stop.',
 } as const
+const UNSURE = 'The charger was told to start and did not answer: it may begin all the same. Look at it.'
 /** What a reader at the charger shows for the same card; why is between the driver and the operator. */
 export const REFUSALS = {
   ALLOWED: 'The card may charge here.',
@@ -78,7 +80,10 @@ async function sendStop(deps: SendingDeps, wish: Wish, session: Session | undefi
 function noteOutcome(deps: SendingDeps, wish: Wish, outcome: CommandOutcome): void {
   // Its session may have begun or ended before the answer came.
   if (!isPending(wish)) return
-  if (outcome.kind === 'unreachable') {
+  if (wish.kind === 'start' && isUnsure(wish, outcome)) {
+    // Told again it might begin at a second connector, and a refusal may only mean that it has begun.
+    Object.assign(wish, { state: 'accepted', idTag: undefined, text: UNSURE })
+  } else if (outcome.kind === 'unreachable') {
     Object.assign(wish, { state: 'queued', text: WAITING[wish.kind] })
     wish.notBeforeMs = deps.clock.monotonicMs() + RETRY_MS
   } else if (outcome.kind === 'accepted') {
@@ -93,6 +98,14 @@ function noteOutcome(deps: SendingDeps, wish: Wish, outcome: CommandOutcome): vo
     const instead = insteadText(alternativesTo(station, stationsOf(deps)))
     refuse(wish, 'CHARGER_REFUSED', `The charger refuses to start now. Use the card there. ${instead}`)
   }
+}
+
+function isUnsure(wish: Wish, outcome: CommandOutcome): boolean {
+  if (outcome.kind === 'unreachable' && (outcome.reason === NO_ANSWER || outcome.reason === LINE_LOST)) {
+    wish.mayHaveBegun = true
+    return wish.connectorId === undefined
+  }
+  return outcome.kind === 'rejected' && wish.mayHaveBegun === true
 }
 
 function refuse(wish: Wish, problem: ProblemCode, text: string): void {

@@ -2,7 +2,7 @@
 // each question from the replicated view, so that any node answers for sessions and states of charge alike.
 import type { Node } from '../node.ts'
 import type { Session } from '../session/fold.ts'
-import type { ChargerId, SessionId, TokenRef } from '../units.ts'
+import type { ChargerId, TokenRef } from '../units.ts'
 import { type SessionKnown, sessionAnswer } from './driver-session.ts'
 import { type Reach, type Station, stationAnswer } from './driver-stations.ts'
 import { Problem, type RequestAnswer, type SessionAnswer, type StationsAnswer } from './driver-words.ts'
@@ -106,17 +106,33 @@ export function stationsAnswer(site: DriverSite): StationsAnswer {
 
 export type SessionFinder = (sessionId: string) => Session | undefined
 
-/** Finds a session by its id; the index is made again only when something was said since. */
+/**
+ * Finds a session of the site's chargers by its id. Phones ask all the time, and something is said all the time: only
+ * chargers that said something since are looked through again, and only for a session that is not known yet.
+ */
 export function sessionFinder(node: Node): SessionFinder {
-  let seen: { readonly view: unknown; readonly changes: number } | undefined
-  let byId: ReadonlyMap<string, Session> = new Map()
-  return sessionId => {
-    const view = node.ledger().view()
-    if (seen?.view !== view || seen.changes !== view.changes()) {
-      byId = new Map(view.sessions().map(session => [session.sessionId, session]))
-      seen = { view, changes: view.changes() }
+  const chargerOf = new Map<string, ChargerId>()
+  const seen = new Map<ChargerId, readonly Session[]>()
+  const held = (sessionId: string): Session | undefined => {
+    const chargerId = chargerOf.get(sessionId)
+    if (chargerId === undefined) return undefined
+    const { sessions } = node.ledger().view().ofCharger(chargerId)
+    return sessions.findLast(session => session.sessionId === sessionId)
+  }
+  const lookAgain = (): void => {
+    const { policy, ofCharger } = node.ledger().view()
+    for (const { chargerId } of policy.chargePoints()) {
+      const { sessions } = ofCharger(chargerId)
+      if (seen.get(chargerId) === sessions) continue
+      seen.set(chargerId, sessions)
+      for (const { sessionId } of sessions) chargerOf.set(sessionId, chargerId)
     }
-    return byId.get(sessionId as SessionId)
+  }
+  return sessionId => {
+    const known = held(sessionId)
+    if (known) return known
+    lookAgain()
+    return held(sessionId)
   }
 }
 

@@ -37,18 +37,24 @@ export function addSignedValues(server: FastifyInstance, deps: ReportDeps): void
       .find(({ sessionId }) => sessionId === request.params.id)
     if (!session)
       throw new MeshError('CONFIG_INVALID', 'this node knows no such session; `sessions` names them')
-    return reportSigned(deps, session)
+    return await reportSigned(deps, session)
   })
 }
 
+/** Looked at before chargers have their turn again: a site that runs for months has millions of events. */
+const AT_ONCE = 2000
+
 /** Looks through the ticks of all logs; a body is read only where its bytes hold the session's id or its charger's. */
-function reportSigned({ node, roster }: ReportDeps, session: Session): SignedReport {
+async function reportSigned({ node, roster }: ReportDeps, session: Session): Promise<SignedReport> {
   const { chargerId, start, end, starts, transactionIds } = session
   const ids = new Set(starts.map(one => one.body.sessionId))
   const words = [...[...ids].map(unhex), utf8Bytes(chargerId)].map(word => Buffer.from(word))
   const found: (SignedValue & { readonly hlc: bigint })[] = []
+  let looked = 0
   for (const { logId, elements, certificate } of node.ledger().logs.all()) {
     for (const [seq, bytes] of elements.entries()) {
+      looked += 1
+      if (looked % AT_ONCE === 0) await new Promise(resolve => setImmediate(resolve))
       if (bytes[TYPE_BYTE] !== TYPE_NUMBERS.meter_tick || !words.some(word => holds(bytes, word))) continue
       const element = decodeElement(bytes)
       const said = typeof element === 'string' ? undefined : decodeBody(element.type, element.body)

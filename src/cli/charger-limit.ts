@@ -12,24 +12,21 @@ import {
 import type { Setting, Settings } from '../defaults/settings.ts'
 import { MeshError } from '../errors.ts'
 import type { ChargerCommand, CommandOutcome } from '../ports.ts'
+import { type OrderOptions, ordered, orderOptions, refusalOf } from './charger-order.ts'
 import { wholeNumber } from './number.ts'
-import { clientIn, say } from './operator.ts'
+import { say } from './operator.ts'
 
-type Options = {
-  readonly via: string
+type Options = OrderOptions & {
   readonly amps?: string
   readonly kw?: string
   readonly phases?: string
   readonly connector?: string
   readonly clear?: boolean
-  readonly json?: boolean
 }
 
 export function addLimitCommand(charger: Command): void {
-  charger
-    .command('limit <identity>')
+  orderOptions(charger.command('limit <identity>'))
     .description('the most that a charger may give; it keeps that by itself, also without any node')
-    .requiredOption('--via <dir>', 'folder of the running node that the charger is connected to')
     .option('--amps <n>', 'amperes of each phase')
     .option('--kw <n>', 'kilowatts')
     .option(
@@ -38,10 +35,9 @@ export function addLimitCommand(charger: Command): void {
     )
     .option('--connector <n>', 'of this connector, for every session; the whole charger without it')
     .option('--clear', 'take such a limit back')
-    .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  chargemesh charger limit CP01 --amps 16 --via ./pole-07\n  chargemesh charger limit CP01 --connector 2 --clear --via ./pole-07',
+      '\nExamples:\n  chargemesh charger limit CP01 --amps 16 --via ./pole-07\n  chargemesh charger limit CP01 --connector 2 --clear --via ./pole-07 --site ./stadium',
     )
     .action(limitCharger)
 }
@@ -54,9 +50,7 @@ async function limitCharger(identity: string, options: Options): Promise<void> {
       ? 0
       : wholeNumber('--connector', options.connector, { least: 1, most: 99 })
   const cap = capIn(options)
-  const client = await clientIn(options.via)
-  const path = `/v1/chargers/${encodeURIComponent(identity)}/commands`
-  const send: Send = async command => (await client.post(path, command)) as CommandOutcome
+  const send: Send = async command => await ordered(identity, command, options)
   const where = connectorId === 0 ? identity : `${identity} connector ${connectorId}`
   if (!cap) {
     const outcome = await send({ kind: 'clearProfile', profileId: PERSON_PROFILE + connectorId })
@@ -115,8 +109,5 @@ function settingsIn(detail: unknown): Settings {
 }
 
 function mustAccept(identity: string, outcome: CommandOutcome): void {
-  if (outcome.kind === 'accepted') return
-  if (outcome.kind === 'unreachable') throw new MeshError('CHARGER_ABSENT', `${identity}: ${outcome.reason}`)
-  const why = typeof outcome.detail === 'string' ? `: ${outcome.detail}` : ''
-  throw new MeshError('CHARGER_REFUSED', `${identity}: refused, ${outcome.status}${why}`)
+  if (outcome.kind !== 'accepted') throw refusalOf(identity, outcome)
 }

@@ -4,7 +4,6 @@ import type { KeyObject } from 'node:crypto'
 import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import type { SessionReport } from '../api/report.ts'
 import type { SignedReport, SignedValue } from '../api/signed.ts'
 import { MeshError, reasonOf } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
@@ -15,6 +14,7 @@ import { type Agreement, compare, type Examined, examine } from '../ocpp/signed.
 import { unhex } from '../units.ts'
 import { asOperator, clientIn, collect } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
+import { named, sessionsAt } from './session-named.ts'
 import { type UnlockOptions, unlockOptions } from './unlock.ts'
 
 type SignedOptions = UnlockOptions & {
@@ -63,9 +63,8 @@ type Opened = Examined & {
 
 async function showSigned(id: string, options: SignedOptions): Promise<void> {
   const keys = await Promise.all(options.publicKey.map(keyOf))
+  const { sessionId } = named(await sessionsAt(options.via), id)
   const client = await clientIn(options.via)
-  const sessions = (await client.get('/v1/sessions')) as readonly SessionReport[]
-  const { sessionId } = named(sessions, id)
   const report = (await client.get(`/v1/sessions/${sessionId}/signed`)) as SignedReport
   const { opened, closed } = await openAll(options, report.values, keys)
   const agreement = agreementOf(report, opened)
@@ -82,17 +81,6 @@ async function keyOf(text: string): Promise<KeyObject> {
   const key = readPublicKey(text) ?? readPublicKey(await readText(text, `--public-key wants ${file}`))
   if (key) return key
   throw new MeshError('CONFIG_INVALID', `--public-key ${text.slice(0, 40)}: wanted ${file}`)
-}
-
-/** As the list shows it: the first digits are enough. */
-function named(sessions: readonly SessionReport[], id: string): SessionReport {
-  const found = sessions.filter(({ sessionId }) => id.length >= 4 && sessionId.startsWith(id.toLowerCase()))
-  const [one] = found
-  if (one && found.length === 1) return one
-  throw new MeshError(
-    'CONFIG_INVALID',
-    `session ${id}: ${found.length === 0 ? 'this node knows none that begins so' : `${found.length} begin so, say more digits`}; \`sessions\` lists them`,
-  )
 }
 
 type OpenedAll = { readonly opened: readonly Opened[]; readonly closed: number }

@@ -8,6 +8,7 @@ import { type OrderOptions, order, ordered, orderOptions, refusalOf } from './ch
 import { clientIn, say } from './operator.ts'
 import { print, printJson, untilStopped } from './output.ts'
 import { DASH_HELP, secretOf } from './secret.ts'
+import { named, sessionsAt } from './session-named.ts'
 import { addSignedCommand } from './session-signed.ts'
 import { kWhOf, sessionTable } from './status.ts'
 
@@ -20,8 +21,6 @@ type ListOptions = ViaOptions & {
 
 /** A node that is asked so often what is new costs it nothing while nothing is. */
 const FOLLOW_MS = 1000
-/** Digits of a session's id that are enough to name it, where no other begins like it. */
-const LEAST_DIGITS = 4
 
 export function addSessionCommands(program: Command): void {
   const session = program.command('session').description('sessions: look at them, start and stop them')
@@ -41,12 +40,9 @@ export function addSessionCommands(program: Command): void {
     .action(listSessions)
   via(session.command('show <id>'))
     .description('one session; the first digits of its id are enough')
-    .addHelpText('after', '\nExample:\n  chargemesh session show 4f2a91c0 --via ./pole-07')
-    .action(async (id: string, options: ViaOptions) => {
-      const found = named(await sessionsAt(options.via), id)
-      if (options.json) printJson(found)
-      else print(textOf(found))
-    })
+    .option('--follow', 'then say what changes, until Ctrl-C')
+    .addHelpText('after', '\nExample:\n  chargemesh session show 4f2a91c0 --follow --via ./pole-07')
+    .action(showSession)
   orderOptions(session.command('start <charger> <card>'))
     .description(`start a session from here; card: ${DASH_HELP}`)
     .option('--connector <n>', 'which connector')
@@ -65,27 +61,11 @@ export function addSessionCommands(program: Command): void {
   addSignedCommand(session)
 }
 
-async function sessionsAt(via: string): Promise<readonly SessionReport[]> {
-  return (await (await clientIn(via)).get('/v1/sessions')) as readonly SessionReport[]
-}
-
-function named(sessions: readonly SessionReport[], id: string): SessionReport {
-  const wanted = id.trim().toLowerCase()
-  if (!/^[0-9a-f]{1,32}$/.test(wanted) || wanted.length < LEAST_DIGITS)
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `session ${id}: wanted at least ${LEAST_DIGITS} hex digits, as \`session list\` shows them`,
-    )
-  const found = sessions.filter(({ sessionId }) => sessionId.startsWith(wanted))
-  const [one] = found
-  if (!one)
-    throw new MeshError('CONFIG_INVALID', `session ${id}: this node knows none; \`session list\` names them`)
-  if (found.length > 1)
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `session ${id}: ${found.length} begin so; say more digits: ${found.map(({ sessionId }) => sessionId.slice(0, 12)).join(', ')}`,
-    )
-  return one
+async function showSession(id: string, options: ViaOptions & { readonly follow?: boolean }): Promise<void> {
+  const found = named(await sessionsAt(options.via), id)
+  if (!options.json) print(textOf(found))
+  else if (!options.follow) printJson(found)
+  if (options.follow) await follow(options, [found], ({ sessionId }) => sessionId === found.sessionId)
 }
 
 async function stopSession(id: string, options: OrderOptions): Promise<void> {
@@ -134,7 +114,7 @@ async function listSessions(options: ListOptions): Promise<void> {
 
 /** What it says now, then a line for each change. Whoever left the wanted ones is said once more. */
 async function follow(
-  options: ListOptions,
+  options: ViaOptions,
   sessions: readonly SessionReport[],
   wanted: (session: SessionReport) => boolean,
 ): Promise<void> {

@@ -7,6 +7,7 @@ import { type Settings, wholeOf } from './settings.ts'
 const VOLTS = 230
 /** What a car needs to charge at all (IEC 61851-1); a lower limit of a plug with alternating current is a pause. */
 export const LEAST_AMPS = 6
+export const LEAST_WATTS = LEAST_AMPS * VOLTS
 
 /** Ids of our profiles; a charger's own count from 1, and most people's too. */
 export const SAFE_PROFILE = 7100
@@ -83,6 +84,7 @@ export type Limit = { readonly unit: RateUnit; readonly limit: number; readonly 
 export function limitFor(cap: Cap, can: Capabilities): Limit | string {
   if (can.isSmart === false) return 'the charger has no smart charging'
   const units = can.units ?? (cap.watts !== undefined && cap.amps === undefined ? ['W'] : ['A'])
+  if (cap.isDirect) return directLimit(cap, units)
   const phases = cap.phases ?? can.phases
   const inAmps = least(cap.amps, cap.watts === undefined ? undefined : cap.watts / (VOLTS * (phases ?? 3)))
   const inWatts = least(cap.watts, cap.amps === undefined ? undefined : cap.amps * VOLTS * (phases ?? 1))
@@ -91,11 +93,21 @@ export function limitFor(cap: Cap, can: Capabilities): Limit | string {
   const value = unit === 'A' ? inAmps : inWatts
   if (unit === undefined || value === undefined) return 'no limit is said for it'
   if (isAsSaid(unit)) return { unit, limit: inTenths(value) }
-  if (cap.isDirect)
-    return `the charger takes limits in ${unit} only, and those of direct current cannot be converted`
   const counted = phases ?? (unit === 'A' ? 3 : 1)
   const assumed = phases === undefined ? ', which nobody said: `charger add --phases`' : ''
   return { unit, limit: inTenths(value), note: `counted with ${VOLTS} V and ${counted} phases${assumed}` }
+}
+
+/** Nothing is converted: what was said in a unit that the charger takes is set, and the other stays a word. */
+function directLimit({ watts, amps }: Cap, units: readonly RateUnit[]): Limit | string {
+  const said = { W: watts, A: amps }
+  const unit = (['W', 'A'] as const).find(one => units.includes(one) && said[one] !== undefined)
+  const value = unit && said[unit]
+  if (unit === undefined || value === undefined)
+    return watts === undefined && amps === undefined
+      ? 'no limit is said for it'
+      : `the charger takes limits in ${units.join(', ')} only, and those of direct current cannot be converted`
+  return { unit, limit: inTenths(value) }
 }
 
 function least(a: number | undefined, b: number | undefined): number | undefined {

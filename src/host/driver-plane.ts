@@ -53,6 +53,14 @@ async function tlsOf({
 export function driverMemory(disk: Disk, storeKeys: StoreKeys, logger: Logger): DriverDeps['memory'] {
   const sealer = sealerOf(storeKeys, 'driver')
   let last: Promise<void> = Promise.resolve()
+  /** What is written next, and for whom: on a slow disk only the newest words wait, however often they change. */
+  let next: { wishes: unknown; readonly written: Promise<void> } | undefined
+  const write = async (): Promise<void> => {
+    const plain = utf8Bytes(JSON.stringify(next?.wishes))
+    next = undefined
+    const [keyId, held] = sealer ? [sealer.keyId, sealer.seal(plain)] : [0, plain]
+    await disk.replace(WISHES_FILE, Buffer.concat([Uint8Array.of(keyId), held]))
+  }
   return {
     load: async () => {
       const bytes = await disk.read(WISHES_FILE)
@@ -74,12 +82,13 @@ export function driverMemory(disk: Disk, storeKeys: StoreKeys, logger: Logger): 
       }
     },
     save: wishes => {
-      const plain = utf8Bytes(JSON.stringify(wishes))
-      const bytes = sealer ? [sealer.keyId, ...sealer.seal(plain)] : [0, ...plain]
-      const write = (): Promise<void> => disk.replace(WISHES_FILE, Uint8Array.from(bytes))
-      // The newest words come last, whatever became of those before.
-      last = last.then(write, write)
-      return last
+      if (next) next.wishes = wishes
+      else {
+        // The newest words come last, whatever became of those before.
+        last = last.then(write, write)
+        next = { wishes, written: last }
+      }
+      return next.written
     },
   }
 }

@@ -11,6 +11,9 @@ import { createLane, type Lane } from './lane.ts'
 const MAX_REGISTERS = 64
 /** Why a command to a charger of another node has no outcome. */
 export const NOT_HERE = 'not connected to this node'
+/** Nor has one that may have been heard all the same. */
+export const NO_ANSWER = 'no answer in time'
+export const LINE_LOST = 'the connection was lost'
 /** Words are ours, but counted by what a charger sends; a bound all the same. */
 const MAX_WORDS = 100
 

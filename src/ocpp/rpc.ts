@@ -6,6 +6,7 @@ import ocppRpc from 'ocpp-rpc'
 import { reasonOf } from '../errors.ts'
 import type { Logger } from '../ports.ts'
 import type { Payload } from './answers.ts'
+import { LINE_LOST, NO_ANSWER } from './chargers.ts'
 import { ChargerSocket } from './socket.ts'
 
 export const MAX_PAYLOAD_BYTES = 65_536
@@ -179,9 +180,9 @@ async function call(
   try {
     return { kind: 'result', payload: await client.call(action, params, { callTimeoutMs: timeoutMs }) }
   } catch (error) {
-    if (error instanceof ocppRpc.TimeoutError) return { kind: 'unreachable', reason: 'no answer in time' }
+    if (error instanceof ocppRpc.TimeoutError) return { kind: 'unreachable', reason: NO_ANSWER }
     if (error instanceof ocppRpc.RPCError) return { kind: 'error', code: errorCode(error.rpcErrorCode) }
-    return { kind: 'unreachable', reason: 'the connection was lost' }
+    return { kind: 'unreachable', reason: LINE_LOST }
   }
 }
 

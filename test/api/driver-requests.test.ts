@@ -51,8 +51,8 @@ describe('wishes', () => {
       wish({ state: 'done', tokenRef: OTHER }),
     ]
     for (const each of [waits, asked, accepted, done]) wishes.add(each)
-    expect(wishes.expire(59_999)).toEqual([])
-    expect(wishes.expire(60_000)).toEqual([waits, accepted])
+    expect(wishes.expire(59_999, 0)).toEqual([])
+    expect(wishes.expire(60_000, 0)).toEqual([waits, accepted])
     expect([waits, asked, accepted, done].map(({ state }) => state)).toEqual([
       ...['expired', 'sent', 'expired', 'done'],
     ])
@@ -62,6 +62,15 @@ describe('wishes', () => {
     expect(waits.idTag).toBeUndefined()
   })
 
+  it('are given up at their time also when the clock is set back meanwhile', () => {
+    const wishes = createWishes()
+    const waits = wish({ untilMs: 65_000 })
+    wishes.add(waits)
+    expect(wishes.expire(-86_400_000, 64_999)).toEqual([])
+    expect(wishes.expire(-86_400_000, 65_000)).toEqual([waits])
+    expect(recorded(waits)).not.toHaveProperty('untilMs')
+  })
+
   it('of one card are four at most, and of all 256; what is finished makes room', () => {
     const wishes = createWishes()
     const own = [1, 2, 3, 4].map(() => wish())
@@ -69,6 +78,10 @@ describe('wishes', () => {
     expect(wishes.add(wish())).toBe(false)
     ;(own[0] as Wish).state = 'done'
     expect(wishes.add(wish())).toBe(true)
+    // Whoever knows a card's id shall not keep its owner from stopping.
+    const stop = wish({ kind: 'stop' })
+    expect(wishes.add(stop)).toBe(true)
+    stop.state = 'done'
     for (let at = 0; at < 252; at++) wishes.add(wish({ tokenRef: `card${at}` as TokenRef }))
     expect(wishes.pending()).toHaveLength(256)
     expect(wishes.add(wish({ tokenRef: OTHER }))).toBe(false)
@@ -83,9 +96,9 @@ describe('wishes', () => {
     const wishes = createWishes()
     const done = wish({ state: 'done' })
     wishes.add(done)
-    wishes.expire(60_000 + 24 * 3600 * 1000)
+    wishes.expire(60_000 + 24 * 3600 * 1000, 0)
     expect(wishes.byId(done.id)).toBe(done)
-    wishes.expire(60_001 + 24 * 3600 * 1000)
+    wishes.expire(60_001 + 24 * 3600 * 1000, 0)
     expect(wishes.byId(done.id)).toBeUndefined()
     expect(wishes.find(done.scope, done.words)).toEqual({ kind: 'new' })
   })

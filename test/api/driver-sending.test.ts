@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import type { Wish } from '../../src/api/driver-requests.ts'
 import { type SendingDeps, sendWish } from '../../src/api/driver-sending.ts'
+import { LINE_LOST } from '../../src/ocpp/chargers.ts'
 import type { ChargerCommand, CommandOutcome } from '../../src/ports.ts'
 import type { Session } from '../../src/session/fold.ts'
 
@@ -82,4 +83,25 @@ it('a node that fails says so instead of keeping its driver waiting', async () =
   const wish = stopWish()
   await sendWish({ ...deps, chargePoints: { command: fail } } as unknown as SendingDeps, wish, session([9]))
   expect(wish).toMatchObject({ state: 'refused', problem: 'FAILED' })
+})
+
+it.each([
+  [
+    'at a connector that was named, is told again, and a refusal then proves nothing',
+    1,
+    ['queued', 'accepted'],
+  ],
+  ['wherever it likes, is not told again: two cars might charge', undefined, ['accepted']],
+])('a charger that was told to start and did not answer, %s', async (_, connectorId, states) => {
+  const { deps } = charger('unreachable', 'rejected')
+  const command = async (...words: Parameters<typeof deps.chargePoints.command>): Promise<CommandOutcome> => {
+    const outcome = await deps.chargePoints.command(...words)
+    return outcome.kind === 'unreachable' ? { ...outcome, reason: LINE_LOST } : outcome
+  }
+  const asking = { ...deps, chargePoints: { command }, mayCharge: () => ({ allowed: 'ALLOWED' }) }
+  const wish: Wish = { ...stopWish(), kind: 'start', idTag: '04A2', connectorId }
+  for (const state of states) {
+    await sendWish(asking as unknown as SendingDeps, wish, undefined)
+    expect(wish.state).toBe(state)
+  }
 })

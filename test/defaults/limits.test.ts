@@ -39,6 +39,18 @@ describe('the limit of a connector', () => {
       { [UNITS]: 'A' },
       { unit: 'A', limit: 15.9 },
     ],
+    [
+      'of direct current, in the unit that it takes',
+      cap({ amps: 32, watts: 50_000, isDirect: true }),
+      { [UNITS]: 'Current,Power' },
+      { unit: 'W', limit: 50_000 },
+    ],
+    [
+      'of direct current, where it takes amperes only',
+      cap({ amps: 80, watts: 50_000, isDirect: true }),
+      { [UNITS]: 'Current' },
+      { unit: 'A', limit: 80 },
+    ],
   ])('is %s: %j with %j', (_, said, values, wanted) => {
     expect(limitFor(said, can(values))).toMatchObject(wanted)
   })

@@ -140,6 +140,14 @@ describe('a command given at another node than the one that holds the charger', 
     expect(received('UnlockConnector')).toEqual([{ connectorId: 1 }])
   })
 
+  it('so does a limit, for which the charger is asked what it takes', async () => {
+    answers.set('GetConfiguration', { configurationKey: [], unknownKey: [] })
+    answers.set('SetChargingProfile', { status: 'Accepted' })
+    const said = await mustRun('charger', 'limit', CP1, '--amps', '16', ...bySite())
+    expect(said.out).toBe(`${CP1}: at most 16 A\n`)
+    expect(received('SetChargingProfile')).toMatchObject([{ connectorId: 0 }])
+  })
+
   it('is not even tried without, and says where the charger is', async () => {
     const said = await run('charger', 'unlock', CP1, '--via', hereDir)
     expect(said).toMatchObject({ code: 1 })
@@ -386,6 +394,9 @@ it('a session of OCPP 2.0.1 is followed, and stopped by its own id, from another
   await mustRun('session', 'stop', short, ...bySite())
   expect(received('RequestStopTransaction')).toEqual([{ transactionId: 'tx-7' }])
   expect((await mustRun('session', 'show', short, '--via', hereDir)).out).toMatch(/transaction {2}tx-7\n/)
+  const one = following('session', 'show', short, '--follow', '--json', '--via', hereDir)
+  const states = () => one.lines().map(line => (JSON.parse(line) as { state: string }).state)
+  await until(() => states().length === 1, { withinMs: 10_000, what: 'it is shown' })
   await event('Ended', 1, { meterValue: meterValue(3500) })
   await until(() => told().some(line => line.includes('completed')), {
     withinMs: 10_000,
@@ -394,6 +405,8 @@ it('a session of OCPP 2.0.1 is followed, and stopped by its own id, from another
   expect(told().at(-1)).toMatch(new RegExp(`${short} {2}completed {3}CP01/1 .* 2\\.500 kWh`))
   expect(follow.lines().every(line => line.includes(short))).toBe(true)
   expect(await follow.interrupt()).toBe(0)
+  await until(() => states().at(-1) === 'completed', { withinMs: 10_000, what: 'its end is shown' })
+  expect(await one.interrupt()).toBe(0)
 })
 
 it('where no node holds the charger, that is said', async () => {

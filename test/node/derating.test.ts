@@ -170,3 +170,52 @@ it('takes back what another node may have lowered before the charger came here, 
   await world.run(MINUTE)
   expect(asked).toEqual([{ kind: 'clearProfile', profileId: 7301 }])
 })
+
+it('takes back what another node may have lowered while the charger was away from here, once', async () => {
+  const site = await charging()
+  await site.feel(40)
+  await site.world.run(MINUTE)
+  expect(site.asked).toEqual([])
+  await site.a.tell({ kind: 'connected' }, CP)
+  await site.world.run(MINUTE)
+  // Whoever comes in mid-session is also asked how its connectors stand.
+  const told = () => limits(site).filter(one => one !== 'trigger')
+  expect(told()).toEqual(['clearProfile'])
+  await site.feel(75)
+  await site.world.run(2000)
+  await site.a.tell({ kind: 'connected' }, CP)
+  await site.world.run(2000)
+  expect(told()).toEqual(['clearProfile', 15, 15])
+})
+
+it('never gives more than the session took before it was hot, and ends no later', async () => {
+  const site = await charging()
+  const credential = { salt: new Uint8Array(16), hash: new Uint8Array(32), cost: 14 }
+  await site.record(policy('connector-cap-amps', ''), policy('max-session-minutes', '120'), {
+    name: 'charge_point',
+    body: { chargerId: CP as never, connectors: 1, withdrawn: false, maxPowerW: 22_000, ...credential },
+  })
+  await site.feel(69, 500)
+  await site.world.run(2000)
+  await site.feel(75, 8000)
+  await site.world.run(2000)
+  expect(site.asked).toMatchObject([
+    {
+      profile: {
+        unit: 'W',
+        periods: [
+          { fromS: 0, limit: 6000 },
+          { fromS: 7200, limit: 0 },
+        ],
+      },
+    },
+  ])
+})
+
+it('leaves a car that hardly draws anything what a car needs at the least', async () => {
+  const site = await charging()
+  await site.record(policy('connector-cap-amps', ''))
+  await site.feel(75, 500)
+  await site.world.run(4 * MINUTE)
+  expect(limits(site)).toEqual([1380, 1380, 1380])
+})
