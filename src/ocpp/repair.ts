@@ -86,9 +86,10 @@ export function text(fields: Fields, name: string, max: number): string | undefi
   return cut(clean, max)
 }
 
+/** A byte order mark is no character of a text either, and readers of UTF-8 leave it out. */
 export function withoutControls(value: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this removes
-  return value.replace(/[\u0000-\u001F\u007F-\u009F]/g, '')
+  return value.replace(/[\u0000-\u001F\u007F-\u009F\uFEFF]/g, '')
 }
 
 /** A status or a reason is one word of letters; anything else says nothing that we could rely on. */
