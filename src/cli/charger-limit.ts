@@ -9,9 +9,10 @@ import {
   limitFor,
   PERSON_PROFILE,
 } from '../defaults/limits.ts'
-import type { Setting, Settings } from '../defaults/settings.ts'
+import { type Setting, type Settings, shownIn } from '../defaults/settings.ts'
 import { MeshError } from '../errors.ts'
 import type { ChargerCommand, CommandOutcome } from '../ports.ts'
+import { refusalOf } from './charger-order.ts'
 import { wholeNumber } from './number.ts'
 import { clientIn, say } from './operator.ts'
 
@@ -106,17 +107,12 @@ async function limitIn(
 }
 
 function settingsIn(detail: unknown): Settings {
-  const keys = (detail as { configurationKey?: readonly { key: string; value?: string }[] } | undefined)
-    ?.configurationKey
-  const settings = (keys ?? []).map(
+  const settings = shownIn(detail).configurationKey.map(
     ({ key, value = '' }) => [key.toLowerCase(), { value, isReadOnly: true } satisfies Setting] as const,
   )
   return new Map(settings)
 }
 
 function mustAccept(identity: string, outcome: CommandOutcome): void {
-  if (outcome.kind === 'accepted') return
-  if (outcome.kind === 'unreachable') throw new MeshError('CHARGER_ABSENT', `${identity}: ${outcome.reason}`)
-  const why = typeof outcome.detail === 'string' ? `: ${outcome.detail}` : ''
-  throw new MeshError('CHARGER_REFUSED', `${identity}: refused, ${outcome.status}${why}`)
+  if (outcome.kind !== 'accepted') throw refusalOf(identity, outcome)
 }

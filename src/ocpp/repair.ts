@@ -86,6 +86,18 @@ export function text(fields: Fields, name: string, max: number): string | undefi
   return cut(clean, max)
 }
 
+export type Make = { readonly vendor: string; readonly model: string; readonly firmware?: string }
+
+/** Whose charger it is; empty names are seen, and no reason to refuse a boot. */
+export function makeOf(fields: Fields, vendorName: string, modelName: string): Make {
+  const vendor = text(fields, vendorName, 50)?.trim()
+  const model = text(fields, modelName, 50)?.trim()
+  const firmware = text(fields, 'firmwareVersion', 50)?.trim()
+  if (!vendor) fields.repairs.add('empty-vendor')
+  if (!model) fields.repairs.add('empty-model')
+  return { vendor: vendor || 'unknown', model: model || 'unknown', ...(firmware ? { firmware } : {}) }
+}
+
 /** A byte order mark is no character of a text either, and readers of UTF-8 leave it out. */
 export function withoutControls(value: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this removes

@@ -12,6 +12,7 @@ import {
   field,
   fieldsOf,
   idTag,
+  makeOf,
   type Repairs,
   text,
   time,
@@ -67,17 +68,7 @@ function actionOf(action: string, repairs: Repairs): string | undefined {
 }
 
 function boot(fields: Fields): Draft {
-  const vendor = text(fields, 'chargePointVendor', 50)?.trim()
-  const model = text(fields, 'chargePointModel', 50)?.trim()
-  const firmware = text(fields, 'firmwareVersion', 50)?.trim()
-  if (!vendor) fields.repairs.add('empty-vendor')
-  if (!model) fields.repairs.add('empty-model')
-  return {
-    kind: 'boot',
-    vendor: vendor || 'unknown',
-    model: model || 'unknown',
-    ...(firmware ? { firmware } : {}),
-  }
+  return { kind: 'boot', ...makeOf(fields, 'chargePointVendor', 'chargePointModel') }
 }
 
 const STATUSES = [

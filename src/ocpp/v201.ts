@@ -14,6 +14,7 @@ import {
   field,
   fieldsOf,
   list,
+  makeOf,
   normalIdTag,
   type Repairs,
   text,
@@ -109,18 +110,7 @@ function within(fields: Fields, name: string): Fields {
 }
 
 function boot(fields: Fields): Draft {
-  const station = within(fields, 'chargingStation')
-  const vendor = text(station, 'vendorName', 50)?.trim()
-  const model = text(station, 'model', 50)?.trim()
-  const firmware = text(station, 'firmwareVersion', 50)?.trim()
-  if (!vendor) fields.repairs.add('empty-vendor')
-  if (!model) fields.repairs.add('empty-model')
-  return {
-    kind: 'boot',
-    vendor: vendor || 'unknown',
-    model: model || 'unknown',
-    ...(firmware ? { firmware } : {}),
-  }
+  return { kind: 'boot', ...makeOf(within(fields, 'chargingStation'), 'vendorName', 'model') }
 }
 
 const STATUSES = ['Available', 'Occupied', 'Reserved', 'Unavailable', 'Faulted']
