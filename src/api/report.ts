@@ -4,6 +4,7 @@
 import type { ConnectorStatus } from '../chargers.ts'
 import type { Roster } from '../identity/roster.ts'
 import type { Node } from '../node.ts'
+import { concurrentSessions } from '../session/concurrent.ts'
 import type { Session } from '../session/fold.ts'
 import { type Moment, timesOf } from '../session/times.ts'
 import { priceOf } from '../tariff/price.ts'
@@ -43,6 +44,8 @@ export type SessionReport = {
   readonly recordedBy: readonly string[]
   readonly adoptions: number
   readonly flags: readonly string[]
+  /** Chargers where the same card charged at the same time: a copied card, or one that was lent. */
+  readonly alsoAt?: readonly string[]
   /** The cloud has confirmed the end of it. */
   readonly acked: boolean
   readonly receipt?: string
@@ -57,10 +60,12 @@ export type ReportDeps = {
 export function reportSessions({ node, roster }: ReportDeps): readonly SessionReport[] {
   const ledger = node.ledger()
   const view = ledger.view()
-  return view
-    .sessions()
+  const sessions = view.sessions()
+  const concurrent = concurrentSessions(sessions)
+  return sessions
     .map(session =>
       reportSession(session, {
+        alsoAt: concurrent.get(session.sessionId),
         card: cardName(node, session.tokenRef),
         nameOf: deviceId => nameOf(roster, deviceId),
         receipt: receiptOf(node, session),
@@ -72,6 +77,7 @@ export function reportSessions({ node, roster }: ReportDeps): readonly SessionRe
 }
 
 type Known = {
+  readonly alsoAt: readonly ChargerId[] | undefined
   readonly card: string
   readonly nameOf: (deviceId: DeviceId) => string
   readonly receipt: string | undefined
@@ -108,6 +114,7 @@ function reportSession(session: Session, known: Known): SessionReport {
     recordedBy: session.recordedBy.map(known.nameOf),
     adoptions: session.adoptions.length,
     flags: session.flags,
+    ...(known.alsoAt && { alsoAt: known.alsoAt }),
     acked: known.receipt !== undefined,
     ...(known.receipt !== undefined && { receipt: known.receipt }),
   }

@@ -198,6 +198,7 @@ function textOf(session: SessionReport): string {
     ['cost', cost && `${cost} ${currency}`],
     ['nodes', session.recordedBy.join(', ')],
     ['moved', session.adoptions === 0 ? undefined : `${session.adoptions} times from node to node`],
+    ['also at', session.alsoAt && `${session.alsoAt.join(', ')}: a copied card, or one that was lent`],
     ['flags', session.flags.join(', ') || undefined],
     ['receipt', session.receipt],
   ]

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   drawStoreKeys,
   type IdentityFile,
@@ -14,6 +14,9 @@ import {
 import { openSealedBox, SEALED_BOX, type SealedBox, sealBox } from '../../src/host/sealed-box.ts'
 import { chosen, type Unlock } from '../../src/host/unlock.ts'
 import { hex } from '../../src/units.ts'
+
+// At its usual cost.
+vi.unmock('../../src/host/sealed-box.ts')
 
 const PLAIN = new TextEncoder().encode('a secret of some length')
 /** The least that is allowed: tests derive many keys. */
