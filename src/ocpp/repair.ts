@@ -86,6 +86,19 @@ export function text(fields: Fields, name: string, max: number): string | undefi
   return cut(clean, max)
 }
 
+/** An action as it is spelled among these, whatever its case; undefined for one that is none of them. */
+export function actionAmong(
+  actions: readonly string[],
+  action: string,
+  repairs: Repairs,
+): string | undefined {
+  if (actions.includes(action)) return action
+  const lower = action.trim().toLowerCase()
+  const meant = actions.find(known => known.toLowerCase() === lower)
+  if (meant) repairs.add('action-case')
+  return meant
+}
+
 export type Make = { readonly vendor: string; readonly model: string; readonly firmware?: string }
 
 /** Whose charger it is; empty names are seen, and no reason to refuse a boot. */

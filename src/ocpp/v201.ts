@@ -9,6 +9,7 @@ import { lastRegister, readings } from './meter.ts'
 import { missingStop } from './missing.ts'
 import { progress, security } from './progress.ts'
 import {
+  actionAmong,
   count,
   type Fields,
   field,
@@ -33,7 +34,7 @@ export function translate201(
   asked: AskedCard = () => undefined,
 ): Translation {
   const repairs: Repairs = new Set()
-  const name = actionOf(action, repairs)
+  const name = actionAmong(ACTIONS, action, repairs)
   if (name === undefined) return { kind: 'unknown' }
   const fields = fieldsOf(params ?? {}, repairs)
   if (name === 'NotifyReport') return report(fields)
@@ -86,14 +87,6 @@ const ACTIONS = [
   'NotifyReport',
   'SignCertificate',
 ]
-
-function actionOf(action: string, repairs: Repairs): string | undefined {
-  if (ACTIONS.includes(action)) return action
-  const lower = action.trim().toLowerCase()
-  const meant = ACTIONS.find(known => known.toLowerCase() === lower)
-  if (meant) repairs.add('action-case')
-  return meant
-}
 
 function report(fields: Fields): Translation {
   const requestId = count(fields, 'requestId', MAX_SEQUENCE)
