@@ -55,6 +55,8 @@ function stationNumber(sessionId: SessionId): number {
 /** Ids of -1, 0 or none at all: the reading belongs to the one session that is open on its connector. */
 function onlyOpen(context: ServeContext, chargerId: ChargerId, message: Meter): Session | undefined {
   if ((message.transactionId ?? 0) > 0) return undefined
+  // Of no transaction and no connector: the meter of the whole charger, which counts for all of them.
+  if (message.transactionId === undefined && message.connectorId === 0) return undefined
   return openAt(context, chargerId, message.connectorId)
 }
 

@@ -1,3 +1,4 @@
+import type { Decision } from './authorization/decide.ts'
 import { decideFor, groupOf, refusal } from './card.ts'
 import type { AnyBody } from './log/body.ts'
 import type { ChargerAnswer, ChargerInput, ChargerMessage, PauseState } from './ports.ts'
@@ -93,7 +94,7 @@ function serveCard(context: ServeContext, input: ChargerInput, message: Card): S
   const session = named(context, chargerId, message)
   const sessionId = session?.start.body.sessionId ?? stationSession(chargerId, message)
   const hasCard = session && (!session.start.body.cardless || session.allowed === 'ALLOWED')
-  if (hasCard && session.tokenRef === tokenRef) {
+  if (hasCard && !session.end && session.tokenRef === tokenRef) {
     return noted({ kind: 'authorized', allowed: session.allowed })
   }
   const served = authorize(context, input, tokenRef)
@@ -129,6 +130,8 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
   // Without a clock, the same words behind a stop may well be the next car: the fold tells it from a replay.
   if (known && asThen && (ofStation || !known.end || clockedAt(startedAt) !== undefined)) {
     const { transactionId, allowed } = asThen.body
+    const isAgain = known.starts.some(({ body }) => body.startedAt.raw === startedAt.raw)
+    if (ofStation && known.end && !isAgain) return serveReused(context, input, message, transactionId)
     return { bodies: adoptionOf(context, input, known), answer: { kind: 'started', transactionId, allowed } }
   }
   // A station's own id needs no probing: every node comes to the same number, also one that does not know the start.
@@ -167,10 +170,51 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
   ]
   const place = { sessionId, connectorId, transactionId, last: undefined, seal: context.seal }
   bodies.push(...readings.flatMap(reading => tickOf(input, reading, place)))
-  const { allowed } = verdict
-  if (message.cardless) return { bodies, answer: { kind: 'started', transactionId, allowed } }
-  if (allowed !== 'ALLOWED') bodies.push(refusal(context.card, decision, { chargerId, tokenRef }))
+  return begun(context, input, { message, bodies, transactionId, decision })
+}
+
+type Begun = {
+  readonly message: Start
+  readonly bodies: readonly AnyBody[]
+  readonly transactionId: number
+  readonly decision: Decision
+}
+
+/** What the charger is told of a new session, and a word in the log where its card is refused. */
+function begun(
+  context: ServeContext,
+  { chargerId }: ChargerInput,
+  { message, transactionId, decision, ...made }: Begun,
+): Served {
+  const { tokenRef, cardless } = message
+  const { allowed } = cardless ? NO_CARD_YET : decision
+  if (cardless) return { bodies: made.bodies, answer: { kind: 'started', transactionId, allowed } }
+  const refused = allowed === 'ALLOWED' ? [] : [refusal(context.card, decision, { chargerId, tokenRef })]
+  const bodies = [...made.bodies, ...refused]
   return { bodies, answer: { kind: 'started', transactionId, allowed, ...groupOf(decision) }, decision }
+}
+
+/**
+ * A station that gives a new session the name of one that is over (a counter that begins anew with each boot): what was
+ * decided about the card of then says nothing of this one. Its stop will contradict the first one, for a person to settle.
+ */
+function serveReused(
+  context: ServeContext,
+  input: ChargerInput,
+  message: Start,
+  transactionId: number,
+): Served {
+  const { connectorId, tokenRef, stationTransactionId } = message
+  const { chargerId } = input
+  const decision = decideFor(context.card, chargerId, tokenRef)
+  const detail = `the station calls a second session ${stationTransactionId}: the energy of one of the two is not billed`
+  const bodies: readonly AnyBody[] = [
+    {
+      name: 'diagnostics',
+      body: { code: 'transaction-id-reused', detail, chargerId, connectorId, tokenRef },
+    },
+  ]
+  return begun(context, input, { message, bodies, transactionId, decision })
 }
 
 function startUnder(session: Session, sessionId: SessionId): Session['start'] | undefined {

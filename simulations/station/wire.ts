@@ -2,9 +2,9 @@
 // What it sends passes through the production translation, and what it hears through the production confirmation, as at
 // a node's real door. An answer that comes late, or over a connection that was let go, is not heard.
 
-import { type ChargerRecord, newRecord, noteRegister, noteStart } from '../../src/ocpp/chargers.ts'
+import { type ChargerRecord, newRecord, noteAnswered } from '../../src/ocpp/chargers.ts'
 import type { Dialect } from '../../src/ocpp/dialect.ts'
-import { type Draft, type Translated, UNREADABLE_START_WH } from '../../src/ocpp/draft.ts'
+import type { Draft, Translated } from '../../src/ocpp/draft.ts'
 import type { ChargerAnswer, CommandOutcome } from '../../src/ports.ts'
 import type { StationList } from './list.ts'
 import type { Payload } from './session.ts'
@@ -164,7 +164,7 @@ function call(wire: Insides, { action, payload, onDone }: Outgoing): void {
   const { deps, state } = wire
   const { connection } = state
   if (!connection?.line || state.flight) throw new Error('one call at a time, over a line')
-  const translation = wire.version.translate(action, payload, of => connection.record.registers.get(of))
+  const translation = wire.version.translate(action, payload, of => connection.record.registers.get(of)?.wh)
   if (translation.kind !== 'message') throw new Error(`${action} is no message`)
   const { drafts } = translation
   const messages = drafts.map(draft => referenced(draft, deps.tokenRef))
@@ -203,14 +203,7 @@ function heard(wire: Insides, { connection, drafts, messages, answers }: Heard):
     return
   }
   messages.forEach((message, i) => {
-    noteRegister(connection.record, message)
-    const answer = given[i]
-    if (
-      message.kind === 'start' &&
-      answer?.kind === 'started' &&
-      message.meterStartWh !== UNREADABLE_START_WH
-    )
-      noteStart(connection.record, message.stationTransactionId ?? answer.transactionId, message.meterStartWh)
+    noteAnswered(connection.record, message, given[i])
   })
   const { flight } = state
   state.flight = undefined

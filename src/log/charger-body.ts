@@ -23,7 +23,7 @@ export const CHARGE_POINT = record({
   phases: optional(uint),
   /** OCPP security profile, 0 to 3: what it has to show at the door. None: a password, over whatever the node serves. */
   profile: optional(uint),
-  /** SHA-256 of the certificates by which it may come in; none named: any of the site's authority in its name. */
+  /** SHA-256 of the certificates by which it may come in, and by no others. */
   certificates: optional(listOf(bytes(32, 32), MAX_CHARGER_CERTIFICATES)),
 })
 

@@ -1,10 +1,11 @@
 // What this process remembers of each charger that ever proved itself here: its lane, its counters, and the last
 // register of its transactions. One entry a charger, and only chargers of the roster get one.
-import type { ChargerMessage } from '../ports.ts'
+import type { ChargerAnswer, ChargerMessage } from '../ports.ts'
+import { clockedAt } from '../session/clock.ts'
+import { UNREADABLE_START_WH } from '../session/registers.ts'
 import type { ChargerId } from '../units.ts'
 import type { SequencePlace } from './draft.ts'
 import { createLane, type Lane } from './lane.ts'
-import { lastRegister } from './meter.ts'
 
 /** Connectors of a charger that may be charging at once, with some room for sessions nobody stopped. */
 const MAX_REGISTERS = 64
@@ -30,6 +31,9 @@ export type ChargerLink = {
 
 export type CertificateRequest = { readonly csr: string; readonly atMs: number }
 
+/** `at`: when it was read, by the charger's clock where that was set. */
+export type HeardRegister = { readonly wh: number; readonly at: number | undefined }
+
 export type ChargerRecord = {
   readonly lane: Lane
   version: string
@@ -37,8 +41,8 @@ export type ChargerRecord = {
   lastHeardAt: number
   readonly repairs: Map<string, number>
   readonly refused: Map<string, number>
-  /** Wh by transaction id, ours or the station's own. */
-  readonly registers: Map<number | string, number>
+  /** By transaction id, ours or the station's own. */
+  readonly registers: Map<number | string, HeardRegister>
   /** Cards that it was asked to charge, by the id of the request; in memory only. */
   readonly asked: Map<number, string>
   /** The last seqNo of the station's transactions. */
@@ -65,13 +69,36 @@ export function countWord(counts: Map<string, number>, word: string): void {
   if (counts.has(word) || counts.size < MAX_WORDS) counts.set(word, (counts.get(word) ?? 0) + 1)
 }
 
-/** Keeps the newest register of a transaction, for a stop that names none. */
-export function noteRegister(record: ChargerRecord, message: ChargerMessage): void {
+/** Registers of what was answered, for a stop that names none. */
+export function noteAnswered(
+  record: ChargerRecord,
+  message: ChargerMessage,
+  answer: ChargerAnswer | undefined,
+): void {
+  noteRegister(record, message)
+  if (message.kind !== 'start' || answer?.kind !== 'started') return
+  const { meterStartWh: wh, startedAt, stationTransactionId = answer.transactionId } = message
+  if (wh !== UNREADABLE_START_WH) noteStart(record, stationTransactionId, { wh, at: clockedAt(startedAt) })
+}
+
+/**
+ * Keeps the newest register of a transaction, for a stop that names none: what is replayed late does not lower it, and a slip
+ * of the meter is forgotten with the next reading. Without a clock, the highest.
+ */
+function noteRegister(record: ChargerRecord, message: ChargerMessage): void {
   if (message.kind !== 'meter') return
   const transaction = message.stationTransactionId ?? message.transactionId ?? 0
-  const energyWh = lastRegister(message.readings)
-  if (energyWh === undefined || (typeof transaction === 'number' && transaction <= 0)) return
-  noteStart(record, transaction, Math.max(energyWh, record.registers.get(transaction) ?? 0))
+  if (typeof transaction === 'number' && transaction <= 0) return
+  for (const { energyWh: wh, sampledAt } of message.readings) {
+    if (wh === undefined) continue
+    const read = { wh, at: clockedAt(sampledAt) }
+    if (isNewer(read, record.registers.get(transaction))) noteStart(record, transaction, read)
+  }
+}
+
+function isNewer({ wh, at }: HeardRegister, held: HeardRegister | undefined): boolean {
+  if (held?.at === undefined || at === undefined || at === held.at) return wh >= (held?.wh ?? 0)
+  return at > held.at
 }
 
 /** What is odd about a message's place in its transaction; gaps are legal, low memory may leave updates out (OCPP 2.0.1, E04). */
@@ -86,8 +113,8 @@ export function noteSequence(
 }
 
 /** The register of a transaction from its start on; the oldest transaction makes room. */
-export function noteStart(record: ChargerRecord, transaction: number | string, energyWh: number): void {
-  keepNewest(record.registers, transaction, energyWh)
+function noteStart(record: ChargerRecord, transaction: number | string, read: HeardRegister): void {
+  keepNewest(record.registers, transaction, read)
 }
 
 /** Remembers which card a request to start was for. */

@@ -14,18 +14,11 @@ import type {
   Random,
 } from '../ports.ts'
 import type { ChargerId, TokenRef } from '../units.ts'
-import {
-  type ChargerRecord,
-  countWord,
-  noteAsked,
-  noteRegister,
-  noteSequence,
-  noteStart,
-} from './chargers.ts'
+import { type ChargerRecord, countWord, noteAnswered, noteAsked, noteSequence } from './chargers.ts'
 import { clockAhead } from './clock-ahead.ts'
 import { configurationIn } from './commands201.ts'
 import type { Dialect } from './dialect.ts'
-import { type Draft, type Translated, UNREADABLE_START_WH, withReference } from './draft.ts'
+import { type Draft, type Translated, withReference } from './draft.ts'
 import { createReports, type Reports } from './reports.ts'
 import type { InboundCall, Reply, Wire, WireOwner } from './rpc.ts'
 
@@ -106,6 +99,7 @@ export function openLink({ deps, wire, repairs, onClose }: LinkOptions): Link {
       onRepairs: words => countWords(record, words),
       onClose: () => {
         onClose()
+        state.reports.close()
         record.lane.insist(() => announce({ kind: 'disconnected' }, []))
         closing.resolve()
       },
@@ -129,7 +123,7 @@ async function answerCall({ deps, reports, input }: Answering, call: InboundCall
   const translation = dialect.translate(
     call.action,
     call.params,
-    id => record.registers.get(id),
+    id => record.registers.get(id)?.wh,
     id => record.asked.get(id),
   )
   if (translation.kind === 'unknown') return { kind: 'not-implemented' }
@@ -156,7 +150,7 @@ async function answerCall({ deps, reports, input }: Answering, call: InboundCall
   const payload = dialect.confirm(drafts, given, deps.clock.wallMs())
   if (payload === undefined) return `the answer does not fit '${call.action}'`
   messages.forEach((message, i) => {
-    note(record, message, given[i])
+    noteAnswered(record, message, given[i])
   })
   return { kind: 'result', payload }
 }
@@ -164,14 +158,6 @@ async function answerCall({ deps, reports, input }: Answering, call: InboundCall
 function noteRequest({ record, clock, logger, chargerId }: LinkDeps, csr: string): void {
   record.request = { csr, atMs: clock.wallMs() }
   logger.info('charger-asks-for-certificate', { charger: chargerId })
-}
-
-/** Registers, for a stop that names none. */
-function note(record: ChargerRecord, message: Translated, answer: ChargerAnswer | undefined): void {
-  noteRegister(record, message)
-  if (message.kind !== 'start' || answer?.kind !== 'started') return
-  if (message.meterStartWh === UNREADABLE_START_WH) return
-  noteStart(record, message.stationTransactionId ?? answer.transactionId, message.meterStartWh)
 }
 
 /** Undefined when the reference failed. What was thrown is not logged: it may hold the card's id. */
@@ -215,14 +201,19 @@ async function send({ wire, state, deps }: Sending, command: ChargerCommand): Pr
   const reported = call.action === 'GetBaseReport' ? state.reports.expect(requestId) : undefined
   const outcome = await wire.call(call.action, call.params, COMMAND_TIMEOUT_MS)
   state.commands--
+  if (outcome.kind !== 'result') state.reports.drop(requestId)
   if (outcome.kind === 'error') return { kind: 'rejected', status: outcome.code }
   if (outcome.kind === 'unreachable') return outcome
   const meant = dialect.outcomeOf(command, outcome.payload)
   if (command.kind === 'certificateSigned' && meant.kind === 'accepted') record.request = undefined
   if (!reported) return meant
-  if (meant.kind === 'accepted') return { kind: 'accepted', detail: configurationIn(await reported) }
-  state.reports.drop(requestId)
-  return meant
+  if (meant.kind !== 'accepted') {
+    state.reports.drop(requestId)
+    return meant
+  }
+  const parts = await reported
+  if (!parts) return { kind: 'unreachable', reason: 'the connection was lost' }
+  return { kind: 'accepted', detail: configurationIn(parts) }
 }
 
 /**

@@ -3,7 +3,7 @@
 import { type ChargerId, sameBytes } from '../units.ts'
 
 export type ShownCertificate = {
-  /** Its common names and its alternative DNS names. */
+  /** Its alternative DNS names; its common names where it has none. */
   readonly names: readonly string[]
   /** SHA-256 of the certificate. */
   readonly fingerprint: Uint8Array
@@ -20,7 +20,7 @@ export type Peer = {
 /** As the operator has registered it. */
 export type Registration = {
   readonly profile?: number | undefined
-  /** Only these count, where any is named. */
+  /** No others count. */
   readonly certificates?: readonly Uint8Array[] | undefined
 }
 
@@ -44,7 +44,7 @@ export type Asked = {
 /**
  * | profile | to be let in |
  * |---|---|
- * | 3 | a certificate of the site's authority, in its name |
+ * | 3 | a certificate of the site's authority, in its name, that the operator has recorded |
  * | 2 | that, or TLS and its password; from this very machine without TLS |
  * | 1, none said | that, or its password |
  * | 0 | nothing, but only from this machine or where chargers may speak in the clear |
@@ -75,8 +75,9 @@ function faultOf(
   if (!certificate) return 'no-certificate'
   if (certificate.fault !== undefined) return 'bad-certificate'
   if (!certificate.names.includes(chargerId)) return 'wrong-certificate'
-  const isVoid = certificates.length > 0 && !certificates.some(one => sameBytes(one, certificate.fingerprint))
-  return isVoid ? 'void-certificate' : undefined
+  // Also where none is named: who is registered anew must not be posed as with a certificate of before.
+  const isNamed = certificates.some(one => sameBytes(one, certificate.fingerprint))
+  return isNamed ? undefined : 'void-certificate'
 }
 
 function refused(reason: ProfileRefusal): { readonly kind: 'refused'; readonly reason: ProfileRefusal } {

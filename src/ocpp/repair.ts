@@ -225,10 +225,10 @@ const ID_TAG_CHARACTERS = 20
 
 /**
  * A card's id as it is matched everywhere, in lists and on the wire: no control bytes, no blanks around it, at
- * most 20 characters, upper case (OCPP 1.6 types it CiString20).
+ * most 20 characters, upper case (OCPP 1.6 types it CiString20; 2.0.1 has 36).
  */
-export function normalIdTag(raw: string): string {
-  const clean = cut(withoutControls(raw).trim(), ID_TAG_CHARACTERS).trim()
+export function normalIdTag(raw: string, most = ID_TAG_CHARACTERS): string {
+  const clean = cut(withoutControls(raw).trim(), most).trim()
   // ASCII only: other letters may change their length with their case.
   return clean.replace(/[a-z]/g, letter => letter.toUpperCase())
 }

@@ -144,10 +144,13 @@ function shownBy(socket: TLSSocket): ShownCertificate | undefined {
   }
 }
 
-/** The common names and DNS names, as they stand there. */
+/**
+ * The DNS names, as they stand there, and the common names only where there are none: a common name is what the charger
+ * itself has asked for, and may be that of another one.
+ */
 function namesOf({ subject, subjectAltName = '' }: X509Certificate): readonly string[] {
   // node writes one field a line, and puts quotes around an alternative name that holds a comma or a quote.
   const common = (subject ?? '').split('\n').flatMap(line => (line.startsWith('CN=') ? [line.slice(3)] : []))
   const others = subjectAltName.split(', ').flatMap(one => (one.startsWith('DNS:') ? [one.slice(4)] : []))
-  return [...common, ...others]
+  return others.length > 0 ? others : common
 }

@@ -1,7 +1,9 @@
 // OCPP 2.0.1 to our words (part 2; part 4 for the frames). Like v16.ts: reads any JSON value, never fails, names each
 // repair, and invents no money. Our connector is their EVSE, which serves one car at a time. A station names its
 // transactions itself, and one TransactionEvent may say several things: a card, readings, a state.
+import { sha256, utf8Bytes } from '../identity/hash.ts'
 import type { PauseState } from '../ports.ts'
+import { hex } from '../units.ts'
 import { signRequest } from './certificates.ts'
 import type { AskedCard, Draft, LastRegister, Translation } from './draft.ts'
 import { UNREADABLE_START_WH } from './draft.ts'
@@ -26,6 +28,9 @@ import {
 const MAX_EVSE = 1000
 const MAX_SEQUENCE = 2 ** 31 - 1
 const MAX_TRANSACTION_CHARACTERS = 36
+/** What is longer than OCPP allows is told apart up to here. */
+const MAX_ODD_CHARACTERS = 1000
+const MAX_CARD_CHARACTERS = 36
 
 export function translate201(
   action: string,
@@ -134,12 +139,12 @@ function cardIn(fields: Fields): string | undefined {
   if (given === undefined) return undefined
   if (typeof given === 'string' || typeof given === 'number') {
     fields.repairs.add('wrong-type')
-    return normalIdTag(String(given))
+    return normalIdTag(String(given), MAX_CARD_CHARACTERS)
   }
   const said = field(fieldsOf(given, fields.repairs), 'idToken')
   if (typeof said === 'number') fields.repairs.add('text-as-number')
   const raw = typeof said === 'string' || typeof said === 'number' ? String(said) : ''
-  const normal = normalIdTag(raw)
+  const normal = normalIdTag(raw, MAX_CARD_CHARACTERS)
   if (normal.length !== raw.length) fields.repairs.add('idtag-trimmed')
   return normal
 }
@@ -164,10 +169,12 @@ function placeOf(fields: Fields) {
   return seqNo === undefined || name === undefined ? undefined : { transaction: name, seqNo }
 }
 
+/** Two ids that are too long may begin alike: cut off, they would make one session of two, and one bill. */
 function stationTransaction(fields: Fields): string | undefined {
-  return (
-    text(within(fields, 'transactionInfo'), 'transactionId', MAX_TRANSACTION_CHARACTERS)?.trim() || undefined
-  )
+  const said = text(within(fields, 'transactionInfo'), 'transactionId', MAX_ODD_CHARACTERS)?.trim()
+  if (!said || said.length <= MAX_TRANSACTION_CHARACTERS) return said || undefined
+  fields.repairs.add('long-transaction-id')
+  return hex(sha256(utf8Bytes(said))).slice(0, MAX_TRANSACTION_CHARACTERS)
 }
 
 type Parts = {

@@ -53,7 +53,7 @@ function flagsOfRise(start: Register, end: Register, { highest, lowest }: Extrem
 
 /** Of a start without a register: the lowest reading might be a slip, and the next is at least what it began with. */
 function measureFrom([, second]: readonly Register[], end: Register): Measured {
-  if (!second || second.wh > end.wh) return UNKNOWN
+  if (!second || second.wh > end.wh || !isPossible(second, end)) return UNKNOWN
   return { energyWh: end.wh - second.wh, flags: ['start-from-readings'] }
 }
 

@@ -1,14 +1,8 @@
 // Plays frames to a node in this process, on the way that they take from the socket to the log, and looks at what came of
 // them: nothing throws, no transaction is lost without a reason, and no bill is above what registers say.
-import { newRecord, noteRegister, noteStart } from '../../src/ocpp/chargers.ts'
+import { newRecord, noteAnswered } from '../../src/ocpp/chargers.ts'
 import { type Dialect, dialectOf } from '../../src/ocpp/dialect.ts'
-import {
-  type Draft,
-  type LastRegister,
-  type Translation,
-  UNREADABLE_START_WH,
-  withReference,
-} from '../../src/ocpp/draft.ts'
+import { type Draft, type LastRegister, type Translation, withReference } from '../../src/ocpp/draft.ts'
 import { mendFrame } from '../../src/ocpp/frame.ts'
 import type { ChargerAnswer } from '../../src/ports.ts'
 import { timesOf } from '../../src/session/times.ts'
@@ -47,7 +41,7 @@ export async function playCase(
   for (const [i, { text, atMs }] of frames.entries()) {
     node.clock.at = Math.max(node.clock.at, atMs)
     try {
-      const last: LastRegister = id => record.registers.get(id)
+      const last: LastRegister = id => record.registers.get(id)?.wh
       const { meant, ms } = readIn(dialect, text, last)
       // Another process may have had the processor: what looks slow is read again.
       slowestMs = Math.max(slowestMs, ms < SLOW_MS ? ms : leastMs(() => readIn(dialect, text, last).ms))
@@ -60,13 +54,7 @@ export async function playCase(
         const message = await withReference(draft, async tag => referenceOf(tag))
         const answer = node.say(message, chargerId)
         answers.push(answer)
-        noteRegister(record, message)
-        if (
-          message.kind === 'start' &&
-          answer.kind === 'started' &&
-          message.meterStartWh !== UNREADABLE_START_WH
-        )
-          noteStart(record, message.stationTransactionId ?? answer.transactionId, message.meterStartWh)
+        noteAnswered(record, message, answer)
       }
       said.drafts.push(...meant.drafts)
       if (dialect.confirm(meant.drafts, answers, node.clock.at) === undefined)

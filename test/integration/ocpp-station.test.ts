@@ -162,4 +162,22 @@ describe('a station of OCPP 2.0.1', () => {
       },
     })
   })
+
+  it('that goes in the middle of its report has told nothing, and nobody waits for the rest', async () => {
+    const site = await open()
+    const station = await site.socket('CP1', PASSWORD, ['ocpp2.0.1'])
+    await until('connected', () => site.central.connected().length === 1)
+    const outcome = site.central.command(CP1, { kind: 'getConfiguration', keys: [] })
+    const [id, { requestId }] = await asked(station, 'GetBaseReport')
+    station.send([3, id, { status: 'Accepted' }])
+    await answerTo(station, 'NotifyReport', {
+      requestId,
+      generatedAt: TIME,
+      seqNo: 0,
+      tbc: true,
+      reportData: [],
+    })
+    station.ws.terminate()
+    expect(await outcome).toEqual({ kind: 'unreachable', reason: 'the connection was lost' })
+  })
 })

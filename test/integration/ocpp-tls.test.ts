@@ -1,6 +1,7 @@
 // The door by security profile, with real TLS sockets: who comes in by what it shows, and each way of showing the wrong thing.
-import { createHash, X509Certificate } from 'node:crypto'
+import { createHash, webcrypto, X509Certificate } from 'node:crypto'
 import type { ClientRequest, IncomingMessage } from 'node:http'
+import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import WebSocket, { type ClientOptions } from 'ws'
 import {
@@ -9,7 +10,9 @@ import {
   makeAuthority,
   makeChargerPair,
   makeServerPairs,
+  readCsr,
   type ServerPairs,
+  signCsr,
 } from '../../src/host/charger-ca.ts'
 import { type ChargerCredential, makeCredential } from '../../src/ocpp/credential.ts'
 import type { Registration } from '../../src/ocpp/profile.ts'
@@ -40,8 +43,31 @@ beforeAll(async () => {
   own.foreign = await makeChargerPair(stranger, 'CP3', now)
   own.expired = await makeChargerPair(authority, 'CP3', now - 4 * YEAR_MS)
   own.early = await makeChargerPair(authority, 'CP3', now + YEAR_MS)
-  chargers.CP5 = { profile: 3, certificates: [hashOf(own.newer.certificate)] }
+  own.posing = await posing()
+  const hashes = (...names: readonly string[]) => names.map(name => hashOf(own[name]?.certificate ?? ''))
+  chargers.CP2 = { profile: 2, certificates: hashes('CP2') }
+  chargers.CP3 = { profile: 3, certificates: hashes('CP3', 'foreign', 'expired', 'early', 'posing') }
+  chargers.CP5 = { profile: 3, certificates: hashes('newer') }
 })
+
+/** Made for CP2 by the operator, from a request in the common name of another charger. */
+async function posing(): Promise<KeyPair> {
+  const keys = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, [
+    'sign',
+    'verify',
+  ])
+  const csr = await Pkcs10CertificateRequestGenerator.create({
+    name: 'CN=CP3',
+    keys,
+    signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
+  })
+  const request = await readCsr(csr.toString('pem'))
+  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')
+  return {
+    key: `-----BEGIN PRIVATE KEY-----\n${der}\n-----END PRIVATE KEY-----\n`,
+    certificate: await signCsr(authority, request, { identity: 'CP2', nowAt: now }),
+  }
+}
 
 const hashOf = (pem: string) =>
   new Uint8Array(createHash('sha256').update(new X509Certificate(pem).raw).digest())
@@ -164,6 +190,7 @@ describe('a charger of security profile 3', () => {
   const refused: readonly (readonly [string, string, string])[] = [
     ['of another authority', 'foreign', 'bad-certificate'],
     ['of another charger', 'CP2', 'wrong-certificate'],
+    ['of another charger that asked for it in this common name', 'posing', 'wrong-certificate'],
     ['that has ended', 'expired', 'bad-certificate'],
     ['that is not in force yet', 'early', 'bad-certificate'],
   ]

@@ -24,7 +24,8 @@ function asked(
 ) {
   const peer = peers[where]
   const { open = false, password = true } = more
-  const demand = demandOf({ chargerId: CP1, registered, peer, hasPassword: password, isOpen: open })
+  const named = registered && { certificates: [hash(1)], ...registered }
+  const demand = demandOf({ chargerId: CP1, registered: named, peer, hasPassword: password, isOpen: open })
   return demand.kind === 'refused' ? demand.reason : demand.kind
 }
 
@@ -74,7 +75,10 @@ describe('a security profile', () => {
     expect(asked(undefined, 'proven')).toBe('password')
   })
 
-  it('takes only the certificates that are named, where any is', () => {
+  it('takes only the certificates that are named: none, of a charger that was registered anew', () => {
+    expect(asked({ profile: 3, certificates: [] }, 'proven')).toBe('void-certificate')
+    expect(asked({ profile: 3, certificates: undefined }, 'proven')).toBe('void-certificate')
+    expect(asked({ profile: 2, certificates: [] }, 'proven', { password: false })).toBe('no-password')
     expect(asked({ profile: 3, certificates: [hash(2)] }, 'proven')).toBe('void-certificate')
     expect(asked({ profile: 3, certificates: [hash(2), hash(1)] }, 'proven')).toBe('nothing')
   })

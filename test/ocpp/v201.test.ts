@@ -60,6 +60,25 @@ describe('a TransactionEvent of OCPP 2.0.1 becomes our words', () => {
     expect(drafts[0]).toMatchObject({ cardless: true, idTag: '', meterStartWh: UNREADABLE_START_WH })
     expect(repairs).toEqual(['no-meter-start'])
   })
+  it('with all of an id token that no card of OCPP 1.6 could have', () => {
+    const long = 'a-token-of-an-app-0123456789-abcdefg'
+    const { drafts, repairs } = read('Authorize', { idToken: { idToken: long, type: 'Central' } })
+    expect([drafts[0], repairs]).toEqual([{ kind: 'authorize', idTag: long.toUpperCase() }, []])
+  })
+  it('under ids that are too long tells two transactions apart that begin alike', () => {
+    const named = (transactionId: string) => {
+      const { drafts, repairs } = read(
+        'TransactionEvent',
+        event('Started', { transactionInfo: { transactionId } }),
+      )
+      expect(repairs).toContain('long-transaction-id')
+      return (drafts[0] as { stationTransactionId?: string }).stationTransactionId ?? ''
+    }
+    const long = 'CP01/1/2026-05-01T08:00:00.000Z/counter-'
+    expect(named(`${long}1`)).toHaveLength(36)
+    expect(named(`${long}1`)).toBe(named(` ${long}1`))
+    expect(named(`${long}1`)).not.toBe(named(`${long}2`))
+  })
   it('Updated with card, readings and state says each once', () => {
     const over = { idToken, meterValue: meterValue(1.6, { unitOfMeasure: { unit: 'kWh' } }) }
     const transactionInfo = { transactionId: 'tx-1', chargingState: 'SuspendedEV' }

@@ -61,6 +61,17 @@ describe('a session of a station that names it', () => {
     expect(a.wrote('meter_tick').map(tick => tick.connectorId)).toEqual([1, 1, 1])
   })
 
+  it('takes no reading of the meter of the whole station, not even before it names its connector', () => {
+    const { a } = open()
+    a.say(started(a, { connectorId: 0 }))
+    updated(a, 1500, MINUTE_MS)
+    const readings = [{ sampledAt: timeOf(a, 2 * MINUTE_MS), energyWh: 9_000_000 }]
+    expect(a.say({ kind: 'meter', connectorId: 0, readings })).toEqual({ kind: 'noted' })
+    expect(a.only().soFar).toEqual({ energyWh: 500, flags: [] })
+    ended(a, 2500)
+    expect(a.only()).toMatchObject({ energyWh: 1500, flags: [] })
+  })
+
   it('hears every message twice and writes it once', () => {
     const { a } = open()
     const start = started(a)
@@ -91,6 +102,27 @@ describe('a session of a station that names it', () => {
     meet(a, b)
     expect(b.only()).toMatchObject({ energyWh: 1500, registerWh: 1800, flags: [] })
     expect(b.only()).toEqual(a.only())
+  })
+
+  it('under a name that the station has used before lets nobody in by the card of then', () => {
+    const { a } = open()
+    const first = started(a)
+    a.say(first)
+    ended(a, 2500)
+    expect(a.say(first)).toMatchObject({ kind: 'started', allowed: 'ALLOWED' })
+    const later = { raw: new Date(a.clock.at + 2 * HOUR_MS).toISOString(), at: a.clock.at + 2 * HOUR_MS }
+    const again = (tokenRef: TokenRef) =>
+      a.say(started(a, { tokenRef, startedAt: later, meterStartWh: 2500 }))
+    expect(again(OTHER_CARD)).toMatchObject({ kind: 'started', allowed: 'NOT_ALLOWED' })
+    expect(again(CARD)).toMatchObject({ kind: 'started', allowed: 'ALLOWED' })
+    expect(a.wrote('session_start')).toHaveLength(1)
+    expect(a.wrote('diagnostics').map(({ code }) => code)).toEqual([
+      'transaction-id-reused',
+      'card-refused',
+      'transaction-id-reused',
+    ])
+    ended(a, 9500, 3 * HOUR_MS)
+    expect(a.only()).toMatchObject({ energyWh: 1500, flags: ['conflicting-ends'] })
   })
 
   it('is never another one that began with the same words', () => {

@@ -58,6 +58,12 @@ describe('what a session took', () => {
       ['start-from-readings'],
     ],
     [
+      'a start that named none, and two slips: more than a connector gives',
+      [UNREADABLE_START_WH, 5_000_000, 0, 1, 5_000_300],
+      undefined,
+      ['meter-went-back'],
+    ],
+    [
       'a start that named none, and one reading',
       [UNREADABLE_START_WH, 5000, 5300],
       undefined,
