@@ -61,7 +61,8 @@ export function text(max: number): Field<string> {
 export function textId<T extends string>(max: number): Field<T> {
   const check = (value: unknown): T =>
     typeof value === 'string' && value.length <= max ? (value as T) : refuse(`text of at most ${max}`, value)
-  return { says: `text(..${max})`, write: check, read: check }
+  // A byte order mark in front is left out by whoever reads UTF-8: written, it would not come back, and the whole be refused.
+  return { says: `text(..${max})`, write: value => check(value).replace(/^\uFEFF+/, '') as T, read: check }
 }
 
 export const uint: Field<number> = {

@@ -4,6 +4,7 @@
 
 import type { ListUpdate } from './authorization/list-update.ts'
 import type { ListEntry } from './authorization/local-list.ts'
+import { shownIn } from './defaults/settings.ts'
 import type { ChargePoints, CommandOutcome, ListedCard } from './ports.ts'
 import type { ChargerId, TokenRef } from './units.ts'
 
@@ -53,11 +54,8 @@ async function readLimits(command: Command): Promise<ListLimits | { readonly rea
 }
 
 function valuesIn(outcome: CommandOutcome): ReadonlyMap<string, string> {
-  const detail = outcome.kind === 'accepted' ? outcome.detail : undefined
-  // The door has parsed it; it is unknown here only because each command has a detail of its own.
-  const keys = (detail as { configurationKey?: readonly { key: string; value?: string }[] } | undefined)
-    ?.configurationKey
-  return new Map((keys ?? []).flatMap(({ key, value }) => (value === undefined ? [] : [[key, value]])))
+  const { configurationKey } = shownIn(outcome.kind === 'accepted' ? outcome.detail : undefined)
+  return new Map(configurationKey.flatMap(({ key, value }) => (value === undefined ? [] : [[key, value]])))
 }
 
 function wholeIn(text: string | undefined, otherwise: number, most: number): number {

@@ -16,6 +16,7 @@ import {
   nextTry,
   type Setting,
   type Settings,
+  shownIn,
   type Wish,
   wantedOf,
   wholeOf,
@@ -147,11 +148,7 @@ async function readKeys(ask: Command, keys: readonly string[], most: number): Pr
 /** Keys in small letters that the answer says something of. */
 function noteAnswer(held: Map<string, Setting>, outcome: CommandOutcome): ReadonlySet<string> | 'refused' {
   if (outcome.kind !== 'accepted') return 'refused'
-  // The door has parsed it; it is unknown here only because each command has a detail of its own.
-  const { configurationKey = [], unknownKey = [] } = (outcome.detail ?? {}) as {
-    readonly configurationKey?: readonly { key: string; readonly: boolean; value?: string }[]
-    readonly unknownKey?: readonly string[]
-  }
+  const { configurationKey, unknownKey } = shownIn(outcome.detail)
   for (const { key, value, readonly } of configurationKey)
     held.set(key.toLowerCase(), { value: value ?? '', isReadOnly: readonly })
   return new Set([...configurationKey.map(({ key }) => key), ...unknownKey].map(key => key.toLowerCase()))

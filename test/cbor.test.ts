@@ -84,6 +84,11 @@ describe('a record', () => {
     )
   })
 
+  it('writes no byte order mark in front of a text, which would make it unreadable', () => {
+    const written = toBytes(THING, { ...thing, name: '\uFEFF\uFEFFpole' })
+    expect(fromBytes(THING, written)).toEqual({ ...thing, name: 'pole' })
+  })
+
   it('ignores fields behind those it knows, because newer software writes them', () => {
     expect(fromBytes(THING, unhex(`8b${THING_HEX.slice(2)}f6f6186c`))).toEqual(thing)
   })

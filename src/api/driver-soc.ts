@@ -1,5 +1,6 @@
 // The state of charge of a car at a station: what was told last and how old that is, or why there is none; and the setting
 // of the charger that makes it tell. Only ever adds to that setting, reads it back, and says so when it could not.
+import { shownIn } from '../defaults/settings.ts'
 import type { ChargePoints, CommandOutcome } from '../ports.ts'
 import type { Session } from '../session/fold.ts'
 import type { ChargerId } from '../units.ts'
@@ -145,10 +146,7 @@ async function settingOf(
 }
 
 function settingIn(detail: unknown): Setting | undefined {
-  const { configurationKey = [] } = (detail ?? {}) as {
-    configurationKey?: readonly { key: string; readonly: boolean; value?: string }[]
-  }
-  const found = configurationKey.find(one => one.key.toLowerCase() === SETTING.toLowerCase())
+  const found = shownIn(detail).configurationKey.find(one => one.key.toLowerCase() === SETTING.toLowerCase())
   return found?.value === undefined
     ? undefined
     : { key: found.key, value: found.value, readonly: found.readonly }

@@ -28,6 +28,7 @@ type AddOptions = OperatorOptions & {
 /** TLS and a password: what most chargers can do, and nothing of it can be read on the way. */
 const DEFAULT_PROFILE = '2'
 const PROFILES = { least: 0, most: 3 }
+const MAX_CONNECTORS = 99
 const WHAT_IT_SHOWS = [
   'nothing at all, only to nodes that let chargers speak in the clear',
   'a password, also in the clear',
@@ -87,7 +88,7 @@ Example:
 }
 
 async function addCharger(identities: readonly string[], options: AddOptions): Promise<void> {
-  const connectors = wholeNumber('--connectors', options.connectors)
+  const connectors = wholeNumber('--connectors', options.connectors, { least: 1, most: MAX_CONNECTORS })
   const profile = wholeNumber('--profile', options.profile, PROFILES)
   const about = {
     ...(options.zone !== undefined && { zone: options.zone }),
@@ -107,6 +108,8 @@ async function addCharger(identities: readonly string[], options: AddOptions): P
   }))
   await asOperator(options, async operator => {
     const bodies: AnyBody[] = []
+    const { policy } = operator.ledger.view()
+    const before = added.map(({ identity }) => identity).filter(identity => policy.chargePoint(identity))
     for (const { identity, password } of added) {
       const { salt, hash, cost } = await makeCredential(password, systemRandom())
       const body = { chargerId: identity, salt, hash, cost, connectors, ...about, withdrawn: false, profile }
@@ -119,7 +122,7 @@ async function addCharger(identities: readonly string[], options: AddOptions): P
       added.map(({ identity, password }) => ({
         ...{ identity, ...(hasPassword && { password }), profile, ...entries.said },
       })),
-      `${entries.text}\n${added.map(({ identity, password }) => lineOf(identity, hasPassword ? password : undefined)).join('\n')}${hasPassword ? '\nthe passwords are shown only now' : ''}`,
+      `${entries.text}\n${added.map(({ identity, password }) => lineOf(identity, hasPassword ? password : undefined)).join('\n')}${hasPassword ? '\nthe passwords are shown only now' : ''}${againText(before)}`,
     )
   })
 }
@@ -150,6 +153,12 @@ function entriesOf(operator: Operator, { site }: OperatorOptions, profile: numbe
     said: { url, ...(caFile !== undefined && { caFile }) },
     text: lines.filter(line => typeof line === 'string').join('\n'),
   }
+}
+
+/** Who only wanted another password has to hear what else is gone. */
+function againText(before: readonly string[]): string {
+  if (before.length === 0) return ''
+  return `\nadded anew: ${before.join(', ')}; what was said of them before (passwords, certificates, zone, power) counts no more`
 }
 
 function lineOf(identity: string, password: string | undefined): string {

@@ -1,6 +1,6 @@
 // `chargemesh charger certificate`: certificates that chargers show instead of a password (OCPP security profile 3).
 import { createHash, X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
@@ -49,6 +49,7 @@ async function issue(text: string, options: IssueOptions): Promise<void> {
     const certificateFile = join(options.out, `${identity}.cert.pem`)
     const keyFile = join(options.out, `${identity}.key.pem`)
     if ('key' in made) await requireVacant(keyFile)
+    await mkdir(options.out, { recursive: true, mode: 0o700 })
     // The files first: what counts for the nodes shall be in somebody's hands.
     if ('key' in made) await writeSecret(keyFile, made.key)
     await writeSecret(certificateFile, made.certificate)

@@ -1,7 +1,10 @@
 // `chargemesh charger start|stop|reset|get|set|config|trigger`: sessions, restarts and settings of one charger.
 import type { Command } from 'commander'
-import { type OrderOptions, order, orderOptions } from './charger-order.ts'
+import { shownIn } from '../defaults/settings.ts'
+import { withoutControls } from '../ocpp/repair.ts'
+import { type OrderOptions, order, ordered, orderOptions, refusalOf } from './charger-order.ts'
 import { wholeNumber } from './number.ts'
+import { say } from './operator.ts'
 import { DASH_HELP, secretOf } from './secret.ts'
 
 export type OnConnector = OrderOptions & { readonly connector?: string }
@@ -62,7 +65,16 @@ export function addCommandCommands(charger: Command): void {
 }
 
 async function getKeys(identity: string, keys: readonly string[], options: OrderOptions): Promise<void> {
-  await order(identity, { kind: 'getConfiguration', keys }, options)
+  const outcome = await ordered(identity, { kind: 'getConfiguration', keys }, options)
+  if (outcome.kind !== 'accepted') throw refusalOf(identity, outcome)
+  const { configurationKey, unknownKey } = shownIn(outcome.detail)
+  const lines = [
+    ...configurationKey.map(
+      ({ key, value, readonly }) => `${key} = ${value ?? '(not shown)'}${readonly ? '  (read-only)' : ''}`,
+    ),
+    ...unknownKey.map(key => `${key}: the charger does not know it`),
+  ]
+  say(options, outcome, lines.map(withoutControls).join('\n') || 'the charger shows no settings')
 }
 
 async function setKey(identity: string, key: string, value: string, options: OrderOptions): Promise<void> {

@@ -9,7 +9,7 @@ import {
   limitFor,
   PERSON_PROFILE,
 } from '../defaults/limits.ts'
-import type { Setting, Settings } from '../defaults/settings.ts'
+import { type Setting, type Settings, shownIn } from '../defaults/settings.ts'
 import { MeshError } from '../errors.ts'
 import type { ChargerCommand, CommandOutcome } from '../ports.ts'
 import { type OrderOptions, ordered, orderOptions, refusalOf } from './charger-order.ts'
@@ -100,9 +100,7 @@ async function limitIn(
 }
 
 function settingsIn(detail: unknown): Settings {
-  const keys = (detail as { configurationKey?: readonly { key: string; value?: string }[] } | undefined)
-    ?.configurationKey
-  const settings = (keys ?? []).map(
+  const settings = shownIn(detail).configurationKey.map(
     ({ key, value = '' }) => [key.toLowerCase(), { value, isReadOnly: true } satisfies Setting] as const,
   )
   return new Map(settings)

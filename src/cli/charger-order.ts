@@ -8,6 +8,7 @@ import { check } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import { type Operator, openOperator } from '../host/operator.ts'
 import { NOT_HERE } from '../ocpp/chargers.ts'
+import { withoutControls } from '../ocpp/repair.ts'
 import type { ChargerCommand, CommandOutcome } from '../ports.ts'
 import { type ChargerId, chargerId, type DeviceId } from '../units.ts'
 import { clientIn, refuseWithdrawn, say } from './operator.ts'
@@ -64,6 +65,7 @@ export function refusalOf(
 
 /** By the words of the node that holds the charger. */
 const WHAT_NEXT: Readonly<Record<string, string>> = {
+  [NOT_HERE]: '; `charger show` says which node holds it, if any: name its folder with --via',
   'no answer in time': ', 15 s; it may still do it. `charger show` says when it was last heard; ask again',
   'the connection was lost': ' while it was asked; it comes back by itself, ask again then',
   'too many commands wait': '; a charger answers one at a time, ask again in a minute',
@@ -71,7 +73,8 @@ const WHAT_NEXT: Readonly<Record<string, string>> = {
 
 function detailOf(detail: unknown): string {
   if (detail === undefined) return ''
-  return `\n${typeof detail === 'string' ? detail : JSON.stringify(detail, null, 2)}`
+  // A charger's own words, and a terminal would obey some of them.
+  return `\n${typeof detail === 'string' ? withoutControls(detail) : JSON.stringify(detail, null, 2)}`
 }
 
 /** What the charger made of it. Refuses with CHARGER_ABSENT where nobody that is connected holds it. */
@@ -114,7 +117,7 @@ async function orderedHere(client: Client, id: ChargerId, command: ChargerComman
 }
 
 const NOBODY =
-  '; none of the nodes that this one is connected to holds it either: `charger show` says when it was last heard'
+  '; none of the nodes that this one is connected to holds it either: `charger show` says whether this site lets it in, and when it was last heard'
 
 async function holdersOf(client: Client, id: ChargerId): Promise<readonly Holder[]> {
   const said = await client.get(`/v1/chargers/${encodeURIComponent(id)}/holders`)

@@ -14,7 +14,7 @@ export function addDoctorCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-A line a layer: settings, address, multicast, clock, key, certificate, store, uplink. Exit code 1 when one of them fails.
+A line a layer: settings, address, multicast, clock, key, certificate, chargers, store, uplink. Exit code 1 when one of them fails.
 
 Example:
   chargemesh doctor --dir ./pole-07`,

@@ -6,6 +6,22 @@ export type Setting = { readonly value: string; readonly isReadOnly: boolean }
 /** By key in small letters. */
 export type Settings = ReadonlyMap<string, Setting>
 
+/** What a charger answered when it was asked for settings. */
+export type Shown = {
+  readonly configurationKey: readonly {
+    readonly key: string
+    readonly readonly: boolean
+    readonly value?: string
+  }[]
+  readonly unknownKey: readonly string[]
+}
+
+/** The door has parsed it; it is unknown only because each command has a detail of its own. */
+export function shownIn(detail: unknown): Shown {
+  const { configurationKey = [], unknownKey = [] } = (detail ?? {}) as Partial<Shown>
+  return { configurationKey, unknownKey }
+}
+
 export type Rule =
   | { readonly kind: 'exactly'; readonly value: 'true' | 'false' }
   /** The first of these that the charger takes. */

@@ -7,8 +7,9 @@ const MAX_NAMES = 16
 /** Together; a certificate stands in one entry of the operator's log. */
 const MAX_CHARACTERS = 400
 
-/** At most MAX_NAMES host names and addresses, each as a certificate can carry it. */
-export function checkedNames(names: readonly string[]): readonly string[] {
+/** At most MAX_NAMES host names and addresses, each once and as a certificate can carry it. */
+export function checkedNames(given: readonly string[]): readonly string[] {
+  const names = [...new Set(given)]
   const odd = names.find(
     name => isIP(name) === 0 && !/^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/.test(name),
   )

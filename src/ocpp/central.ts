@@ -177,7 +177,8 @@ async function proofOf(
   if (demand.kind === 'nothing' || !password) return undefined
   const verdict = await state.checkPassword({ chargerId, address: peer.address, password })
   if (verdict === 'right') return undefined
-  return { reason: verdict === 'wrong' ? 'wrong-password' : verdict }
+  if (verdict !== 'wrong') return { reason: verdict }
+  return { reason: registered ? 'wrong-password' : 'unknown-charger' }
 }
 
 /** Whether a proven charger may have the place of its older connection (PROTOCOL 5.4); the reason if not. */

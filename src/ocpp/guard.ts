@@ -27,6 +27,8 @@ export type RefusalReason =
   | ProfileRefusal
   | 'wrong-user'
   | 'wrong-password'
+  /** To the charger the same as a wrong password: nobody can try out who is known here. */
+  | 'unknown-charger'
   | 'locked'
   | 'busy'
   | 'duplicate'
@@ -46,6 +48,7 @@ export const REFUSAL_STATUS: Readonly<Record<RefusalReason, number>> = {
   'void-certificate': 401,
   'wrong-user': 401,
   'wrong-password': 401,
+  'unknown-charger': 401,
   locked: 429,
   busy: 429,
   duplicate: 409,

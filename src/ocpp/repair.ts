@@ -86,9 +86,35 @@ export function text(fields: Fields, name: string, max: number): string | undefi
   return cut(clean, max)
 }
 
+/** An action as it is spelled among these, whatever its case; undefined for one that is none of them. */
+export function actionAmong(
+  actions: readonly string[],
+  action: string,
+  repairs: Repairs,
+): string | undefined {
+  if (actions.includes(action)) return action
+  const lower = action.trim().toLowerCase()
+  const meant = actions.find(known => known.toLowerCase() === lower)
+  if (meant) repairs.add('action-case')
+  return meant
+}
+
+export type Make = { readonly vendor: string; readonly model: string; readonly firmware?: string }
+
+/** Whose charger it is; empty names are seen, and no reason to refuse a boot. */
+export function makeOf(fields: Fields, vendorName: string, modelName: string): Make {
+  const vendor = text(fields, vendorName, 50)?.trim()
+  const model = text(fields, modelName, 50)?.trim()
+  const firmware = text(fields, 'firmwareVersion', 50)?.trim()
+  if (!vendor) fields.repairs.add('empty-vendor')
+  if (!model) fields.repairs.add('empty-model')
+  return { vendor: vendor || 'unknown', model: model || 'unknown', ...(firmware ? { firmware } : {}) }
+}
+
+/** A byte order mark is no character of a text either, and readers of UTF-8 leave it out. */
 export function withoutControls(value: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this removes
-  return value.replace(/[\u0000-\u001F\u007F-\u009F]/g, '')
+  return value.replace(/[\u0000-\u001F\u007F-\u009F\uFEFF]/g, '')
 }
 
 /** A status or a reason is one word of letters; anything else says nothing that we could rely on. */

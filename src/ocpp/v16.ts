@@ -7,11 +7,13 @@ import { lastRegister, MAX_REGISTER_WH, readings } from './meter.ts'
 import { missingStop } from './missing.ts'
 import { progress, security } from './progress.ts'
 import {
+  actionAmong,
   count,
   type Fields,
   field,
   fieldsOf,
   idTag,
+  makeOf,
   type Repairs,
   text,
   time,
@@ -28,7 +30,7 @@ export type Translation =
 
 export function translate(action: string, params: unknown, last: LastRegister): Translation {
   const repairs: Repairs = new Set()
-  const name = actionOf(action, repairs)
+  const name = actionAmong(ACTIONS, action, repairs)
   if (name === undefined) return { kind: 'unknown' }
   if (name === SIGN) return signRequest(fieldsOf(params ?? {}, repairs))
   const read = READERS[name]
@@ -58,26 +60,8 @@ const READERS: Readonly<Record<string, Reader>> = {
 const SIGN = 'SignCertificate'
 const ACTIONS = [...Object.keys(READERS), SIGN]
 
-function actionOf(action: string, repairs: Repairs): string | undefined {
-  if (ACTIONS.includes(action)) return action
-  const lower = action.trim().toLowerCase()
-  const meant = ACTIONS.find(known => known.toLowerCase() === lower)
-  if (meant) repairs.add('action-case')
-  return meant
-}
-
 function boot(fields: Fields): Draft {
-  const vendor = text(fields, 'chargePointVendor', 50)?.trim()
-  const model = text(fields, 'chargePointModel', 50)?.trim()
-  const firmware = text(fields, 'firmwareVersion', 50)?.trim()
-  if (!vendor) fields.repairs.add('empty-vendor')
-  if (!model) fields.repairs.add('empty-model')
-  return {
-    kind: 'boot',
-    vendor: vendor || 'unknown',
-    model: model || 'unknown',
-    ...(firmware ? { firmware } : {}),
-  }
+  return { kind: 'boot', ...makeOf(fields, 'chargePointVendor', 'chargePointModel') }
 }
 
 const STATUSES = [

@@ -11,11 +11,13 @@ import { lastRegister, readings } from './meter.ts'
 import { missingStop } from './missing.ts'
 import { progress, security } from './progress.ts'
 import {
+  actionAmong,
   count,
   type Fields,
   field,
   fieldsOf,
   list,
+  makeOf,
   normalIdTag,
   type Repairs,
   text,
@@ -37,7 +39,7 @@ export function translate201(
   asked: AskedCard = () => undefined,
 ): Translation {
   const repairs: Repairs = new Set()
-  const name = actionOf(action, repairs)
+  const name = actionAmong(ACTIONS, action, repairs)
   if (name === undefined) return { kind: 'unknown' }
   const fields = fieldsOf(params ?? {}, repairs)
   if (name === 'NotifyReport') return report(fields)
@@ -91,14 +93,6 @@ const ACTIONS = [
   'SignCertificate',
 ]
 
-function actionOf(action: string, repairs: Repairs): string | undefined {
-  if (ACTIONS.includes(action)) return action
-  const lower = action.trim().toLowerCase()
-  const meant = ACTIONS.find(known => known.toLowerCase() === lower)
-  if (meant) repairs.add('action-case')
-  return meant
-}
-
 function report(fields: Fields): Translation {
   const requestId = count(fields, 'requestId', MAX_SEQUENCE)
   const payload = {}
@@ -114,18 +108,7 @@ function within(fields: Fields, name: string): Fields {
 }
 
 function boot(fields: Fields): Draft {
-  const station = within(fields, 'chargingStation')
-  const vendor = text(station, 'vendorName', 50)?.trim()
-  const model = text(station, 'model', 50)?.trim()
-  const firmware = text(station, 'firmwareVersion', 50)?.trim()
-  if (!vendor) fields.repairs.add('empty-vendor')
-  if (!model) fields.repairs.add('empty-model')
-  return {
-    kind: 'boot',
-    vendor: vendor || 'unknown',
-    model: model || 'unknown',
-    ...(firmware ? { firmware } : {}),
-  }
+  return { kind: 'boot', ...makeOf(within(fields, 'chargingStation'), 'vendorName', 'model') }
 }
 
 const STATUSES = ['Available', 'Occupied', 'Reserved', 'Unavailable', 'Faulted']

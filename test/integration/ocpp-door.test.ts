@@ -126,7 +126,9 @@ describe('the door', () => {
     expect(await tryPassword('CP1', PASSWORD)).toBe(429)
     // Another charger behind the same address is not locked out.
     expect(await tryPassword('CP2', PASSWORD, '/ocpp/CP2')).toBe(101)
-    expect(central.refusals()).toEqual({ 'no-password': 1, 'wrong-user': 1, 'wrong-password': 6, locked: 1 })
+    expect(central.refusals()).toEqual({
+      ...{ 'no-password': 1, 'wrong-user': 1, 'wrong-password': 5, 'unknown-charger': 1, locked: 1 },
+    })
   })
 
   it('puts out a charger that is withdrawn while it is connected, and no other', async () => {

@@ -106,6 +106,15 @@ describe('a site with an authority for chargers', () => {
     expect(added.out).not.toContain('PRIVATE KEY')
   })
 
+  it('says of a charger that is added again what that undoes, and takes none without a connector', async () => {
+    expect((await operator('charger', 'add', 'CP10')).out).not.toContain('anew')
+    expect((await operator('charger', 'add', 'CP10')).out).toContain(
+      'added anew: CP10; what was said of them',
+    )
+    const none = await run('charger', 'add', 'CP11', '--connectors', '0', '--site', site)
+    expect(none).toMatchObject({ code: 1, error: expect.stringContaining('--connectors 0') })
+  })
+
   it('lets a charger that pins the authority go from one node to another in mid-session', async () => {
     const added = JSON.parse((await operator('charger', 'add', 'CP01', '--json')).out) as {
       password: string
@@ -148,15 +157,16 @@ describe('a site with an authority for chargers', () => {
 describe('a charger with a certificate', () => {
   it('is made one from the command line, and comes in by it and nothing else', async () => {
     await operator('charger', 'add', 'CP03', '--profile', '3')
+    const made03 = join(folder.dir, 'for CP03')
     const made = JSON.parse(
-      (await operator('charger', 'certificate', 'issue', 'CP03', '--out', folder.dir, '--json')).out,
+      (await operator('charger', 'certificate', 'issue', 'CP03', '--out', made03, '--json')).out,
     ) as { keyFile: string; certificateFile: string; sha256: string }
     const cert = await readFile(made.certificateFile, 'utf8')
     const key = await readFile(made.keyFile, 'utf8')
     expect(new X509Certificate(cert).fingerprint256.replaceAll(':', '').toLowerCase()).toBe(made.sha256)
     expect(await knock('CP03', { key, cert })).toBe(101)
     expect(await knock('CP03', basic('CP03', 'x'.repeat(24)))).toBe(401)
-    const again = await run('charger', 'certificate', 'issue', 'CP03', '--out', folder.dir, '--site', site)
+    const again = await run('charger', 'certificate', 'issue', 'CP03', '--out', made03, '--site', site)
     expect(again).toMatchObject({ code: 1, error: expect.stringContaining('never overwritten') })
   })
 
@@ -254,8 +264,8 @@ describe('renewal', () => {
   }, 60_000)
 
   it('under another authority leaves nobody out, and after a theft voids the certificates of the old one', async () => {
-    const key = await readFile(join(folder.dir, 'CP03.key.pem'), 'utf8')
-    const cert = await readFile(join(folder.dir, 'CP03.cert.pem'), 'utf8')
+    const key = await readFile(join(folder.dir, 'for CP03', 'CP03.key.pem'), 'utf8')
+    const cert = await readFile(join(folder.dir, 'for CP03', 'CP03.cert.pem'), 'utf8')
     await operator('site', 'tls', '--new-ca')
     const newCa = await readFile(join(site, 'charger-ca.pem'), 'utf8')
     expect(newCa).not.toBe(ca)

@@ -162,7 +162,7 @@ beforeAll(async () => {
   folder = await tempFolder()
   site = await startSite(folder.dir)
   const to = ['--site', site.site, '--via', site.nodeDir]
-  const all = ['PLAIN', 'STRANGE', 'SINGLE', 'EMPTY', 'SILENT', 'STATION', 'LIMITED']
+  const all = ['PLAIN', 'STRANGE', 'SINGLE', 'EMPTY', 'SILENT', 'STATION', 'LIMITED', 'SHOWN']
   await mustRun('charger', 'add', ...all, '--max-kw', '11', '--phases', '3', '--password', PASSWORD, ...to)
   await mustRun('policy', 'set', 'max-session-minutes', '120', ...to)
 }, 60_000)
@@ -286,6 +286,17 @@ describe('a charger of another make', () => {
   }, 60_000)
 })
 
+describe('chargemesh charger config get', () => {
+  it('shows settings in words, and no byte that a terminal would obey', async () => {
+    const firmware = new Firmware({ HeartbeatInterval: '300', Greeting: 'come\u001b[2Jin' })
+    await connect('SHOWN', firmware)
+    const asked = ['SHOWN', 'HeartbeatInterval', 'Greeting', 'Nope']
+    expect((await mustRun('charger', 'config', 'get', ...asked, '--via', site.nodeDir)).out).toBe(
+      'HeartbeatInterval = 300\nGreeting = come[2Jin\nNope: the charger does not know it\n',
+    )
+  }, 60_000)
+})
+
 describe('chargemesh charger limit', () => {
   it('sets a limit in the unit that the charger takes, and takes it back', async () => {
     const firmware = new Firmware()
@@ -316,6 +327,8 @@ describe('chargemesh charger limit', () => {
     expect(await fault('LIMITED')).toContain('one of --amps, --kw and --clear')
     expect(await fault('LIMITED', '--amps', '16', '--kw', '11')).toContain('one of')
     expect(await fault('LIMITED', '--amps', 'many')).toContain('--amps many')
-    expect(await fault('NOBODY', '--amps', '16')).toContain('CHARGER_ABSENT')
+    expect(await fault('NOBODY', '--amps', '16')).toMatch(
+      /CHARGER_ABSENT: NOBODY: .*`charger show` says which/,
+    )
   }, 60_000)
 })
