@@ -327,8 +327,6 @@ describe('chargemesh charger limit', () => {
     expect(await fault('LIMITED')).toContain('one of --amps, --kw and --clear')
     expect(await fault('LIMITED', '--amps', '16', '--kw', '11')).toContain('one of')
     expect(await fault('LIMITED', '--amps', 'many')).toContain('--amps many')
-    expect(await fault('NOBODY', '--amps', '16')).toMatch(
-      /CHARGER_ABSENT: NOBODY: .*`charger show` says which/,
-    )
+    expect(await fault('NOBODY', '--amps', '16')).toMatch(/CHARGER_ABSENT: NOBODY: .*`charger show` says/)
   }, 60_000)
 })
