@@ -1,8 +1,9 @@
-// Reconciliation marks: one a session, written by the device that recorded its end, once an ack covers that end
-// (PROTOCOL 3.5). A mark is itself acked later, and that causes nothing more.
+// Reconciliation marks: one a session, written by the device that recorded its end, once acks cover that end
+// and the start (PROTOCOL 3.5). A mark is itself acked later, and that causes nothing more.
 import type { Ledger } from './ledger.ts'
 import { type AnyBody, type BodyOf, decodeBody, type EventRef, TYPE_NUMBERS } from './log/body.ts'
 import type { LogEvent } from './log/event.ts'
+import { isStartAcked } from './session/acked.ts'
 import type { ChargerId, DeviceId, SessionId } from './units.ts'
 
 type Unmarked = {
@@ -65,6 +66,7 @@ export function createMarks(ledger: Ledger, self: DeviceId): Marks {
         const session = sessions.find(one => one.ends.some(other => sameRef(other.ref, end)))
         // A stop that fits no session yet may be joined when the start arrives.
         if (!session || markedAs.get(name) === session.sessionId) continue
+        if (!isStartAcked(session, held.ackedSeq)) continue
         settle(name, waiting, session.sessionId)
         if (session.mark || !session.end || !sameRef(session.end.ref, end)) continue
         const { cloudEpoch, issuedAt } = ack.body

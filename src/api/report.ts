@@ -4,6 +4,7 @@
 import type { ConnectorStatus } from '../chargers.ts'
 import type { Roster } from '../identity/roster.ts'
 import type { Node } from '../node.ts'
+import { isStartAcked } from '../session/acked.ts'
 import { concurrentSessions } from '../session/concurrent.ts'
 import type { Session } from '../session/fold.ts'
 import { type Moment, timesOf } from '../session/times.ts'
@@ -123,6 +124,7 @@ function reportSession(session: Session, known: Known): SessionReport {
 /** First digits of the ack's signature that covers a recorded end: enough to find it, in the cloud or on any node. */
 export function receiptOf(node: Node, session: Session): string | undefined {
   const ledger = node.ledger()
+  if (!isStartAcked(session, ledger.ackedSeq)) return undefined
   for (const { ref } of session.ends) {
     const ack = ledger.objects.get(`ack/${ref.logId}`)
     if (ack?.kind === 'ack' && ack.body.seq >= ref.seq) {
