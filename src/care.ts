@@ -1,5 +1,4 @@
 // What an operator asks of a charger apart from sessions, settings and lists, in our words; `ocpp/` translates them.
-
 /** Instants are UTC ms. */
 export type CareCommand =
   | { readonly kind: 'unlock'; readonly connectorId: number }

@@ -1,7 +1,6 @@
 // What is said to a charger when it is onboarded: its settings are read in pieces that it can take, what differs is set, what
 // was set is read again, and the limit of its connectors is installed. One command at a time, each with an end; the rules
 // are in defaults/. A charger that goes in between ends it at once.
-
 import {
   type Cap,
   type Capabilities,

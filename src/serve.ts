@@ -1,3 +1,6 @@
+// One charger's message becomes events to record and an answer to give. Pure: it reads the view and decides, node.ts
+// records first and answers then. Nothing that a charger reports is refused here: a start with a blocked card, a
+// stop that nobody knows, a reading from last week have happened and are written down (OCPP 1.6 section 3.7.1).
 import type { Decision } from './authorization/decide.ts'
 import { decideFor, groupOf, refusal } from './card.ts'
 import type { AnyBody } from './log/body.ts'

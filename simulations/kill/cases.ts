@@ -1,6 +1,5 @@
 // Where a node dies in the course of a session, as data. Every instant is named by a frame between charger and node, by what
 // the mesh knows, or by what passed to the cloud; never by a time.
-
 export type Step = 'boot' | 'authorize' | 'start' | 'meter' | 'stop'
 /**
  * Of a message and its answer: the node never got it; it was handed over this instant; the journal has grown; the answer

@@ -1,7 +1,6 @@
 // Carries drivers' wishes to chargers: at once where the charger is connected here, and as soon as it comes back within
 // the wish's time where it is not. A start is decided again in the moment in which it is sent. What came of it is read
 // from the sessions that the charger reports, never from its promise alone.
-
 import { reasonOf } from '../errors.ts'
 import { wallOf } from '../log/hlc.ts'
 import type { Random } from '../ports.ts'

@@ -1,6 +1,5 @@
 // How often somebody may ask on the driver's plane. Card ids are short and guessable, so whoever names cards is slowed by
 // address, by card and altogether, and misses weigh most. Buckets refill by the monotonic clock and are bounded.
-
 type Rate = { readonly burst: number; readonly perMinute: number }
 type Bucket = { tokens: number; atMs: number }
 

@@ -1,7 +1,6 @@
 // How much a hot connector may still give. It goes down by a quarter each minute while it is too hot, to a quarter at the
 // least, and up again by a quarter each five minutes when it is ten degrees below the threshold: in between it stays, so that
 // it does not swing. Below the last step the charger's own protection decides.
-
 export const SHARES = [1, 0.75, 0.5, 0.25] as const
 const DOWN_AFTER_MS = 60_000
 const UP_AFTER_MS = 5 * 60_000

@@ -1,7 +1,6 @@
 // What a charger's settings should be, and what to try next where one is not: a rule for each key, asked again after each
 // answer of the charger. Firmware knows half of the keys, shows some that it lets nobody change, writes numbers where the
 // standard has text, and takes less than was asked for: each of these ends with a word in the report, none with a loop.
-
 export type Setting = { readonly value: string; readonly isReadOnly: boolean }
 /** By key in small letters. */
 export type Settings = ReadonlyMap<string, Setting>

@@ -1,6 +1,5 @@
 // The operator's care of a charger in the words of OCPP 1.6 and of its security whitepaper: unlocking, availability,
 // reservations, firmware, logs. Strict outward like commands.ts: what breaks a bound of the standard is not sent.
-
 import type { CareCommand } from '../care.ts'
 import { assertNever } from '../errors.ts'
 import type { ChargerCommand, CommandOutcome } from '../ports.ts'

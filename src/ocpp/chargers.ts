@@ -80,8 +80,9 @@ export function noteAnswered(
 ): void {
   noteRegister(record, message)
   if (message.kind !== 'start' || answer?.kind !== 'started') return
-  const { meterStartWh: wh, startedAt, stationTransactionId = answer.transactionId } = message
-  if (wh !== UNREADABLE_START_WH) noteStart(record, stationTransactionId, { wh, at: clockedAt(startedAt) })
+  const { meterStartWh: wh, startedAt, stationTransactionId } = message
+  const transaction = stationTransactionId ?? answer.transactionId
+  if (wh !== UNREADABLE_START_WH) noteStart(record, transaction, { wh, at: clockedAt(startedAt) })
 }
 
 /**

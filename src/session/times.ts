@@ -1,7 +1,6 @@
 // When a session began and ended, and by whose clock (PROTOCOL 3.7). Nothing can be recorded before it happened, so a
 // charger's clock that is ahead of the recorder's shows that it is wrong, and by how much at the least; one that was never
 // set shows nothing but how long something took. What it said stands in the events for ever; this is what people are told.
-
 import { wallOf } from '../log/hlc.ts'
 import type { ChargerTime, MeterReading } from '../ports.ts'
 import { clockedAt, isClockSet } from './clock.ts'
