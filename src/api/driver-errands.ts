@@ -2,15 +2,14 @@
 // the wish's time where it is not. A start is decided again in the moment in which it is sent. What came of it is read
 // from the sessions that the charger reports, never from its promise alone.
 import { reasonOf } from '../errors.ts'
-import { wallOf } from '../log/hlc.ts'
 import type { Random } from '../ports.ts'
-import { happenedAt } from '../session/clock.ts'
 import type { Session } from '../session/fold.ts'
 import { hex, type SessionId, type TokenRef } from '../units.ts'
 import {
   createWishes,
   digest,
   isPending,
+  mayBeOf,
   recalled,
   recorded,
   requestAnswer,
@@ -18,16 +17,11 @@ import {
   WISHES,
   type Wish,
 } from './driver-requests.ts'
-import { elsewhere, REFUSALS, type SendingDeps, sendWish, WAITING } from './driver-sending.ts'
+import { assertNotElsewhere, REFUSALS, type SendingDeps, sendWish, WAITING } from './driver-sending.ts'
 import { nothingYet } from './driver-session.ts'
 import { answerFor, isOffline, mayStop, sessionFinder, stationOf, stationsOf } from './driver-site.ts'
 import { alternativesTo, chooseConnector, connectorState, type Station } from './driver-stations.ts'
 import { Problem, type SessionAnswer, type StartWords, type StopWords } from './driver-words.ts'
-
-/** Clocks of one node; a session that was recorded a moment before the wish is not the wish's. */
-const SAME_CLOCK_MS = 1000
-/** A charger's clock, where it was set; one that was away may tell of an older session only now. */
-const CHARGER_CLOCK_MS = 2 * 60_000
 
 /** Where wishes survive a restart. */
 export type DriverMemory = {
@@ -61,16 +55,6 @@ export type Errands = {
   /** Several times a second. */
   readonly tick: () => void
   readonly pending: () => number
-}
-
-function mayBeOf(wish: Wish, { start, end }: Session): boolean {
-  // Under OCPP 2.0.1 a cable may begin a session that the card joins later.
-  if (start.body.cardless === true && !end) return true
-  const recordedAt = wallOf(start.hlc)
-  if (recordedAt < wish.createdAt - SAME_CLOCK_MS) return false
-  // Told late, it began before anybody wished for it; a charger that has agreed may have a clock that is wrong.
-  const isRecent = happenedAt(start.body.startedAt, recordedAt) >= wish.createdAt - CHARGER_CLOCK_MS
-  return isRecent || (wish.state === 'accepted' && !end)
 }
 
 type Waiter = { readonly wish: Wish; readonly endMs: number; readonly resolve: () => void }
@@ -218,13 +202,17 @@ export async function createErrands(deps: ErrandDeps): Promise<Errands> {
       if (before) return await settle(before, asked.waitMs, true)
       const { tokenRef, idTag, missed } = asked
       // Whoever may not charge is not told more of the site than that.
-      const station = stationOf(deps, words.station_id)
-      const { allowed } = deps.mayCharge(station.chargerId, tokenRef)
+      const asFound = stationOf(deps, words.station_id)
+      const { allowed } = deps.mayCharge(asFound.chargerId, tokenRef)
       if (allowed !== 'ALLOWED') {
         missed()
         throw new Problem(403, allowed, REFUSALS[allowed])
       }
-      if (station.reach.kind === 'elsewhere') throw elsewhere(station.chargerId, station.reach.node)
+      await assertNotElsewhere(deps, asFound)
+      // Whoever asks twice at once is served once, and what was asked took its time.
+      const meanwhile = known(scope, said)
+      if (meanwhile) return await settle(meanwhile, asked.waitMs, true)
+      const station = stationOf(deps, words.station_id)
       const own = station.openSessions.find(
         ({ tokenRef: ref, connectorId }) =>
           deps.aliases(tokenRef).includes(ref) &&
@@ -255,7 +243,9 @@ export async function createErrands(deps: ErrandDeps): Promise<Errands> {
       }
       if (found.end) return { status: 200, answer: answerFor(deps, found), isRepeat: false }
       const station = stationOf(deps, found.chargerId)
-      if (station.reach.kind === 'elsewhere') throw elsewhere(station.chargerId, station.reach.node)
+      await assertNotElsewhere(deps, station)
+      const meanwhile = known(scope, said)
+      if (meanwhile) return await settle(meanwhile, asked.waitMs, true)
       const wish = newWish('stop', station, asked, words.expires_in_s)
       return await takeOn({ ...wish, scope, words: said, sessionId: found.sessionId }, asked.waitMs)
     },

@@ -4,6 +4,9 @@
 // so a start that a restart overtakes is lost and says so, and nothing begins unasked.
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { wallOf } from '../log/hlc.ts'
+import { happenedAt } from '../session/clock.ts'
+import type { Session } from '../session/fold.ts'
 import type { ChargerId, SessionId, TokenRef } from '../units.ts'
 import { type ProblemCode, REQUEST_STATES, type RequestAnswer } from './driver-words.ts'
 import { isoOf } from './report.ts'
@@ -173,4 +176,20 @@ export function recalled(written: z.infer<typeof WISHES>): readonly Wish[] {
     } else if (wish.state === 'sent') wish.state = 'queued'
     return wish
   })
+}
+
+/** Clocks of one node; a session that was recorded a moment before the wish is not the wish's. */
+const SAME_CLOCK_MS = 1000
+/** A charger's clock, where it was set; one that was away may tell of an older session only now. */
+const CHARGER_CLOCK_MS = 2 * 60_000
+
+/** Whether a session may be the one that a start led to. */
+export function mayBeOf(wish: Wish, { start, end }: Session): boolean {
+  // Under OCPP 2.0.1 a cable may begin a session that the card joins later.
+  if (start.body.cardless === true && !end) return true
+  const recordedAt = wallOf(start.hlc)
+  if (recordedAt < wish.createdAt - SAME_CLOCK_MS) return false
+  // Told late, it began before anybody wished for it; a charger that has agreed may have a clock that is wrong.
+  const isRecent = happenedAt(start.body.startedAt, recordedAt) >= wish.createdAt - CHARGER_CLOCK_MS
+  return isRecent || (wish.state === 'accepted' && !end)
 }

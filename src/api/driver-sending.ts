@@ -4,9 +4,10 @@ import { reasonOf } from '../errors.ts'
 import { LINE_LOST, NO_ANSWER } from '../ocpp/chargers.ts'
 import type { CommandOutcome, Logger } from '../ports.ts'
 import type { Session } from '../session/fold.ts'
+import type { ChargerId } from '../units.ts'
 import { isPending, type Wish } from './driver-requests.ts'
 import { type DriverSite, stationOf, stationsOf } from './driver-site.ts'
-import { alternativesTo, insteadText } from './driver-stations.ts'
+import { alternativesTo, insteadText, type Station } from './driver-stations.ts'
 import { Problem, type ProblemCode } from './driver-words.ts'
 import type { ApiDeps } from './server.ts'
 
@@ -35,7 +36,7 @@ export const REFUSALS = {
   NOT_ALLOWED: 'This card may not charge here.',
 } as const
 
-export type SendingDeps = DriverSite & Pick<ApiDeps, 'mayCharge'> & { readonly logger: Logger }
+export type SendingDeps = DriverSite & Pick<ApiDeps, 'mayCharge' | 'commanding'> & { readonly logger: Logger }
 
 /** Never rejects: what came of it stands in the wish. `session` is the one to be stopped. */
 export async function sendWish(deps: SendingDeps, wish: Wish, session: Session | undefined): Promise<void> {
@@ -112,7 +113,18 @@ function refuse(wish: Wish, problem: ProblemCode, text: string): void {
   Object.assign(wish, { state: 'refused', problem, text, idTag: undefined })
 }
 
-export function elsewhere(chargerId: string, nodeName: string): Problem {
+/** Refuses with the name of the node that holds the charger, where one does that this node is connected to. */
+export async function assertNotElsewhere(deps: SendingDeps, { chargerId, reach }: Station): Promise<void> {
+  if (reach.kind === 'here') return
+  const nodeName = reach.kind === 'elsewhere' ? reach.node : await holderOf(deps, chargerId)
+  if (nodeName === undefined) return
   const text = `${chargerId} is connected to ${nodeName} now: ask there, or use the card at the charger.`
-  return new Problem(409, 'STATION_ELSEWHERE', text, { reachable_at: nodeName })
+  throw new Problem(409, 'STATION_ELSEWHERE', text, { reachable_at: nodeName })
+}
+
+async function holderOf(
+  { commanding, self }: SendingDeps,
+  chargerId: ChargerId,
+): Promise<string | undefined> {
+  return (await commanding.find(chargerId)).find(({ deviceId }) => deviceId !== self)?.name
 }

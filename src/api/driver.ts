@@ -9,7 +9,7 @@ import { SW_VERSION } from '../version.ts'
 import { type Asked, createErrands, type ErrandDeps, type Settled } from './driver-errands.ts'
 import { createLimits, type Limits, networkOf } from './driver-limits.ts'
 import { openApiDocument } from './driver-openapi.ts'
-import { elsewhere, REFUSALS } from './driver-sending.ts'
+import { assertNotElsewhere, REFUSALS } from './driver-sending.ts'
 import { answerFor, stationOf, stationsAnswer } from './driver-site.ts'
 import { createSocSwitch, socAnswer } from './driver-soc.ts'
 import { ENABLE_SOC, Problem, type ProblemAnswer, START, STOP } from './driver-words.ts'
@@ -216,13 +216,14 @@ function addWrites(server: FastifyInstance, plane: Plane, errands: Errands): voi
   server.post<ById>('/station/:id/enable-soc', async request => {
     const { card } = parsed(ENABLE_SOC, request.body)
     const tokenRef = await identify(plane, request, card)
-    const { chargerId, reach } = stationOf(plane, request.params.id)
+    const station = stationOf(plane, request.params.id)
+    const { chargerId, reach } = station
     const { allowed } = plane.mayCharge(chargerId, tokenRef)
     if (allowed !== 'ALLOWED') {
       plane.limits.missed(request.ip, plane.clock.monotonicMs())
       throw new Problem(403, allowed, REFUSALS[allowed])
     }
-    if (reach.kind === 'elsewhere') throw elsewhere(chargerId, reach.node)
+    await assertNotElsewhere(plane, station)
     if (reach.kind === 'away')
       throw new Problem(503, 'STATION_AWAY', 'The charger is not connected now; try again later.')
     return await soc.enable(chargerId)

@@ -116,6 +116,12 @@ describe('a station of OCPP 2.0.1 at another node', () => {
       return cp?.connectors.every(({ state }) => state === 'free') === true
     }
     await until(free, { ...LATER, what: 'both connectors are free' })
+    // Nothing goes on there yet, so only who holds it can say where to ask.
+    const idle = await at.call('POST', '/start_session', { card: CARD, station_id: 'CP02' }, phone())
+    expect([idle.status, problem(idle)]).toMatchObject([
+      409,
+      { error: 'STATION_ELSEWHERE', reachable_at: 'other' },
+    ])
     const words = { card: CARD, station_id: 'CP02', connector_id: 1 }
     const begun = await callTo(other, 'POST', '/start_session', words, phone())
     expect([begun.status, session(begun)]).toMatchObject([
