@@ -29,6 +29,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       'src/uplink/outbox.ts',
     ],
   },
+  { name: 'money', holds: ['src/billing/'] },
   {
     name: 'wiring',
     holds: [
@@ -100,7 +101,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
     ],
   },
 ]
-export const HEIGHT = ['vocabulary', 'decisions', 'edges', 'wiring']
+export const HEIGHT = ['vocabulary', 'decisions', 'money', 'edges', 'wiring']
 
 /** Upward all the same, with the reason; only `import type`, so that nothing is left of it at run time. */
 export const UPWARD_TYPES: readonly { readonly from: string; readonly to: RegExp; readonly why: string }[] = [

@@ -2,7 +2,7 @@
 // (a session book a charger, so that an event costs no more as history grows) and judgement (judge, judgeMerged).
 // Modelled, because production has it as SQL: what is folded again after a commit and which rows that writes
 // (src/cloud/sessions.ts, charger.ts). What an exclusion takes away is folded again without it.
-import { type Bill, judge, judgeMerged, refText, type Verdict } from '../../src/cloud/billing.ts'
+import { type Bill, judge, judgeMerged, refText, type Verdict } from '../../src/billing/judge.ts'
 import { foldColumns, isTold } from '../../src/cloud/charger.ts'
 import { isTouched } from '../../src/cloud/sessions.ts'
 import type { Certificate } from '../../src/identity/certificate.ts'
@@ -122,7 +122,11 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
   const settleSession = (session: Session, touched: boolean, { nowAt, finalise }: Settlement): void => {
     const { sessionId } = session
     const row = rows.get(sessionId)
-    const verdict = judge(session, bills.get(sessionId) ?? [], finalise.has(sessionId))
+    const verdict = judge(session, {
+      billed: bills.get(sessionId) ?? [],
+      finalise: finalise.has(sessionId),
+      tariffAt: () => undefined,
+    })
     const wanted = rowOf(session, verdict, nowAt)
     const isNews = touched || !row || !sameRow(row, wanted)
     write(isNews ? wanted : row, verdict)

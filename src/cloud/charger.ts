@@ -1,6 +1,8 @@
 // One charger's sessions as the database's events tell them: loads the facts that matter, and folds. Exact and
 // bounded: sessions of a charger touch one another only through stops that name no session, or through equal
 // connector and start register (a re-sent start), so only when there are such stops is the history loaded.
+
+import { refText } from '../billing/judge.ts'
 import type { Certificate } from '../identity/certificate.ts'
 import { type AnyBody, decodeBody, TYPE_NUMBERS } from '../log/body.ts'
 import { decodeElement, type LogEvent } from '../log/event.ts'
@@ -16,7 +18,6 @@ import {
   type LogId,
   type SessionId,
 } from '../units.ts'
-import { refText } from './billing.ts'
 import type { Row, Sql } from './database.ts'
 import { countsIn } from './exclusion.ts'
 import { bytesIn, flagIn, intIn, textIn } from './rows.ts'

@@ -1,8 +1,6 @@
 // Turns folds into rows: the sessions table says how every session stands, and what the verdict bills is written
 // beside it, with its outbox row, in the transaction of the segment that made it so (PROTOCOL 3.6).
-import type { Session } from '../session/fold.ts'
-import { timesOf } from '../session/times.ts'
-import type { ChargerId, SessionId } from '../units.ts'
+
 import {
   type Bill,
   type BillKind,
@@ -13,10 +11,16 @@ import {
   judgeMerged,
   refText,
   type Verdict,
-} from './billing.ts'
+} from '../billing/judge.ts'
+import type { Session } from '../session/fold.ts'
+import { timesOf } from '../session/times.ts'
+import type { ChargerId, SessionId } from '../units.ts'
 import { type ChargerFold, foldOf } from './charger.ts'
 import type { Param, Row, Sql } from './database.ts'
 import { intIn, optionalTextIn, textIn, valuesOf } from './rows.ts'
+
+/** Tariffs with terms are not looked up yet: their sessions wait, unpriced. */
+const NO_TARIFFS = (): undefined => undefined
 
 export type Settlement = {
   readonly siteId: string
@@ -81,11 +85,11 @@ async function settleCharger(sql: Sql, settlement: Settlement, charged: Charged)
     const row = held.get(session.sessionId)
     // The id is a hash over the charger's own words, so a second charger under it is a forgery: the first one stays.
     if (row && textIn(row, 'charger_id') !== chargerId) continue
-    const verdict = judge(
-      session,
-      bills.get(session.sessionId) ?? [],
-      settlement.finalise.has(session.sessionId),
-    )
+    const verdict = judge(session, {
+      billed: bills.get(session.sessionId) ?? [],
+      finalise: settlement.finalise.has(session.sessionId),
+      tariffAt: NO_TARIFFS,
+    })
     if (isTouched(session, touched) || !row || changed(row, session, verdict)) {
       await writeSession(sql, settlement, { session, verdict })
     }

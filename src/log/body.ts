@@ -86,7 +86,13 @@ export const BODIES = {
     ...{ sessionId, refundId: bytes(16, 16), amount: decimal, currency: text(3) },
     reason: text(128),
   }),
-  resolution: record({ sessionId, rule: text(48), keep: optional(EVENT_REF), note: text(256) }),
+  /** What a person decided about a session in the inbox (billing/). */
+  resolution: record({
+    ...{ sessionId, rule: text(48), keep: optional(EVENT_REF), note: text(256) },
+    /** Hash of the evidence that the person saw: other evidence brings the session back. */
+    about: optional(bytes(32, 32)),
+    amount: optional(decimal),
+  }),
   /** Written once a session by the node that ended it, when an ack covers the end (PROTOCOL 3.5). */
   reconciliation_mark: record({ sessionId, end: EVENT_REF, cloudEpoch: uint, ackedAt: uint }),
 
@@ -114,6 +120,8 @@ export const BODIES = {
     class: text(24),
     /** What is printed on the card (OCPI visual_number); chosen by the operator, readable by every node. */
     visualNumber: optional(text(48)),
+    /** X25519: what is personal in this account's sessions is sealed to it, so that destroying its other half destroys all of it. */
+    sealKey: optional(bytes(32, 32)),
   }),
   revoke: record({ tokenRef, reason: text(128), effectiveAt: uint }),
   snapshot_begin: record({ snapshotId: bytes(16, 16), replaces: listOf(EVENT_REF, 64) }),
@@ -125,7 +133,7 @@ export const BODIES = {
     currency: text(3),
     pricePerKwh: decimal,
     effectiveAt: uint,
-    /** OCPI tariff elements, for the richer tariffs to come. */
+    /** Its terms (tariff/terms.ts) where it is more than a price of energy; `pricePerKwh` is then the highest of these. */
     elements: optional(bytes(6000)),
   }),
   policy: record({ name: text(48), value: text(1024) }),
@@ -142,6 +150,8 @@ export const BODIES = {
   site_key: record({ keyId: bytes(8, 8), boxes: keyBoxes }),
   charger_tls: CHARGER_TLS,
   charger_tls_key: CHARGER_TLS_KEY,
+  /** The key to an account's personal data was destroyed: proof of it, and of when, with nothing personal in it. */
+  account_forgotten: record({ accountRef: id<string>(16), sealKey: bytes(32, 32), reason: text(128) }),
 
   escrow_hold: record({ holdId: bytes(16, 16), accountRef: id<string>(16), sessionId, amount: decimal }),
   escrow_settle: record({ holdId: bytes(16, 16), amount: decimal }),
@@ -188,6 +198,7 @@ export const TYPE_NUMBERS: Readonly<Record<EventName, number>> = {
   site_key: 59,
   charger_tls: 60,
   charger_tls_key: 61,
+  account_forgotten: 62,
   escrow_hold: 64,
   escrow_settle: 65,
   loan_grant: 66,

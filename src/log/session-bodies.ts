@@ -60,7 +60,15 @@ export const SESSION_BODIES = {
     connectionId: uint,
     clock: oneOf(CLOCK_QUALITIES),
   }),
-  session_state: record({ sessionId, state: oneOf(PAUSE_STATES), chargerStatus: text(64) }),
+  session_state: record({
+    ...{ sessionId, state: oneOf(PAUSE_STATES), chargerStatus: text(64) },
+    /** When it changed, as the charger says: what it tells late is priced by when it happened. */
+    changedAt: optional(chargerTime),
+  }),
   adoption: record({ sessionId, chargerId, from: EVENT_REF, chargerState: text(64), connectionId: uint }),
-  pricing: record({ sessionId, tariff: EVENT_REF, currency: text(3), pricePerKwh: decimal }),
+  pricing: record({
+    ...{ sessionId, tariff: EVENT_REF, currency: text(3), pricePerKwh: decimal },
+    /** The tariff has terms of its own (tariff/terms.ts): nothing is priced from `pricePerKwh`, its highest price of energy. */
+    byTerms: optional(bool),
+  }),
 }

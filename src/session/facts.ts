@@ -73,7 +73,8 @@ export function bySample(a: Fact<'meter_tick'>, b: Fact<'meter_tick'>): number {
   return sampledAt(a) - sampledAt(b) || byTime(a, b)
 }
 
-function sampledAt(tick: Fact<'meter_tick'>): number {
+/** By the charger's clock where that was set, else when it was recorded. */
+export function sampledAt(tick: Fact<'meter_tick'>): number {
   return clockedAt(tick.body.sampledAt) ?? wallOf(tick.hlc)
 }
 

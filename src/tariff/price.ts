@@ -61,6 +61,11 @@ export function priceOf(energyWh: number, price: Price): string | undefined {
     .toFixed(MINOR_DIGITS[price.currency] ?? 2)
 }
 
+/** The same before it is rounded, to six digits, for people. */
+export function exactly(energyWh: number, pricePerKwh: string): string {
+  return new Big(energyWh).times(pricePerKwh).div(1000).round(6, Big.roundHalfUp).toFixed()
+}
+
 /** Whether so much energy costs at least this share of an amount; undefined when one of them cannot be computed with. */
 export function hasCost(
   energyWh: number,

@@ -9,6 +9,8 @@ export type Tariffs = {
   readonly add: (tariff: Tariff) => void
   /** The newest that took effect by `at`; undefined is a named state (TARIFF_MISSING), never a price of zero. */
   readonly inForce: (at: number) => Tariff | undefined
+  /** What this very event published. */
+  readonly at: (ref: EventRef) => Tariff | undefined
   readonly all: () => readonly Tariff[]
 }
 
@@ -22,6 +24,8 @@ export function createTariffs(): Tariffs {
       held.sort(newestFirst)
     },
     inForce: at => held.find(tariff => tariff.effectiveAt <= at),
+    at: ({ logId, seq, hash }) =>
+      held.find(({ ref }) => ref.logId === logId && ref.seq === seq && ref.hash === hash),
     all: () => held,
   }
 }

@@ -88,9 +88,15 @@ export const SAMPLES: { readonly [N in EventName]: readonly BodyOf<N>[] } = {
       ...{ connectionId: 7, clock: 'rtc' },
     },
   ],
-  session_state: [{ sessionId, state: 'suspendedEvse', chargerStatus: 'SuspendedEVSE' }],
+  session_state: [
+    { sessionId, state: 'suspendedEvse', chargerStatus: 'SuspendedEVSE' },
+    { sessionId, state: 'suspendedEv', chargerStatus: 'SuspendedEV', changedAt: told },
+  ],
   adoption: [{ sessionId, chargerId, from: ref, chargerState: 'Charging', connectionId: 8 }],
-  pricing: [{ sessionId, tariff: ref, currency: 'EUR', pricePerKwh: '0.25' }],
+  pricing: [
+    { sessionId, tariff: ref, currency: 'EUR', pricePerKwh: '0.25' },
+    { sessionId, tariff: ref, currency: 'EUR', pricePerKwh: '0.59', byTerms: true },
+  ],
   charger_error: [
     { chargerId, connectorId: 1, errorCode: 'GroundFailure', status: 'Faulted', detail: 'E17 leak' },
   ],
@@ -113,6 +119,7 @@ export const SAMPLES: { readonly [N in EventName]: readonly BodyOf<N>[] } = {
   resolution: [
     { sessionId, rule: 'smaller-energy', keep: ref, note: 'operator looked' },
     { sessionId, rule: 'void', note: '' },
+    { sessionId, rule: 'amount', keep: ref, note: 'by phone', about: filled(32, 22), amount: '4.20' },
   ],
   reconciliation_mark: [{ sessionId, end: ref, cloudEpoch: 3, ackedAt: at }],
   grant: [
@@ -135,6 +142,13 @@ export const SAMPLES: { readonly [N in EventName]: readonly BodyOf<N>[] } = {
       },
       scope: { zones: [], connectorTypes: [] },
       offline: { maxAgeS: 0 },
+    },
+    {
+      ...{ tokenRef, groupRef: tokenRef, accountRef, whitelist: 'ALLOWED_OFFLINE', supersedes: [eventHash] },
+      ...{ tagSealed: filled(48, 9), notBeforeAt: at, notAfterAt: at + 86_400_000, class: 'fleet' },
+      scope: { zones: ['north'], connectorTypes: ['IEC_62196_T2'], maxPowerW: 22_000 },
+      offline: { maxAgeS: 86_400, maxSessionsPerDay: 4, maxWhPerDay: 40_000, maxAmountPerDay: '20.00' },
+      ...{ visualNumber: 'No 0017', sealKey: filled(32, 23) },
     },
   ],
   revoke: [{ tokenRef, reason: 'lost', effectiveAt: at }],
@@ -181,6 +195,7 @@ export const SAMPLES: { readonly [N in EventName]: readonly BodyOf<N>[] } = {
     },
   ],
   charger_tls_key: [{ keyId: filled(8, 15), boxes: [{ deviceId, box: filled(97, 13) }] }],
+  account_forgotten: [{ accountRef, sealKey: filled(32, 23), reason: 'asked to' }],
   escrow_hold: [{ holdId: filled(16, 10), accountRef, sessionId, amount: '1.00' }],
   escrow_settle: [{ holdId: filled(16, 10), amount: '0.37' }],
   loan_grant: [{ nonce: filled(16, 11), toDevice: deviceId, amps: 16, durationMs: 300_000 }],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Bill, idempotencyKeyOf, judge, judgeMerged, type Verdict } from '../../src/cloud/billing.ts'
+import { type Bill, idempotencyKeyOf, judge, judgeMerged, type Verdict } from '../../src/billing/judge.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import { addFact, emptyFacts } from '../../src/session/facts.ts'
 import { foldCharger, type Session } from '../../src/session/fold.ts'
@@ -9,6 +9,10 @@ import { type SessionWords, SITE_OPENED_AT, sessionBodies, testSite } from '../s
 
 const site = testSite('billing')
 const node = site.device('node')
+
+function judged(session: Session, billed: readonly Bill[], finalise: boolean): Verdict {
+  return judge(session, { billed, finalise, tariffAt: () => undefined })
+}
 
 /** The one session that these events tell of. */
 function sessionOf(bodies: readonly AnyBody[]): Session {
@@ -44,7 +48,7 @@ describe('the invoice', () => {
     [2_500, '0.1234', 'KWD', '0.309'],
   ])('of %i Wh at %s %s is %s %s', (energyWh, pricePerKwh, currency, amount) => {
     const session = ended({ meterStartWh: 1000, meterStopWh: 1000 + energyWh, pricePerKwh, currency })
-    const verdict = judge(session, [], false)
+    const verdict = judged(session, [], false)
     expect(verdict.state).toBe('complete')
     expect(verdict.bill).toMatchObject({
       revision: 0,
@@ -58,12 +62,15 @@ describe('the invoice', () => {
 
   it('is written once: the same fold again owes nothing', () => {
     const session = ended()
-    expect(judge(session, billsOf(judge(session, [], false)), false).bill).toBeUndefined()
+    expect(judged(session, billsOf(judged(session, [], false)), false).bill).toBeUndefined()
   })
 
   it('is not written while the session is open', () => {
     const { start, pricing, tick } = sessionBodies()
-    expect(judge(sessionOf([start, pricing, tick(155_000)]), [], false)).toEqual({ state: 'open', flags: [] })
+    expect(judged(sessionOf([start, pricing, tick(155_000)]), [], false)).toEqual({
+      state: 'open',
+      flags: [],
+    })
   })
 
   it.each([
@@ -73,13 +80,13 @@ describe('the invoice', () => {
     ['the currency is none', { currency: 'eu' }],
   ])('is not written, and is not zero, when %s', (_why, words) => {
     const { start, pricing, end } = sessionBodies(words)
-    const verdict = judge(sessionOf(words ? [start, pricing, end] : [start, end]), [], false)
+    const verdict = judged(sessionOf(words ? [start, pricing, end] : [start, end]), [], false)
     expect(verdict).toMatchObject({ state: 'unpriced', energyWh: 2500 })
     expect(verdict.bill).toBeUndefined()
   })
 
   it('is not written when the meter went back', () => {
-    const verdict = judge(ended({ meterStopWh: 154_199 }), [], false)
+    const verdict = judged(ended({ meterStopWh: 154_199 }), [], false)
     expect(verdict).toEqual({ state: 'disputed', flags: ['meter-went-back'] })
   })
 
@@ -89,7 +96,7 @@ describe('the invoice', () => {
   ])('is of the least that flowed when the meter %s', (_what, registers, meterStopWh, energyWh, flags) => {
     const { start, pricing, tick, end } = sessionBodies({ meterStopWh })
     const ticks = registers.map((wh, i) => tick(wh, SITE_OPENED_AT + (i + 1) * 60_000))
-    const verdict = judge(sessionOf([start, pricing, ...ticks, end]), [], false)
+    const verdict = judged(sessionOf([start, pricing, ...ticks, end]), [], false)
     const state = flags.includes('meter-reset') ? 'disputed' : 'complete'
     expect(verdict).toMatchObject({ state, energyWh, flags, bill: { energyWh } })
   })
@@ -97,38 +104,38 @@ describe('the invoice', () => {
   it('is of the least that flowed when the meter began anew and no stop ever came', () => {
     const { start, pricing, tick } = sessionBodies()
     const ticks = [155_000, 155_500, 0, 400].map((wh, i) => tick(wh, SITE_OPENED_AT + (i + 1) * 60_000))
-    const verdict = judge(sessionOf([start, pricing, ...ticks]), [], true)
+    const verdict = judged(sessionOf([start, pricing, ...ticks]), [], true)
     expect(verdict).toMatchObject({ state: 'disputed', energyWh: 800, flags: ['meter-reset'] })
     expect(verdict.bill).toMatchObject({ energyWh: 800, reason: 'provisional' })
   })
 
   it('is not written, and a person is asked, when no stop came and the meter went back unexplained', () => {
     const { start, pricing, tick } = sessionBodies()
-    const verdict = judge(sessionOf([start, pricing, tick(10, SITE_OPENED_AT + 60_000)]), [], true)
+    const verdict = judged(sessionOf([start, pricing, tick(10, SITE_OPENED_AT + 60_000)]), [], true)
     expect(verdict).toEqual({ state: 'disputed', flags: ['meter-went-back'] })
   })
 
   it('is not written for registers that no number holds', () => {
     const words = { meterStartWh: -Number.MAX_SAFE_INTEGER, meterStopWh: Number.MAX_SAFE_INTEGER }
-    const verdict = judge(ended(words), [], false)
+    const verdict = judged(ended(words), [], false)
     expect(verdict.state).toBe('disputed')
     expect(verdict.energyWh).toBeUndefined()
     expect(verdict.bill).toBeUndefined()
   })
 
   it('is not written for a refused card that got no energy', () => {
-    const verdict = judge(ended({ allowed: 'BLOCKED', meterStopWh: 154_200 }), [], false)
+    const verdict = judged(ended({ allowed: 'BLOCKED', meterStopWh: 154_200 }), [], false)
     expect(verdict).toEqual({ state: 'complete', flags: [], energyWh: 0 })
   })
 
   it('is written and flagged for a refused card that did get energy', () => {
-    const verdict = judge(ended({ allowed: 'BLOCKED' }), [], false)
+    const verdict = judged(ended({ allowed: 'BLOCKED' }), [], false)
     expect(verdict).toMatchObject({ state: 'complete', flags: ['refused-card'], bill: { amount: '0.63' } })
   })
 
   it('takes the smaller energy of two stops, and the session is disputed', () => {
     const { start, pricing, end } = sessionBodies()
-    const verdict = judge(
+    const verdict = judged(
       sessionOf([start, pricing, end, sessionBodies({ meterStopWh: 155_200 }).end]),
       [],
       false,
@@ -153,14 +160,14 @@ describe('the invoice', () => {
       { ...session, start: { ...start, ref: other } },
       { ...session, end: { ...end, ref: other } },
     ]
-    const hashes = [session, ...variants].map(variant => judge(variant, [], false).bill?.inputHash)
+    const hashes = [session, ...variants].map(variant => judged(variant, [], false).bill?.inputHash)
     expect(new Set(hashes).size).toBe(1 + variants.length)
-    expect(judge(session, [], false).bill?.inputHash).toBe(hashes[0])
+    expect(judged(session, [], false).bill?.inputHash).toBe(hashes[0])
   })
 })
 
 describe('a revision', () => {
-  const first = billsOf(judge(ended(), [], false))
+  const first = billsOf(judged(ended(), [], false))
 
   it.each([
     [155_700, 'credit', '-0.25', 'complete'],
@@ -169,27 +176,27 @@ describe('a revision', () => {
     [160_720, 'debit', '1.00', 'complete'],
   ] as const)('to a register of %i is a %s of %s', (meterStopWh, kind, amount, state) => {
     const session = ended({ meterStopWh })
-    const verdict = judge(session, first, false)
+    const verdict = judged(session, first, false)
     expect(verdict).toMatchObject({ state, bill: { revision: 1, kind, amount, reason: 'corrected' } })
     const sum = [...first, ...billsOf(verdict)].map(bill => bill.amount).reduce(addAmounts, '0')
     expect(Number(sum)).toBeCloseTo(Math.round(((meterStopWh - 154_200) / 1000) * 25) / 100, 9)
   })
 
   it('that asks for more than a trifle waits for a person', () => {
-    const verdict = judge(ended({ meterStopWh: 160_740 }), first, false)
+    const verdict = judged(ended({ meterStopWh: 160_740 }), first, false)
     expect(verdict).toMatchObject({ state: 'disputed', flags: ['debit-review'], reviewAmount: '1.01' })
     expect(verdict.bill).toBeUndefined()
   })
 
   it('is not written in another currency', () => {
-    const verdict = judge(ended({ currency: 'USD' }), first, false)
+    const verdict = judged(ended({ currency: 'USD' }), first, false)
     expect(verdict).toMatchObject({ state: 'disputed', flags: ['other-currency'] })
     expect(verdict.bill).toBeUndefined()
   })
 
   it('is not written when the evidence of a bill is gone', () => {
     const { start, pricing } = sessionBodies()
-    const verdict = judge(sessionOf([start, pricing]), first, false)
+    const verdict = judged(sessionOf([start, pricing]), first, false)
     expect(verdict).toEqual({ state: 'disputed', flags: ['evidence-withdrawn'] })
   })
 
@@ -210,22 +217,22 @@ describe('a provisional end', () => {
   const silent = sessionOf([start, pricing, tick(156_200)])
 
   it('bills the last tick, and the stop afterwards only the difference', () => {
-    const provisional = judge(silent, [], true)
+    const provisional = judged(silent, [], true)
     expect(provisional).toMatchObject({
       state: 'provisional',
       bill: { amount: '0.50', reason: 'provisional' },
     })
-    expect(judge(silent, billsOf(provisional), false)).toEqual({
+    expect(judged(silent, billsOf(provisional), false)).toEqual({
       state: 'provisional',
       flags: [],
       energyWh: 2000,
     })
-    const stopped = judge(sessionOf([start, pricing, tick(156_200), end]), billsOf(provisional), false)
+    const stopped = judged(sessionOf([start, pricing, tick(156_200), end]), billsOf(provisional), false)
     expect(stopped).toMatchObject({ state: 'complete', bill: { revision: 1, kind: 'debit', amount: '0.13' } })
   })
 
   it('is not made up where no register was ever read', () => {
-    expect(judge(sessionOf([start, pricing]), [], true)).toEqual({ state: 'open', flags: [] })
+    expect(judged(sessionOf([start, pricing]), [], true)).toEqual({ state: 'open', flags: [] })
   })
 })
 

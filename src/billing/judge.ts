@@ -5,9 +5,12 @@
 // for them.
 import { hashOf, lengthPrefixed, sha256, utf8Bytes } from '../identity/hash.ts'
 import type { EventRef } from '../log/body.ts'
+import { sampledAt } from '../session/facts.ts'
 import type { Session, SessionFlag } from '../session/fold.ts'
-import { addAmounts, type Price, priceOf, subtractAmounts } from '../tariff/price.ts'
+import type { Cost } from '../tariff/cost.ts'
+import { addAmounts, subtractAmounts } from '../tariff/price.ts'
 import { concatBytes, hex, type SessionId, unhex } from '../units.ts'
+import { dueOf, type TariffAt } from './due.ts'
 
 export type BillKind = 'invoice' | 'credit' | 'debit'
 export type BillReason = 'ended' | 'provisional' | 'corrected' | 'merged'
@@ -53,15 +56,21 @@ type Claim =
   | {
       readonly kind: 'due'
       readonly energyWh: number
-      readonly amount: string
-      readonly price: Price
+      readonly cost: Cost
       readonly reading: EventRef
       readonly provisional: boolean
     }
 
-/** `finalise`: the session has been silent for so long that its last tick stands in for the stop. */
-export function judge(session: Session, billed: readonly Bill[], finalise: boolean): Verdict {
-  const claim = claimOf(session, finalise)
+export type Judging = {
+  readonly billed: readonly Bill[]
+  /** The session has been silent for so long that its last tick stands in for the stop. */
+  readonly finalise: boolean
+  readonly tariffAt: TariffAt
+}
+
+export function judge(session: Session, judging: Judging): Verdict {
+  const { billed, finalise } = judging
+  const claim = claimOf(session, judging)
   const ofReadings = !session.end && finalise ? session.soFar?.flags : undefined
   const flags = new Set<string>([...session.flags, ...(ofReadings ?? [])])
   if (claim.kind !== 'due') return withoutBill(claim, { billed, flags })
@@ -79,7 +88,7 @@ export function judge(session: Session, billed: readonly Bill[], finalise: boole
   }
 }
 
-function claimOf(session: Session, finalise: boolean): Claim {
+function claimOf(session: Session, { finalise, tariffAt }: Judging): Claim {
   const provisional = session.end === undefined
   if (provisional && !finalise) return { kind: 'open' }
   const energyWh = provisional ? session.soFar?.energyWh : session.energyWh
@@ -89,10 +98,10 @@ function claimOf(session: Session, finalise: boolean): Claim {
   const usable = energyWh !== undefined && energyWh >= 0 && Number.isSafeInteger(energyWh)
   if (!usable || reading === undefined) return { kind: 'unreadable' }
   if (energyWh === 0 && session.allowed !== 'ALLOWED') return { kind: 'refused' }
-  const price = session.pricing?.body
-  const amount = price && priceOf(energyWh, price)
-  if (price === undefined || amount === undefined) return { kind: 'unpriced', energyWh }
-  return { kind: 'due', energyWh, amount, price, reading, provisional }
+  const untilAt = session.lastTick && sampledAt(session.lastTick)
+  const due = dueOf(session, tariffAt, { energyWh, ...(untilAt !== undefined && { untilAt }) })
+  if (due.kind === 'unpriced') return { kind: 'unpriced', energyWh }
+  return { kind: 'due', energyWh, cost: due.cost, reading, provisional }
 }
 
 type Known = { readonly billed: readonly Bill[]; readonly flags: Set<string> }
@@ -123,10 +132,10 @@ function withoutBill(claim: Exclude<Claim, { kind: 'due' }>, { billed, flags }: 
 type Settled = { readonly bill?: Bill; readonly reviewAmount?: string; readonly otherCurrency: boolean }
 
 function settle(session: Session, claim: Extract<Claim, { kind: 'due' }>, billed: readonly Bill[]): Settled {
-  const { currency } = claim.price
+  const { currency, total: amount } = claim.cost
   if (billed.some(bill => bill.currency !== currency)) return { otherCurrency: true }
   const total = billed.map(bill => bill.amount).reduce(addAmounts, '0')
-  const difference = inDigitsOf(claim.amount, subtractAmounts(claim.amount, total))
+  const difference = inDigitsOf(amount, subtractAmounts(amount, total))
   if (billed.length > 0 && isZero(difference)) return { otherCurrency: false }
   const kind = billed.length === 0 ? 'invoice' : difference.startsWith('-') ? 'credit' : 'debit'
   if (kind === 'debit' && isMore(difference, DEBIT_WITHOUT_REVIEW)) {
@@ -140,7 +149,7 @@ function settle(session: Session, claim: Extract<Claim, { kind: 'due' }>, billed
     session.pricing ? refText(session.pricing.ref) : '',
     String(claim.energyWh),
     currency,
-    claim.price.pricePerKwh,
+    session.pricing?.body.pricePerKwh ?? '',
     total,
   ])
   const reason: BillReason = claim.provisional ? 'provisional' : billed.length === 0 ? 'ended' : 'corrected'
