@@ -1,6 +1,6 @@
 // What the chargers' own registers say, beside the cloud's bills: the three counts that have to be nought.
 import type { SessionReport } from '../../src/api/report.ts'
-import { cloudRows } from '../../src/cli/status.ts'
+import { cloudRows } from '../../src/cli/receiver.ts'
 import type { Truth } from '../real/audit.ts'
 
 export type CaseTruth = { readonly name: string; readonly sessions: readonly Truth[] }

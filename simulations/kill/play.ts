@@ -1,7 +1,7 @@
 // One case: a charger's session, with the node killed under it where the case says, as a driver and an operator see it.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SessionReport } from '../../src/api/report.ts'
-import { cloudRows } from '../../src/cli/status.ts'
+import { cloudRows } from '../../src/cli/receiver.ts'
 import { invariant } from '../../src/errors.ts'
 import { openVirtualCharger, type VirtualCharger } from '../charger/virtual.ts'
 import type { Dice } from '../dice.ts'

@@ -2,7 +2,7 @@
 // Nothing is taken from what the demo believes to have done.
 
 import type { SessionReport } from '../../src/api/report.ts'
-import { cloudRows } from '../../src/cli/status.ts'
+import { cloudRows } from '../../src/cli/receiver.ts'
 import type { VirtualCharger } from '../charger/virtual.ts'
 import type { RealNode } from './nodes.ts'
 

@@ -1,7 +1,7 @@
 // Plays a plan on real machines, from birth to books: the timeline of visits, news, uplinks and faults; then calm, in which
 // everything is mended and everybody leaves; then the wait until all nodes hold the same and the cloud has all of it. What
 // is measured is measured from outside. Afterwards no node runs any more, and their folders are as they left them.
-import { cloudRows } from '../../src/cli/status.ts'
+import { cloudRows } from '../../src/cli/receiver.ts'
 import type { Closers } from '../../src/host/closers.ts'
 import type { Plan } from '../plan.ts'
 import { createGales } from './gales.ts'

@@ -12,7 +12,7 @@ import type { Logger } from '../ports.ts'
 import { hex, unhex } from '../units.ts'
 import { collect } from './operator.ts'
 import { print, untilStopped } from './output.ts'
-import { RECEIVER_FILE } from './status.ts'
+import { RECEIVER_FILE } from './receiver.ts'
 import { type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
 
 type RunOptions = {

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { MeshError } from '../errors.ts'
 import { SW_VERSION } from '../version.ts'
+import { addBillCommands } from './bills.ts'
 import { addChargerCommands } from './charger.ts'
 import { addCloudCommands } from './cloud.ts'
 import { addDoctorCommand } from './doctor.ts'
@@ -43,6 +44,7 @@ export function buildProgram(): Command {
   addSessionCommands(program)
   addUplinkCommands(program)
   addKeysCommands(program)
+  addBillCommands(program)
   addStatusCommands(program)
   addDoctorCommand(program)
   for (const command of allCommands(program)) command.exitOverride()
