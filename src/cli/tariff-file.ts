@@ -159,7 +159,10 @@ function faultOf(issue: z.core.$ZodIssue, tariff: unknown): Fault {
     ...(isElement && { element: Number(index) + 1 }),
     field,
     value: [...path, ...unknown].reduce<unknown>(stepInto, tariff),
-    wanted: unknown.length > 0 ? 'no such field: OCPI 2.2.1 and 2.3.0 have none of that name' : issue.message,
+    wanted:
+      unknown.length > 0
+        ? 'no such field: OCPI 2.2.1 and 2.3.0 have none of that name'
+        : issue.message.replace(/^Invalid (input|option): expected (.*?)(, received .*)?$/, '$2'),
   }
 }
 

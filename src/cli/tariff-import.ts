@@ -27,6 +27,7 @@ type ImportOptions = OperatorOptions & {
   readonly zone: readonly string[]
   readonly connectorType: readonly string[]
   readonly class: readonly string[]
+  readonly only: readonly string[]
 }
 
 export function addTariffImport(tariff: Command): void {
@@ -47,6 +48,7 @@ export function addTariffImport(tariff: Command): void {
     .option('--zone <name>', 'only at chargers of this zone; repeat for more', collect, [])
     .option('--connector-type <type>', 'only at connectors of this OCPI type; repeat for more', collect, [])
     .option('--class <name>', 'only for cards of this class; repeat for more', collect, [])
+    .option('--only <id>', 'of the file only the tariff of this id; repeat for more', collect, [])
     .addHelpText('after', EXAMPLES)
     .action(importTariffs)
 }
@@ -70,7 +72,7 @@ type Planned = {
 async function importTariffs(file: string, options: ImportOptions): Promise<void> {
   const nowAt = Date.now()
   const from = options.from === undefined ? undefined : instantOf('--from', options.from, nowAt)
-  const given = await readTariffFile(file)
+  const given = onlyOf(file, await readTariffFile(file), options.only)
   const quiet = { ...options, via: [], json: true }
   await asOperator(options.check ? quiet : options, async operator => {
     const planned = plan(operator, given, { file, options, nowAt, from })
@@ -98,6 +100,16 @@ function tell(planned: readonly Planned[], options: ImportOptions): void {
   print(
     'sessions that run keep their price; nodes that have not heard of this by then go on with the old one',
   )
+}
+
+function onlyOf(file: string, given: readonly OcpiTariff[], ids: readonly string[]): readonly OcpiTariff[] {
+  const missing = ids.filter(id => !given.some(one => one.id === id))
+  if (missing.length > 0)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `${file}: no tariff ${missing.join(', ')}; it has ${given.map(one => one.id).join(', ')}`,
+    )
+  return ids.length === 0 ? given : given.filter(one => ids.includes(one.id))
 }
 
 type Plan = {
@@ -173,10 +185,20 @@ function edgeFaults(
     ...(others.some(other => other.id === id)
       ? [{ field: 'id', value: id, wanted: 'each id once in a file' }]
       : []),
+    ...rivalsIn(given, others),
     ...(owner !== undefined && owner !== party
       ? [{ field: 'id', value: id, wanted: `another id: ${owner} has a tariff of this one here` }]
       : []),
   ]
+}
+
+/** Of two for the same sessions, from the same time, one would never count. */
+function rivalsIn(given: OcpiTariff, others: readonly OcpiTariff[]): readonly Fault[] {
+  const kindOf = ({ type }: OcpiTariff): string => (type === undefined ? 'REGULAR' : type)
+  const rival = others.find(other => other.id !== given.id && kindOf(other) === kindOf(given))
+  if (!rival || kindOf(given).startsWith('PROFILE_')) return []
+  const wanted = `one tariff for the same sessions: ${rival.id} is another. Take one with --only, and say with --charger, --zone, --connector-type or --class where each is for`
+  return [{ field: 'id', value: given.id, wanted }]
 }
 
 function iso(at: number): string {

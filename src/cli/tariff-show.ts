@@ -65,7 +65,8 @@ function textOf(one: TariffReport): string {
     `  ${one.for}, from ${one.from}${until}${zone}`,
     ...one.conflicts.map(({ tariffId, text, counts }) => {
       const which = counts ? 'that one counts' : 'this one counts'
-      return `  CONFLICT with ${tariffId} (${text}): ${which}, by the rule; publish one of them anew to settle it`
+      const other = tariffId === one.tariffId ? `another issuer's ${tariffId} (${text})` : tariffId
+      return `  CONFLICT with ${other}, from the same time: ${which} by the rule; publish one of them anew to settle it`
     }),
   ].join('\n')
 }

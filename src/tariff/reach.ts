@@ -35,7 +35,7 @@ export function reachFaults(elements: readonly TariffElement[]): {
   })
   for (const type of ['ENERGY', 'TIME'] as const) {
     const all = elements.filter(({ components }) => components.some(one => one.type === type))
-    if (all.length > 0 && all.every(({ restrictions }) => restrictions && !isWhole(restrictions)))
+    if (all.length > 0 && !areWhole(all.map(({ restrictions }) => spacesOf(restrictions))))
       warnings.push({
         ...{ field: 'elements', value: `${type} only with restrictions` },
         wanted: 'where none of them holds it costs nothing',
@@ -117,6 +117,12 @@ function meet(a: Spaces, b: Spaces): boolean {
   )
 }
 
-function isWhole(restrictions: Restrictions): boolean {
-  return covers(spacesOf(restrictions), spacesOf(undefined))
+/** At any time one of them holds: by itself, or with others that differ in their hours alone. */
+function areWhole(all: readonly Spaces[]): boolean {
+  const [, ...everything] = spacesOf(undefined)
+  const daily = all.filter(([, ...rest]) => covers(rest, everything))
+  return isWithin(
+    [0, DAY_MINUTES],
+    daily.flatMap(([hours = []]) => hours),
+  )
 }
