@@ -73,7 +73,7 @@ export function wordsOf(story: Story): readonly Word[] {
 export type Placed = Word & { readonly node: number }
 
 /** As a node writes it down that does not know the session's start. */
-export function unknowing<W extends Word>(word: W): W {
+export function unknowing<W extends Pick<Word, 'body'>>(word: W): W {
   if (word.body.name !== 'meter_tick') return word
   const { sessionId: _, ...body } = word.body.body
   return { ...word, body: { name: word.body.name, body } }
