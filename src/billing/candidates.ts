@@ -2,7 +2,6 @@
 // was shown. A person chooses among these; what is decided is bound to them by their hash.
 import { hashOf, lengthPrefixed, utf8Bytes } from '../identity/hash.ts'
 import type { EventRef } from '../log/body.ts'
-import { sampledAt } from '../session/facts.ts'
 import type { Session } from '../session/fold.ts'
 import { UNREADABLE_START_WH } from '../session/registers.ts'
 import type { Cost } from '../tariff/cost.ts'
@@ -22,13 +21,12 @@ export type Candidate = {
 
 /** The sessions that the stops would make of it, each alone; the one that counts comes first. */
 export function candidatesOf(session: Session, tariffAt: TariffAt, keep?: EventRef): readonly Candidate[] {
-  const costsOf = (one: Session, energyWh: number, untilAt?: number): readonly Cost[] => {
-    const asked = { energyWh, ...(untilAt !== undefined && { untilAt }) }
+  const costsOf = (one: Session, energyWh: number): readonly Cost[] => {
     const tariff = keep && tariffAt(keep)
     if (keep && !tariff) return []
     const dues = tariff
-      ? [dueByTariff(tariff, usageOf(one, energyWh, untilAt))]
-      : pricesOf(one, tariffAt, asked).map(({ due }) => due)
+      ? [dueByTariff(tariff, usageOf(one, energyWh))]
+      : pricesOf(one, tariffAt, { energyWh }).map(({ due }) => due)
     return dues.flatMap(due => (due.kind === 'due' ? [due.cost] : []))
   }
   const found: Candidate[] = []
@@ -39,7 +37,7 @@ export function candidatesOf(session: Session, tariffAt: TariffAt, keep?: EventR
   }
   const soFarWh = session.soFar?.energyWh
   if (!end && lastTick && isEnergy(soFarWh)) {
-    const costs = costsOf(session, soFarWh, sampledAt(lastTick))
+    const costs = costsOf(session, soFarWh)
     found.push({ kind: 'last-reading', energyWh: soFarWh, ref: lastTick.ref, costs })
   }
   for (const variant of stopVariants(session)) {

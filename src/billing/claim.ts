@@ -5,7 +5,6 @@
 // for. Evidence that came later than what that person saw changes nothing by itself: it brings the session back to the inbox
 // (`resolved-on-other-evidence`), and only another resolution changes the sum.
 import type { EventRef } from '../log/body.ts'
-import { sampledAt } from '../session/facts.ts'
 import type { Session } from '../session/fold.ts'
 import type { Cost } from '../tariff/cost.ts'
 import { hex } from '../units.ts'
@@ -69,12 +68,7 @@ export function claimOf(session: Session, knowing: Knowing): Claim {
   return decided(session, { ...claim, flags }, { ...knowing, decision, isFresh })
 }
 
-type Read = {
-  readonly energyWh: number
-  readonly reading: EventRef
-  readonly provisional: boolean
-  readonly untilAt?: number
-}
+type Read = Pick<ClaimDue, 'energyWh' | 'reading' | 'provisional'>
 
 function byEvidence(session: Session, { finalise, tariffAt }: Knowing): Claim {
   const provisional = session.end === undefined
@@ -84,16 +78,11 @@ function byEvidence(session: Session, { finalise, tariffAt }: Knowing): Claim {
   if (provisional && !session.soFar) return { kind: 'open', flags: [] }
   if (!isEnergy(energyWh) || reading === undefined) return { kind: 'unreadable', flags: [] }
   if (energyWh === 0 && session.allowed !== 'ALLOWED') return { kind: 'refused', flags: [] }
-  const untilAt = session.lastTick && sampledAt(session.lastTick)
-  return priced(session, tariffAt, {
-    ...{ energyWh, reading, provisional },
-    ...(untilAt !== undefined && { untilAt }),
-  })
+  return priced(session, tariffAt, { energyWh, reading, provisional })
 }
 
 function priced(session: Session, tariffAt: TariffAt, read: Read): Claim {
-  const { energyWh, untilAt } = read
-  const prices = pricesOf(session, tariffAt, { energyWh, ...(untilAt !== undefined && { untilAt }) })
+  const prices = pricesOf(session, tariffAt, read)
   const differs = new Set(prices.map(({ due }) => sumOf(due))).size > 1
   const flags: readonly MoneyFlag[] = differs ? ['price-disagreement'] : []
   return fromDue(cheapest(prices), read, flags)
@@ -155,8 +144,7 @@ function basisOf(session: Session, claim: Claim, { decision, tariffAt }: Decidin
   const tariff = keep && tariffAt(keep)
   if (!tariff) return claim
   const reading = session.end?.ref ?? session.lastTick?.ref ?? session.start.ref
-  const untilAt = session.lastTick && sampledAt(session.lastTick)
-  const due = dueByTariff(tariff, usageOf(session, claim.energyWh, untilAt))
+  const due = dueByTariff(tariff, usageOf(session, claim.energyWh))
   return fromDue(due, { energyWh: claim.energyWh, reading, provisional: !session.end }, claim.flags)
 }
 
