@@ -10,6 +10,7 @@ export const REASONS = {
   unpriced: 'no price was fixed at the start',
   'tariff-unknown': 'the tariff that was shown is not here, or counts no longer',
   'tariff-unreadable': 'the tariff that was shown cannot be computed with',
+  'too-long': 'longer than anybody charges: a clock was wrong, and its hours are not billed',
   provisional: 'no stop came; billed up to the last reading',
   'other-currency': 'billed in another currency than the price has now',
   'evidence-withdrawn': 'billed on words that count no longer; the bill stands',

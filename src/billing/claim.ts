@@ -21,6 +21,8 @@ export type MoneyFlag =
   /** The terms that were shown are not here (yet), or their event counts no longer; they cannot be computed with. */
   | 'tariff-unknown'
   | 'tariff-unreadable'
+  /** Nobody charges for so long: a clock was wrong, and hours of it are no price. */
+  | 'too-long'
   /** A person decided, by the evidence as it is; by other evidence than there is now. */
   | 'resolved'
   | 'resolved-on-other-evidence'

@@ -16,9 +16,12 @@ export type Due =
   | { readonly kind: 'due'; readonly cost: Cost }
   | {
       readonly kind: 'unpriced'
-      /** No tariff was in force at the start; its event is not here (yet, or does not count); it cannot be computed with. */
-      readonly why: 'no-tariff' | 'tariff-unknown' | 'tariff-unreadable'
+      /** No tariff was in force at the start; its event is not here yet, or counts no longer; it cannot be computed with; nobody charges so long. */
+      readonly why: 'no-tariff' | 'tariff-unknown' | 'tariff-unreadable' | 'too-long'
     }
+
+/** A clock that was put years ahead in mid-session must not make a bill of hours: behind this a person looks at it. */
+export const LONGEST_PRICED_S = 31 * 24 * 3600
 
 /** `energyWh`: what is billed. `untilAt` (ms): in the place of a stop that has not come. */
 export type Asked = { readonly energyWh: number; readonly untilAt?: number }
@@ -80,6 +83,7 @@ export function dueByTariff(
 ): Due {
   const { currency, pricePerKwh, elements } = tariff
   if (!elements) return dueFrom(costOf({ currency, pricePerKwh }, usage))
+  if (usage.stoppedAt - usage.startedAt > LONGEST_PRICED_S) return { kind: 'unpriced', why: 'too-long' }
   const terms = decodeTerms(elements)
   return dueFrom(terms && costOf({ currency, pricePerKwh, terms }, usage))
 }
