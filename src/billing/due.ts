@@ -4,6 +4,7 @@ import type { Session } from '../session/fold.ts'
 import { type Cost, costOf } from '../tariff/cost.ts'
 import type { Tariff } from '../tariff/tariffs.ts'
 import { decodeTerms } from '../tariff/terms.ts'
+import type { Usage } from '../tariff/usage.ts'
 import { usageOf } from './usage.ts'
 
 /** The tariff that this very event published, whether or not it is in force. */
@@ -26,13 +27,13 @@ export function dueOf(
   const pricing = session.pricing?.body
   if (!pricing) return { kind: 'unpriced', why: 'no-tariff' }
   const usage = usageOf(session, energyWh, untilAt)
-  if (!pricing.byTerms) return dueFrom(costOf(pricing, usage))
+  if (!pricing.byTerms) return dueFrom(costOf(pricing, usage), usage)
   const tariff = tariffAt(pricing.tariff)
   if (!tariff) return { kind: 'unpriced', why: 'tariff-unknown' }
   const terms = tariff.elements && decodeTerms(tariff.elements)
-  return dueFrom(terms && costOf({ ...pricing, terms }, usage))
+  return dueFrom(terms && costOf({ ...pricing, terms }, usage), usage)
 }
 
-function dueFrom(cost: Cost | undefined): Due {
-  return cost ? { kind: 'due', cost } : { kind: 'unpriced', why: 'tariff-unreadable' }
+function dueFrom(cost: Cost | undefined, { stoppedAt }: Usage): Due {
+  return cost ? { kind: 'due', cost: { ...cost, stoppedAt } } : { kind: 'unpriced', why: 'tariff-unreadable' }
 }
