@@ -2,7 +2,7 @@
 // The form in which a cloud hands bills out for settlement (`Settled`, a line of the JSON lines) is documented here.
 import type { Cost } from '../tariff/cost.ts'
 import { addAmounts } from '../tariff/price.ts'
-import { digitsOf, type Split, splitChange, splitOf } from '../tariff/split.ts'
+import { decimalsIn, type Split, splitChange, splitOf } from '../tariff/split.ts'
 
 /** A row of the cloud's table. */
 export type Revision = {
@@ -43,7 +43,7 @@ export function billIdOf(sessionId: string, revision: number): string {
 
 /** `revisions`: all of one session, in order. Sums of `change` are sums of `amount`, to the last digit. */
 export function statementsOf(sessionId: string, revisions: readonly Revision[]): readonly Statement[] {
-  const digits = Math.max(0, ...revisions.map(one => digitsOf(one.amount)))
+  const digits = Math.max(0, ...revisions.map(one => decimalsIn(one.amount)))
   const statements: Statement[] = []
   let before: Standing | undefined
   let total = '0'

@@ -11,7 +11,7 @@ export type Split = {
 }
 
 /** Digits behind the point in a decimal text. */
-export function digitsOf(amount: string): number {
+export function decimalsIn(amount: string): number {
   return amount.split('.')[1]?.length ?? 0
 }
 
@@ -34,7 +34,7 @@ export function splitOf(amount: string, digits: number, cost?: Cost): Split {
 /** What changed between two, by tax rate. */
 export function splitChange(after: Split, before: Split | undefined): Split {
   if (!before) return after
-  const digits = Math.max(digitsOf(after.amount), digitsOf(before.amount))
+  const digits = Math.max(decimalsIn(after.amount), decimalsIn(before.amount))
   const minus = (a: string, b: string): string => new Big(a).minus(b).toFixed(digits)
   const amountAt = ({ taxes }: Split, vat: string): string =>
     taxes
