@@ -166,7 +166,8 @@ function row(title: string, value: string): readonly string[] {
   return [title, ...wrapped(value, '  ')]
 }
 
-function wrapped(text: string, indent = ''): readonly string[] {
+/** Broken at blanks into lines of 40 columns. */
+export function wrapped(text: string, indent = ''): readonly string[] {
   const room = WIDTH - indent.length
   const lines: string[] = []
   let line = ''
