@@ -183,6 +183,8 @@ function addReads(server: FastifyInstance, plane: Plane, errands: Errands): void
   server.get<ById & Formed>('/session/:id/receipt', async (request, reply) => {
     const form = formOf(request.query.form, request.headers.accept)
     const { type, body } = receiptReply(plane, sessionOf(request.params.id), form)
+    if (form === 'file')
+      reply.header('content-disposition', `attachment; filename="${request.params.id}.receipt"`)
     return await reply.type(type).send(body)
   })
   server.get<ById>('/request/:id', async request => {

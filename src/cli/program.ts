@@ -16,6 +16,7 @@ import { addStatusCommands } from './status.ts'
 import { addTariffCommands } from './tariff.ts'
 import { addTokenCommands } from './token.ts'
 import { addUplinkCommands } from './uplink.ts'
+import { addVerifyCommand } from './verify.ts'
 
 const USAGE_EXIT = 2
 
@@ -44,6 +45,7 @@ export function buildProgram(): Command {
   addChargerCommands(program)
   addSessionCommands(program)
   addReceiptCommand(program)
+  addVerifyCommand(program)
   addUplinkCommands(program)
   addKeysCommands(program)
   addBillCommands(program)
