@@ -2,7 +2,7 @@
 // code, whose alphanumeric mode holds them at 5.5 bits a character. All hold the same signed bytes, deflated in the QR code,
 // since site and names stand in them several times. What is read back is bounded before it is opened.
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
-import { MAX_RECEIPT_BYTES } from './receipt-signed.ts'
+import { MAX_FILE_BYTES, MAX_RECEIPT_BYTES } from './receipt-signed.ts'
 
 const BEGIN = '-----BEGIN CHARGEMESH RECEIPT-----'
 const END = '-----END CHARGEMESH RECEIPT-----'
@@ -11,6 +11,8 @@ export const QR_PREFIX = 'CHARGEMESH:RECEIPT/1/'
 /** RFC 4648, without padding: no blanks and no signs that an address or a letter would change. */
 const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 const LINE = 64
+/** Signs of the longest file: four for three bytes, and the ends of its lines. */
+export const MAX_TEXT = Math.ceil(MAX_FILE_BYTES * 1.5)
 
 export function armoured(encoded: Uint8Array): string {
   const text = Buffer.from(encoded).toString('base64')
@@ -29,7 +31,7 @@ export function isReceiptText(text: string): boolean {
 
 /** The signed bytes in either form; undefined where the text is none, is cut short, or is longer than any receipt. */
 export function signedBytesIn(text: string): Uint8Array | undefined {
-  if (text.length > 2 * MAX_RECEIPT_BYTES) return undefined
+  if (text.length > MAX_TEXT) return undefined
   const trimmed = text.trim()
   return trimmed.startsWith(BEGIN) ? fromArmour(trimmed) : fromQr(trimmed)
 }

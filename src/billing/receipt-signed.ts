@@ -1,7 +1,7 @@
 // A receipt as a node of the site signs it, with the certificates below the root: whoever has the site's root public key
 // can tell, with no network and no installation of the site, that this node said so, and that not one bit was changed since.
 // It proves no more than that: what the node was told by its charger stands in the site's logs, which the receipt names.
-import { bytes, fromBytes, listOf, MalformedBytes, record, toBytes } from '../cbor.ts'
+import { bytes, fromBytes, listOf, MalformedBytes, optional, record, toBytes } from '../cbor.ts'
 import {
   type Certificate,
   ISSUED_BY_ROOT,
@@ -15,18 +15,29 @@ import type { Signatures } from '../identity/signature.ts'
 import { faultOf } from '../tariff/arithmetic.ts'
 import type { SiteId } from '../units.ts'
 import { RECEIPT, RECEIPT_VERSION, type Receipt } from './receipt.ts'
+import {
+  type Enclosed,
+  type Encloser,
+  MAX_ENCLOSED_BYTES,
+  readEnclosed,
+  signEnclosed,
+} from './receipt-enclosed.ts'
 
 /** A bill of 512 parts; one of two parts is 500. */
 const MAX_BODY_BYTES = 96 * 1024
 /** An issuer's and a node's. */
 const MAX_CERTIFICATES = 4
 export const MAX_RECEIPT_BYTES = MAX_BODY_BYTES + MAX_CERTIFICATES * MAX_CERTIFICATE_BYTES + 128
+/** With what the operator enclosed. */
+export const MAX_FILE_BYTES = MAX_RECEIPT_BYTES + MAX_ENCLOSED_BYTES
 
 const SIGNED = record({
   body: bytes(MAX_BODY_BYTES),
   signature: bytes(64, 64),
   /** Issuer first. Empty in a short one, for readers who have them from another receipt. */
   certificates: listOf(bytes(MAX_CERTIFICATE_BYTES), MAX_CERTIFICATES),
+  /** Signed by the operator (receipt-enclosed.ts); in files only. */
+  enclosed: optional(bytes(MAX_ENCLOSED_BYTES)),
 })
 
 export type ReceiptSigner = {
@@ -59,9 +70,16 @@ export type ReceiptRefusal =
   /** When it was issued, the signer's certificate was not valid, not yet or no more. */
   | 'not-in-force'
   | 'does-not-add-up'
+  /** What is enclosed was changed, or comes from somebody else. */
+  | 'not-enclosed-by-operator'
 
 export type ReceiptVerdict =
-  | { readonly kind: 'valid'; readonly receipt: Receipt; readonly signer: Certificate }
+  | {
+      readonly kind: 'valid'
+      readonly receipt: Receipt
+      readonly signer: Certificate
+      readonly enclosed?: Enclosed & { readonly by: Certificate }
+    }
   | {
       readonly kind: 'invalid'
       readonly reason: ReceiptRefusal
@@ -104,9 +122,12 @@ export function verifyReceipt(reader: ReceiptReader, encoded: Uint8Array): Recei
   const signer = held.find(one => isInForce(roster, one, receipt.issuedAt))
   if (!signer) return { kind: 'invalid', reason: 'not-in-force', detail: newest.name, receipt }
   const fault = receipt.cost && faultOf(receipt.cost)
-  return fault === undefined
-    ? { kind: 'valid', receipt, signer }
-    : { kind: 'invalid', reason: 'does-not-add-up', detail: fault, receipt }
+  if (fault !== undefined) return { kind: 'invalid', reason: 'does-not-add-up', detail: fault, receipt }
+  if (!read.enclosed) return { kind: 'valid', receipt, signer }
+  const enclosed = readEnclosed({ ...reader, roster }, body, read.enclosed)
+  return enclosed
+    ? { kind: 'valid', receipt, signer, enclosed }
+    : { kind: 'invalid', reason: 'not-enclosed-by-operator', receipt }
 }
 
 /** Its own days, and given to it while its issuer's lasted. */
@@ -122,16 +143,16 @@ export type ParsedReceipt = {
   readonly body: Uint8Array
   readonly signature: Uint8Array
   readonly certificates: readonly Uint8Array[]
+  readonly enclosed?: Uint8Array
 }
 
 /** What the bytes say, with nothing proven. */
 export function parseReceipt(encoded: Uint8Array): ParsedReceipt | 'malformed' | 'unknown-version' {
-  if (encoded.length > MAX_RECEIPT_BYTES) return 'malformed'
+  if (encoded.length > MAX_FILE_BYTES) return 'malformed'
   try {
-    const { body, signature, certificates } = fromBytes(SIGNED, encoded)
-    const receipt = fromBytes(RECEIPT, body)
-    if (receipt.version !== RECEIPT_VERSION) return 'unknown-version'
-    return { receipt, body, signature, certificates }
+    const signed = fromBytes(SIGNED, encoded)
+    const receipt = fromBytes(RECEIPT, signed.body)
+    return receipt.version === RECEIPT_VERSION ? { ...signed, receipt } : 'unknown-version'
   } catch (error) {
     if (error instanceof MalformedBytes) return 'malformed'
     throw error
@@ -142,4 +163,10 @@ export function parseReceipt(encoded: Uint8Array): ParsedReceipt | 'malformed' |
 export function shortened(encoded: Uint8Array): Uint8Array {
   const { body, signature } = fromBytes(SIGNED, encoded)
   return toBytes(SIGNED, { body, signature, certificates: [] })
+}
+
+/** The same receipt with the meter's values in it. */
+export function withEnclosed(encoder: Encloser, encoded: Uint8Array, enclosed: Enclosed): Uint8Array {
+  const signed = fromBytes(SIGNED, encoded)
+  return toBytes(SIGNED, { ...signed, enclosed: signEnclosed(encoder, signed.body, enclosed) })
 }

@@ -1,4 +1,5 @@
 // Judges a receipt with nothing but the site's root public key: no network, no folder of the site.
+import type { KeyObject } from 'node:crypto'
 import type { Receipt } from '../billing/receipt.ts'
 import { isReceiptText, signedBytesIn } from '../billing/receipt-forms.ts'
 import {
@@ -14,6 +15,7 @@ import { siteIdOf } from '../identity/certificate.ts'
 import { ed25519 } from '../identity/signature.ts'
 import { unhex } from '../units.ts'
 import { jsonOf } from './receipt-json.ts'
+import { judgeMeter } from './verify-meter.ts'
 
 export type ReceiptJudgement = {
   readonly isValid: boolean
@@ -25,6 +27,8 @@ export type ReceiptTrust = {
   readonly rootKey: Uint8Array
   /** Another receipt of that node, whose certificates serve for a short one. */
   readonly with?: string | undefined
+  /** The meter's public keys, from elsewhere. */
+  readonly meterKeys?: readonly KeyObject[]
 }
 
 export { isReceiptText }
@@ -36,7 +40,7 @@ export function judgeReceipt(text: string, trust: ReceiptTrust): ReceiptJudgemen
   const verdict: ReceiptVerdict = encoded
     ? verifyReceipt({ signatures: ed25519(), rootKey: trust.rootKey, certificates }, encoded)
     : { kind: 'invalid', reason: 'malformed' }
-  return verdict.kind === 'valid' ? valid(verdict) : invalid(verdict, trust)
+  return verdict.kind === 'valid' ? valid(verdict, trust) : invalid(verdict, trust)
 }
 
 function certificatesIn(text: string): readonly Uint8Array[] {
@@ -46,16 +50,31 @@ function certificatesIn(text: string): readonly Uint8Array[] {
   throw new MeshError('CONFIG_INVALID', '--with: wanted a whole receipt of the same node')
 }
 
-function valid({ receipt, signer }: Extract<ReceiptVerdict, { kind: 'valid' }>): ReceiptJudgement {
-  const late = receipt.issuedAt > signer.notAfterAt
-  const grace = `The certificate of ${signer.name} ended on ${instant(signer.notAfterAt)}; it was issued in the days of grace behind that.`
+function valid(
+  { receipt, signer, enclosed }: Extract<ReceiptVerdict, { kind: 'valid' }>,
+  { meterKeys = [] }: ReceiptTrust,
+): ReceiptJudgement {
+  const inGrace = receipt.issuedAt > signer.notAfterAt
+  const grace = `The certificate of ${signer.name} ended on ${instant(signer.notAfterAt)}; this was issued in the days of grace behind that.`
+  const meter = enclosed && judgeMeter(receipt, enclosed, meterKeys)
+  const why = meter?.fault
+  const verdict = why === undefined ? 'valid' : 'invalid'
   return {
-    isValid: true,
+    isValid: why === undefined,
     json: {
-      ...{ kind: 'receipt', verdict: 'valid', signedBy: signer.name, inGrace: late, proves: PROVES },
+      ...{ kind: 'receipt', verdict, signedBy: signer.name, inGrace, proves: PROVES },
+      ...(why !== undefined && { reason: 'meter-values', why }),
       receipt: jsonOf(receipt),
+      ...(meter && { meter: meter.json }),
     },
-    text: ['VALID', ...(late ? [grace] : []), PROVES, '', receiptText(receipt, signer.name)].join('\n'),
+    text: [
+      why === undefined ? 'VALID' : `INVALID: ${why}`,
+      ...(inGrace ? [grace] : []),
+      PROVES,
+      ...(meter ? [meter.text] : []),
+      '',
+      receiptText(receipt, signer.name),
+    ].join('\n'),
   }
 }
 
@@ -95,6 +114,8 @@ const WHY: Readonly<Record<Exclude<ReceiptRefusal, 'foreign-site'>, string>> = {
   'bad-signature': 'it was changed since it was signed, or signed by somebody else',
   'not-in-force': 'when it was issued, the signer’s certificate was not valid',
   'does-not-add-up': 'its amounts do not add up',
+  'not-enclosed-by-operator':
+    'the meter values in it were changed, or enclosed by somebody else than the operator of this site',
 }
 
 const KEY = /^[0-9a-f]{64}$/

@@ -2,15 +2,19 @@
 import { open } from 'node:fs/promises'
 import { stdin } from 'node:process'
 import type { Command } from 'commander'
-import { MAX_RECEIPT_BYTES } from '../billing/receipt-signed.ts'
+import { MAX_TEXT } from '../billing/receipt-forms.ts'
 import { MeshError, reasonOf } from '../errors.ts'
+import { collect } from './operator.ts'
 import { print, printJson } from './output.ts'
+import { meterKeyOf } from './session-signed.ts'
 import { isReceiptText, judgeReceipt, rootKeyOf } from './verify-receipt.ts'
 
-type VerifyOptions = { readonly root: string; readonly with?: string; readonly json?: boolean }
-
-/** In letters of a file; what is longer is none that we know. */
-const MOST_BYTES = 2 * MAX_RECEIPT_BYTES
+type VerifyOptions = {
+  readonly root: string
+  readonly with?: string
+  readonly meterKey: readonly string[]
+  readonly json?: boolean
+}
 
 export function addVerifyCommand(program: Command): void {
   program
@@ -21,6 +25,12 @@ export function addVerifyCommand(program: Command): void {
       "the site's root public key: 64 hex digits, a file with them, or site.json",
     )
     .option('--with <file>', 'another receipt of the same node, for a short one without certificates')
+    .option(
+      '--meter-key <key>',
+      "the meter's public key, for signed values in a receipt: hex or base64 (DER), or a PEM file; repeat for more",
+      collect,
+      [],
+    )
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -30,7 +40,7 @@ Exit code 1 when it is not valid; the reason is said.
 
 Examples:
   chargemesh verify 4f2a91c0.receipt --root root.pub
-  chargemesh verify - --root 7d0c... < scanned.txt`,
+  chargemesh verify scanned.txt --root 7d0c19e2...`,
     )
     .action(verify)
 }
@@ -43,8 +53,9 @@ async function verify(file: string, options: VerifyOptions): Promise<void> {
       'CONFIG_INVALID',
       `${file}: nothing that can be verified: wanted a receipt, as a file or the text of its QR code`,
     )
+  const meterKeys = await Promise.all(options.meterKey.map(key => meterKeyOf(key, '--meter-key')))
   const other = options.with === undefined ? undefined : await textOf(options.with)
-  const { isValid, json, text: says } = judgeReceipt(text, { rootKey, with: other })
+  const { isValid, json, text: says } = judgeReceipt(text, { rootKey, with: other, meterKeys })
   if (options.json) printJson(json)
   else print(says)
   if (!isValid)
@@ -62,7 +73,7 @@ async function textOf(path: string): Promise<string> {
     for await (const part of stream) {
       parts.push(Buffer.from(part))
       length += part.length
-      if (length > MOST_BYTES) throw new Error('it is longer than any receipt')
+      if (length > MAX_TEXT) throw new Error('it is longer than any receipt')
     }
   } catch (error) {
     throw new MeshError(
