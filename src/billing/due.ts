@@ -13,9 +13,12 @@ export type Due =
   | { readonly kind: 'due'; readonly cost: Cost }
   | {
       readonly kind: 'unpriced'
-      /** No tariff was in force at the start; its event is not here (yet); it cannot be computed with. */
-      readonly why: 'no-tariff' | 'tariff-unknown' | 'tariff-unreadable'
+      /** No tariff was in force at the start; its event is not here (yet); it cannot be computed with; nobody charges so long. */
+      readonly why: 'no-tariff' | 'tariff-unknown' | 'tariff-unreadable' | 'too-long'
     }
+
+/** A clock that was put years ahead in mid-session must not make a bill of hours: behind this a person looks at it. */
+export const LONGEST_PRICED_S = 31 * 24 * 3600
 
 /** `energyWh`: what is billed. `untilAt` (ms): in the place of a stop that has not come. */
 export function dueOf(
@@ -29,6 +32,7 @@ export function dueOf(
   if (!pricing.byTerms) return dueFrom(costOf(pricing, usage))
   const tariff = tariffAt(pricing.tariff)
   if (!tariff) return { kind: 'unpriced', why: 'tariff-unknown' }
+  if (usage.stoppedAt - usage.startedAt > LONGEST_PRICED_S) return { kind: 'unpriced', why: 'too-long' }
   const terms = tariff.elements && decodeTerms(tariff.elements)
   return dueFrom(terms && costOf({ ...pricing, terms }, usage))
 }

@@ -1,6 +1,7 @@
 // What a clock on the wall of a site shows: the offsets of a time zone, from this machine's tables. They are written into the
 // tariff, so that nodes and the cloud need no tables of their own, and never differ in what hour it was.
 import { MeshError } from '../errors.ts'
+import { offsetAt } from '../tariff/hours.ts'
 import type { Terms } from '../tariff/terms.ts'
 
 type Offsets = Terms['offsets']
@@ -67,17 +68,12 @@ function offsetIn(timeZone: string): (at: number) => number {
   }
 }
 
-/** Minutes east of UTC at an instant. */
-export function minutesAt(offsets: Offsets, at: number): number {
-  return (offsets.findLast(({ fromAt }) => fromAt <= at) ?? offsets[0])?.minutes ?? 0
-}
-
 /** UTC ms of what the clock on the wall showed, given as if that were UTC; the first of the two where it is shown twice. */
 export function instantOfWall(offsets: Offsets, shownAt: number): number {
   const found = offsets
     .map(({ minutes }) => shownAt - minutes * MINUTE_MS)
-    .filter(at => at + minutesAt(offsets, at) * MINUTE_MS === shownAt)
+    .filter(at => at + offsetAt(offsets, at / 1000) * MINUTE_MS === shownAt)
   // Shown never, when the clock was put forward: as if it had not been yet.
-  const before = minutesAt(offsets, shownAt - 24 * 60 * MINUTE_MS)
+  const before = offsetAt(offsets, shownAt / 1000 - 24 * 3600)
   return found.length > 0 ? Math.min(...found) : shownAt - before * MINUTE_MS
 }

@@ -1,118 +1,111 @@
-// When an element of a tariff holds, read from OCPI's TariffRestrictions; what can never hold is refused by name.
-import { AMOUNT_WANTED, decimalOf, type OcpiRestrictions, type Say } from './ocpi-object.ts'
-import { DAYS_OF_WEEK, type Restrictions } from './terms.ts'
+// When an element of a tariff holds (OCPI mod_tariffs, TariffRestrictions): a condition on one moment of a session, and the
+// places at which it can turn. All of an element's restrictions must hold at once.
+import { fractionOf, isLess, times } from './fraction.ts'
+import { dayOf, type LocalTime, weekdayOf } from './hours.ts'
+import { isDecimal } from './price.ts'
+import type { Restrictions } from './terms.ts'
 
-const DAY_MS = 24 * 3600 * 1000
-
-export function restrictionsOf(
-  given: OcpiRestrictions,
-  element: number,
-  { fault, warn }: { readonly fault: Say; readonly warn: Say },
-): Restrictions {
-  const wrong = (field: string, value: unknown, wanted: string): void =>
-    fault(`restrictions.${field}`, value, wanted, element)
-  if (given.reservation !== undefined)
-    wrong(
-      'reservation',
-      given.reservation,
-      'none: prices of reservations are not supported yet; leave the element out',
-    )
-  for (const name of ['min_current', 'max_current'] as const)
-    if (given[name] !== undefined)
-      wrong(name, given[name], 'none: current is not measured here; min_power and max_power are')
-  const times = { startMinute: minuteOf('start_time'), endMinute: minuteOf('end_time') }
-  if (times.startMinute !== undefined && times.startMinute === times.endMinute && times.startMinute !== 0)
-    warn('restrictions.end_time', given.end_time, 'the same as start_time: this is the whole day', element)
-  const dates = { startDate: dateOf('start_date'), endDate: dateOf('end_date') }
-  const { startDate, endDate } = dates
-  if (startDate !== undefined && endDate !== undefined && startDate >= endDate)
-    wrong(
-      'end_date',
-      endDate,
-      `later than start_date (${startDate}): it is the first day on which it holds no more`,
-    )
-  const amounts = {
-    ...{ minKwh: amountOf('min_kwh'), maxKwh: amountOf('max_kwh') },
-    ...{ minPower: amountOf('min_power'), maxPower: amountOf('max_power') },
-  }
-  checkRange('kwh', amounts.minKwh, amounts.maxKwh)
-  checkRange('power', amounts.minPower, amounts.maxPower)
-  const durations = { minDurationS: secondsOf('min_duration'), maxDurationS: secondsOf('max_duration') }
-  checkRange('duration', durations.minDurationS, durations.maxDurationS)
-  return { ...present({ ...times, ...dates, ...amounts, ...durations }), daysOfWeek: daysOf() }
-
-  function minuteOf(name: 'start_time' | 'end_time'): number | undefined {
-    const text = given[name]
-    if (text === undefined) return undefined
-    const [, hours, minutes] = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(text) ?? []
-    if (hours !== undefined) return Number(hours) * 60 + Number(minutes)
-    wrong(name, text, 'a time of day from 00:00 to 23:59, such as 07:30')
-    return undefined
-  }
-
-  function dateOf(name: 'start_date' | 'end_date'): string | undefined {
-    const text = given[name]
-    if (text === undefined || isDay(text)) return text
-    wrong(name, text, 'a day of the calendar, such as 2026-12-24')
-    return undefined
-  }
-
-  function amountOf(name: 'min_kwh' | 'max_kwh' | 'min_power' | 'max_power'): string | undefined {
-    const amount = given[name]
-    const text = amount === undefined ? undefined : decimalOf(amount)
-    if (amount !== undefined && text === undefined) wrong(name, amount, AMOUNT_WANTED)
-    return text
-  }
-
-  function secondsOf(name: 'min_duration' | 'max_duration'): number | undefined {
-    const seconds = given[name]
-    if (seconds === undefined || (Number.isSafeInteger(seconds) && seconds >= 0)) return seconds
-    wrong(name, seconds, 'whole seconds')
-    return undefined
-  }
-
-  function checkRange(of: string, least?: string | number, most?: string | number): void {
-    if (most !== undefined && Number(most) === 0)
-      wrong(`max_${of}`, most, 'more than 0: it holds only below that, so never')
-    else if (least !== undefined && most !== undefined && Number(least) >= Number(most))
-      wrong(`min_${of}`, least, `less than max_${of} (${most})`)
-  }
-
-  function daysOf(): Restrictions['daysOfWeek'] {
-    const words: readonly string[] | undefined = given.day_of_week
-    if (!words) return []
-    const days = DAYS_OF_WEEK.filter(day => words.includes(day))
-    const isList = words.length > 0 && days.length === words.length
-    if (!isList)
-      wrong('day_of_week', words, 'each of MONDAY to SUNDAY at most once, or left out for every day')
-    else if (startDate && endDate && startDate < endDate && !meets({ startDate, endDate, days }))
-      wrong('day_of_week', words, `a day between ${startDate} and ${endDate}: it never holds`)
-    // In the order of the file, so that what is exported is what came in.
-    return isList ? (words as Restrictions['daysOfWeek']) : []
-  }
+export type Moment = {
+  /** Whole seconds since the session began. */
+  readonly passedS: number
+  /** Whole Wh since then. */
+  readonly usedWh: number
+  readonly local: LocalTime
+  /** What flows between the two readings around it. Both zero: nothing. */
+  readonly flow: { readonly wh: number; readonly s: number }
 }
 
-type Span = { readonly startDate: string; readonly endDate: string; readonly days: readonly string[] }
+export type Condition = (moment: Moment) => boolean
 
-function meets({ startDate, endDate, days }: Span): boolean {
-  const [from, to] = [Date.parse(startDate), Date.parse(endDate)]
-  const within = Array.from({ length: 7 }, (_, i) => from + i * DAY_MS).filter(at => at < to)
-  return within.some(at => days.includes(dayOf(at)))
+/** Where conditions turn. */
+export type Turns = {
+  /** Of the local day. */
+  readonly minutes: Set<number>
+  readonly passedS: Set<number>
+  readonly usedWh: Set<number>
+  /** At each reading. */
+  power: boolean
 }
 
-/** 1 January 1970 was a Thursday. */
-function dayOf(at: number): string {
-  return DAYS_OF_WEEK[(Math.floor(at / DAY_MS) + 3) % 7] as string
+const WH_A_KWH = fractionOf('1000')
+
+/** Undefined where that cannot be told: what is asked for is not measured, or is no number or day. */
+export function conditionOf(restrictions: Restrictions | undefined, turns: Turns): Condition | undefined {
+  if (!restrictions) return () => true
+  // Nobody records the current of a session; m is power that readings tell of.
+  if (restrictions.minCurrent !== undefined || restrictions.maxCurrent !== undefined) return undefined
+  const all = [
+    timeOfDay(restrictions, turns),
+    dates(restrictions, turns),
+    daysOfWeek(restrictions, turns),
+    energy(restrictions, turns),
+    power(restrictions, turns),
+    duration(restrictions, turns),
+  ]
+  if (all.some(condition => condition === undefined)) return undefined
+  return moment => all.every(condition => condition?.(moment))
 }
 
-function isDay(text: string): boolean {
-  if (!/^[12]\d{3}-\d\d-\d\d$/.test(text)) return false
-  const at = Date.parse(text)
-  return !Number.isNaN(at) && new Date(at).toISOString().slice(0, 10) === text
+const always: Condition = () => true
+
+function timeOfDay({ startMinute, endMinute }: Restrictions, { minutes }: Turns): Condition | undefined {
+  if (startMinute === undefined && endMinute === undefined) return always
+  const start = startMinute ?? 0
+  const end = endMinute ?? 0
+  if (start > 1439 || end > 1439) return undefined
+  minutes.add(start).add(end)
+  return ({ local: { second } }) =>
+    start < end ? second >= start * 60 && second < end * 60 : second >= start * 60 || second < end * 60
 }
 
-/** Without what is not there. */
-function present<T extends object>(values: T): { readonly [K in keyof T]?: Exclude<T[K], undefined> } {
-  const held = Object.entries(values).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(held) as { readonly [K in keyof T]?: Exclude<T[K], undefined> }
+function dates({ startDate, endDate }: Restrictions, { minutes }: Turns): Condition | undefined {
+  if (startDate === undefined && endDate === undefined) return always
+  const start = startDate === undefined ? Number.NEGATIVE_INFINITY : dayOf(startDate)
+  const end = endDate === undefined ? Number.POSITIVE_INFINITY : dayOf(endDate)
+  if (start === undefined || end === undefined) return undefined
+  minutes.add(0)
+  return ({ local: { day } }) => day >= start && day < end
+}
+
+function daysOfWeek({ daysOfWeek: days }: Restrictions, { minutes }: Turns): Condition {
+  if (days.length === 0) return always
+  minutes.add(0)
+  return ({ local }) => days.some(day => day === weekdayOf(local.day))
+}
+
+function energy({ minKwh, maxKwh }: Restrictions, { usedWh: turns }: Turns): Condition | undefined {
+  const least = whOf(minKwh ?? '0')
+  const most = maxKwh === undefined ? Number.POSITIVE_INFINITY : whOf(maxKwh)
+  if (least === undefined || most === undefined) return undefined
+  for (const wh of [least, most]) if (Number.isFinite(wh)) turns.add(wh)
+  return ({ usedWh }) => usedWh >= least && usedWh < most
+}
+
+/** The whole Wh with which so much is reached. */
+function whOf(kwh: string): number | undefined {
+  if (!isDecimal(kwh)) return undefined
+  const { over, under } = times(fractionOf(kwh), WH_A_KWH)
+  return Number((over + under - 1n) / under)
+}
+
+function power({ minPower, maxPower }: Restrictions, turns: Turns): Condition | undefined {
+  if (minPower === undefined && maxPower === undefined) return always
+  if (!isDecimal(minPower ?? '0') || !isDecimal(maxPower ?? '0')) return undefined
+  turns.power = true
+  return ({ flow }) =>
+    (minPower === undefined || !flowsLess(flow, minPower)) &&
+    (maxPower === undefined || flowsLess(flow, maxPower))
+}
+
+function flowsLess({ wh, s }: Moment['flow'], kw: string): boolean {
+  // What comes in no time comes with more than any power; and nothing is nothing.
+  if (s === 0) return wh === 0 && isLess({ over: 0n, under: 1n }, fractionOf(kw))
+  return isLess({ over: BigInt(wh) * 3600n, under: BigInt(s) * 1000n }, fractionOf(kw))
+}
+
+function duration({ minDurationS, maxDurationS }: Restrictions, { passedS: turns }: Turns): Condition {
+  const least = minDurationS ?? 0
+  const most = maxDurationS ?? Number.POSITIVE_INFINITY
+  for (const s of [least, most]) if (Number.isFinite(s)) turns.add(s)
+  return ({ passedS }) => passedS >= least && passedS < most
 }
