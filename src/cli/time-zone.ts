@@ -15,15 +15,15 @@ const MAX_OFFSETS = 64
 
 /** From a year before to ten years after `nowAt`; what comes behind stays as it is then. */
 export function offsetsOf(timeZone: string, nowAt: number): Offsets {
-  const offsetAt = offsetIn(timeZone)
+  const minutesAt = offsetIn(timeZone)
   const [from, until] = [Math.max(0, nowAt - YEAR_MS), nowAt + 10 * YEAR_MS]
-  const offsets = [{ fromAt: from, minutes: offsetAt(from) }]
+  const offsets = [{ fromAt: from, minutes: minutesAt(from) }]
   for (let at = from; at < until; at += STEP_MS) {
     const last = offsets.at(-1)?.minutes
     const next = Math.min(at + STEP_MS, until)
-    if (offsetAt(next) === last) continue
-    const fromAt = firstChange(at, next, offsetAt)
-    offsets.push({ fromAt, minutes: offsetAt(fromAt) })
+    if (minutesAt(next) === last) continue
+    const fromAt = firstChange(at, next, minutesAt)
+    offsets.push({ fromAt, minutes: minutesAt(fromAt) })
   }
   if (offsets.length > MAX_OFFSETS)
     throw new MeshError('CONFIG_INVALID', `--time-zone ${timeZone}: its clocks change too often`)
@@ -31,12 +31,12 @@ export function offsetsOf(timeZone: string, nowAt: number): Offsets {
 }
 
 /** The first minute in ]from, to] at which the clock shows another offset than at `from`. */
-function firstChange(from: number, to: number, offsetAt: (at: number) => number): number {
-  const before = offsetAt(from)
+function firstChange(from: number, to: number, minutesAt: (at: number) => number): number {
+  const before = minutesAt(from)
   let [low, high] = [Math.floor(from / MINUTE_MS), Math.ceil(to / MINUTE_MS)]
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2)
-    if (offsetAt(middle * MINUTE_MS) === before) low = middle
+    if (minutesAt(middle * MINUTE_MS) === before) low = middle
     else high = middle
   }
   return high * MINUTE_MS
