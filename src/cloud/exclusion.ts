@@ -6,6 +6,7 @@ import type { Admission } from '../replica/admit.ts'
 import type { ChargerId, LogId, SessionId, SiteId } from '../units.ts'
 import { bearersOf } from './bearers.ts'
 import type { Sql } from './database.ts'
+import { awaitRefold } from './refolds.ts'
 import { intIn, optionalTextIn, textIn } from './rows.ts'
 import type { Touched } from './sessions.ts'
 
@@ -86,7 +87,7 @@ export async function exclude(
   return { logId, fromSeq: Math.min(before, fromSeq) }
 }
 
-/** The sessions of which these speak: they gain or lose evidence. */
+/** The sessions of which these speak: they gain or lose evidence. Those priced by a tariff there are folded again soon. */
 export async function spokenOf(sql: Sql, siteId: SiteId, excluded: readonly Excluded[]): Promise<Touched> {
   const sessions = new Set<SessionId>()
   const chargers = new Set<ChargerId>()
@@ -109,6 +110,7 @@ export async function spokenOf(sql: Sql, siteId: SiteId, excluded: readonly Excl
       const transactionId = Number(textIn(row, 'fold_key').split('/')[1])
       nameless.set(chargerId, (nameless.get(chargerId) ?? new Set()).add(transactionId))
     }
+    await awaitRefold(sql, siteId, { logId, fromSeq })
   }
   for (const sessionId of await bearersOf(sql, siteId, nameless)) sessions.add(sessionId)
   return { sessions, chargers }
