@@ -108,6 +108,20 @@ export const SESSION = z.strictObject({
   request: REQUEST.nullable(),
 })
 
+/** text: to read; qr: the line that a QR code holds; file: signed; json: all three. */
+export const RECEIPT_FORMS = ['text', 'qr', 'file', 'json'] as const
+export const RECEIPT = z.strictObject({
+  number: z.string().describe('the same as long as nothing else is known of the session'),
+  session_id: z.string(),
+  state: z.enum(['final', 'provisional', 'disputed', 'unpriced', 'nothing-due']),
+  total: decimal.nullable().describe('null where no amount can be said'),
+  currency: z.string().nullable(),
+  confirmed: z.boolean().describe('the cloud has confirmed start, price and end'),
+  text: z.string().describe('40 columns'),
+  file: z.string().describe('signed; to be kept, and verified with the root key of the site'),
+  qr: z.string().describe('the same for a QR code, in its alphanumeric mode'),
+})
+
 export const CONNECTOR_STATES = [
   'free',
   'plugged_in',
@@ -215,6 +229,7 @@ export type StartWords = z.infer<typeof START>
 export type StopWords = z.infer<typeof STOP>
 export type RequestAnswer = z.infer<typeof REQUEST>
 export type SessionAnswer = z.infer<typeof SESSION>
+export type ReceiptForm = (typeof RECEIPT_FORMS)[number]
 export type StationAnswer = z.infer<typeof STATION>
 export type PriceAnswer = z.infer<typeof PRICE>
 export type StationsAnswer = z.infer<typeof STATIONS>

@@ -16,6 +16,7 @@ import { addCommands, type Commanding } from './commands.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import { addLocalLists } from './local-list.ts'
 import { addOnboarding } from './onboarding.ts'
+import { addReceipts, type ReceiptPen } from './receipt.ts'
 import {
   type ReportDeps,
   reportChargers,
@@ -46,6 +47,7 @@ export type ApiDeps = {
   readonly network: Network
   readonly chargePoints: ChargePoints
   readonly certificateRequests: CertificateRequests
+  readonly receiptPen: ReceiptPen
   readonly clock: Clock
   readonly tokenReference: (idTag: string) => Promise<TokenRef>
   /** Every reference of a card, where the site has had several keys. */
@@ -122,6 +124,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   // Whoever follows asks this often, and for all of them only when it has changed.
   server.get('/v1/sessions/changes', async () => ({ changes: deps.node.ledger().view().changes() }))
   addSignedValues(server, report)
+  addReceipts(server, deps, report)
   server.get('/v1/logs', async () => reportLogs(report))
   server.get<{ Querystring: { until?: string } }>('/v1/devices', async request =>
     reportDevices(report, check('query', UNTIL, request.query).until),
