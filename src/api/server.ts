@@ -26,6 +26,7 @@ import {
 } from './report.ts'
 import { addSignedValues } from './signed.ts'
 import { reportStatus } from './status.ts'
+import { addTrace } from './trace.ts'
 
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 const MAX_SUBMITTED = 4096
@@ -121,6 +122,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   // Whoever follows asks this often, and for all of them only when it has changed.
   server.get('/v1/sessions/changes', async () => ({ changes: deps.node.ledger().view().changes() }))
   addSignedValues(server, report)
+  addTrace(server, { ...deps, report })
   server.get('/v1/logs', async () => reportLogs(report))
   server.get<{ Querystring: { until?: string } }>('/v1/devices', async request =>
     reportDevices(report, check('query', UNTIL, request.query).until),

@@ -149,7 +149,7 @@ function jsonLines(): Format {
 function report({ json }: ExportOptions, summary: Summary): void {
   const sums = Object.entries(summary.sums).map(([currency, sum]) => `${sum} ${currency}`)
   const text = [
-    `${summary.rows} revisions of bills${sums.length === 0 ? '' : `, together ${sums.join(', ')}`}`,
+    `${summary.rows} ${summary.rows === 1 ? 'revision' : 'revisions'} of bills${sums.length === 0 ? '' : `, together ${sums.join(', ')}`}`,
     ...(summary.file === undefined ? [] : [`written: ${summary.file}`]),
     ...(summary.settledUntil < summary.to
       ? [

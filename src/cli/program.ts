@@ -14,6 +14,7 @@ import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
 import { addTariffCommands } from './tariff.ts'
 import { addTokenCommands } from './token.ts'
+import { addTraceCommand } from './trace.ts'
 import { addUplinkCommands } from './uplink.ts'
 
 const USAGE_EXIT = 2
@@ -45,6 +46,7 @@ export function buildProgram(): Command {
   addUplinkCommands(program)
   addKeysCommands(program)
   addBillCommands(program)
+  addTraceCommand(program)
   addStatusCommands(program)
   addDoctorCommand(program)
   for (const command of allCommands(program)) command.exitOverride()
