@@ -9,6 +9,7 @@ import { addDoctorCommand } from './doctor.ts'
 import { addKeysCommands } from './keys.ts'
 import { addNodeCommands } from './node.ts'
 import { addPolicyCommands } from './policy.ts'
+import { addReceiptCommand } from './receipt.ts'
 import { addSessionCommands } from './session.ts'
 import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
@@ -16,6 +17,7 @@ import { addTariffCommands } from './tariff.ts'
 import { addTokenCommands } from './token.ts'
 import { addTraceCommand } from './trace.ts'
 import { addUplinkCommands } from './uplink.ts'
+import { addVerifyCommand } from './verify.ts'
 
 const USAGE_EXIT = 2
 
@@ -43,6 +45,8 @@ export function buildProgram(): Command {
   addTariffCommands(program)
   addChargerCommands(program)
   addSessionCommands(program)
+  addReceiptCommand(program)
+  addVerifyCommand(program)
   addUplinkCommands(program)
   addKeysCommands(program)
   addBillCommands(program)
