@@ -27,8 +27,8 @@ import {
 } from './report.ts'
 import { addSignedValues } from './signed.ts'
 import { reportStatus } from './status.ts'
-import { addTrace } from './trace.ts'
 import { addTariffs } from './tariffs.ts'
+import { addTrace } from './trace.ts'
 
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 const MAX_SUBMITTED = 4096

@@ -10,9 +10,9 @@ import {
   type OcpiTariff,
   type Say,
 } from './ocpi-object.ts'
+import { restrictionsOf } from './ocpi-restrictions.ts'
 import { highestOf, isCurrency, withTax } from './price.ts'
 import { reachFaults } from './reach.ts'
-import { restrictionsOf } from './ocpi-restrictions.ts'
 import {
   type Dimension,
   encodeTerms,
