@@ -248,8 +248,8 @@ describe('a tariff is refused with', () => {
       '1 restrictions.end_date: later than start_date',
     ],
     [
-      'a Sunday between Monday and Friday',
-      withElements(energy({ start_date: '2026-11-23', end_date: '2026-11-27', day_of_week: ['SUNDAY'] })),
+      'a Friday from Monday until Friday',
+      withElements(energy({ start_date: '2026-11-23', end_date: '2026-11-27', day_of_week: ['FRIDAY'] })),
       '1 restrictions.day_of_week: a day between 2026-11-23 and 2026-11-27',
     ],
     [
