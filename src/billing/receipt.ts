@@ -181,7 +181,7 @@ const STATES = {
 
 function owed(due: Due): Pick<Figures, 'cost' | 'noPrice'> {
   if (due.kind === 'unpriced') return { noPrice: due.why }
-  const { periods: _, ...cost }: Cost = due.cost
+  const { periods: _, stoppedAt: __, ...cost }: Cost = due.cost
   return { cost }
 }
 
