@@ -69,11 +69,11 @@ export function priceWords({ tariff, currency, pricePerKwh, byTerms }: BodyOf<'p
 }
 
 function dueBy(pricing: BodyOf<'pricing'>, tariffAt: TariffAt, usage: Usage): Due {
-  if (!pricing.byTerms) return dueFrom(costOf(pricing, usage))
+  if (!pricing.byTerms) return dueFrom(costOf(pricing, usage), usage)
   const tariff = tariffAt(pricing.tariff)
   if (!tariff) return { kind: 'unpriced', why: 'tariff-unknown' }
   const { elements } = tariff
-  return elements !== undefined ? dueByTariff({ ...pricing, elements }, usage) : dueFrom(undefined)
+  return elements !== undefined ? dueByTariff({ ...pricing, elements }, usage) : dueFrom(undefined, usage)
 }
 
 /** By a tariff itself, as a person may decide. */
@@ -82,12 +82,12 @@ export function dueByTariff(
   usage: Usage,
 ): Due {
   const { currency, pricePerKwh, elements } = tariff
-  if (!elements) return dueFrom(costOf({ currency, pricePerKwh }, usage))
+  if (!elements) return dueFrom(costOf({ currency, pricePerKwh }, usage), usage)
   if (usage.stoppedAt - usage.startedAt > LONGEST_PRICED_S) return { kind: 'unpriced', why: 'too-long' }
   const terms = decodeTerms(elements)
-  return dueFrom(terms && costOf({ currency, pricePerKwh, terms }, usage))
+  return dueFrom(terms && costOf({ currency, pricePerKwh, terms }, usage), usage)
 }
 
-function dueFrom(cost: Cost | undefined): Due {
-  return cost ? { kind: 'due', cost } : { kind: 'unpriced', why: 'tariff-unreadable' }
+function dueFrom(cost: Cost | undefined, { stoppedAt }: Usage): Due {
+  return cost ? { kind: 'due', cost: { ...cost, stoppedAt } } : { kind: 'unpriced', why: 'tariff-unreadable' }
 }

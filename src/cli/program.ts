@@ -9,12 +9,14 @@ import { addDoctorCommand } from './doctor.ts'
 import { addKeysCommands } from './keys.ts'
 import { addNodeCommands } from './node.ts'
 import { addPolicyCommands } from './policy.ts'
+import { addReceiptCommand } from './receipt.ts'
 import { addSessionCommands } from './session.ts'
 import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
 import { addTariffCommands } from './tariff.ts'
 import { addTokenCommands } from './token.ts'
 import { addUplinkCommands } from './uplink.ts'
+import { addVerifyCommand } from './verify.ts'
 
 const USAGE_EXIT = 2
 
@@ -42,6 +44,8 @@ export function buildProgram(): Command {
   addTariffCommands(program)
   addChargerCommands(program)
   addSessionCommands(program)
+  addReceiptCommand(program)
+  addVerifyCommand(program)
   addUplinkCommands(program)
   addKeysCommands(program)
   addBillCommands(program)
