@@ -2,7 +2,7 @@
 // part of the interface; they only grow.
 
 import type { Corrections } from '../billing/corrections.ts'
-import { dueOf, type TariffAt } from '../billing/due.ts'
+import { type Due, dueOf, type TariffAt } from '../billing/due.ts'
 import { owedOf } from '../billing/owed.ts'
 import type { ConnectorStatus } from '../chargers.ts'
 import type { Roster } from '../identity/roster.ts'
@@ -46,14 +46,13 @@ export type SessionReport = {
   readonly pricePerKwh?: string
   /** The price that was fixed at the start, in words. */
   readonly price?: string
-  /** Taxes included. */
-  /** To be paid: as people decided, less what they refunded. */
+  /** To be paid, taxes included: as people decided, less what they refunded. */
   readonly cost?: string
   /** The sum that a person decided in the place of what its price gives. */
   readonly decided?: string
   readonly refunded?: string
   /** Why an ended session has no cost. */
-  readonly unpriced?: string
+  readonly unpriced?: Extract<Due, { kind: 'unpriced' }>['why']
   /** Names of the nodes that recorded something of it. */
   readonly recordedBy: readonly string[]
   readonly adoptions: number
