@@ -1,6 +1,8 @@
 // A session's price is chosen where and when it begins, by charger, card and instant, and stays what it was.
+
 import { describe, expect, it } from 'vitest'
 import { sessionAnswer } from '../../src/api/driver-session.ts'
+import { NO_CORRECTIONS } from '../../src/billing/corrections.ts'
 import { cardContext, decideFor } from '../../src/card.ts'
 import type { BodyOf } from '../../src/log/body.ts'
 import type { ChargerMessage } from '../../src/ports.ts'
@@ -92,7 +94,14 @@ describe('the price of a start', () => {
     const [first] = node.of().sessions
     if (!first) throw new Error('no session')
     const { tariffs } = node.ledger.view()
-    const known = { nowAt: 0, isOffline: false, receipt: undefined, nodes: 1, isInCloud: false }
+    const known = {
+      nowAt: 0,
+      isOffline: false,
+      receipt: undefined,
+      nodes: 1,
+      isInCloud: false,
+      corrections: NO_CORRECTIONS,
+    }
     expect(sessionAnswer(first, { ...known, tariffAt: tariffs.at })).toMatchObject({
       ...{ rate_per_kwh: '0.25', price_text: '0.25 EUR a kWh', total_cost: '2.50' },
     })
@@ -114,7 +123,10 @@ describe('the price of a start', () => {
     node.clock.at += HOUR_MS
     node.stop({ transactionId, meterStopWh: 164_200 })
     const { tariffs } = node.ledger.view()
-    const known = { nowAt: 0, isOffline: false, receipt: undefined, nodes: 1, isInCloud: false }
+    const known = {
+      ...{ nowAt: 0, isOffline: false, receipt: undefined, nodes: 1, isInCloud: false },
+      corrections: NO_CORRECTIONS,
+    }
     expect(sessionAnswer(node.only(), { ...known, tariffAt: tariffs.at })).toMatchObject({
       ...{ rate_per_kwh: '0.48', total_cost: '6.00' },
       price_text: '0.48 EUR a kWh; 1.20 EUR once; incl. 20 % VAT',
