@@ -13,6 +13,7 @@ import { readLocations } from './locations.ts'
 import { asOperator } from './operator.ts'
 
 const MAX_SHOWN = 30
+const PRINTABLE = /^[ -~]+$/
 type OpenCard = (card: Settled['card']) => string | undefined
 type OcpiTariff = Readonly<Record<string, unknown>>
 
@@ -48,7 +49,8 @@ export async function openOcpi(options: ExportOptions, notes: string[]): Promise
   const learn = (tariff: SettledTariff): void => {
     if (tariffs.has(tariff.ref)) return
     const made = tariffIn(tariff, version, party)
-    if (typeof made === 'string') notes.push(`tariff ${tariff.id} is left out of the CDRs: ${made}`)
+    if (typeof made === 'string')
+      notes.push(`tariff ${JSON.stringify(tariff.id)} is left out of the CDRs: ${made}`)
     tariffs.set(tariff.ref, typeof made === 'string' ? undefined : made)
   }
   return {
@@ -76,6 +78,7 @@ function tariffIn(tariff: SettledTariff, version: OcpiVersion, party: Party): Oc
   const elements = tariff.elements === undefined ? undefined : Buffer.from(tariff.elements, 'base64')
   const terms = elements && decodeTerms(new Uint8Array(elements))
   const { id: tariffId, currency, pricePerKwh, effectiveAt } = tariff
+  if (!PRINTABLE.test(tariffId)) return 'OCPI names tariffs in printable ASCII'
   const made = exportTariff(
     {
       ...{ tariffId, currency, pricePerKwh, effectiveAt },
@@ -85,7 +88,9 @@ function tariffIn(tariff: SettledTariff, version: OcpiVersion, party: Party): Oc
     version,
     party,
   )
-  return made.kind === 'refused' ? made.why : { ...made.tariff }
+  if (made.kind === 'refused') return made.why
+  // Terms that came in from elsewhere bring theirs along.
+  return { last_updated: new Date(tariff.publishedAt).toISOString(), ...made.tariff }
 }
 
 function missingText(file: string, missing: readonly string[]): string {
