@@ -24,8 +24,10 @@ import type { Session } from '../session/fold.ts'
 import { type Moment, timesOf } from '../session/times.ts'
 import type { Cost } from '../tariff/cost.ts'
 import { type DeviceId, hex, type SiteId } from '../units.ts'
+import { NO_CORRECTIONS } from './corrections.ts'
 import { type Due, dueOf, type TariffAt } from './due.ts'
-import { judge, refText } from './judge.ts'
+import { judge } from './judge.ts'
+import { refText } from './revisions.ts'
 
 /**
  * final: ended, and this is what it costs by all that this node knows. provisional: it has not ended. disputed: its records
@@ -34,7 +36,7 @@ import { judge, refText } from './judge.ts'
  */
 export const RECEIPT_STATES = ['final', 'provisional', 'disputed', 'unpriced', 'nothing-due'] as const
 export type ReceiptState = (typeof RECEIPT_STATES)[number]
-export const NO_PRICE = ['no-tariff', 'tariff-unknown', 'tariff-unreadable'] as const
+export const NO_PRICE = ['no-tariff', 'tariff-unknown', 'tariff-unreadable', 'too-long'] as const
 const PART_TYPES = ['ENERGY', 'FLAT', 'PARKING_TIME', 'TIME', 'MINIMUM', 'MAXIMUM'] as const
 
 const MOMENT = record({
@@ -157,10 +159,10 @@ function figuresOf(session: Session, tariffAt: TariffAt): Figures {
     state: judged,
     flags: all,
     energyWh,
-    bill,
-  } = judge(session, { billed: [], finalise: false, tariffAt })
+    bills,
+  } = judge(session, { billed: [], finalise: false, tariffAt, corrections: NO_CORRECTIONS })
   const flags = all.slice(0, 32).map(flag => flag.slice(0, 32))
-  if (judged === 'complete' && !bill) return { state: 'nothing-due', flags, energyWh: 0 }
+  if (judged === 'complete' && bills.length === 0) return { state: 'nothing-due', flags, energyWh: 0 }
   const wh = energyWh ?? (session.end ? session.energyWh : session.soFar?.energyWh)
   const state = STATES[judged]
   if (wh === undefined || wh < 0 || !Number.isSafeInteger(wh)) return { state, flags }
@@ -179,7 +181,7 @@ const STATES = {
 
 function owed(due: Due): Pick<Figures, 'cost' | 'noPrice'> {
   if (due.kind === 'unpriced') return { noPrice: due.why }
-  const { periods: _, ...cost }: Cost = due.cost
+  const { periods: _, stoppedAt: __, ...cost }: Cost = due.cost
   return { cost }
 }
 

@@ -31,7 +31,7 @@ export async function openOcpi(options: ExportOptions, notes: string[]): Promise
   let closed = 0
   let isFirst = true
   const cdrsIn = (settled: Settled): readonly Cdr[] => {
-    const found = placeOf(locations, settled.session.chargerId, settled.session.connectorId)
+    const found = placeOf(locations, settled.session, version)
     if ('missing' in found) {
       for (const one of found.missing) missing.add(one)
       return []
