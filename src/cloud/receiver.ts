@@ -19,6 +19,7 @@ import { addPushRoute } from './pushing.ts'
 import { enterSite, migrate } from './schema.ts'
 import { addReadRoutes } from './serving.ts'
 import { addSettlementRoute } from './settlement.ts'
+import { addSignedRoute } from './signed.ts'
 import { addTraceRoute } from './trace.ts'
 
 export type ReceiverOptions = {
@@ -92,6 +93,7 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   addReadRoutes(app, deps)
   addInboxRoute(app, deps)
   addSettlementRoute(app, deps)
+  addSignedRoute(app, deps)
   addTraceRoute(app, deps)
   await app.listen({ host: options.listen.host, port: options.listen.port })
   const stops = [
