@@ -34,7 +34,7 @@ import { judge, refText } from './judge.ts'
  */
 export const RECEIPT_STATES = ['final', 'provisional', 'disputed', 'unpriced', 'nothing-due'] as const
 export type ReceiptState = (typeof RECEIPT_STATES)[number]
-export const NO_PRICE = ['no-tariff', 'tariff-unknown', 'tariff-unreadable'] as const
+export const NO_PRICE = ['no-tariff', 'tariff-unknown', 'tariff-unreadable', 'too-long'] as const
 const PART_TYPES = ['ENERGY', 'FLAT', 'PARKING_TIME', 'TIME', 'MINIMUM', 'MAXIMUM'] as const
 
 const MOMENT = record({
@@ -48,7 +48,7 @@ const COST = record({
   currency: text(3),
   total: decimal,
   beforeTaxes: decimal,
-  taxes: listOf(record({ vat: decimal, amount: decimal }), 32),
+  taxes: listOf(record({ vat: decimal, amount: decimal }), 512),
   parts: listOf(
     record({
       ...{ type: oneOf(PART_TYPES), measured: uint, quantity: uint, price: decimal },
