@@ -91,7 +91,10 @@ export const SESSION = z.strictObject({
   meter_start: z.int().nullable().describe('register, Wh'),
   meter_stop: z.int().nullable().describe('register, Wh; null while it charges'),
   energy_kwh: z.number().nullable().describe('so far while it charges'),
-  rate_per_kwh: decimal.nullable().describe('fixed at the start'),
+  rate_per_kwh: decimal
+    .nullable()
+    .describe('fixed at the start; the highest price of energy where there are several, taxes included'),
+  price_text: z.string().nullable().describe('all that is paid, with taxes; fixed at the start'),
   currency: z.string().nullable(),
   total_cost: decimal.nullable().describe('so far while it charges; rounded half up once'),
   soc: z.number().nullable().describe('percent, the last that the car told'),
@@ -128,6 +131,12 @@ export const CONNECTOR_STATES = [
   'faulted',
   'unknown',
 ] as const
+const PRICE = z.strictObject({
+  rate_per_kwh: decimal.describe('the highest price of energy where there are several, taxes included'),
+  currency: z.string(),
+  since: instant,
+  text: z.string().describe('all that is paid, with taxes'),
+})
 const CONNECTOR = z.strictObject({
   connector_id: z.int(),
   state: z.enum(CONNECTOR_STATES),
@@ -145,6 +154,9 @@ export const STATION = z.strictObject({
   reachable_at: z.string().nullable().describe('name of the other node'),
   heard_at: instant.nullable().describe('when this node heard it last'),
   connectors: z.array(CONNECTOR),
+  price: PRICE.nullable().describe(
+    'in force here now, for a card that no tariff names; a session keeps the price of its start',
+  ),
   text: z.string(),
 })
 export const STATIONS = z.strictObject({
@@ -153,10 +165,7 @@ export const STATIONS = z.strictObject({
   offline: z.boolean().describe('no working uplink here or at a connected node'),
   unsent_events: z.int().describe('what the cloud has not confirmed yet'),
   operator_news_age_s: age.nullable(),
-  price: z
-    .strictObject({ rate_per_kwh: decimal, currency: z.string(), since: instant })
-    .nullable()
-    .describe('in force now; a session keeps the price of its start'),
+  price: PRICE.nullable().describe('in force now where no other is said for a station'),
   stations: z.array(STATION),
 })
 
@@ -222,6 +231,7 @@ export type RequestAnswer = z.infer<typeof REQUEST>
 export type SessionAnswer = z.infer<typeof SESSION>
 export type ReceiptForm = (typeof RECEIPT_FORMS)[number]
 export type StationAnswer = z.infer<typeof STATION>
+export type PriceAnswer = z.infer<typeof PRICE>
 export type StationsAnswer = z.infer<typeof STATIONS>
 export type ConnectorState = (typeof CONNECTOR_STATES)[number]
 export type SocAnswer = z.infer<typeof SOC>

@@ -27,6 +27,7 @@ import {
 } from './report.ts'
 import { addSignedValues } from './signed.ts'
 import { reportStatus } from './status.ts'
+import { addTariffs } from './tariffs.ts'
 
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 const MAX_SUBMITTED = 4096
@@ -132,6 +133,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   addLocalLists(server, report)
   addCertificateRequests(server, deps)
   addOnboarding(server, report)
+  addTariffs(server, deps)
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))
 }

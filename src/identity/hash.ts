@@ -21,6 +21,7 @@ export type HashDomain =
   | 'chargemesh/frontier/v1'
   | 'chargemesh/rank/v1'
   | 'chargemesh/bill/v1'
+  | 'chargemesh/evidence/v1'
   | 'chargemesh/local-list/v1'
   | 'chargemesh/order/v1'
   | 'chargemesh/receipt/v1'
