@@ -23,14 +23,20 @@ import { sampledAt } from '../session/facts.ts'
 import type { Session } from '../session/fold.ts'
 import { type Moment, timesOf } from '../session/times.ts'
 import type { Cost } from '../tariff/cost.ts'
+import { subtractAmounts } from '../tariff/price.ts'
 import { type DeviceId, hex, type SiteId } from '../units.ts'
-import { type Due, dueOf, type TariffAt } from './due.ts'
-import { judge, refText } from './judge.ts'
+import { inDigitsOf, isZero } from './amounts.ts'
+import { isEnergy } from './candidates.ts'
+import { type ClaimDue, claimOf } from './claim.ts'
+import { type Corrections, refundsIn } from './corrections.ts'
+import { type Due, dueOf, pricesOf, type TariffAt } from './due.ts'
+import { judge } from './judge.ts'
+import { refText, refundable } from './revisions.ts'
 
 /**
  * final: ended, and this is what it costs by all that this node knows. provisional: it has not ended. disputed: its records
  * contradict one another; an amount is the smaller one, and the operator looks at it. unpriced: it ended, and no price can
- * be computed. nothing-due: the card was refused, and nothing flowed.
+ * be computed. nothing-due: the card was refused and nothing flowed, or a person decided so.
  */
 export const RECEIPT_STATES = ['final', 'provisional', 'disputed', 'unpriced', 'nothing-due'] as const
 export type ReceiptState = (typeof RECEIPT_STATES)[number]
@@ -90,6 +96,10 @@ export const RECEIPT = record({
   end: optional(EVENT_REF),
   /** Signed meter values of the session; absent where nobody counted them. The hash is over the sealed boxes. */
   signedValues: optional(record({ count: uint, hash: bytes(32, 32) })),
+  /** Where people of the operator decided, or gave back: then this counts, whatever the price says. */
+  settled: optional(
+    record({ owed: decimal, refunded: decimal, toPay: decimal, decidedBy: optional(EVENT_REF) }),
+  ),
 })
 export type Receipt = Value<typeof RECEIPT>
 export type ReceiptCost = NonNullable<Receipt['cost']>
@@ -101,6 +111,7 @@ export type ReceiptKnown = {
   readonly signer: DeviceId
   readonly issuedAt: number
   readonly tariffAt: TariffAt
+  readonly corrections: Corrections
   readonly isConfirmed: boolean
   /** As printed on the card. */
   readonly visualNumber: string | undefined
@@ -109,9 +120,11 @@ export type ReceiptKnown = {
 }
 
 export function receiptFor(session: Session, known: ReceiptKnown): Receipt {
-  const { start, end, pricing } = session
+  const { start, end } = session
   const times = timesOf(session)
   const card = lastOf(known.visualNumber)
+  const figures = figuresOf(session, known)
+  const pricing = pricingOf(session, known.tariffAt, figures)
   const said = {
     version: RECEIPT_VERSION,
     ...{ siteId: known.site.siteId, siteName: known.site.name.slice(0, 80) },
@@ -121,7 +134,7 @@ export function receiptFor(session: Session, known: ReceiptKnown): Receipt {
     ...(end && times.stoppedAt && { stoppedAt: moment(times.stoppedAt, end.body.clock) }),
     meterStartWh: start.body.meterStartWh,
     ...(end && { meterStopWh: end.body.meterStopWh }),
-    ...figuresOf(session, known.tariffAt),
+    ...figures,
     start: start.ref,
     ...(pricing && { pricing: pricing.ref, tariff: pricing.body.tariff }),
     ...(end && { end: end.ref }),
@@ -129,7 +142,7 @@ export function receiptFor(session: Session, known: ReceiptKnown): Receipt {
   return {
     ...said,
     ...{ signer: known.signer, issuedAt: known.issuedAt, isConfirmed: known.isConfirmed },
-    evidence: evidenceOf(session, said),
+    evidence: evidenceOf(session, known.corrections, said),
     ...(known.signedValues && { signedValues: countOf(known.signedValues) }),
   }
 }
@@ -150,23 +163,36 @@ function moment({ at, clock }: Moment, quality: Receipt['startedAt']['quality'])
   return { at: Math.max(0, Math.floor(at)), by: clock, quality }
 }
 
-type Figures = Pick<Receipt, 'state' | 'flags'> & Partial<Pick<Receipt, 'energyWh' | 'cost' | 'noPrice'>>
+type Figures = Pick<Receipt, 'state' | 'flags'> &
+  Partial<Pick<Receipt, 'energyWh' | 'cost' | 'noPrice' | 'settled'>>
 
-function figuresOf(session: Session, tariffAt: TariffAt): Figures {
-  const {
-    state: judged,
-    flags: all,
-    energyWh,
-    bill,
-  } = judge(session, { billed: [], finalise: false, tariffAt })
-  const flags = all.slice(0, 32).map(flag => flag.slice(0, 32))
-  if (judged === 'complete' && !bill) return { state: 'nothing-due', flags, energyWh: 0 }
-  const wh = energyWh ?? (session.end ? session.energyWh : session.soFar?.energyWh)
-  const state = STATES[judged]
-  if (wh === undefined || wh < 0 || !Number.isSafeInteger(wh)) return { state, flags }
-  const untilAt = session.lastTick && sampledAt(session.lastTick)
-  const due = dueOf(session, tariffAt, { energyWh: wh, ...(untilAt !== undefined && { untilAt }) })
-  return { state, flags, energyWh: wh, ...owed(due) }
+/** As the cloud bills it (judge.ts), before anything was billed. */
+function figuresOf(session: Session, { tariffAt, corrections }: ReceiptKnown): Figures {
+  const knowing = { tariffAt, corrections, finalise: false }
+  const verdict = judge(session, { ...knowing, billed: [] })
+  const said = {
+    state: STATES[verdict.state],
+    flags: verdict.flags.slice(0, 32).map(flag => flag.slice(0, 32)),
+  }
+  const claim = claimOf(session, knowing)
+  switch (claim.kind) {
+    case 'open':
+      return { ...said, ...soFarOf(session, tariffAt) }
+    case 'unreadable':
+      return said
+    case 'refused':
+      return { ...said, state: 'nothing-due', energyWh: 0 }
+    case 'waived': {
+      const { energyWh, decision } = claim
+      const settled = { owed: '0', refunded: '0', toPay: '0', ...(decision && { decidedBy: decision.ref }) }
+      const state = said.state === 'disputed' ? said.state : 'nothing-due'
+      return { ...said, state, ...(energyWh !== undefined && { energyWh }), settled }
+    }
+    case 'unpriced':
+      return { ...said, energyWh: claim.energyWh, ...owed(dueOf(session, tariffAt, claim)) }
+    case 'due':
+      return { ...said, energyWh: claim.energyWh, ...costed(claim.cost), ...settledOf(claim, corrections) }
+  }
 }
 
 const STATES = {
@@ -177,17 +203,47 @@ const STATES = {
   unpriced: 'unpriced',
 } as const
 
+function soFarOf(session: Session, tariffAt: TariffAt): Partial<Figures> {
+  const energyWh = session.soFar?.energyWh
+  if (!isEnergy(energyWh)) return {}
+  const untilAt = session.lastTick && sampledAt(session.lastTick)
+  return {
+    energyWh,
+    ...owed(dueOf(session, tariffAt, { energyWh, ...(untilAt !== undefined && { untilAt }) })),
+  }
+}
+
 function owed(due: Due): Pick<Figures, 'cost' | 'noPrice'> {
-  if (due.kind === 'unpriced') return { noPrice: due.why }
-  const { periods: _, ...cost }: Cost = due.cost
-  return { cost }
+  return due.kind === 'unpriced' ? { noPrice: due.why } : costed(due.cost)
+}
+
+function costed({ currency, total, beforeTaxes, taxes, parts }: Cost): Pick<Figures, 'cost'> {
+  return { cost: { currency, total, beforeTaxes, taxes, parts } }
+}
+
+function settledOf({ cost, owed, decision }: ClaimDue, corrections: Corrections): Pick<Figures, 'settled'> {
+  const refunds = refundable(refundsIn(corrections), { currency: cost.currency, most: owed })
+  if (!decision && isZero(refunds.amount)) return {}
+  const refunded = inDigitsOf(owed, refunds.amount)
+  const toPay = inDigitsOf(owed, subtractAmounts(owed, refunded))
+  return { settled: { owed, refunded, toPay, ...(decision && { decidedBy: decision.ref }) } }
+}
+
+/** Of several prices that were shown, the one by which this is computed. */
+function pricingOf(session: Session, tariffAt: TariffAt, { energyWh, cost }: Figures): Session['pricing'] {
+  if (energyWh === undefined || !cost || session.pricings.length < 2) return session.pricing
+  const { total, currency } = cost
+  return pricesOf(session, tariffAt, { energyWh }).find(
+    ({ due }) => due.kind === 'due' && due.cost.total === total && due.cost.currency === currency,
+  )?.pricing
 }
 
 type Said = Omit<Receipt, 'signer' | 'issuedAt' | 'isConfirmed' | 'evidence' | 'signedValues'>
 
 /** Every event that the figures come from, and the figures: whoever has both has the same number. */
-function evidenceOf({ starts, ends, pricing, adoptions }: Session, said: Said): string {
-  const events = [...starts, ...ends, ...adoptions, ...(pricing ? [pricing] : [])]
+function evidenceOf(session: Session, { resolutions, refunds }: Corrections, said: Said): string {
+  const { starts, ends, pricings, adoptions } = session
+  const events = [...starts, ...ends, ...adoptions, ...pricings, ...resolutions, ...refunds]
   const refs = [...new Set(events.map(({ ref }) => refText(ref)))].sort().map(utf8Bytes)
   const nobody = { signer: '00'.repeat(16) as DeviceId, issuedAt: 0, isConfirmed: false }
   const figures = toBytes(RECEIPT, { ...said, ...nobody, evidence: '00'.repeat(16) })
