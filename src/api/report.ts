@@ -1,7 +1,7 @@
 // What a node tells people about itself, as plain JSON: sessions, chargers, logs, and its own state. Field names are
 // part of the interface; they only grow.
 
-import { dueOf, type TariffAt } from '../billing/due.ts'
+import { type Due, dueOf, type TariffAt } from '../billing/due.ts'
 import type { ConnectorStatus } from '../chargers.ts'
 import type { Roster } from '../identity/roster.ts'
 import type { Node } from '../node.ts'
@@ -47,7 +47,7 @@ export type SessionReport = {
   /** Taxes included. */
   readonly cost?: string
   /** Why an ended session has no cost. */
-  readonly unpriced?: string
+  readonly unpriced?: Extract<Due, { kind: 'unpriced' }>['why']
   /** Names of the nodes that recorded something of it. */
   readonly recordedBy: readonly string[]
   readonly adoptions: number

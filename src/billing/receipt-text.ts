@@ -17,7 +17,7 @@ const WITHOUT_PRICE: Readonly<Record<(typeof NO_PRICE)[number], string>> = {
   'no-tariff': 'no tariff was in force when it began',
   'tariff-unknown': 'its tariff has not reached this node',
   'tariff-unreadable': 'its tariff cannot be computed with',
-  'too-long': 'nobody charges for so long; the operator looks at it',
+  'too-long': 'it seems to have lasted for more than a month',
 }
 const FLAGS: Readonly<Record<string, string>> = {
   'conflicting-ends': 'two different ends were recorded; the one with less energy counts',

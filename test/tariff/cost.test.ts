@@ -135,6 +135,18 @@ describe('a price that cannot be computed', () => {
   }
 })
 
+describe('the hours of a site', () => {
+  it('are those of its first offset before it began, too', () => {
+    const offsets = [
+      { fromAt: (HOUR.startedAt + 7200) * 1000, minutes: 120 },
+      { fromAt: (HOUR.startedAt + 9000) * 1000, minutes: 60 },
+    ]
+    // 20:26 in UTC.
+    const by = terms({ ...restricted({ startMinute: 22 * 60 }), offsets })
+    expect(costOf({ currency: 'EUR', pricePerKwh: '0', terms: by }, HOUR)?.total).toBe('1.00')
+  })
+})
+
 describe('the periods of a session', () => {
   it('last as long as the same prices hold', () => {
     const one = cases.find(({ name }) => name.startsWith('steps, a charge across 17:00 and two'))

@@ -13,7 +13,8 @@ import type { IdleSpan, Usage } from '../../src/tariff/usage.ts'
 
 const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.option(arbitrary, { nil: undefined, freq: 1 })
-const price = fc.constantFrom('0', '0.1', '0.25', '0.333', '1.2', '7')
+/** At 3600 an hour, and at 5000 a kWh, one second or Wh too many is seen. */
+const price = fc.constantFrom('0', '0.1', '0.333', '1.2', '3600', '3600', '5000')
 const vat = fc.constantFrom(undefined, '0', '7', '10', '19')
 const step = fc.constantFrom(1, 1, 7, 60, 100, 900)
 const minute = fc.constantFrom(0, 30, 60, 120, 150, 180, 1380, 1439)
@@ -55,8 +56,8 @@ const restrictions: fc.Arbitrary<Restrictions> = fc
   })
 
 const limit = fc.record({
-  beforeTaxes: fc.constantFrom('0', '0.5', '2', '3'),
-  afterTaxes: maybe(fc.constantFrom('0.55', '2.2', '4')),
+  beforeTaxes: fc.constantFrom('0', '0.5', '2', '3', '5000'),
+  afterTaxes: maybe(fc.constantFrom('0.55', '2.2', '4', '5500')),
 })
 
 export function termsWith(elements: fc.Arbitrary<Terms['elements']>): fc.Arbitrary<Terms> {
