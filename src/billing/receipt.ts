@@ -16,7 +16,7 @@ import {
   uint,
   type Value,
 } from '../cbor.ts'
-import { hashOf, lengthPrefixed, utf8Bytes } from '../identity/hash.ts'
+import { hashOf, lengthPrefixed } from '../identity/hash.ts'
 import { chargerId, decimal, deviceId, EVENT_REF, sessionId, siteId } from '../log/fields.ts'
 import { CLOCK_QUALITIES } from '../log/words.ts'
 import { sampledAt } from '../session/facts.ts'
@@ -31,7 +31,7 @@ import { type ClaimDue, claimOf } from './claim.ts'
 import { type Corrections, refundsIn } from './corrections.ts'
 import { type Due, dueOf, pricesOf, type TariffAt } from './due.ts'
 import { judge } from './judge.ts'
-import { refText, refundable } from './revisions.ts'
+import { refundable } from './revisions.ts'
 
 /**
  * final: ended, and this is what it costs by all that this node knows. provisional: it has not ended. disputed: its records
@@ -142,7 +142,7 @@ export function receiptFor(session: Session, known: ReceiptKnown): Receipt {
   return {
     ...said,
     ...{ signer: known.signer, issuedAt: known.issuedAt, isConfirmed: known.isConfirmed },
-    evidence: evidenceOf(session, known.corrections, said),
+    evidence: evidenceOf(said),
     ...(known.signedValues && { signedValues: countOf(known.signedValues) }),
   }
 }
@@ -240,15 +240,11 @@ function pricingOf(session: Session, tariffAt: TariffAt, { energyWh, cost }: Fig
 
 type Said = Omit<Receipt, 'signer' | 'issuedAt' | 'isConfirmed' | 'evidence' | 'signedValues'>
 
-/** Every event that the figures come from, and the figures: whoever has both has the same number. */
-function evidenceOf(session: Session, { resolutions, refunds }: Corrections, said: Said): string {
-  const { starts, ends, pricings, adoptions } = session
-  const events = [...starts, ...ends, ...adoptions, ...pricings, ...resolutions, ...refunds]
-  const refs = [...new Set(events.map(({ ref }) => refText(ref)))].sort().map(utf8Bytes)
+/** Of all that it says, but who says it, when, and what became of it since: the same number is the same content. */
+function evidenceOf(said: Said): string {
   const nobody = { signer: '00'.repeat(16) as DeviceId, issuedAt: 0, isConfirmed: false }
-  const figures = toBytes(RECEIPT, { ...said, ...nobody, evidence: '00'.repeat(16) })
-  const digest = hashOf('chargemesh/receipt-number/v1', ...[...refs, figures].map(lengthPrefixed))
-  return hex(digest.subarray(0, 16))
+  const content = toBytes(RECEIPT, { ...said, ...nobody, evidence: '00'.repeat(16) })
+  return hex(hashOf('chargemesh/receipt-number/v1', content).subarray(0, 16))
 }
 
 function countOf(values: readonly Uint8Array[]): NonNullable<Receipt['signedValues']> {
