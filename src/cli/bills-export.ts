@@ -1,8 +1,8 @@
 // `chargemesh bills export`: what was billed, as OCPI charge detail records, as a table for accountants, or as JSON lines
 // with everything. A stream: a year of bills needs no more memory than a page of them.
 import { type Command, Option } from 'commander'
-import { OCPI_VERSIONS, type OcpiVersion } from '../billing/cdr.ts'
 import { MeshError } from '../errors.ts'
+import { OCPI_VERSIONS, type OcpiVersion } from '../tariff/ocpi-out.ts'
 import { addAmounts } from '../tariff/price.ts'
 import { openExportFile } from './export-file.ts'
 import { openOcpi } from './export-ocpi.ts'
@@ -149,7 +149,7 @@ function jsonLines(): Format {
 function report({ json }: ExportOptions, summary: Summary): void {
   const sums = Object.entries(summary.sums).map(([currency, sum]) => `${sum} ${currency}`)
   const text = [
-    `${summary.rows} revisions of bills${sums.length === 0 ? '' : `, together ${sums.join(', ')}`}`,
+    `${summary.rows} ${summary.rows === 1 ? 'revision' : 'revisions'} of bills${sums.length === 0 ? '' : `, together ${sums.join(', ')}`}`,
     ...(summary.file === undefined ? [] : [`written: ${summary.file}`]),
     ...(summary.settledUntil < summary.to
       ? [

@@ -2,9 +2,11 @@
 // gathered to the end and told together: whoever fills in a file wants to know all of it.
 import { type Cdr, cdrsOf } from '../billing/cdr.ts'
 import { placeOf } from '../billing/location.ts'
-import type { Settled } from '../billing/settled.ts'
+import type { Settled, SettledTariff } from '../billing/settled.ts'
 import { MeshError } from '../errors.ts'
 import { createKeyRing, tagKeysOf } from '../host/tokens.ts'
+import { exportTariff, type OcpiVersion, type Party } from '../tariff/ocpi-out.ts'
+import { decodeTerms } from '../tariff/terms.ts'
 import type { TokenRef } from '../units.ts'
 import type { ExportOptions, Format } from './bills-export.ts'
 import { readLocations } from './locations.ts'
@@ -12,6 +14,7 @@ import { asOperator } from './operator.ts'
 
 const MAX_SHOWN = 30
 type OpenCard = (card: Settled['card']) => string | undefined
+type OcpiTariff = Readonly<Record<string, unknown>>
 
 export async function openOcpi(options: ExportOptions, notes: string[]): Promise<Format> {
   const { locations: file, ocpiVersion: version } = options
@@ -23,6 +26,7 @@ export async function openOcpi(options: ExportOptions, notes: string[]): Promise
   const locations = await readLocations(file)
   const cardOf = await openCards(options)
   const missing = new Set<string>()
+  const tariffs = new Map<string, OcpiTariff | undefined>()
   let closed = 0
   let isFirst = true
   const cdrsIn = (settled: Settled): readonly Cdr[] => {
@@ -31,21 +35,33 @@ export async function openOcpi(options: ExportOptions, notes: string[]): Promise
       for (const one of found.missing) missing.add(one)
       return []
     }
+    const tariff = tariffs.get(settled.tariff?.ref ?? '')
     const cardId = cardOf?.(settled.card)
     if (cardOf && cardId === undefined) closed += 1
-    return cdrsOf(settled, { version, place: found.place, ...(cardId !== undefined && { cardId }) })
+    return cdrsOf(settled, {
+      ...{ version, place: found.place },
+      ...(cardId !== undefined && { cardId }),
+      ...(tariff && { tariff }),
+    })
+  }
+  const party = { countryCode: locations.country_code ?? '', partyId: locations.party_id ?? '' }
+  const learn = (tariff: SettledTariff): void => {
+    if (tariffs.has(tariff.ref)) return
+    const made = tariffIn(tariff, version, party)
+    if (typeof made === 'string') notes.push(`tariff ${tariff.id} is left out of the CDRs: ${made}`)
+    tariffs.set(tariff.ref, typeof made === 'string' ? undefined : made)
   }
   return {
     begin: '[',
-    page: ({ items }) =>
-      items
-        .flatMap(cdrsIn)
-        .map(cdr => {
-          const before = isFirst ? '\n' : ',\n'
-          isFirst = false
-          return `${before}${JSON.stringify(cdr)}`
-        })
-        .join(''),
+    page: page => {
+      for (const tariff of page.tariffs) learn(tariff)
+      const lines = page.items.flatMap(cdrsIn).map(cdr => {
+        const before = isFirst ? '\n' : ',\n'
+        isFirst = false
+        return `${before}${JSON.stringify(cdr)}`
+      })
+      return lines.join('')
+    },
     end: () => {
       if (missing.size > 0) throw new MeshError('CONFIG_INVALID', missingText(file, [...missing]))
       if (closed > 0)
@@ -53,6 +69,23 @@ export async function openOcpi(options: ExportOptions, notes: string[]): Promise
       return '\n]\n'
     },
   }
+}
+
+/** In the version's own shape, or why not. */
+function tariffIn(tariff: SettledTariff, version: OcpiVersion, party: Party): OcpiTariff | string {
+  const elements = tariff.elements === undefined ? undefined : Buffer.from(tariff.elements, 'base64')
+  const terms = elements && decodeTerms(new Uint8Array(elements))
+  const { id: tariffId, currency, pricePerKwh, effectiveAt } = tariff
+  const made = exportTariff(
+    {
+      ...{ tariffId, currency, pricePerKwh, effectiveAt },
+      ...(elements && { elements }),
+      ...(terms && { terms }),
+    },
+    version,
+    party,
+  )
+  return made.kind === 'refused' ? made.why : { ...made.tariff }
 }
 
 function missingText(file: string, missing: readonly string[]): string {

@@ -15,6 +15,7 @@ import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
 import { addTariffCommands } from './tariff.ts'
 import { addTokenCommands } from './token.ts'
+import { addTraceCommand } from './trace.ts'
 import { addUplinkCommands } from './uplink.ts'
 import { addVerifyCommand } from './verify.ts'
 
@@ -49,6 +50,7 @@ export function buildProgram(): Command {
   addUplinkCommands(program)
   addKeysCommands(program)
   addBillCommands(program)
+  addTraceCommand(program)
   addStatusCommands(program)
   addDoctorCommand(program)
   for (const command of allCommands(program)) command.exitOverride()

@@ -1,11 +1,12 @@
 // Bills with taxes as OCPI charge detail records: the standard's own example, an invoice, corrections and refunds.
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { cdrsOf, OCPI_VERSIONS, type OcpiVersion } from '../../src/billing/cdr.ts'
+import { cdrsOf } from '../../src/billing/cdr.ts'
 import { type Locations, placeOf } from '../../src/billing/location.ts'
 import { type Revision, type Settled, statementsOf } from '../../src/billing/settled.ts'
 import { csvLine } from '../../src/cli/settlement-csv.ts'
 import type { Cost } from '../../src/tariff/cost.ts'
+import { OCPI_VERSIONS, type OcpiVersion } from '../../src/tariff/ocpi-out.ts'
 import { addAmounts } from '../../src/tariff/price.ts'
 import { splitOf } from '../../src/tariff/split.ts'
 import { cdrFaults } from './ocpi-tables.ts'
