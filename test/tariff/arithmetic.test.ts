@@ -20,6 +20,7 @@ describe('a bill', () => {
       for (const by of [1, -1] as const) {
         const total = cent(bill.total, by)
         expect(faultOf({ ...bill, total }), name).toBeDefined()
+        expect(faultOf({ ...bill, beforeTaxes: cent(bill.beforeTaxes, by) }), name).toBeDefined()
         // Even where what is before taxes was changed along with it.
         expect(faultOf({ ...bill, total, beforeTaxes: cent(bill.beforeTaxes, by) }), name).toBeDefined()
       }
