@@ -30,7 +30,7 @@ export type View = {
   readonly siteKeys: SiteKeys
   readonly chargerTls: ChargerTls
   readonly tariffs: Tariffs
-  /** What people of the operator decided about sessions' money. */
+  /** What issuers decided about sessions, and refunded. */
   readonly corrections: CorrectionBook
   readonly standing: Standing
   readonly knowledge: Knowledge
@@ -234,6 +234,7 @@ function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certifi
   if (said.name === 'device_revoke') folds.standing.revoke(said.body)
   if (said.name === 'revoke' || said.name === 'device_revoke') folds.knowledge.revoked(ref)
   if (!certificate.roles.includes('issuer')) return
+  folds.corrections.add(event, said)
   if (said.name === 'grant') folds.policy.addGrant(placed(said.body))
   if (said.name === 'charge_point') folds.policy.addChargePoint(placed(said.body))
   if (said.name === 'site_key') folds.siteKeys.add({ hlc: event.hlc, body: said.body })
@@ -241,5 +242,4 @@ function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certifi
   if (said.name === 'charger_tls_key') folds.chargerTls.addKey({ hlc: event.hlc, body: said.body })
   if (said.name === 'policy') folds.sitePolicy.add(placed(said.body))
   if (said.name === 'tariff') folds.tariffs.add({ ...said.body, ref, hlc: event.hlc })
-  folds.corrections.add(event, said)
 }

@@ -23,15 +23,14 @@ import { sampledAt } from '../session/facts.ts'
 import type { Session } from '../session/fold.ts'
 import { type Moment, timesOf } from '../session/times.ts'
 import type { Cost } from '../tariff/cost.ts'
-import { subtractAmounts } from '../tariff/price.ts'
 import { type DeviceId, hex, type SiteId } from '../units.ts'
-import { inDigitsOf, isZero } from './amounts.ts'
+import { inDigitsOf } from './amounts.ts'
 import { isEnergy } from './candidates.ts'
-import { type ClaimDue, claimOf } from './claim.ts'
-import { type Corrections, refundsIn } from './corrections.ts'
+import type { ClaimDue } from './claim.ts'
+import type { Corrections } from './corrections.ts'
 import { type Due, dueOf, pricesOf, type TariffAt } from './due.ts'
 import { judge } from './judge.ts'
-import { refundable } from './revisions.ts'
+import { type Owed, owedOf } from './owed.ts'
 
 /**
  * final: ended, and this is what it costs by all that this node knows. provisional: it has not ended. disputed: its records
@@ -174,7 +173,7 @@ function figuresOf(session: Session, { tariffAt, corrections }: ReceiptKnown): F
     state: STATES[verdict.state],
     flags: verdict.flags.slice(0, 32).map(flag => flag.slice(0, 32)),
   }
-  const claim = claimOf(session, knowing)
+  const { claim, owed: sums } = owedOf(session, knowing)
   switch (claim.kind) {
     case 'open':
       return { ...said, ...soFarOf(session, tariffAt) }
@@ -191,7 +190,7 @@ function figuresOf(session: Session, { tariffAt, corrections }: ReceiptKnown): F
     case 'unpriced':
       return { ...said, energyWh: claim.energyWh, ...owed(dueOf(session, tariffAt, claim)) }
     case 'due':
-      return { ...said, energyWh: claim.energyWh, ...costed(claim.cost), ...settledOf(claim, corrections) }
+      return { ...said, energyWh: claim.energyWh, ...costed(claim.cost), ...(sums && settledOf(claim, sums)) }
   }
 }
 
@@ -221,12 +220,10 @@ function costed({ currency, total, beforeTaxes, taxes, parts }: Cost): Pick<Figu
   return { cost: { currency, total, beforeTaxes, taxes, parts } }
 }
 
-function settledOf({ cost, owed, decision }: ClaimDue, corrections: Corrections): Pick<Figures, 'settled'> {
-  const refunds = refundable(refundsIn(corrections), { currency: cost.currency, most: owed })
-  if (!decision && isZero(refunds.amount)) return {}
-  const refunded = inDigitsOf(owed, refunds.amount)
-  const toPay = inDigitsOf(owed, subtractAmounts(owed, refunded))
-  return { settled: { owed, refunded, toPay, ...(decision && { decidedBy: decision.ref }) } }
+function settledOf({ owed: sum, decision }: ClaimDue, { refunded, total }: Owed): Pick<Figures, 'settled'> {
+  if (!decision && refunded === undefined) return {}
+  const decidedBy = decision && { decidedBy: decision.ref }
+  return { settled: { owed: sum, refunded: refunded ?? inDigitsOf(sum, '0'), toPay: total, ...decidedBy } }
 }
 
 /** Of several prices that were shown, the one by which this is computed. */
