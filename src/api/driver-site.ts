@@ -185,6 +185,7 @@ function knownOf(site: DriverSite, session: Session): SessionKnown {
     nodes: 1 + Math.max(site.node.holders(places).length, recordedBy.length === 1 ? others : 0),
     isInCloud: receipt !== undefined && isStartAcked,
     tariffAt: ledger.view().tariffs.at,
+    corrections: ledger.view().corrections.of(session.sessionId),
   }
 }
 

@@ -13,6 +13,7 @@ import type { ChargerId, DeviceId, LogId, TokenRef } from '../units.ts'
 import { addCards } from './cards.ts'
 import { addCertificateRequests, type CertificateRequests } from './certificates.ts'
 import { addCommands, type Commanding } from './commands.ts'
+import { reportConflicts } from './conflicts.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import { addLocalLists } from './local-list.ts'
 import { addOnboarding } from './onboarding.ts'
@@ -136,6 +137,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   addCertificateRequests(server, deps)
   addOnboarding(server, report)
   addTariffs(server, deps)
+  server.get('/v1/conflicts', async () => reportConflicts(deps.node))
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))
 }

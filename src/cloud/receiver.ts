@@ -13,11 +13,13 @@ import { openCertificates } from './certificates.ts'
 import type { Database } from './database.ts'
 import { finalise } from './finalise.ts'
 import { createReaderGate } from './gate.ts'
+import { addInboxRoute } from './inbox.ts'
 import { deliver, type PaymentProvider } from './payments.ts'
 import { addPushRoute } from './pushing.ts'
 import { enterSite, migrate } from './schema.ts'
 import { addReadRoutes } from './serving.ts'
 import { addSettlementRoute } from './settlement.ts'
+import { addSignedRoute } from './signed.ts'
 import { addTraceRoute } from './trace.ts'
 
 export type ReceiverOptions = {
@@ -89,7 +91,9 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   const deps = { ...options, siteId: site.siteId, certificates, signer, mayRead }
   addPushRoute(app, deps)
   addReadRoutes(app, deps)
+  addInboxRoute(app, deps)
   addSettlementRoute(app, deps)
+  addSignedRoute(app, deps)
   addTraceRoute(app, deps)
   await app.listen({ host: options.listen.host, port: options.listen.port })
   const stops = [

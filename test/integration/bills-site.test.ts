@@ -1,5 +1,6 @@
 // A site of two nodes and a cloud that is a process of its own: one session is traced from the charger's words to its bill,
 // and leaves as a charge detail record with the card's own id.
+import { generateKeyPairSync, sign } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -13,6 +14,7 @@ import { systemRandom } from '../../src/host/system.ts'
 import { cdrFaults } from '../billing/ocpi-tables.ts'
 import { until } from '../deadline.ts'
 import { asked, mustRun, run, startSite, tempFolder } from './operator-site.ts'
+import { openToldCharger } from './told-charger.ts'
 
 const CARD = '04D7C0FFEE5E9A'
 const PASSWORD = 'sixteen-or-more-chars'
@@ -42,7 +44,7 @@ beforeAll(async () => {
   const operator = await openOperator(site)
   await operator.record([{ name: 'policy', body: { name: 'local-lists', value: 'on' } }])
   await operator.close()
-  await mustRun('charger', 'add', 'CP01', '--password', PASSWORD, '--type', 'IEC_62196_T2', ...to)
+  await mustRun('charger', 'add', 'CP01', 'CP02', '--password', PASSWORD, '--type', 'IEC_62196_T2', ...to)
   await mustRun('token', 'add', CARD, '--label', 'baker', ...to)
   await mustRun('tariff', 'set', '0.25', ...to)
   const credentials = ['--credentials', join(site, 'cloud'), '--dir', cloudDir, '--listen', '127.0.0.1:0']
@@ -176,7 +178,7 @@ describe('the same session with an uplink', () => {
       ...{ connector_format: 'SOCKET', connector_power_type: 'AC_3_PHASE' },
     }
     const text = Object.entries(filled).reduce(
-      (held, [field, value]) => held.replace(`${field}: ""`, `${field}: "${value}"`),
+      (held, [field, value]) => held.replace(new RegExp(`^( *)${field}: ""`, 'gm'), `$1${field}: "${value}"`),
       template,
     )
     await writeFile(file, text)
@@ -209,5 +211,60 @@ describe('the same session with an uplink', () => {
     const told = (await mustRun('bills', 'export', '--cloud', cloudDir, '--format', 'jsonl')).out
     expect(told).not.toContain(CARD)
     expect(told).toContain('"visualNumber":"baker"')
+  })
+})
+
+describe('what a meter signed', () => {
+  it('goes along byte for byte where it is asked for, and only then', { timeout: 60_000 }, async () => {
+    const meter = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+    const content = (reason: string, kWh: string): string => {
+      const payload = `{"FV":"1.0","MS":"M1","RD":[{"TM":"","TX":"${reason}","RV":${kWh},"RI":"1-b:1.8.0","RU":"kWh","ST":"G"}]}`
+      const made = sign('sha256', Buffer.from(payload), meter.privateKey).toString('hex')
+      return `OCMF|${payload}|{"SD":"${made}"}`
+    }
+    const contents = [content('B', '5.000'), content('E', '12.500')]
+    const told = await openToldCharger({
+      ...{ url: node.ocppUrl, identity: 'CP02', password: PASSWORD, answers: () => ({}) },
+    })
+    const timestamp = (s: number): string => new Date(Date.now() + s * 1000).toISOString()
+    const start = { connectorId: 1, idTag: CARD, meterStart: 5000, timestamp: timestamp(0) }
+    const { transactionId } = (await told.call('StartTransaction', start)) as { transactionId: number }
+    const transactionData = [
+      {
+        timestamp: timestamp(2),
+        sampledValue: contents.map(text => ({
+          value: `{"signedMeterData":"${Buffer.from(text).toString('base64')}","encodingMethod":"OCMF"}`,
+          ...{ format: 'SignedData', context: 'Transaction.End' },
+        })),
+      },
+    ]
+    const stop = { transactionId, meterStop: 12_500, timestamp: timestamp(2), transactionData }
+    await told.call('StopTransaction', stop)
+    await told.close()
+    const billed = async () => {
+      await mustRun('uplink', 'hurry', '--via', otherDir)
+      return (
+        (JSON.parse((await mustRun('bills', '--cloud', cloudDir, '--json')).out) as readonly unknown[])
+          .length === 2
+      )
+    }
+    await until(billed, { withinMs: 30_000, what: 'the second bill' })
+
+    const words = ['bills', 'export', '--cloud', cloudDir, '--format', 'ocpi']
+    const wanted = [...words, '--locations', join(folder.dir, 'location.yaml'), '--with-signed-data']
+    expect((await run(...wanted)).error).toMatch(/--with-signed-data needs --site/)
+    const cdrs = JSON.parse((await mustRun(...wanted, '--site', site)).out)
+    expect(cdrs.map((cdr: object) => cdrFaults('2.2.1', cdr))).toEqual([[], []])
+    expect(cdrs[0]).not.toHaveProperty('signed_data')
+    expect(cdrs[1].signed_data).toEqual({
+      encoding_method: 'OCMF',
+      signed_values: contents.map((text, i) => ({
+        ...{ nature: ['Start', 'End'][i], plain_data: text },
+        signed_data: Buffer.from(text).toString('base64'),
+      })),
+    })
+    expect((await mustRun('bills', 'export', '--cloud', cloudDir, '--format', 'jsonl')).out).not.toContain(
+      'OCMF',
+    )
   })
 })

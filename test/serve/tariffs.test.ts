@@ -1,6 +1,8 @@
 // A session's price is chosen where and when it begins, by charger, card and instant, and stays what it was.
+
 import { describe, expect, it } from 'vitest'
 import { sessionAnswer } from '../../src/api/driver-session.ts'
+import { NO_CORRECTIONS } from '../../src/billing/corrections.ts'
 import { cardContext, decideFor } from '../../src/card.ts'
 import type { BodyOf } from '../../src/log/body.ts'
 import type { ChargerMessage } from '../../src/ports.ts'
@@ -92,7 +94,14 @@ describe('the price of a start', () => {
     const [first] = node.of().sessions
     if (!first) throw new Error('no session')
     const { tariffs } = node.ledger.view()
-    const known = { nowAt: 0, isOffline: false, receipt: undefined, nodes: 1, isInCloud: false }
+    const known = {
+      nowAt: 0,
+      isOffline: false,
+      receipt: undefined,
+      nodes: 1,
+      isInCloud: false,
+      corrections: NO_CORRECTIONS,
+    }
     expect(sessionAnswer(first, { ...known, tariffAt: tariffs.at })).toMatchObject({
       ...{ rate_per_kwh: '0.25', price_text: '0.25 EUR a kWh', total_cost: '2.50' },
     })
@@ -114,7 +123,10 @@ describe('the price of a start', () => {
     node.clock.at += HOUR_MS
     node.stop({ transactionId, meterStopWh: 164_200 })
     const { tariffs } = node.ledger.view()
-    const known = { nowAt: 0, isOffline: false, receipt: undefined, nodes: 1, isInCloud: false }
+    const known = {
+      ...{ nowAt: 0, isOffline: false, receipt: undefined, nodes: 1, isInCloud: false },
+      corrections: NO_CORRECTIONS,
+    }
     expect(sessionAnswer(node.only(), { ...known, tariffAt: tariffs.at })).toMatchObject({
       ...{ rate_per_kwh: '0.48', total_cost: '6.00' },
       price_text: '0.48 EUR a kWh; 1.20 EUR once; incl. 20 % VAT',
@@ -180,6 +192,28 @@ describe('a cable that comes before the card', () => {
     show(node, CARD)
     expect(pricesOf(node)).toEqual(['0.12 by terms'])
     expect(node.only().pricing?.body.pricePerKwh).toBe('0.12')
+  })
+})
+
+describe('a tariff that comes when the price is fixed', () => {
+  it('changes nothing, although it would have been for the card', () => {
+    const site = campus()
+    site.grant({ class: 'fleet' })
+    const node = site.node('pole-1')
+    site.publish(node)
+    const startedAt = iso(node.clock.at)
+    const cable = {
+      stationTransactionId: 'b2',
+      tokenRef: '00'.repeat(16) as TokenRef,
+      cardless: true,
+    } as const
+    node.say({ kind: 'start', ...cable, connectorId: 1, meterStartWh: 0, startedAt, readings: [] })
+    site.operator.append([
+      { name: 'tariff', body: tariffOf({ id: 'fleet', price: '0.10', ...scope({ classes: ['fleet'] }) }) },
+    ])
+    site.publish(node)
+    node.say({ kind: 'card', stationTransactionId: 'b2', tokenRef: CARD } as ChargerMessage)
+    expect(pricesOf(node)).toEqual(['0.25'])
   })
 })
 
