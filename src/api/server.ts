@@ -29,6 +29,7 @@ import {
 import { addSignedValues } from './signed.ts'
 import { reportStatus } from './status.ts'
 import { addTariffs } from './tariffs.ts'
+import { addTrace } from './trace.ts'
 
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 const MAX_SUBMITTED = 4096
@@ -125,6 +126,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   // Whoever follows asks this often, and for all of them only when it has changed.
   server.get('/v1/sessions/changes', async () => ({ changes: deps.node.ledger().view().changes() }))
   addSignedValues(server, report)
+  addTrace(server, { ...deps, report })
   addReceipts(server, deps, report)
   server.get('/v1/logs', async () => reportLogs(report))
   server.get<{ Querystring: { until?: string } }>('/v1/devices', async request =>

@@ -17,6 +17,7 @@ import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
 import { addTariffCommands } from './tariff.ts'
 import { addTokenCommands } from './token.ts'
+import { addTraceCommand } from './trace.ts'
 import { addUplinkCommands } from './uplink.ts'
 import { addVerifyCommand } from './verify.ts'
 
@@ -51,6 +52,7 @@ export function buildProgram(): Command {
   addUplinkCommands(program)
   addKeysCommands(program)
   addBillCommands(program)
+  addTraceCommand(program)
   addConflictCommands(program)
   addRefundCommand(program)
   addStatusCommands(program)

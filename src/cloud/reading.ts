@@ -43,7 +43,7 @@ export async function sessionsPage(
   return listing(found.rows, limit, { item: sessionItem, key: row => textIn(row, 'session_id') })
 }
 
-function sessionItem(row: Row): unknown {
+export function sessionItem(row: Row): unknown {
   return {
     sessionId: textIn(row, 'session_id'),
     chargerId: textIn(row, 'charger_id'),
@@ -86,7 +86,7 @@ export async function billsPage(
   return listing(found.rows, limit, { item: billItem, key })
 }
 
-function billItem(row: Row): unknown {
+export function billItem(row: Row): unknown {
   return {
     sessionId: textIn(row, 'session_id'),
     revision: intIn(row, 'revision'),

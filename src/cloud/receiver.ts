@@ -19,6 +19,8 @@ import { addPushRoute } from './pushing.ts'
 import { enterSite, migrate } from './schema.ts'
 import { addReadRoutes } from './serving.ts'
 import { addSettlementRoute } from './settlement.ts'
+import { addSignedRoute } from './signed.ts'
+import { addTraceRoute } from './trace.ts'
 
 export type ReceiverOptions = {
   /** Port 0 takes a free one. */
@@ -91,6 +93,8 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   addReadRoutes(app, deps)
   addInboxRoute(app, deps)
   addSettlementRoute(app, deps)
+  addSignedRoute(app, deps)
+  addTraceRoute(app, deps)
   await app.listen({ host: options.listen.host, port: options.listen.port })
   const stops = [
     repeat(FINALISE_EVERY_MS, 'finalise-failed', logger, () =>
