@@ -183,6 +183,28 @@ describe('a cable that comes before the card', () => {
   })
 })
 
+describe('a tariff that comes when the price is fixed', () => {
+  it('changes nothing, although it would have been for the card', () => {
+    const site = campus()
+    site.grant({ class: 'fleet' })
+    const node = site.node('pole-1')
+    site.publish(node)
+    const startedAt = iso(node.clock.at)
+    const cable = {
+      stationTransactionId: 'b2',
+      tokenRef: '00'.repeat(16) as TokenRef,
+      cardless: true,
+    } as const
+    node.say({ kind: 'start', ...cable, connectorId: 1, meterStartWh: 0, startedAt, readings: [] })
+    site.operator.append([
+      { name: 'tariff', body: tariffOf({ id: 'fleet', price: '0.10', ...scope({ classes: ['fleet'] }) }) },
+    ])
+    site.publish(node)
+    node.say({ kind: 'card', stationTransactionId: 'b2', tokenRef: CARD } as ChargerMessage)
+    expect(pricesOf(node)).toEqual(['0.25'])
+  })
+})
+
 describe('the amount that a card may spend a day', () => {
   function spent(limit: string, ...tariffs: readonly Words[]): string {
     const site = campus()
