@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { MeshError } from '../errors.ts'
 import { SW_VERSION } from '../version.ts'
+import { addAuditCommands } from './audit.ts'
 import { addBillCommands } from './bills.ts'
 import { addChargerCommands } from './charger.ts'
 import { addCloudCommands } from './cloud.ts'
@@ -15,6 +16,7 @@ import { addStatusCommands } from './status.ts'
 import { addTariffCommands } from './tariff.ts'
 import { addTokenCommands } from './token.ts'
 import { addUplinkCommands } from './uplink.ts'
+import { addVerifyCommand } from './verify.ts'
 
 const USAGE_EXIT = 2
 
@@ -45,6 +47,8 @@ export function buildProgram(): Command {
   addUplinkCommands(program)
   addKeysCommands(program)
   addBillCommands(program)
+  addAuditCommands(program)
+  addVerifyCommand(program)
   addStatusCommands(program)
   addDoctorCommand(program)
   for (const command of allCommands(program)) command.exitOverride()

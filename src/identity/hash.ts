@@ -23,6 +23,8 @@ export type HashDomain =
   | 'chargemesh/bill/v1'
   | 'chargemesh/local-list/v1'
   | 'chargemesh/order/v1'
+  | 'chargemesh/audit/v1'
+  | 'chargemesh/audit-end/v1'
 
 export function hashOf(domain: HashDomain, ...parts: readonly Uint8Array[]): Uint8Array {
   return sha256(concatBytes([domainBytes(domain), ...parts]))

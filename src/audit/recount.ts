@@ -1,0 +1,132 @@
+// The second reading of an audit file: every session is folded anew from the events that count, and priced from its readings and the
+// tariff that was fixed at its start, by the rules that nodes and the cloud use; what comes of it is compared with what the file says.
+// Chargers are taken in groups, so that no more than one group's events are held at a time; the file is read once for each group.
+
+import type { TariffAt } from '../billing/due.ts'
+import type { Bill, BillKind, BillReason } from '../billing/judge.ts'
+import { fromBytes, MalformedBytes } from '../cbor.ts'
+import { decodeBody } from '../log/body.ts'
+import { decodeElement } from '../log/event.ts'
+import { decodeUpdate } from '../replica/canonical.ts'
+import { addFact, emptyFacts } from '../session/facts.ts'
+import { foldCharger } from '../session/fold.ts'
+import { timesOf } from '../session/times.ts'
+import { createTariffs } from '../tariff/tariffs.ts'
+import type { SessionId } from '../units.ts'
+import { hashAt } from './book.ts'
+import { BILL, type BillSaid, KIND, SEGMENT, SESSION_SAID, type SessionSaid } from './format.ts'
+import type { Read } from './proof.ts'
+import type { AuditRecord } from './reader.ts'
+import type { Reckoning } from './reckoning.ts'
+
+/** Events of one group's chargers; a charger with more is a group by itself. */
+export const GROUP_EVENTS = 150_000
+
+/** Numbers of the chargers that are folded in one reading; there is at least one reading, for bills of no session. */
+export function groupsOf({ homes }: Read, most = GROUP_EVENTS): readonly ReadonlySet<number>[] {
+  const groups: Set<number>[] = [new Set()]
+  let events = 0
+  homes.chargers().forEach((_, i) => {
+    const weight = homes.weights()[i + 1] ?? 0
+    if (events > 0 && events + weight > most) {
+      groups.push(new Set())
+      events = 0
+    }
+    events += weight
+    groups.at(-1)?.add(i + 1)
+  })
+  return groups
+}
+
+/** The tariffs that issuers published and that count, by the event that published them. */
+export function tariffsIn({ said }: Read): TariffAt {
+  const tariffs = createTariffs()
+  for (const { log, event, said: body } of said) {
+    if (body.name !== 'tariff' || event.seq >= log.limit || !log.certificate.roles.includes('issuer'))
+      continue
+    tariffs.add({
+      ...body.body,
+      ref: { logId: event.logId, seq: event.seq, hash: event.hash },
+      hlc: event.hlc,
+    })
+  }
+  return tariffs.at
+}
+
+export type Group = {
+  readonly chargers: ReadonlySet<number>
+  /** In the first reading bills are set apart that name a session of which no event tells under that name. */
+  readonly isFirst: boolean
+}
+export type Recount = { readonly take: (record: AuditRecord) => void; readonly end: () => void }
+
+export function createRecount(read: Read, group: Group, reckoning: Reckoning): Recount {
+  const facts = emptyFacts()
+  const { homes, logs } = read
+  const shelfOf = <V>(sessionId: SessionId, { mine, loose }: { mine: V; loose: V }): V | undefined => {
+    const chargers = homes.chargersOf(sessionId)
+    if (chargers.length === 0) return group.isFirst ? loose : undefined
+    return chargers.some(number => group.chargers.has(number)) ? mine : undefined
+  }
+  const bills = new Map<SessionId, Bill[]>()
+  const said = new Map<SessionId, SessionSaid>()
+
+  const takeSegment = (payload: Uint8Array): void => {
+    const { logId, fromSeq, update } = fromBytes(SEGMENT, payload)
+    const log = logs.get(logId)
+    const elements = log && decodeUpdate(fromSeq, update)
+    if (!log || !elements) return
+    const { deviceId } = log.certificate
+    for (const [i, bytes] of elements.entries()) {
+      const seq = fromSeq + i
+      if (seq >= log.limit || seq > log.head.seq) return
+      const home = log.homes[seq] ?? 0
+      if (home === 0 || !homes.chargersOfHome(home).some(number => group.chargers.has(number))) continue
+      const element = decodeElement(bytes)
+      const hash = hashAt(log, seq)
+      if (typeof element === 'string' || !hash) continue
+      const body = decodeBody(element.type, element.body)
+      if (body) addFact(facts, { ...element, logId, seq, prev: hash, hash }, body, deviceId)
+    }
+  }
+
+  return {
+    take: record => {
+      try {
+        if (record.kind === KIND.segment) takeSegment(record.payload)
+        else if (record.kind === KIND.bill) {
+          const bill = fromBytes(BILL, record.payload)
+          const shelf = shelfOf(bill.sessionId, { mine: bills, loose: reckoning.looseBills })
+          shelf?.set(bill.sessionId, [...(shelf.get(bill.sessionId) ?? []), billOf(bill)])
+        } else if (record.kind === KIND.session) {
+          const one = fromBytes(SESSION_SAID, record.payload)
+          shelfOf(one.sessionId, { mine: said, loose: reckoning.looseSaid })?.set(one.sessionId, one)
+        }
+      } catch (error) {
+        // Found and told at the first reading.
+        if (!(error instanceof MalformedBytes)) throw error
+      }
+    },
+    end: () => {
+      for (const charger of facts.chargers.values()) {
+        const { sessions, orphanEnds } = foldCharger(charger)
+        for (const session of sessions) {
+          const { sessionId } = session
+          const ofSession = bills.get(sessionId) ?? reckoning.looseBills.get(sessionId)
+          const ofNode = said.get(sessionId) ?? reckoning.looseSaid.get(sessionId)
+          reckoning.session(session, timesOf(session), { bills: ofSession ?? [], said: ofNode })
+          for (const shelf of [bills, reckoning.looseBills, said, reckoning.looseSaid])
+            shelf.delete(sessionId)
+        }
+        for (const end of orphanEnds) reckoning.orphanStop(end)
+      }
+      // Of chargers in this group, under a name that no session has any more.
+      for (const [sessionId, list] of bills) reckoning.billsAlone(sessionId, list)
+      for (const [_sessionId, one] of said) reckoning.saidAlone(one)
+    },
+  }
+}
+
+function billOf({ kind, reason, ...rest }: BillSaid): Bill {
+  return { ...rest, kind: kind as BillKind, reason: reason as BillReason }
+}
