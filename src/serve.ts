@@ -73,7 +73,7 @@ const PAUSES: ReadonlyMap<string, PauseState> = new Map([
 ])
 
 function serveStatus(context: ServeContext, { chargerId }: ChargerInput, message: Status): Served {
-  const { connectorId, status, errorCode } = message
+  const { connectorId, status, errorCode, changedAt } = message
   const before = context.statusOf(chargerId, connectorId)
   const bodies: AnyBody[] = []
   if (errorCode !== 'NoError' && before !== `${status}/${errorCode}`) {
@@ -82,7 +82,8 @@ function serveStatus(context: ServeContext, { chargerId }: ChargerInput, message
   }
   const state = PAUSES.get(status)
   const session = openAt(context, chargerId, connectorId)
-  if (state && session && before !== undefined) bodies.push(...stateChange(session, state, status))
+  if (state && session && before !== undefined)
+    bodies.push(...stateChange(context, session, { state, chargerStatus: status, changedAt }))
   return { bodies, answer: NOTED }
 }
 

@@ -142,7 +142,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   'big.js': ['src/tariff/'],
   pino: ['src/host/'],
   yaml: ['src/config.ts'],
-  zod: ['src/config.ts', 'src/api/', 'src/cli/', 'src/host/'],
+  zod: ['src/config.ts', 'src/api/', 'src/cli/', 'src/host/', 'src/cloud/payments-http.ts'],
   fastify: ['src/api/', 'src/cloud/', 'src/host/invite.ts'],
   commander: ['src/cli/'],
   'csv-parse': ['src/cli/'],

@@ -5,7 +5,6 @@
 // for them.
 import { hashOf, lengthPrefixed, sha256, utf8Bytes } from '../identity/hash.ts'
 import type { EventRef } from '../log/body.ts'
-import { sampledAt } from '../session/facts.ts'
 import type { Session, SessionFlag } from '../session/fold.ts'
 import type { Cost } from '../tariff/cost.ts'
 import { addAmounts, subtractAmounts } from '../tariff/price.ts'
@@ -98,8 +97,7 @@ function claimOf(session: Session, { finalise, tariffAt }: Judging): Claim {
   const usable = energyWh !== undefined && energyWh >= 0 && Number.isSafeInteger(energyWh)
   if (!usable || reading === undefined) return { kind: 'unreadable' }
   if (energyWh === 0 && session.allowed !== 'ALLOWED') return { kind: 'refused' }
-  const untilAt = session.lastTick && sampledAt(session.lastTick)
-  const due = dueOf(session, tariffAt, { energyWh, ...(untilAt !== undefined && { untilAt }) })
+  const due = dueOf(session, tariffAt, { energyWh })
   if (due.kind === 'unpriced') return { kind: 'unpriced', energyWh }
   return { kind: 'due', energyWh, cost: due.cost, reading, provisional }
 }

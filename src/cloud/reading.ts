@@ -61,7 +61,7 @@ export async function billsPage(
 ): Promise<Listing> {
   const [session = '', revision = '-1'] = cursor.split('/')
   const found = await database.query(
-    `SELECT b.*, o.idempotency_key, o.sent_at FROM bills b
+    `SELECT b.*, o.idempotency_key, o.sent_at, o.reference, o.refusal FROM bills b
      LEFT JOIN outbox o ON o.site_id = b.site_id AND o.session_id = b.session_id AND o.revision = b.revision
      WHERE b.site_id = $1 AND (b.session_id > $2 OR (b.session_id = $2 AND b.revision > $3))
      ORDER BY b.session_id, b.revision LIMIT $4`,
@@ -84,6 +84,9 @@ function billItem(row: Row): unknown {
     issuedAt: intIn(row, 'issued_at'),
     idempotencyKey: optionalTextIn(row, 'idempotency_key') ?? null,
     sentAt: optionalIntIn(row, 'sent_at') ?? null,
+    /** What the payment provider calls it, or why it did not take it. */
+    paymentReference: optionalTextIn(row, 'reference') ?? null,
+    paymentRefusal: optionalTextIn(row, 'refusal') ?? null,
   }
 }
 

@@ -82,6 +82,12 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   // Of a tick that a session is folded from: the register. What came before has none here, and only its newest counts.
   [`ALTER TABLE events ADD COLUMN register_wh bigint`],
+  [
+    // When a bill is due at the payment provider (again), what it is called there, or why the provider did not take it.
+    `ALTER TABLE outbox ADD COLUMN due_at bigint NOT NULL DEFAULT 0, ADD COLUMN attempts int NOT NULL DEFAULT 0,
+      ADD COLUMN first_tried_at bigint, ADD COLUMN reference text, ADD COLUMN refusal text`,
+    `CREATE INDEX outbox_due ON outbox (site_id, due_at) WHERE sent_at IS NULL AND refusal IS NULL`,
+  ],
 ]
 
 /** Brings the tables up to date; several receivers may do so at once. */

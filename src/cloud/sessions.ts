@@ -32,7 +32,8 @@ export type Settlement = {
 /** Folds the sessions again, of every charger that has a word about them, and writes what changed. */
 export async function refold(sql: Sql, settlement: Settlement, touched: Touched): Promise<void> {
   for (const [chargerId, sessionIds] of await byCharger(sql, settlement.siteId, touched)) {
-    const fold = await foldOf(sql, { siteId: settlement.siteId, chargerId, sessionIds: [...sessionIds] })
+    const { siteId, finalise } = settlement
+    const fold = await foldOf(sql, { siteId, chargerId, sessionIds: [...sessionIds], finalise })
     await settleCharger(sql, settlement, { chargerId, fold, touched: touched.sessions })
   }
 }

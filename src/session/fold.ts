@@ -4,6 +4,7 @@
 import type { EventRef } from '../log/body.ts'
 import type { Allowed } from '../ports.ts'
 import type { ChargerId, DeviceId, SessionId, TokenRef } from '../units.ts'
+import type { Curve } from './curve.ts'
 import { type Draft, draftsOf, sessionOf } from './draft.ts'
 import type { Measured, MeterFlag } from './energy.ts'
 import { byTime, type ChargerFacts, type Fact } from './facts.ts'
@@ -59,6 +60,10 @@ export type Session = {
   readonly lastSoc?: Fact<'meter_tick'>
   /** The highest register heard, in Wh; a sample need not hold one. */
   readonly registerWh?: number
+  /** Empty unless its price is one by terms: no other asks when energy flowed, and the cloud does not load it. */
+  readonly curve: Curve
+  /** What the charger said of pauses, as recorded. */
+  readonly states: readonly Fact<'session_state'>[]
   readonly recordedBy: readonly DeviceId[]
   readonly flags: readonly SessionFlag[]
 }

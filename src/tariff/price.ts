@@ -45,6 +45,11 @@ export function isCurrency(text: string): boolean {
   return CURRENCY.test(text)
 }
 
+/** Behind the point of an amount. */
+export function digitsOf(currency: string): number {
+  return MINOR_DIGITS[currency] ?? 2
+}
+
 /** Amount as decimal text in the currency's own digits, or undefined when the price is no price: never a default. */
 export function priceOf(energyWh: number, price: Price): string | undefined {
   if (
@@ -56,9 +61,8 @@ export function priceOf(energyWh: number, price: Price): string | undefined {
     return undefined
   }
   const exact = new Big(energyWh).times(price.pricePerKwh).div(1000)
-  return exact
-    .round(MINOR_DIGITS[price.currency] ?? 2, Big.roundHalfUp)
-    .toFixed(MINOR_DIGITS[price.currency] ?? 2)
+  const digits = digitsOf(price.currency)
+  return exact.round(digits, Big.roundHalfUp).toFixed(digits)
 }
 
 /** The same before it is rounded, to six digits, for people. */
