@@ -67,6 +67,8 @@ export const BILL = record({
   reason: text(32),
   inputHash: text(64),
   issuedAt: uint,
+  /** The resolution that decided the sum. */
+  decidedBy: optional(text(160)),
 })
 export type BillSaid = Value<typeof BILL>
 

@@ -9,9 +9,11 @@ import type { Clock, Logger, Random } from '../ports.ts'
 import type { SiteId } from '../units.ts'
 import { CBOR_TYPE, MAX_REQUEST_BYTES } from '../uplink/request.ts'
 import { MAX_CLOUD_EPOCH } from './acks.ts'
+import { addAuditRoute } from './audit.ts'
 import { openCertificates } from './certificates.ts'
 import type { Database } from './database.ts'
 import { finalise } from './finalise.ts'
+import { createReaderGate } from './gate.ts'
 import { deliver, type PaymentProvider } from './payments.ts'
 import { addPushRoute } from './pushing.ts'
 import { enterSite, migrate } from './schema.ts'
@@ -82,9 +84,11 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
     signatures: options.signatures,
   }
   const app = serverOf(options)
-  const deps = { ...options, siteId: site.siteId, certificates, signer }
+  const mayRead = createReaderGate(options.operatorToken, options.clock)
+  const deps = { ...options, siteId: site.siteId, certificates, signer, mayRead }
   addPushRoute(app, deps)
   addReadRoutes(app, deps)
+  addAuditRoute(app, { ...deps, siteName: site.name, name: own.certificate.name })
   await app.listen({ host: options.listen.host, port: options.listen.port })
   const stops = [
     repeat(FINALISE_EVERY_MS, 'finalise-failed', logger, () =>

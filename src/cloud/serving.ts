@@ -1,12 +1,9 @@
 // The routes for people: health without a token; sessions, bills, gaps, forks and a summary with the operator's.
 // Reading only.
-import { timingSafeEqual } from 'node:crypto'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { sha256, utf8Bytes } from '../identity/hash.ts'
-import type { Clock } from '../ports.ts'
+import type { FastifyInstance } from 'fastify'
 import type { SiteId } from '../units.ts'
-import { type Attempts, createAttempts } from './attempts.ts'
 import type { Database } from './database.ts'
+import type { ReaderGate } from './gate.ts'
 import { refuse } from './pushing.ts'
 import {
   billsPage,
@@ -23,8 +20,7 @@ import {
 export type ServingDeps = {
   readonly database: Database
   readonly siteId: SiteId
-  readonly operatorToken: string
-  readonly clock: Clock
+  readonly mayRead: ReaderGate
 }
 
 type Lister = (database: Database, siteId: SiteId, query: Query) => Promise<Listing>
@@ -37,7 +33,6 @@ const LISTS: Readonly<Record<string, Lister>> = {
 const MAX_CURSOR_LENGTH = 160
 
 export function addReadRoutes(app: FastifyInstance, deps: ServingDeps): void {
-  const attempts = createAttempts(deps.clock)
   app.get('/healthz', async () => ({ status: 'ok' }))
   app.get('/readyz', async (_request, reply) => {
     await deps.database.query('SELECT 1 AS ready')
@@ -46,33 +41,17 @@ export function addReadRoutes(app: FastifyInstance, deps: ServingDeps): void {
   app.get(
     '/v1/summary',
     async (request, reply) =>
-      mayRead(deps, attempts, { request, reply }) ?? reply.send(await summaryOf(deps.database, deps.siteId)),
+      deps.mayRead(request, reply) ?? reply.send(await summaryOf(deps.database, deps.siteId)),
   )
   for (const [path, list] of Object.entries(LISTS)) {
     app.get(path, async (request, reply) => {
-      const refused = mayRead(deps, attempts, { request, reply })
+      const refused = deps.mayRead(request, reply)
       if (refused) return refused
       const query = readQuery(request.query)
       if (!query) return refuse(reply, 400, { code: 'bad-query' })
       return reply.send(await list(deps.database, deps.siteId, query))
     })
   }
-}
-
-type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply }
-
-function mayRead(
-  deps: ServingDeps,
-  attempts: Attempts,
-  { request, reply }: Exchange,
-): FastifyReply | undefined {
-  const wait = attempts.waitS(request.ip)
-  if (wait > 0) return refuse(reply, 429, { code: 'too-many-failures', retryAfterS: wait })
-  const token = /^Bearer (\S{1,256})$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
-  // Hashes of equal length, so that the comparison tells nothing about either.
-  if (timingSafeEqual(sha256(utf8Bytes(token)), sha256(utf8Bytes(deps.operatorToken)))) return undefined
-  attempts.fail(request.ip)
-  return refuse(reply, 401, { code: 'bad-token' })
 }
 
 /** `cursor` and `limit`; undefined when either is not what we gave out or allow. */
