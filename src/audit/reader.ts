@@ -66,7 +66,7 @@ export function createAuditReader(): AuditReader {
     if (isOver) throw new AuditDamaged(at, `something stands behind the end of the file, from byte ${at} on`)
     const kind = rest[0] ?? 0
     if (number === 0 && kind !== KIND.header)
-      throw new AuditDamaged(at, `record 0, byte ${at}: it is no header`)
+      throw new AuditDamaged(at, `record 0 (from byte ${at}): it is no header`)
     if (rest.length < HEAD_BYTES) return undefined
     const length = new DataView(rest.buffer, rest.byteOffset, rest.length).getUint32(1)
     const what = `record ${number} (${kindName(kind) ?? `kind ${kind}`}, from byte ${at})`

@@ -132,6 +132,7 @@ function limitsOf(header: Header | undefined, rootGiven: boolean): readonly stri
     'What a meter really counted. Registers are what chargers said; signed meter values stand in the logs sealed to the operator (`session signed` opens and checks them).',
     'When something really happened: times are those of chargers’ and nodes’ clocks.',
     'That a device’s key was in nobody else’s hands before its revocation.',
+    'That a session without a stop should have been billed by its last reading: how long it has been silent, only the cloud’s own clock says.',
     'That a bill was paid.',
     ...(header?.source === 'node'
       ? [

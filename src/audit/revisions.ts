@@ -1,9 +1,9 @@
 // Whether the revisions of a session's bill follow one another, and come to what its readings and tariff come to: the cloud's own rule
 // (billing/judge.ts), asked what it would write behind them, has to answer nothing.
-import type { TariffAt } from '../billing/due.ts'
-import { type Bill, judge } from '../billing/judge.ts'
+import { dueOf, type TariffAt } from '../billing/due.ts'
+import { type Bill, isZero, judge } from '../billing/judge.ts'
 import type { Session } from '../session/fold.ts'
-import { addAmounts } from '../tariff/price.ts'
+import { addAmounts, subtractAmounts } from '../tariff/price.ts'
 import type { SessionId } from '../units.ts'
 import type { FindingBook } from './findings.ts'
 
@@ -23,11 +23,7 @@ export function compareBills(session: Session, { bills, tariffAt, findings }: Co
   const last = bills.at(-1)
   const isProvisional = last?.reason === 'provisional' && !end
   const verdict = judge(session, { billed: bills, finalise: isProvisional, tariffAt })
-  if (verdict.bill && isProvisional)
-    add(
-      'provisional',
-      `its last reading has grown since it was billed; ${verdict.bill.amount} ${verdict.bill.currency} more by now`,
-    )
+  if (last && isProvisional) compareProvisional(session, last, { bills, tariffAt, findings })
   else if (verdict.bill && bills.length === 0)
     add('bill-missing', `${verdict.bill.amount} ${verdict.bill.currency} for ${verdict.bill.energyWh} Wh`)
   else if (verdict.bill)
@@ -47,9 +43,37 @@ export function compareBills(session: Session, { bills, tariffAt, findings }: Co
   if (verdict.state === 'unpriced')
     add('unpriced', 'no tariff was fixed at its start, or it cannot be computed with')
   if (verdict.state === 'open') add('open', 'no stop, and not billed')
-  if (isProvisional) add('provisional', `${totalOf(bills)} ${last?.currency} by its last reading`)
   if (bills.length > 1)
     add('corrected', bills.map(bill => `${bill.kind} ${bill.amount} (${bill.reason})`).join(', '))
+}
+
+/** Billed by the last reading that had come by then; others may have come since, and are billed with the stop. */
+function compareProvisional(session: Session, last: Bill, { bills, tariffAt, findings }: Compared): void {
+  const { sessionId, pricing } = session
+  const add: FindingBook['add'] = (kind, text) =>
+    findings.add(kind, `session ${sessionId}: ${text}`, sessionId)
+  const now = judge(session, { billed: [], finalise: true, tariffAt }).bill
+  const total = totalOf(bills)
+  const isMoney = now?.currency === last.currency
+  const hasGrown = isMoney && now.energyWh > last.energyWh
+  const due = dueOf(session, tariffAt, { energyWh: last.energyWh })
+  // By a plain price what was metered then costs the same today; by terms it hangs on when that was.
+  const isRight =
+    pricing?.body.byTerms === true ? hasGrown : due.kind === 'due' && isSame(due.cost.total, total)
+  if (hasGrown ? isRight : isMoney && now.energyWh === last.energyWh && isSame(now.amount, total))
+    add(
+      'provisional',
+      `${total} ${last.currency} for ${last.energyWh} Wh${hasGrown ? `; ${now.energyWh} Wh by now` : ''}`,
+    )
+  else
+    add(
+      'bill-mismatch',
+      `billed ${total} ${last.currency} for ${last.energyWh} Wh; its readings come to ${now ? `${now.amount} ${now.currency} for ${now.energyWh} Wh` : 'nothing'}`,
+    )
+}
+
+function isSame(a: string, b: string): boolean {
+  return isZero(subtractAmounts(a, b))
 }
 
 /** The newest revision is what follows today from the evidence and the bills before it. */

@@ -71,8 +71,8 @@ export function saidOf(billed: ReadonlyMap<SessionId, readonly Bill[]>): readonl
   )
 }
 
-export function auditSite() {
-  const site = testSite('audit')
+export function auditSite(seed = 'audit') {
+  const site = testSite(seed)
   const { issuer, cloud } = site
   const [north, south, thief] = ['north', 'south', 'thief'].map(name => site.device(name)) as [
     TestDevice,
