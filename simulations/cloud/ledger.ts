@@ -1,9 +1,11 @@
 // Sessions and bills of the cloud in memory. Production: which columns an event is folded by (foldColumns), facts, fold
-// (a session book a charger, so that an event costs no more as history grows) and judgement (judge, judgeMerged).
+// (a session book a charger, so that an event costs no more as history grows) and judgement (judge, judgeGone).
 // Modelled, because production has it as SQL: what is folded again after a commit and which rows that writes
 // (src/cloud/sessions.ts, charger.ts). What an exclusion takes away is folded again without it.
-import { type Bill, judge, judgeMerged, refText, type Verdict } from '../../src/billing/judge.ts'
-import { foldColumns, isTold } from '../../src/cloud/charger.ts'
+import { judge, judgeGone, type Verdict } from '../../src/billing/judge.ts'
+import { type Bill, refText } from '../../src/billing/revisions.ts'
+import { isTold } from '../../src/cloud/charger.ts'
+import { foldColumns } from '../../src/cloud/columns.ts'
 import { isTouched } from '../../src/cloud/sessions.ts'
 import type { Certificate } from '../../src/identity/certificate.ts'
 import type { AnyBody } from '../../src/log/body.ts'
@@ -15,6 +17,7 @@ import { contentOf } from '../../src/session/split.ts'
 import type { ChargerId, DeviceId, LogId, SessionId } from '../../src/units.ts'
 import type { CloudBill, CloudSession } from './cloud.ts'
 import type { Excluded } from './devices.ts'
+import { createMoney } from './money.ts'
 
 export type Touched = { readonly sessions: Set<SessionId>; readonly chargers: Set<ChargerId> }
 export type Settlement = { readonly nowAt: number; readonly finalise: ReadonlySet<SessionId> }
@@ -76,6 +79,7 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
   const wordsOf = new Map<LogId, Word[]>()
   const rows = new Map<SessionId, SessionRow>()
   const bills = new Map<SessionId, Bill[]>()
+  const money = createMoney(limitOf)
 
   const accountOf = (chargerId: ChargerId): Account => {
     const held = accounts.get(chargerId)
@@ -116,16 +120,18 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
     const { state, flags, energyWh } = verdict
     const { energyWh: _, ...rest } = row
     rows.set(row.sessionId, { ...rest, state, flags, ...(energyWh !== undefined && { energyWh }) })
-    if (verdict.bill) bills.set(row.sessionId, [...(bills.get(row.sessionId) ?? []), verdict.bill])
+    writeBills(row.sessionId, verdict)
+  }
+  const writeBills = (sessionId: SessionId, verdict: Verdict): void => {
+    if (verdict.bills.length > 0) bills.set(sessionId, [...(bills.get(sessionId) ?? []), ...verdict.bills])
   }
 
   const settleSession = (session: Session, touched: boolean, { nowAt, finalise }: Settlement): void => {
     const { sessionId } = session
     const row = rows.get(sessionId)
     const verdict = judge(session, {
-      billed: bills.get(sessionId) ?? [],
-      finalise: finalise.has(sessionId),
-      tariffAt: () => undefined,
+      ...{ billed: bills.get(sessionId) ?? [], finalise: finalise.has(sessionId) },
+      ...{ tariffAt: money.tariffAt, corrections: money.correctionsOf(sessionId) },
     })
     const wanted = rowOf(session, verdict, nowAt)
     const isNews = touched || !row || !sameRow(row, wanted)
@@ -154,11 +160,13 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
       const row = rows.get(sessionId)
       if (standing.has(sessionId) || !row || isForeign(sessionId)) continue
       account.judged.delete(sessionId)
-      const verdict = isStillTold(account, row)
-        ? judgeMerged(sessionId, bills.get(sessionId) ?? [])
-        : WITHDRAWN
+      const verdict = judgeGone(sessionId, {
+        gone: isStillTold(account, row) ? 'merged' : 'evidence-withdrawn',
+        ...{ billed: bills.get(sessionId) ?? [], corrections: money.correctionsOf(sessionId) },
+      })
       const isNews = row.flags.join(',') !== verdict.flags.join(',')
       if (isNews) write({ ...row, touchedAt: settlement.nowAt }, verdict)
+      else writeBills(sessionId, verdict)
     }
   }
 
@@ -166,6 +174,8 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
     add: (event, said, { certificate, touched }) => {
       const { deviceId } = certificate
       const { chargerId, sessionId } = foldColumns(event, said, certificate)
+      money.add(event, said, { certificate, touched })
+      if (certificate.roles.includes('issuer')) return
       if (!said || (!chargerId && !sessionId)) return
       const word: Word = { event, said, deviceId, chargerId, sessionId }
       push(wordsOf, event.logId, word)
@@ -181,6 +191,7 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
       }
     },
     withdraw: (excluded, touched) => {
+      money.withdraw(excluded, touched)
       for (const { logId, fromSeq } of excluded) {
         for (const word of wordsOf.get(logId) ?? []) {
           if (word.event.seq < fromSeq) continue
@@ -234,9 +245,6 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
       ),
   }
 }
-
-/** Its start lies beyond an exclusion by now (src/cloud/sessions.ts). */
-const WITHDRAWN: Verdict = { state: 'disputed', flags: ['evidence-withdrawn'] }
 
 /** As `foldOf` in src/cloud/charger.ts. */
 function isStillTold({ chargerId, folded }: Account, row: SessionRow): boolean {

@@ -1,12 +1,13 @@
 // One session as its driver is told of it: live figures while it charges, a receipt afterwards. Pure. Every figure comes
 // from registers that the charger said; a cost is rounded once, from the whole of the energy.
 import { FULL_AGE_MS } from '../authorization/decide.ts'
+import { dueOf, type TariffAt } from '../billing/due.ts'
 import { wallOf } from '../log/hlc.ts'
 import { clockedAt, happenedAt } from '../session/clock.ts'
+import { sampledAt } from '../session/facts.ts'
 import type { Session, SessionFlag } from '../session/fold.ts'
-import { priceOf } from '../tariff/price.ts'
 import type { RequestAnswer, SessionAnswer } from './driver-words.ts'
-import { isoOf } from './report.ts'
+import { isoOf, priceText } from './report.ts'
 
 export type SessionKnown = {
   readonly nowAt: number
@@ -17,6 +18,7 @@ export type SessionKnown = {
   /** Nodes that hold all of it for certain, this one among them. */
   readonly nodes: number
   readonly isInCloud: boolean
+  readonly tariffAt: TariffAt
 }
 
 /** A person looks at these, as the cloud's billing has it. */
@@ -29,7 +31,7 @@ export function sessionAnswer(
 ): SessionAnswer {
   const { start, end, pricing } = session
   const energyWh = energyOf(session)
-  const cost = pricing && energyWh !== null ? (priceOf(energyWh, pricing.body) ?? null) : null
+  const cost = energyWh === null ? null : costOf(session, energyWh, known)
   const soc = socOf(session, known.nowAt)
   return {
     session_id: session.sessionId,
@@ -41,6 +43,7 @@ export function sessionAnswer(
     // Whole Wh: the quotient is printed as the exact decimal.
     energy_kwh: energyWh === null ? null : energyWh / 1000,
     rate_per_kwh: pricing?.body.pricePerKwh ?? null,
+    price_text: pricing ? priceText(pricing.body, known.tariffAt) : null,
     currency: pricing?.body.currency ?? null,
     total_cost: cost,
     soc: soc?.percent ?? null,
@@ -66,6 +69,7 @@ export function nothingYet(request: RequestAnswer, known: Pick<SessionKnown, 'is
     meter_stop: null,
     energy_kwh: null,
     rate_per_kwh: null,
+    price_text: null,
     currency: null,
     total_cost: null,
     soc: null,
@@ -78,6 +82,13 @@ export function nothingYet(request: RequestAnswer, known: Pick<SessionKnown, 'is
     text: request.text,
     request,
   }
+}
+
+/** Rounded once, from all that was used by the last reading. */
+function costOf(session: Session, energyWh: number, { tariffAt }: SessionKnown): string | null {
+  const untilAt = session.lastTick && sampledAt(session.lastTick)
+  const due = dueOf(session, tariffAt, { energyWh, ...(untilAt !== undefined && { untilAt }) })
+  return due.kind === 'due' ? due.cost.total : null
 }
 
 /** Wh so far, or in all; null where no register says so, or a meter went back unexplained. */
@@ -118,7 +129,7 @@ function syncOf({ nodes, isInCloud }: SessionKnown): NonNullable<SessionAnswer['
 
 function paymentOf(
   { end, pricing, flags }: Session,
-  { receipt, isOffline }: SessionKnown,
+  { receipt, isOffline, tariffAt }: SessionKnown,
   cost: string | null,
 ): NonNullable<SessionAnswer['payment']> {
   const amount = cost !== null && pricing ? `${cost} ${pricing.body.currency}` : undefined
@@ -127,9 +138,8 @@ function paymentOf(
     receipt: receipt ?? null,
   })
   if (!end) {
-    const rate = pricing && `${pricing.body.pricePerKwh} ${pricing.body.currency} a kWh`
-    return rate
-      ? payment('running', `You pay ${rate} when the session has ended.`)
+    return pricing
+      ? payment('running', `You pay ${priceText(pricing.body, tariffAt)} when the session has ended.`)
       : payment('no_price', 'No price was known when it began; the operator will tell you.')
   }
   if (flags.some(flag => DISPUTED.includes(flag)))

@@ -17,6 +17,7 @@ import { addCommands, type Commanding } from './commands.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import { addLocalLists } from './local-list.ts'
 import { addOnboarding } from './onboarding.ts'
+import { addReceipts, type ReceiptPen } from './receipt.ts'
 import {
   type ReportDeps,
   reportChargers,
@@ -27,6 +28,7 @@ import {
 } from './report.ts'
 import { addSignedValues } from './signed.ts'
 import { reportStatus } from './status.ts'
+import { addTariffs } from './tariffs.ts'
 
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 const MAX_SUBMITTED = 4096
@@ -46,6 +48,7 @@ export type ApiDeps = Pick<AuditDeps, 'siteName' | 'signer'> & {
   readonly network: Network
   readonly chargePoints: ChargePoints
   readonly certificateRequests: CertificateRequests
+  readonly receiptPen: ReceiptPen
   readonly clock: Clock
   readonly tokenReference: (idTag: string) => Promise<TokenRef>
   /** Every reference of a card, where the site has had several keys. */
@@ -123,6 +126,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   server.get('/v1/sessions/changes', async () => ({ changes: deps.node.ledger().view().changes() }))
   addSignedValues(server, report)
   addAudit(server, deps)
+  addReceipts(server, deps, report)
   server.get('/v1/logs', async () => reportLogs(report))
   server.get<{ Querystring: { until?: string } }>('/v1/devices', async request =>
     reportDevices(report, check('query', UNTIL, request.query).until),
@@ -131,6 +135,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   addLocalLists(server, report)
   addCertificateRequests(server, deps)
   addOnboarding(server, report)
+  addTariffs(server, deps)
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))
 }

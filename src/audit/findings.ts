@@ -30,6 +30,7 @@ export const FINDINGS = {
   late: ['remark', 'recorded long after it happened'],
   corrected: ['remark', 'billed in more than one revision'],
   merged: ['remark', 'billed under a name that the session no longer has, and given back'],
+  withdrawn: ['remark', 'billed on evidence that counts no longer; it stands until a person says otherwise'],
   provisional: ['remark', 'billed without a stop, by its last reading'],
   disputed: [
     'remark',

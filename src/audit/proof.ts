@@ -35,7 +35,7 @@ import type { AuditRecord } from './reader.ts'
 const MAX_FORKS = 1024
 
 /** What an operator or the root said that decides whose words count, and at what price. */
-export type Said = { readonly log: BookedLog; readonly event: Omit<LogEvent, 'body'>; readonly said: AnyBody }
+export type Said = { readonly log: BookedLog; readonly event: LogEvent; readonly said: AnyBody }
 
 export type ProofOptions = {
   readonly signatures: Signatures
@@ -138,10 +138,7 @@ export function createProof(options: ProofOptions, findings: FindingBook): Proof
     if (body.name === 'epoch_close') log.finalSeq = body.body.finalSeq
     if (body.name === 'device_cert') roster?.enrol(body.body.certificate)
     const isSaid = isOperator(log.certificate) || body.name === 'loss_declaration'
-    if (isSaid && KEPT.has(body.name)) {
-      const { body: _, ...rest } = event
-      said.push({ log, event: rest, said: body })
-    }
+    if (isSaid && KEPT.has(body.name)) said.push({ log, event, said: body })
     named.hear(log, event.seq, body)
   }
 
@@ -246,7 +243,7 @@ export function createProof(options: ProofOptions, findings: FindingBook): Proof
 
 const KEPT: ReadonlySet<string> = new Set([
   ...['device_revoke', 'device_cert', 'tariff', 'loss_declaration'],
-  ...['resolution', 'refund', 'account_forgotten'],
+  ...['resolution', 'refund'],
 ])
 
 export function isOperator({ roles }: Certificate): boolean {

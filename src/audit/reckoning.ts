@@ -1,6 +1,9 @@
 // What the sessions of a file come to, and whether that is what the file says: a cloud's bills, a node's own reckoning.
+
+import { isZero } from '../billing/amounts.ts'
+import type { Corrections } from '../billing/corrections.ts'
 import { dueOf, type TariffAt } from '../billing/due.ts'
-import { type Bill, isZero } from '../billing/judge.ts'
+import type { Bill } from '../billing/revisions.ts'
 import { wallOf } from '../log/hlc.ts'
 import { clockedAt } from '../session/clock.ts'
 import type { Fact } from '../session/facts.ts'
@@ -9,7 +12,7 @@ import type { SessionTimes } from '../session/times.ts'
 import type { SessionId } from '../units.ts'
 import type { FindingBook } from './findings.ts'
 import type { Header, SessionSaid } from './format.ts'
-import { checkRevisions, compareBills, totalOf } from './revisions.ts'
+import { checkRevisions, compareBills, compareGone, type Due, totalOf } from './revisions.ts'
 import { createTally, type Reckoned, type SessionRow } from './tally.ts'
 
 /** Told so much later than it happened, an event is late. */
@@ -21,12 +24,25 @@ export type Reckoning = {
   readonly looseSaid: Map<SessionId, SessionSaid>
   readonly session: (session: Session, times: SessionTimes, inFile: InFile) => void
   readonly orphanStop: (end: Fact<'session_end'>) => void
-  readonly billsAlone: (sessionId: SessionId, bills: readonly Bill[]) => void
+  readonly billsGone: (
+    sessionId: SessionId,
+    gone: 'merged' | 'evidence-withdrawn',
+    bills: readonly Bill[],
+  ) => void
   readonly saidAlone: (said: SessionSaid) => void
   readonly end: () => Reckoned
 }
 
-export function createReckoning(header: Header, tariffAt: TariffAt, findings: FindingBook): Reckoning {
+export type Money = {
+  readonly tariffAt: TariffAt
+  readonly correctionsOf: (sessionId: SessionId) => Corrections
+}
+
+export function createReckoning(
+  header: Header,
+  { tariffAt, correctionsOf }: Money,
+  findings: FindingBook,
+): Reckoning {
   const tally = createTally()
   const hasBills = header.source === 'cloud'
   const { fromAt = 0, toAt = Number.POSITIVE_INFINITY } = header
@@ -56,7 +72,10 @@ export function createReckoning(header: Header, tariffAt: TariffAt, findings: Fi
   return {
     looseBills,
     looseSaid,
-    billsAlone,
+    billsGone: (sessionId, gone, bills) => {
+      for (const bill of bills) tally.bill(bill)
+      compareGone(sessionId, gone, { bills, corrections: correctionsOf(sessionId), findings })
+    },
     saidAlone,
     session: (session, times, { bills, said }) => {
       const { at } = times.startedAt
@@ -70,12 +89,13 @@ export function createReckoning(header: Header, tariffAt: TariffAt, findings: Fi
           )
         return
       }
-      const due = ownDue(session, tariffAt)
+      const corrections = correctionsOf(session.sessionId)
+      const due = hasBills
+        ? compareBills(session, { bills, tariffAt, corrections, findings })
+        : compareSaid(session, { said, tariffAt, findings })
       tally.session(rowOf(session, times, { due, bills, state: stateOf(session) }), session, times)
       for (const bill of bills) tally.bill(bill)
       tellOf(session, findings)
-      if (hasBills) compareBills(session, { bills, tariffAt, findings })
-      else compareSaid(session, { said, due, findings })
     },
     orphanStop: ({ ref, body }) =>
       findings.add(
@@ -91,8 +111,6 @@ export function createReckoning(header: Header, tariffAt: TariffAt, findings: Fi
   }
 }
 
-type Due = { readonly amount: string; readonly currency: string } | undefined
-
 /** What an ended session costs, as a node says it; undefined where that cannot be said. */
 function ownDue(session: Session, tariffAt: TariffAt): Due {
   const { energyWh } = session
@@ -106,11 +124,15 @@ function stateOf({ end, pricing }: Session): string {
   return pricing ? 'ended' : 'unpriced'
 }
 
-function compareSaid(
-  session: Session,
-  { said, due, findings }: { said: SessionSaid | undefined; due: Due; findings: FindingBook },
-): void {
+type Saying = {
+  readonly said: SessionSaid | undefined
+  readonly tariffAt: TariffAt
+  readonly findings: FindingBook
+}
+
+function compareSaid(session: Session, { said, tariffAt, findings }: Saying): Due {
   const { sessionId, energyWh, end } = session
+  const due = ownDue(session, tariffAt)
   const own = `${energyWh ?? 'no'} Wh, ${due ? `${due.amount} ${due.currency}` : 'no price'}`
   if (!said)
     findings.add(
@@ -126,6 +148,7 @@ function compareSaid(
     )
   if (!end) findings.add('open', `session ${sessionId}: no stop`, sessionId)
   else if (!due) findings.add('unpriced', `session ${sessionId}`, sessionId)
+  return due
 }
 
 /** What is worth knowing of how it was recorded. */

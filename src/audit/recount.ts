@@ -2,8 +2,8 @@
 // tariff that was fixed at its start, by the rules that nodes and the cloud use; what comes of it is compared with what the file says.
 // Chargers are taken in groups, so that no more than one group's events are held at a time; the file is read once for each group.
 
-import type { TariffAt } from '../billing/due.ts'
-import type { Bill, BillKind, BillReason } from '../billing/judge.ts'
+import { createCorrections } from '../billing/corrections.ts'
+import type { Bill, BillKind, BillReason } from '../billing/revisions.ts'
 import { fromBytes, MalformedBytes } from '../cbor.ts'
 import { decodeBody } from '../log/body.ts'
 import { decodeElement } from '../log/event.ts'
@@ -11,13 +11,13 @@ import { decodeUpdate } from '../replica/canonical.ts'
 import { addFact, emptyFacts } from '../session/facts.ts'
 import { foldCharger } from '../session/fold.ts'
 import { timesOf } from '../session/times.ts'
-import { createTariffs } from '../tariff/tariffs.ts'
+import type { Tariff } from '../tariff/tariffs.ts'
 import type { SessionId } from '../units.ts'
 import { hashAt } from './book.ts'
 import { BILL, type BillSaid, KIND, SEGMENT, SESSION_SAID, type SessionSaid } from './format.ts'
 import type { Read } from './proof.ts'
 import type { AuditRecord } from './reader.ts'
-import type { Reckoning } from './reckoning.ts'
+import type { Money, Reckoning } from './reckoning.ts'
 
 /** Events of one group's chargers; a charger with more is a group by itself. */
 export const GROUP_EVENTS = 150_000
@@ -38,19 +38,21 @@ export function groupsOf({ homes }: Read, most = GROUP_EVENTS): readonly Readonl
   return groups
 }
 
-/** The tariffs that issuers published and that count, by the event that published them. */
-export function tariffsIn({ said }: Read): TariffAt {
-  const tariffs = createTariffs()
+/** What counts of what issuers said of money: tariffs by the event that published them, and decisions about sessions. */
+export function moneyIn({ said }: Read): Money {
+  const tariffs = new Map<string, Tariff>()
+  const corrections = createCorrections()
   for (const { log, event, said: body } of said) {
-    if (body.name !== 'tariff' || event.seq >= log.limit || !log.certificate.roles.includes('issuer'))
-      continue
-    tariffs.add({
-      ...body.body,
-      ref: { logId: event.logId, seq: event.seq, hash: event.hash },
-      hlc: event.hlc,
-    })
+    if (event.seq >= log.limit || !log.certificate.roles.includes('issuer')) continue
+    const { logId, seq, hash, hlc } = event
+    if (body.name === 'tariff')
+      tariffs.set(`${logId}/${seq}/${hash}`, { ...body.body, ref: { logId, seq, hash }, hlc })
+    corrections.add(event, body)
   }
-  return tariffs.at
+  return {
+    tariffAt: ({ logId, seq, hash }) => tariffs.get(`${logId}/${seq}/${hash}`),
+    correctionsOf: corrections.of,
+  }
 }
 
 export type Group = {
@@ -121,7 +123,12 @@ export function createRecount(read: Read, group: Group, reckoning: Reckoning): R
         for (const end of orphanEnds) reckoning.orphanStop(end)
       }
       // Of chargers in this group, under a name that no session has any more.
-      for (const [sessionId, list] of bills) reckoning.billsAlone(sessionId, list)
+      for (const [sessionId, list] of bills) {
+        const isTold = [...facts.chargers.values()].some(
+          one => (one.sessions.get(sessionId)?.starts.length ?? 0) > 0,
+        )
+        reckoning.billsGone(sessionId, isTold ? 'merged' : 'evidence-withdrawn', list)
+      }
       for (const [_sessionId, one] of said) reckoning.saidAlone(one)
     },
   }

@@ -32,6 +32,7 @@ export type DeviceRow = {
 }
 
 export type AuditReport = {
+  readonly kind: 'audit'
   /** `proven`: nothing is wrong, and nothing to remark. */
   readonly verdict: 'proven' | 'proven-with-remarks' | 'wrong'
   readonly file: {
@@ -73,6 +74,7 @@ export function reportOf({ bytes, read, reckoned, rootGiven, findings }: Outcome
   const isProven = findings.isClean() && reckoned !== undefined
   const hasRemarks = Object.keys(found).length > 0
   return {
+    kind: 'audit',
     verdict: isProven ? (hasRemarks ? 'proven-with-remarks' : 'proven') : 'wrong',
     file: { bytes, ...(read && headerOf(read.header)) },
     ...(read && {

@@ -1,5 +1,5 @@
 // Sums and counts over the sessions of a file.
-import type { Bill } from '../billing/judge.ts'
+import type { Bill } from '../billing/revisions.ts'
 import type { Session } from '../session/fold.ts'
 import type { SessionTimes } from '../session/times.ts'
 import { addAmounts } from '../tariff/price.ts'

@@ -1,5 +1,7 @@
 // `chargemesh bills`: what the cloud has billed.
 import type { Command } from 'commander'
+import { addBillExport } from './bills-export.ts'
+import { addBillLocations } from './bills-locations.ts'
 import { print, printJson, tableOf } from './output.ts'
 import { cloudRows } from './receiver.ts'
 
@@ -16,6 +18,8 @@ export function addBillCommands(program: Command): void {
       if (options.json) printJson(rows)
       else print(billTable(rows))
     })
+  addBillExport(bills)
+  addBillLocations(bills)
 }
 
 function billTable(bills: readonly Readonly<Record<string, unknown>>[]): string {

@@ -10,6 +10,7 @@ import { addDoctorCommand } from './doctor.ts'
 import { addKeysCommands } from './keys.ts'
 import { addNodeCommands } from './node.ts'
 import { addPolicyCommands } from './policy.ts'
+import { addReceiptCommand } from './receipt.ts'
 import { addSessionCommands } from './session.ts'
 import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
@@ -44,6 +45,8 @@ export function buildProgram(): Command {
   addTariffCommands(program)
   addChargerCommands(program)
   addSessionCommands(program)
+  addReceiptCommand(program)
+  addVerifyCommand(program)
   addUplinkCommands(program)
   addKeysCommands(program)
   addBillCommands(program)

@@ -62,7 +62,7 @@ type Opened = Examined & {
 }
 
 async function showSigned(id: string, options: SignedOptions): Promise<void> {
-  const keys = await Promise.all(options.publicKey.map(keyOf))
+  const keys = await Promise.all(options.publicKey.map(key => meterKeyOf(key, '--public-key')))
   const { sessionId } = named(await sessionsAt(options.via), id)
   const client = await clientIn(options.via)
   const report = (await client.get(`/v1/sessions/${sessionId}/signed`)) as SignedReport
@@ -76,11 +76,12 @@ async function showSigned(id: string, options: SignedOptions): Promise<void> {
     throw new MeshError('SIGNATURE_INVALID', faultOf({ wrong, closed, agreement }))
 }
 
-async function keyOf(text: string): Promise<KeyObject> {
+/** `option`: where it was given, for whoever got it wrong. */
+export async function meterKeyOf(text: string, option: string): Promise<KeyObject> {
   const file = 'an elliptic curve key in hex or base64 (DER), or the path of a PEM file'
-  const key = readPublicKey(text) ?? readPublicKey(await readText(text, `--public-key wants ${file}`))
+  const key = readPublicKey(text) ?? readPublicKey(await readText(text, `${option} wants ${file}`))
   if (key) return key
-  throw new MeshError('CONFIG_INVALID', `--public-key ${text.slice(0, 40)}: wanted ${file}`)
+  throw new MeshError('CONFIG_INVALID', `${option} ${text.slice(0, 40)}: wanted ${file}`)
 }
 
 type OpenedAll = { readonly opened: readonly Opened[]; readonly closed: number }
@@ -108,7 +109,7 @@ async function openAll(
   })
 }
 
-function plainOf({ identity }: Operator, sealed: string): string | undefined {
+export function plainOf({ identity }: Operator, sealed: string): string | undefined {
   const box = new Uint8Array(Buffer.from(sealed, 'base64'))
   const keys = [identity.keys.sealKey, ...(identity.sealKeysBefore ?? [])]
   for (const key of keys) {

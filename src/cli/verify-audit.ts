@@ -8,10 +8,17 @@ import { checkAuditFile } from '../host/audit-file.ts'
 import { ed25519 } from '../identity/signature.ts'
 import { print, printJson } from './output.ts'
 import { startLines } from './progress.ts'
-import type { Verifying } from './verify.ts'
 
 /** Findings of a kind that are printed; `--json` and `--html` have more. */
 const MAX_LINES_OF_KIND = 10
+
+export type Verifying = {
+  /** Without it the file vouches for itself, and that is said aloud. */
+  readonly rootKey?: Uint8Array
+  readonly json?: boolean
+  readonly html?: string
+  readonly everySeal?: boolean
+}
 
 export async function verifyAudit(file: string, options: Verifying): Promise<void> {
   const progress = startLines('MiB', options.json !== true)

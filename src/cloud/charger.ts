@@ -2,22 +2,13 @@
 // bounded: sessions of a charger touch one another only through stops that name no session, or through equal
 // connector and start register (a re-sent start), so only when there are such stops is the history loaded.
 
-import { refText } from '../billing/judge.ts'
-import type { Certificate } from '../identity/certificate.ts'
+import { refText } from '../billing/revisions.ts'
 import { type AnyBody, decodeBody, TYPE_NUMBERS } from '../log/body.ts'
 import { decodeElement, type LogEvent } from '../log/event.ts'
 import { addFact, emptyFacts, type Fact, type SessionFacts } from '../session/facts.ts'
 import { type ChargerSessions, foldCharger, type Session } from '../session/fold.ts'
-import { registerOf } from '../session/registers.ts'
 import { contentOf, idsUnder } from '../session/split.ts'
-import {
-  type ChargerId,
-  chargerId,
-  type DeviceId,
-  type EventHash,
-  type LogId,
-  type SessionId,
-} from '../units.ts'
+import type { ChargerId, DeviceId, EventHash, LogId, SessionId } from '../units.ts'
 import type { Row, Sql } from './database.ts'
 import { bytesIn, flagIn, intIn, textIn } from './rows.ts'
 import { COLUMNS, COUNTING, COUNTS, curveRows, EVENTS, orphanTickRows, tickRows } from './ticks.ts'
@@ -29,57 +20,6 @@ export const MAX_ORPHANS = 2_000
 
 const { session_start, session_card, session_end } = TYPE_NUMBERS
 const { session_state, adoption, pricing, reconciliation_mark } = TYPE_NUMBERS
-
-/** What a body adds to the columns by which facts are found again; empty for events that no session is folded from. */
-export type FoldColumns = {
-  readonly chargerId?: ChargerId
-  readonly sessionId?: SessionId
-  readonly foldKey?: string
-  /** Of a tick: when it was sampled by the charger's clock, or recorded, as far as that clock is worth nothing. */
-  readonly sampledAt?: number
-  readonly registerWh?: number
-}
-
-/** What operators and the cloud itself say of sessions is kept in their logs and folded nowhere, as at nodes (view.ts). */
-export function foldColumns(event: LogEvent, said: AnyBody | undefined, by: Certificate): FoldColumns {
-  const isPolicy = by.roles.includes('issuer') || by.roles.includes('revoker')
-  return by.roles.includes('node') && !isPolicy ? columnsOf(event, said) : {}
-}
-
-/** A charger whose name we do not accept is kept in its log and folded nowhere. */
-function columnsOf(event: LogEvent, said: AnyBody | undefined): FoldColumns {
-  switch (said?.name) {
-    case 'session_start': {
-      const { sessionId, connectorId, meterStartWh } = said.body
-      return ofCharger(said.body.chargerId, { sessionId, foldKey: `${connectorId}/${meterStartWh}` })
-    }
-    case 'session_end': {
-      const { sessionId } = said.body
-      return ofCharger(said.body.chargerId, sessionId ? { sessionId } : {})
-    }
-    case 'meter_tick': {
-      const { sessionId, connectorId, transactionId } = said.body
-      const register = registerOf({ body: said.body, hlc: event.hlc })
-      if (!register) return {}
-      const home = sessionId ? { sessionId } : { foldKey: `${connectorId}/${transactionId}` }
-      return ofCharger(said.body.chargerId, { ...home, sampledAt: register.at, registerWh: register.wh })
-    }
-    case 'adoption':
-    case 'session_card':
-      return ofCharger(said.body.chargerId, { sessionId: said.body.sessionId })
-    case 'pricing':
-    case 'session_state':
-    case 'reconciliation_mark':
-      return { sessionId: said.body.sessionId }
-    default:
-      return {}
-  }
-}
-
-function ofCharger(name: string, columns: FoldColumns): FoldColumns {
-  const accepted = chargerId(name)
-  return accepted ? { chargerId: accepted, ...columns } : {}
-}
 
 export type ChargerFold = ChargerSessions & {
   /** All but the open ones whose stop may be among those that were not looked at. */
@@ -129,11 +69,9 @@ export async function foldOf(sql: Sql, wanted: Wanted): Promise<ChargerFold> {
     return held ? foldCharger(held) : { sessions: [], orphanEnds: [] }
   }
   const first = fold()
-  const curves = await curveRows(
-    sql,
-    wanted,
-    first.sessions.filter(one => asksForCurve(one, wanted)),
-  )
+  const decided = await decidedAmong(sql, wanted, first.sessions)
+  const asking = first.sessions.filter(one => asksForCurve(one, wanted) || decided.has(one.sessionId))
+  const curves = await curveRows(sql, wanted, asking)
   give(curves)
   const folded = curves.length > 0 ? fold() : first
   const held = facts.chargers.get(wanted.chargerId)
@@ -156,8 +94,22 @@ export async function foldOf(sql: Sql, wanted: Wanted): Promise<ChargerFold> {
 }
 
 /** What costs by terms asks when the energy flowed; while it is open, nobody asks what it costs. */
-function asksForCurve({ sessionId, pricing, end }: Session, { finalise }: Wanted): boolean {
-  return pricing?.body.byTerms === true && (end !== undefined || finalise.has(sessionId))
+function asksForCurve({ sessionId, pricings, end }: Session, { finalise }: Wanted): boolean {
+  return pricings.some(({ body }) => body.byTerms) && (end !== undefined || finalise.has(sessionId))
+}
+
+/** A person may have decided that terms are the price of a session that was shown none. */
+async function decidedAmong(
+  sql: Sql,
+  { siteId }: Wanted,
+  sessions: readonly Session[],
+): Promise<ReadonlySet<SessionId>> {
+  const found = await sql(
+    `SELECT DISTINCT session_id FROM events
+     WHERE site_id = $1 AND session_id = ANY($2::text[]) AND type = ${TYPE_NUMBERS.resolution}`,
+    [siteId, sessions.map(({ sessionId }) => sessionId)],
+  )
+  return new Set(found.rows.map(row => textIn<SessionId>(row, 'session_id')))
 }
 
 /** Sessions from before the oldest stop that was looked at: theirs may be among those that were not, so nothing is said of them. */
@@ -225,7 +177,7 @@ async function orphanRows(sql: Sql, { siteId, chargerId: charger }: Wanted): Pro
   return ends.rows
 }
 
-function eventIn(row: Row): readonly [event: LogEvent, said: AnyBody, deviceId: DeviceId] | undefined {
+export function eventIn(row: Row): readonly [event: LogEvent, said: AnyBody, deviceId: DeviceId] | undefined {
   const element = decodeElement(bytesIn(row, 'element'))
   if (typeof element === 'string') return undefined
   const said = decodeBody(element.type, element.body)

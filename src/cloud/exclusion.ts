@@ -5,6 +5,7 @@ import type { Segment } from '../ports.ts'
 import type { Admission } from '../replica/admit.ts'
 import type { ChargerId, LogId, SessionId, SiteId } from '../units.ts'
 import type { Sql } from './database.ts'
+import { awaitRefold } from './refolds.ts'
 import { intIn, optionalTextIn, textIn } from './rows.ts'
 import type { Touched } from './sessions.ts'
 
@@ -85,7 +86,7 @@ export async function exclude(
   return { logId, fromSeq: Math.min(before, fromSeq) }
 }
 
-/** The sessions of which these speak: they gain or lose evidence. */
+/** The sessions of which these speak: they gain or lose evidence. Those priced by a tariff there are folded again soon. */
 export async function spokenOf(sql: Sql, siteId: SiteId, excluded: readonly Excluded[]): Promise<Touched> {
   const sessions = new Set<SessionId>()
   const chargers = new Set<ChargerId>()
@@ -101,6 +102,7 @@ export async function spokenOf(sql: Sql, siteId: SiteId, excluded: readonly Excl
       else if (intIn(row, 'type') === TYPE_NUMBERS.session_end)
         chargers.add(textIn<ChargerId>(row, 'charger_id'))
     }
+    await awaitRefold(sql, siteId, { logId, fromSeq })
   }
   return { sessions, chargers }
 }

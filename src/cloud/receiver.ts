@@ -18,6 +18,7 @@ import { deliver, type PaymentProvider } from './payments.ts'
 import { addPushRoute } from './pushing.ts'
 import { enterSite, migrate } from './schema.ts'
 import { addReadRoutes } from './serving.ts'
+import { addSettlementRoute } from './settlement.ts'
 
 export type ReceiverOptions = {
   /** Port 0 takes a free one. */
@@ -89,6 +90,7 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   addPushRoute(app, deps)
   addReadRoutes(app, deps)
   addAuditRoute(app, { ...deps, siteName: site.name, name: own.certificate.name })
+  addSettlementRoute(app, deps)
   await app.listen({ host: options.listen.host, port: options.listen.port })
   const stops = [
     repeat(FINALISE_EVERY_MS, 'finalise-failed', logger, () =>

@@ -5,7 +5,7 @@ import { createFindings, type FindingBook } from '../audit/findings.ts'
 import { createProof, type ProofOptions, type Read } from '../audit/proof.ts'
 import { AuditDamaged, type AuditRecord, createAuditReader } from '../audit/reader.ts'
 import { createReckoning } from '../audit/reckoning.ts'
-import { createRecount, GROUP_EVENTS, groupsOf, tariffsIn } from '../audit/recount.ts'
+import { createRecount, GROUP_EVENTS, groupsOf, moneyIn } from '../audit/recount.ts'
 import { type AuditReport, reportOf } from '../audit/report.ts'
 import type { Reckoned } from '../audit/tally.ts'
 import { MeshError, reasonOf } from '../errors.ts'
@@ -63,7 +63,7 @@ async function recount(
   read: Read,
   { groups, onBytes, findings }: Recounting,
 ): Promise<Reckoned> {
-  const reckoning = createReckoning(read.header, tariffsIn(read), findings)
+  const reckoning = createReckoning(read.header, moneyIn(read), findings)
   for (const [i, chargers] of groups.entries()) {
     const counting = createRecount(read, { chargers, isFirst: i === 0 }, reckoning)
     await readAll(file, { take: counting.take, onBytes, findings })

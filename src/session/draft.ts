@@ -62,7 +62,8 @@ function finish(draft: Draft): Session {
   const ends = draft.ends.toSorted((a, b) => a.body.meterStopWh - b.body.meterStopWh || byTime(a, b))
   const usable = ends.filter(end => end.body.meterStopWh >= start.body.meterStartWh)
   const end = usable[0] ?? ends[0]
-  const pricing = facts.pricings.toSorted(byTime)[0]
+  const pricings = facts.pricings.toSorted(byTime)
+  const [pricing] = pricings
   const mark = facts.marks.toSorted(byTime)[0]
   const states = facts.states.toSorted(byTime)
   const lastTick = draft.ticks
@@ -87,6 +88,7 @@ function finish(draft: Draft): Session {
     endRefs: end ? ends.filter(other => contentOf(other) === contentOf(end)).map(other => other.ref) : [],
     transactionIds: [...draft.transactionIds].sort((a, b) => a - b),
     ...(pricing && { pricing }),
+    pricings,
     adoptions: facts.adoptions.toSorted(byTime),
     ...(mark && { mark }),
     state: stateOf(draft, { states, ended: end !== undefined, marked: mark !== undefined }),

@@ -47,6 +47,8 @@ export type Session = {
   readonly endRefs: readonly EventRef[]
   readonly transactionIds: readonly number[]
   readonly pricing?: Fact<'pricing'>
+  /** Every record of a price that was shown, the earliest first; they differ only where islands or operators disagree. */
+  readonly pricings: readonly Fact<'pricing'>[]
   readonly adoptions: readonly Fact<'adoption'>[]
   readonly mark?: Fact<'reconciliation_mark'>
   readonly state: SessionState

@@ -44,6 +44,8 @@ export type Cost = {
   readonly taxes: readonly { readonly vat: string; readonly amount: string }[]
   readonly parts: readonly CostPart[]
   readonly periods: readonly ChargingPeriod[]
+  /** UTC seconds: when what is billed ended. Told apart from the periods, since time that was withheld is in none of them. */
+  readonly stoppedAt?: number
 }
 
 /** Undefined where the price is no price that can be computed with: never a default. */

@@ -51,7 +51,7 @@ function priced(stretches: readonly Stretch[], { terms, usage, rules }: Known): 
     const timed = kind === 'withheld' ? undefined : componentOf(kind === 'parked' ? 'PARKING_TIME' : 'TIME')
     const lasted = to.at - from.at
     const last = periods.at(-1)
-    const same = last && last.energy === energy && last.timed === timed
+    const same = last && isSame(last.energy, energy) && isSame(last.timed, timed)
     const before = same ? periods.pop() : undefined
     periods.push({
       startedAt: before?.startedAt ?? from.at,
@@ -63,6 +63,12 @@ function priced(stretches: readonly Stretch[], { terms, usage, rules }: Known): 
     })
   }
   return { periods, ...(flat && { flat }) }
+}
+
+/** Two elements may say the same. */
+function isSame(a: PriceComponent | undefined, b: PriceComponent | undefined): boolean {
+  if (!a || !b) return a === b
+  return a.type === b.type && a.price === b.price && a.vat === b.vat && a.stepSize === b.stepSize
 }
 
 function momentOf({ second, wh, segment }: Place, { startedAt, curve }: Usage, terms: Terms): Moment {

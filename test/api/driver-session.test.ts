@@ -4,7 +4,14 @@ import { SESSION } from '../../src/api/driver-words.ts'
 import { CARD, CHARGER, campus, iso, MINUTE_MS } from '../serve/charging.ts'
 
 const known = (over: Partial<SessionKnown> = {}): SessionKnown => ({
-  ...{ nowAt: 0, isOffline: false, receipt: undefined, nodes: 1, isInCloud: false },
+  ...{
+    nowAt: 0,
+    isOffline: false,
+    receipt: undefined,
+    nodes: 1,
+    isInCloud: false,
+    tariffAt: () => undefined,
+  },
   ...over,
 })
 

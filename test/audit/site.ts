@@ -7,7 +7,9 @@ import { onTestFinished } from 'vitest'
 import type { BillSaid, Header } from '../../src/audit/format.ts'
 import type { AuditReport } from '../../src/audit/report.ts'
 import { type AuditContents, auditBytes } from '../../src/audit/stream.ts'
-import { type Bill, judge } from '../../src/billing/judge.ts'
+import { NO_CORRECTIONS } from '../../src/billing/corrections.ts'
+import { judge } from '../../src/billing/judge.ts'
+import type { Bill } from '../../src/billing/revisions.ts'
 import { type Checking, checkAuditFile } from '../../src/host/audit-file.ts'
 import { ed25519 } from '../../src/identity/signature.ts'
 import { type AnyBody, decodeBody, type EventRef } from '../../src/log/body.ts'
@@ -56,12 +58,13 @@ export function billAll(
 ): void {
   for (const session of sessions) {
     const before = billed.get(session.sessionId) ?? []
-    const { bill } = judge(session, {
+    const { bills } = judge(session, {
       billed: before,
       finalise: finalise.includes(session.sessionId),
       tariffAt: () => undefined,
+      corrections: NO_CORRECTIONS,
     })
-    if (bill) billed.set(session.sessionId, [...before, bill])
+    if (bills.length > 0) billed.set(session.sessionId, [...before, ...bills])
   }
 }
 

@@ -90,7 +90,7 @@ export function cloudContract(name: string, open: OpenCloud): void {
         { ...known, meterStopWh: 156_700, state: 'complete', flags: [] },
       ])
       const invoice = { revision: 0, kind: 'invoice', amount: '0.63', currency: 'EUR', reason: 'ended' }
-      expect(await cloud.bills()).toEqual([{ ...known, ...invoice }])
+      expect(await cloud.bills()).toMatchObject([{ ...known, ...invoice, cost: { total: '0.63' } }])
       expect([...(await cloud.heads())]).toEqual([[log.logId, { seq: 3, hash: log.ref().hash }]])
       expect(cloud.counters()).toEqual({ pushes: 2, duplicateEvents: 4, refused: {} })
     })
