@@ -122,7 +122,7 @@ export function createProof(options: ProofOptions, findings: FindingBook): Proof
     log.head = admission.head
     makeRoom(log, newest.seq)
     const isNode = certificate.roles.includes('node') && !isOperator(certificate)
-    seals += 1
+    seals += options.everySeal ? events.filter(event => event.signature).length : 1
     for (const event of events) {
       const body = decodeBody(event.type, event.body)
       if (!body)

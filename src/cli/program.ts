@@ -51,7 +51,6 @@ export function buildProgram(): Command {
   addKeysCommands(program)
   addBillCommands(program)
   addAuditCommands(program)
-  addVerifyCommand(program)
   addStatusCommands(program)
   addDoctorCommand(program)
   for (const command of allCommands(program)) command.exitOverride()
