@@ -30,6 +30,7 @@ export function compareBills(session: Session, comparing: Comparing): Due {
   const add = adding(sessionId, findings)
   if (!checkRevisions(sessionId, bills, findings)) return undefined
   const isProvisional = !session.end && ungiven(bills).at(-1)?.reason === 'provisional'
+  const currencies = new Set(session.pricings.map(({ body }) => body.currency))
   const last = bills.at(-1)
   const before = bills.slice(0, -1)
   const again = judge(session, { billed: before, finalise: isProvisional, tariffAt, corrections })
@@ -44,10 +45,11 @@ export function compareBills(session: Session, comparing: Comparing): Due {
   else if (last && !isLast) {
     if (isProvisional) compareProvisional(session, last, comparing)
     else if (verdict.bills.length > 0 || verdict.reviewAmount === undefined)
-      tellMismatch(verdict, { again, last, comparing, add })
+      tellMismatch(verdict, { again, last, comparing, currencies, add })
   }
   if (isLast) compareInputs(last, again.bills[0], add)
-  comparePlain(session, comparing)
+  // Of one that is wrong it was said already.
+  comparePlain(session, isLast ? bills.length : before.length, comparing)
   remark(verdict, { bills, add })
   const claim =
     isLast && before.length === 0
@@ -90,16 +92,20 @@ type Telling = {
   readonly again: Verdict
   readonly last: Bill
   readonly comparing: Comparing
+  /** In which it was shown a price. */
+  readonly currencies: ReadonlySet<string>
   readonly add: FindingBook['add']
 }
 
-function tellMismatch(verdict: Verdict, { again, last, comparing, add }: Telling): void {
+function tellMismatch(verdict: Verdict, { again, last, comparing, currencies, add }: Telling): void {
   const said = `${last.kind} ${last.amount} ${last.currency} for ${last.energyWh} Wh (${last.reason})`
   const [instead] = again.bills
   const should = instead
     ? `${instead.kind} ${instead.amount} ${instead.currency} for ${instead.energyWh} Wh (${instead.reason})`
     : 'nothing'
-  const isGone = verdict.flags.includes('evidence-withdrawn') || verdict.flags.includes('other-currency')
+  // Shown in another currency too, or no longer told of: a person has to say what becomes of it.
+  const isOther = verdict.flags.includes('other-currency') && currencies.has(last.currency)
+  const isGone = verdict.flags.includes('evidence-withdrawn') || isOther
   if (verdict.bills.length === 0 && isGone) return
   const left = verdict.bills.map(bill => `${bill.kind} ${bill.amount} ${bill.currency}`).join(', ')
   const missing = left === '' ? '' : `; ${left} are missing behind it`
@@ -129,11 +135,12 @@ function compareProvisional(
 }
 
 /** With one price of energy alone, and nobody who decided otherwise, each revision comes to the price of the energy that it names. */
-function comparePlain(session: Session, { bills, tariffAt, corrections, findings }: Comparing): void {
+function comparePlain(session: Session, count: number, comparing: Comparing): void {
+  const { bills, tariffAt, corrections, findings } = comparing
   const prices = new Set(session.pricings.map(({ body }) => priceWords(body)))
   const isPlain = prices.size === 1 && session.pricing?.body.byTerms !== true
   if (!isPlain || corrections.resolutions.length > 0 || corrections.refunds.length > 0) return
-  for (const [i, bill] of bills.entries()) {
+  for (const [i, bill] of bills.slice(0, count).entries()) {
     const due = dueOf(session, tariffAt, { energyWh: bill.energyWh })
     const total = sumOf(bills.slice(0, i + 1))
     if (

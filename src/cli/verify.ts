@@ -70,7 +70,7 @@ async function verify(file: string, options: VerifyOptions): Promise<void> {
   if (!isReceiptText(text))
     throw new MeshError(
       'CONFIG_INVALID',
-      `${file} is no file that chargemesh wrote for verifying: wanted a receipt (a file, or the text of its QR code) or an audit file (\`chargemesh audit export\`)`,
+      `${file}: nothing that can be verified: wanted what chargemesh made, a receipt (a file, or the text of its QR code) or an audit file`,
     )
   await verifyReceipt(text, { ...options, name: isReceiptText(file) ? 'the receipt' : file })
 }

@@ -99,10 +99,11 @@ async function readAll(file: FileHandle, { take, onBytes, findings }: Reading): 
   }
 }
 
-/** The first bytes of a file: they say what it is. */
+/** The first bytes of a file: they say what it is. None of a pipe, which could not be read again. */
 export async function beginningOf(path: string, bytes: number): Promise<Uint8Array> {
   const file = await openFile(path)
   try {
+    if (!(await file.stat()).isFile()) return new Uint8Array(0)
     const { bytesRead, buffer } = await file.read(new Uint8Array(bytes), 0, bytes, 0)
     return buffer.subarray(0, bytesRead)
   } finally {

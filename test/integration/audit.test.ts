@@ -15,6 +15,7 @@ import type { RunningNode } from '../../src/host/runner.ts'
 import { hex } from '../../src/units.ts'
 import { auditSite } from '../audit/site.ts'
 import { until } from '../deadline.ts'
+import { testSite } from '../site.ts'
 import { cloudBench, openTestDatabase, quiet, testClock } from './cloud-bench.ts'
 import { asked, mustRun, run, startSite, tempFolder } from './operator-site.ts'
 
@@ -106,7 +107,7 @@ describe('the audit file of a node', () => {
     const again = await run('audit', 'export', '--via', nodeDir, '--out', file)
     expect(again).toMatchObject({ code: 1, error: expect.stringContaining('is there already') })
     expect(await readFile(file)).toEqual(before)
-    const other = await run('verify', file, '--root', 'ab'.repeat(32))
+    const other = await run('verify', file, '--root', hex(testSite('elsewhere').rootKey))
     expect(other).toMatchObject({ code: 1, error: expect.stringContaining('PROOF_FAILED') })
   })
 
