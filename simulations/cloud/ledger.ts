@@ -48,6 +48,8 @@ type Account = {
   readonly chargerId: ChargerId
   readonly words: Word[]
   readonly claimed: Set<SessionId>
+  /** By transaction id, for ticks that name no session. */
+  readonly bearers: Map<number, Set<SessionId>>
   /** Undefined after something was excluded, until it is folded again. */
   folded: { readonly facts: FactSet; readonly book: SessionBook | undefined } | undefined
   /** Ids of sessions that were split off the one told under this id, now or ever. */
@@ -85,8 +87,8 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
     const held = accounts.get(chargerId)
     if (held) return held
     const made: Account = {
-      ...{ chargerId, words: [], claimed: new Set(), splitOff: new Map(), judged: new Map() },
-      folded: { facts: emptyFacts(), book: undefined },
+      ...{ chargerId, words: [], claimed: new Set(), bearers: new Map(), splitOff: new Map() },
+      ...{ judged: new Map(), folded: { facts: emptyFacts(), book: undefined } },
     }
     accounts.set(chargerId, made)
     return made
@@ -179,9 +181,10 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
       if (!said || (!chargerId && !sessionId)) return
       const word: Word = { event, said, deviceId, chargerId, sessionId }
       push(wordsOf, event.logId, word)
-      touch(touched, word)
+      touch(touched, word, chargerId && accounts.get(chargerId))
       if (chargerId) {
         const account = accountOf(chargerId)
+        if (said.name === 'session_start') add(account.bearers, said.body.transactionId, said.body.sessionId)
         account.words.push(word)
         tell(account, word)
         if (sessionId) claim(account, sessionId)
@@ -195,8 +198,8 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
       for (const { logId, fromSeq } of excluded) {
         for (const word of wordsOf.get(logId) ?? []) {
           if (word.event.seq < fromSeq) continue
-          touch(touched, word)
           const { chargerId, sessionId } = word
+          touch(touched, word, chargerId && accounts.get(chargerId))
           const claimers = chargerId ? [chargerId] : sessionId ? (claims.get(sessionId) ?? []) : []
           for (const claimer of claimers) accountOf(claimer).folded = undefined
         }
@@ -274,10 +277,12 @@ function sameRow(a: SessionRow, b: SessionRow): boolean {
   return same && a.flags.join(',') === b.flags.join(',')
 }
 
-/** A stop that names no session may belong to any of its charger's. */
-function touch(touched: Touched, { said, chargerId, sessionId }: Word): void {
+/** A stop that names no session may belong to any of its charger's, a tick to those that bear its transaction id. */
+function touch(touched: Touched, { said, chargerId, sessionId }: Word, account: Account | undefined): void {
   if (sessionId) touched.sessions.add(sessionId)
   else if (chargerId && said.name === 'session_end') touched.chargers.add(chargerId)
+  else if (said.name === 'meter_tick')
+    for (const bearer of account?.bearers.get(said.body.transactionId) ?? []) touched.sessions.add(bearer)
 }
 
 function push<K, V>(lists: Map<K, V[]>, key: K, value: V): void {

@@ -1,10 +1,11 @@
 // One session as its driver is told of it: live figures while it charges, a receipt afterwards. Pure. Every figure comes
 // from registers that the charger said; a cost is rounded once, from the whole of the energy.
 import { FULL_AGE_MS } from '../authorization/decide.ts'
-import { dueOf, type TariffAt } from '../billing/due.ts'
+import type { Corrections } from '../billing/corrections.ts'
+import type { TariffAt } from '../billing/due.ts'
+import { owedOf } from '../billing/owed.ts'
 import { wallOf } from '../log/hlc.ts'
 import { clockedAt, happenedAt } from '../session/clock.ts'
-import { sampledAt } from '../session/facts.ts'
 import type { Session, SessionFlag } from '../session/fold.ts'
 import type { RequestAnswer, SessionAnswer } from './driver-words.ts'
 import { isoOf, priceText } from './report.ts'
@@ -19,6 +20,7 @@ export type SessionKnown = {
   readonly nodes: number
   readonly isInCloud: boolean
   readonly tariffAt: TariffAt
+  readonly corrections: Corrections
 }
 
 /** A person looks at these, as the cloud's billing has it. */
@@ -31,7 +33,8 @@ export function sessionAnswer(
 ): SessionAnswer {
   const { start, end, pricing } = session
   const energyWh = energyOf(session)
-  const cost = energyWh === null ? null : costOf(session, energyWh, known)
+  const { claim, owed } = owedOf(session, { ...known, finalise: true })
+  const cost = energyWh === null ? null : (owed?.total ?? null)
   const soc = socOf(session, known.nowAt)
   return {
     session_id: session.sessionId,
@@ -52,7 +55,7 @@ export function sessionAnswer(
     end_time: end ? isoOf(happenedAt(end.body.stoppedAt, wallOf(end.hlc))) : null,
     offline: offlineOf(session, known),
     sync: syncOf(known),
-    payment: paymentOf(session, known, cost),
+    payment: paymentOf(session, known, { cost, isSettled: claim.flags.includes('resolved') }),
     text: end ? 'The session has ended.' : session.state === 'paused' ? 'Paused.' : 'Charging.',
     request,
   }
@@ -82,13 +85,6 @@ export function nothingYet(request: RequestAnswer, known: Pick<SessionKnown, 'is
     text: request.text,
     request,
   }
-}
-
-/** Rounded once, from all that was used by the last reading. */
-function costOf(session: Session, energyWh: number, { tariffAt }: SessionKnown): string | null {
-  const untilAt = session.lastTick && sampledAt(session.lastTick)
-  const due = dueOf(session, tariffAt, { energyWh, ...(untilAt !== undefined && { untilAt }) })
-  return due.kind === 'due' ? due.cost.total : null
 }
 
 /** Wh so far, or in all; null where no register says so, or a meter went back unexplained. */
@@ -130,7 +126,7 @@ function syncOf({ nodes, isInCloud }: SessionKnown): NonNullable<SessionAnswer['
 function paymentOf(
   { end, pricing, flags }: Session,
   { receipt, isOffline, tariffAt }: SessionKnown,
-  cost: string | null,
+  { cost, isSettled }: { readonly cost: string | null; readonly isSettled: boolean },
 ): NonNullable<SessionAnswer['payment']> {
   const amount = cost !== null && pricing ? `${cost} ${pricing.body.currency}` : undefined
   const payment = (state: NonNullable<SessionAnswer['payment']>['state'], text: string) => ({
@@ -142,7 +138,7 @@ function paymentOf(
       ? payment('running', `You pay ${priceText(pricing.body, tariffAt)} when the session has ended.`)
       : payment('no_price', 'No price was known when it began; the operator will tell you.')
   }
-  if (flags.some(flag => DISPUTED.includes(flag)))
+  if (!isSettled && flags.some(flag => DISPUTED.includes(flag)))
     return payment(
       'in_review',
       'The charger’s figures contradict one another: the operator looks at them first.',

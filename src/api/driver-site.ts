@@ -182,9 +182,10 @@ function knownOf(site: DriverSite, session: Session): SessionKnown {
     isOffline: isOffline(site),
     receipt,
     // Who recorded all of it alone holds it as well.
-    nodes: 1 + Math.max(site.node.holders(places), recordedBy.length === 1 ? others : 0),
+    nodes: 1 + Math.max(site.node.holders(places).length, recordedBy.length === 1 ? others : 0),
     isInCloud: receipt !== undefined && isStartAcked,
     tariffAt: ledger.view().tariffs.at,
+    corrections: ledger.view().corrections.of(session.sessionId),
   }
 }
 

@@ -47,7 +47,7 @@ export function signedReceiptOf(
   signedValues?: ReceiptKnown['signedValues'],
 ): Uint8Array {
   const ledger = node.ledger()
-  const { policy, tariffs } = ledger.view()
+  const { policy, tariffs, corrections } = ledger.view()
   const own = ledger.ownCertificate()
   const token = policy.token(session.tokenRef)
   const grant = token.kind === 'unknown' ? undefined : token.grant
@@ -56,6 +56,7 @@ export function signedReceiptOf(
     signer: own.deviceId,
     issuedAt: clock.wallMs(),
     tariffAt: tariffs.at,
+    corrections: corrections.of(session.sessionId),
     isConfirmed: receiptOf(node, session) !== undefined,
     visualNumber: grant?.body.visualNumber,
     signedValues,

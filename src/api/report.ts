@@ -1,7 +1,9 @@
 // What a node tells people about itself, as plain JSON: sessions, chargers, logs, and its own state. Field names are
 // part of the interface; they only grow.
 
-import { dueOf, type TariffAt } from '../billing/due.ts'
+import type { Corrections } from '../billing/corrections.ts'
+import { type Due, dueOf, type TariffAt } from '../billing/due.ts'
+import { owedOf } from '../billing/owed.ts'
 import type { ConnectorStatus } from '../chargers.ts'
 import type { Roster } from '../identity/roster.ts'
 import type { Node } from '../node.ts'
@@ -44,10 +46,13 @@ export type SessionReport = {
   readonly pricePerKwh?: string
   /** The price that was fixed at the start, in words. */
   readonly price?: string
-  /** Taxes included. */
+  /** To be paid, taxes included: as people decided, less what they refunded. */
   readonly cost?: string
+  /** The sum that a person decided in the place of what its price gives. */
+  readonly decided?: string
+  readonly refunded?: string
   /** Why an ended session has no cost. */
-  readonly unpriced?: string
+  readonly unpriced?: Extract<Due, { kind: 'unpriced' }>['why']
   /** Names of the nodes that recorded something of it. */
   readonly recordedBy: readonly string[]
   readonly adoptions: number
@@ -78,6 +83,7 @@ export function reportSessions({ node, roster }: ReportDeps): readonly SessionRe
         nameOf: deviceId => nameOf(roster, deviceId),
         receipt: receiptOf(node, session),
         tariffAt: view.tariffs.at,
+        corrections: view.corrections.of(session.sessionId),
       }),
     )
     .toSorted((a, b) =>
@@ -91,12 +97,14 @@ type Known = {
   readonly nameOf: (deviceId: DeviceId) => string
   readonly receipt: string | undefined
   readonly tariffAt: TariffAt
+  readonly corrections: Corrections
 }
 
 function reportSession(session: Session, known: Known): SessionReport {
   const { start, end, pricing, energyWh, soFar, lastTick } = session
   const { startedAt, stoppedAt } = timesOf(session)
   const due = energyWh === undefined ? undefined : dueOf(session, known.tariffAt, { energyWh })
+  const { claim, owed } = owedOf(session, { ...known, finalise: false })
   return {
     sessionId: session.sessionId,
     state: session.state === 'completed' && known.receipt !== undefined ? 'reconciled' : session.state,
@@ -121,11 +129,13 @@ function reportSession(session: Session, known: Known): SessionReport {
     ...(lastTick?.body.socPercent !== undefined && { socPercent: lastTick.body.socPercent }),
     ...(pricing && { currency: pricing.body.currency, pricePerKwh: pricing.body.pricePerKwh }),
     ...(pricing && { price: priceText(pricing.body, known.tariffAt) }),
-    ...(due?.kind === 'due' && { cost: due.cost.total }),
-    ...(due?.kind === 'unpriced' && { unpriced: due.why }),
+    ...(owed && { cost: owed.total, currency: owed.currency }),
+    ...(owed?.decided !== undefined && { decided: owed.decided }),
+    ...(owed?.refunded !== undefined && { refunded: owed.refunded }),
+    ...(due?.kind === 'unpriced' && !owed && { unpriced: due.why }),
     recordedBy: session.recordedBy.map(known.nameOf),
     adoptions: session.adoptions.length,
-    flags: session.flags,
+    flags: [...new Set<string>([...session.flags, ...claim.flags])].sort(),
     ...(known.alsoAt && { alsoAt: known.alsoAt }),
     acked: known.receipt !== undefined,
     ...(known.receipt !== undefined && { receipt: known.receipt }),

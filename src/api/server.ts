@@ -14,6 +14,7 @@ import { type AuditDeps, addAudit } from './audit.ts'
 import { addCards } from './cards.ts'
 import { addCertificateRequests, type CertificateRequests } from './certificates.ts'
 import { addCommands, type Commanding } from './commands.ts'
+import { reportConflicts } from './conflicts.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import { addLocalLists } from './local-list.ts'
 import { addOnboarding } from './onboarding.ts'
@@ -29,6 +30,7 @@ import {
 import { addSignedValues } from './signed.ts'
 import { reportStatus } from './status.ts'
 import { addTariffs } from './tariffs.ts'
+import { addTrace } from './trace.ts'
 
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 const MAX_SUBMITTED = 4096
@@ -126,6 +128,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   server.get('/v1/sessions/changes', async () => ({ changes: deps.node.ledger().view().changes() }))
   addSignedValues(server, report)
   addAudit(server, deps)
+  addTrace(server, { ...deps, report })
   addReceipts(server, deps, report)
   server.get('/v1/logs', async () => reportLogs(report))
   server.get<{ Querystring: { until?: string } }>('/v1/devices', async request =>
@@ -136,6 +139,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   addCertificateRequests(server, deps)
   addOnboarding(server, report)
   addTariffs(server, deps)
+  server.get('/v1/conflicts', async () => reportConflicts(deps.node))
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))
 }

@@ -63,19 +63,32 @@ export function addTariffs(
 }
 
 export function reportTariffs(tariffs: Tariffs, at: number): readonly TariffReport[] {
-  const standing = tariffs.standing(at)
-  return tariffs.all().map(tariff => {
+  const all = tariffs.all()
+  const standing = new Set(tariffs.standing(at))
+  /** By id, the newest by then. */
+  const newest = new Map<string, Tariff>()
+  const ofInstant = new Map<number, readonly Tariff[]>()
+  for (const one of all) {
+    if (one.effectiveAt <= at && !newest.has(one.tariffId)) newest.set(one.tariffId, one)
+    ofInstant.set(one.effectiveAt, [...(ofInstant.get(one.effectiveAt) ?? []), one])
+  }
+  return all.map(tariff => {
     const { tariffId, currency, pricePerKwh, effectiveAt, elements, terms, ref, hlc } = tariff
-    const conflicts = rivalsOf(tariff, tariffs)
+    const others = ofInstant.get(effectiveAt) ?? []
+    const isCurrent = newest.get(tariffId) === tariff
     return {
-      ...{ tariffId, state: stateOf(tariff, { tariffs, standing, at }), text: describe(tariff) },
+      ...{
+        tariffId,
+        state: stateOf(tariff, { isCurrent, isStanding: standing.has(tariff), at }),
+        text: describe(tariff),
+      },
       ...{ for: scopeText(tariff), from: isoOf(effectiveAt) },
       ...(terms?.endsAt !== undefined && { until: isoOf(terms.endsAt) }),
       ...{ currency, pricePerKwh },
       ...(terms && { timeZone: terms.timeZone, party: `${terms.countryCode}*${terms.partyId}` }),
-      conflicts: conflicts.map(rival => ({
+      conflicts: rivalsOf(tariff, others, at).map(rival => ({
         ...{ tariffId: rival.tariffId, text: describe(rival) },
-        counts: tariffs.all().indexOf(rival) < tariffs.all().indexOf(tariff),
+        counts: others.indexOf(rival) < others.indexOf(tariff),
       })),
       published: {
         ...{ ref: { logId: ref.logId, seq: ref.seq, hash: ref.hash }, hlc: String(hlc), effectiveAt },
@@ -99,26 +112,32 @@ export function tariffsFrom(reports: readonly TariffReport[]): Tariffs {
   return tariffs
 }
 
-type Standing = { readonly tariffs: Tariffs; readonly standing: readonly Tariff[]; readonly at: number }
+type Standing = { readonly isCurrent: boolean; readonly isStanding: boolean; readonly at: number }
 
-function stateOf(tariff: Tariff, { tariffs, standing, at }: Standing): TariffReport['state'] {
-  const { terms, elements, effectiveAt, tariffId } = tariff
+function stateOf(
+  { terms, elements, effectiveAt }: Tariff,
+  { isCurrent, isStanding, at }: Standing,
+): TariffReport['state'] {
   if (elements && !terms) return 'unreadable'
   if (effectiveAt > at) return 'coming'
-  const newest = tariffs.all().find(one => one.tariffId === tariffId && one.effectiveAt <= at)
-  if (newest !== tariff) return 'replaced'
+  if (!isCurrent) return 'replaced'
   if (terms?.endsAt !== undefined && terms.endsAt <= at) return 'ended'
   if (terms?.type?.startsWith('PROFILE_')) return 'never chosen'
-  return standing.includes(tariff) ? 'in force' : 'standing by'
+  return isStanding ? 'in force' : 'standing by'
 }
 
-/** Those that counted at the same time, were it not for the rule. */
-function rivalsOf(tariff: Tariff, tariffs: Tariffs): readonly Tariff[] {
-  return tariffs.all().filter(other => {
-    if (other === tariff || other.effectiveAt !== tariff.effectiveAt) return false
+/** Those that would count as well, were it not for the rule. */
+function rivalsOf(tariff: Tariff, ofInstant: readonly Tariff[], at: number): readonly Tariff[] {
+  if (!mayCount(tariff, at)) return []
+  return ofInstant.filter(other => {
     const isCorrection = other.tariffId === tariff.tariffId && other.ref.logId === tariff.ref.logId
-    return !isCorrection && competes(other, tariff) && !asksTheSame(other, tariff)
+    return !isCorrection && mayCount(other, at) && competes(other, tariff) && !asksTheSame(other, tariff)
   })
+}
+
+function mayCount({ terms, elements }: Tariff, at: number): boolean {
+  if (!terms) return !elements
+  return !terms.type?.startsWith('PROFILE_') && (terms.endsAt === undefined || terms.endsAt > at)
 }
 
 function scopeText({ terms }: Tariff): string {

@@ -7,7 +7,7 @@ import type { Bill, BillKind, BillReason } from '../billing/revisions.ts'
 import { fromBytes, MalformedBytes } from '../cbor.ts'
 import { decodeBody } from '../log/body.ts'
 import { decodeElement } from '../log/event.ts'
-import { decodeUpdate } from '../replica/canonical.ts'
+import { countOf, decodeUpdate } from '../replica/canonical.ts'
 import { addFact, emptyFacts } from '../session/facts.ts'
 import { foldCharger } from '../session/fold.ts'
 import { timesOf } from '../session/times.ts'
@@ -73,17 +73,23 @@ export function createRecount(read: Read, group: Group, reckoning: Reckoning): R
   const bills = new Map<SessionId, Bill[]>()
   const said = new Map<SessionId, SessionSaid>()
 
+  const isMeant = (home: number): boolean =>
+    home > 0 ? group.chargers.has(home) : home < 0 && homes.isClaimed(-home, group.chargers)
+  const isAnyMeant = (all: Int32Array): boolean => all.some(isMeant)
+
   const takeSegment = (payload: Uint8Array): void => {
     const { logId, fromSeq, update } = fromBytes(SEGMENT, payload)
     const log = logs.get(logId)
-    const elements = log && decodeUpdate(fromSeq, update)
-    if (!log || !elements) return
+    // Logs tell of the chargers of one node, mostly: a segment in which none of this group's is named is left as it lies.
+    if (!log || !isAnyMeant(log.homes.subarray(fromSeq, Math.min(log.limit, fromSeq + countOf(update)))))
+      return
+    const elements = decodeUpdate(fromSeq, update)
+    if (!elements) return
     const { deviceId } = log.certificate
     for (const [i, bytes] of elements.entries()) {
       const seq = fromSeq + i
       if (seq >= log.limit || seq > log.head.seq) return
-      const home = log.homes[seq] ?? 0
-      if (home === 0 || !homes.chargersOfHome(home).some(number => group.chargers.has(number))) continue
+      if (!isMeant(log.homes[seq] ?? 0)) continue
       const element = decodeElement(bytes)
       const hash = hashAt(log, seq)
       if (typeof element === 'string' || !hash) continue

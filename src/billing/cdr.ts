@@ -3,13 +3,12 @@
 // is the sum of its revisions. Everything is made from what the revision itself says: whoever exports again writes the same.
 import { MeshError } from '../errors.ts'
 import type { ChargingPeriod, Cost, CostPart } from '../tariff/cost.ts'
+import type { OcpiVersion } from '../tariff/ocpi-out.ts'
 import { addAmounts, subtractAmounts } from '../tariff/price.ts'
 import { rounded, type Split } from '../tariff/split.ts'
 import type { Place } from './location.ts'
 import type { Settled, Standing } from './settled.ts'
 
-export const OCPI_VERSIONS = ['2.2.1', '2.3.0'] as const
-export type OcpiVersion = (typeof OCPI_VERSIONS)[number]
 export type Cdr = Readonly<Record<string, unknown>>
 
 export type CdrTerms = {

@@ -1,5 +1,7 @@
 // Where a bill's energy was taken, as OCPI wants it (CdrLocation): what only the operator knows, and nothing made up.
 
+import type { OcpiVersion } from '../tariff/ocpi-out.ts'
+
 export type Locations = {
   readonly country_code?: string
   readonly party_id?: string
@@ -50,12 +52,17 @@ const OF_SITE = [
 ] as const
 const OF_EVSE = ['evse_id', 'connector_standard', 'connector_format', 'connector_power_type'] as const
 const MAX_UID = 36
+/** Words of 2.3.0; in 2.2.1 the list of connectors is closed. */
+const NEWER_CONNECTORS = ['MCS', 'SAE_J3400']
 
 /** The place, or all that is missing for it, each by charger and field. */
 export function placeOf(
   locations: Locations,
-  charger: string,
-  connector: number,
+  {
+    chargerId: charger,
+    connectorId: connector,
+  }: { readonly chargerId: string; readonly connectorId: number },
+  version: OcpiVersion,
 ): { readonly place: Place } | { readonly missing: readonly string[] } {
   const evse = locations.evses.find(one => one.charger === charger && one.connector === connector)
   const uid = evse?.evse_uid ?? `${charger}-${connector}`
@@ -64,6 +71,9 @@ export function placeOf(
     ...OF_EVSE.filter(field => !evse?.[field]).map(
       field => `charger ${charger}, connector ${connector}: ${field}`,
     ),
+    ...(version === '2.2.1' && NEWER_CONNECTORS.includes(evse?.connector_standard ?? '')
+      ? [`charger ${charger}, connector ${connector}: connector_standard that OCPI 2.2.1 knows`]
+      : []),
     ...(uid.length > MAX_UID ? [`charger ${charger}, connector ${connector}: evse_uid`] : []),
   ]
   if (missing.length > 0 || !evse) return { missing }

@@ -1,5 +1,7 @@
 // A receipt as a person reads it: 40 columns, which a till's printer has, plain signs, amounts in one column. All of it is
 // made from the signed words, and says nothing that they do not.
+import { subtractAmounts } from '../tariff/price.ts'
+import { inDigitsOf } from './amounts.ts'
 import type { NO_PRICE, Receipt, ReceiptCost, ReceiptState } from './receipt.ts'
 import { numberOf } from './receipt.ts'
 
@@ -74,7 +76,7 @@ export function receiptText(receipt: Receipt, signedBy: string): string {
     ...row('register at start', registerText(meterStartWh)),
     ...(meterStopWh === undefined ? [] : row('register at end', registerText(meterStopWh))),
     ...row('energy', receipt.energyWh === undefined ? 'not known' : `${kWh(receipt.energyWh)} kWh`),
-    ...(receipt.cost ? [RULE, ...costLines(receipt.cost)] : []),
+    ...(receipt.cost ? [RULE, ...costLines(receipt.cost), ...correctedLines(receipt)] : []),
     RULE,
     ...receipt.flags.flatMap(flag => wrapped(`! ${FLAGS[flag] ?? plain(flag)}`)),
     ...signedLines(receipt),
@@ -105,6 +107,17 @@ function signedLines({ signedValues }: Receipt): readonly string[] {
 function momentLines(title: string, { at, by, quality }: Receipt['startedAt']): readonly string[] {
   const weak = by === 'charger' ? '' : `; ${QUALITY[quality]}`
   return [...row(title, instant(at)), ...wrapped(`${BY[by]}${weak}`, '  ')]
+}
+
+/** What the operator made of it: the last line is what is to be paid. */
+function correctedLines({ cost, decided, refunded }: Receipt): readonly string[] {
+  if (!cost || (decided === undefined && refunded === undefined)) return []
+  const sum = decided ?? cost.total
+  return [
+    ...(decided === undefined ? [] : row('decided by the operator', decided)),
+    ...(refunded === undefined ? [] : row('refunded', `-${refunded}`)),
+    ...row(`TO PAY ${cost.currency}`, inDigitsOf(sum, subtractAmounts(sum, refunded ?? '0'))),
+  ]
 }
 
 function costLines({ currency, total, beforeTaxes, taxes, parts }: ReceiptCost): readonly string[] {

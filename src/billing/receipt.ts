@@ -19,14 +19,13 @@ import {
 import { hashOf, lengthPrefixed, utf8Bytes } from '../identity/hash.ts'
 import { chargerId, decimal, deviceId, EVENT_REF, sessionId, siteId } from '../log/fields.ts'
 import { CLOCK_QUALITIES } from '../log/words.ts'
-import { sampledAt } from '../session/facts.ts'
 import type { Session } from '../session/fold.ts'
 import { type Moment, timesOf } from '../session/times.ts'
-import type { Cost } from '../tariff/cost.ts'
 import { type DeviceId, hex, type SiteId } from '../units.ts'
-import { NO_CORRECTIONS } from './corrections.ts'
-import { type Due, dueOf, type TariffAt } from './due.ts'
+import { type Corrections, NO_CORRECTIONS } from './corrections.ts'
+import { dueOf, type TariffAt } from './due.ts'
 import { judge } from './judge.ts'
+import { type Owed, owedOf } from './owed.ts'
 import { refText } from './revisions.ts'
 
 /**
@@ -92,6 +91,9 @@ export const RECEIPT = record({
   end: optional(EVENT_REF),
   /** Signed meter values of the session; absent where nobody counted them. The hash is over the sealed boxes. */
   signedValues: optional(record({ count: uint, hash: bytes(32, 32) })),
+  /** The sum that the operator decided in the place of the cost's total; what was given back of it. */
+  decided: optional(decimal),
+  refunded: optional(decimal),
 })
 export type Receipt = Value<typeof RECEIPT>
 export type ReceiptCost = NonNullable<Receipt['cost']>
@@ -103,6 +105,8 @@ export type ReceiptKnown = {
   readonly signer: DeviceId
   readonly issuedAt: number
   readonly tariffAt: TariffAt
+  /** What people decided and refunded; none where nobody says. */
+  readonly corrections?: Corrections
   readonly isConfirmed: boolean
   /** As printed on the card. */
   readonly visualNumber: string | undefined
@@ -123,7 +127,7 @@ export function receiptFor(session: Session, known: ReceiptKnown): Receipt {
     ...(end && times.stoppedAt && { stoppedAt: moment(times.stoppedAt, end.body.clock) }),
     meterStartWh: start.body.meterStartWh,
     ...(end && { meterStopWh: end.body.meterStopWh }),
-    ...figuresOf(session, known.tariffAt),
+    ...figuresOf(session, known),
     start: start.ref,
     ...(pricing && { pricing: pricing.ref, tariff: pricing.body.tariff }),
     ...(end && { end: end.ref }),
@@ -152,23 +156,25 @@ function moment({ at, clock }: Moment, quality: Receipt['startedAt']['quality'])
   return { at: Math.max(0, Math.floor(at)), by: clock, quality }
 }
 
-type Figures = Pick<Receipt, 'state' | 'flags'> & Partial<Pick<Receipt, 'energyWh' | 'cost' | 'noPrice'>>
+type Sums = Partial<Pick<Receipt, 'cost' | 'noPrice' | 'decided' | 'refunded'>>
+type Figures = Pick<Receipt, 'state' | 'flags'> & Partial<Pick<Receipt, 'energyWh'>> & Sums
 
-function figuresOf(session: Session, tariffAt: TariffAt): Figures {
-  const {
-    state: judged,
-    flags: all,
-    energyWh,
-    bills,
-  } = judge(session, { billed: [], finalise: false, tariffAt, corrections: NO_CORRECTIONS })
+function figuresOf(session: Session, { tariffAt, corrections = NO_CORRECTIONS }: ReceiptKnown): Figures {
+  const knowing = { tariffAt, corrections }
+  const judged = judge(session, { ...knowing, billed: [], finalise: false })
+  const { state: standing, flags: all, energyWh, bills } = judged
   const flags = all.slice(0, 32).map(flag => flag.slice(0, 32))
-  if (judged === 'complete' && bills.length === 0) return { state: 'nothing-due', flags, energyWh: 0 }
+  if (standing === 'complete' && bills.length === 0) return { state: 'nothing-due', flags, energyWh: 0 }
   const wh = energyWh ?? (session.end ? session.energyWh : session.soFar?.energyWh)
-  const state = STATES[judged]
+  const state = STATES[standing]
   if (wh === undefined || wh < 0 || !Number.isSafeInteger(wh)) return { state, flags }
-  const untilAt = session.lastTick && sampledAt(session.lastTick)
-  const due = dueOf(session, tariffAt, { energyWh: wh, ...(untilAt !== undefined && { untilAt }) })
-  return { state, flags, energyWh: wh, ...owed(due) }
+  const { owed } = owedOf(session, { ...knowing, finalise: true })
+  return {
+    state,
+    flags,
+    energyWh: wh,
+    ...(owed ? sumsOf(owed) : priced(session, { tariffAt, energyWh: wh })),
+  }
 }
 
 const STATES = {
@@ -179,9 +185,17 @@ const STATES = {
   unpriced: 'unpriced',
 } as const
 
-function owed(due: Due): Pick<Figures, 'cost' | 'noPrice'> {
+function sumsOf({ cost: { periods: _, stoppedAt: __, ...cost }, decided, refunded }: Owed): Sums {
+  return { cost, ...(decided !== undefined && { decided }), ...(refunded !== undefined && { refunded }) }
+}
+
+function priced(
+  session: Session,
+  { tariffAt, energyWh }: { readonly tariffAt: TariffAt; readonly energyWh: number },
+): Sums {
+  const due = dueOf(session, tariffAt, { energyWh })
   if (due.kind === 'unpriced') return { noPrice: due.why }
-  const { periods: _, ...cost }: Cost = due.cost
+  const { periods: _, stoppedAt: __, ...cost } = due.cost
   return { cost }
 }
 

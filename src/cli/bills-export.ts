@@ -1,8 +1,8 @@
 // `chargemesh bills export`: what was billed, as OCPI charge detail records, as a table for accountants, or as JSON lines
 // with everything. A stream: a year of bills needs no more memory than a page of them.
 import { type Command, Option } from 'commander'
-import { OCPI_VERSIONS, type OcpiVersion } from '../billing/cdr.ts'
 import { MeshError } from '../errors.ts'
+import { OCPI_VERSIONS, type OcpiVersion } from '../tariff/ocpi-out.ts'
 import { addAmounts } from '../tariff/price.ts'
 import { openExportFile } from './export-file.ts'
 import { openOcpi } from './export-ocpi.ts'
@@ -23,6 +23,7 @@ export type ExportOptions = UnlockOptions & {
   readonly out?: string
   readonly locations?: string
   readonly withCardIds?: boolean
+  readonly withSignedData?: boolean
   readonly site?: string
   readonly json?: boolean
 }
@@ -30,7 +31,7 @@ export type ExportOptions = UnlockOptions & {
 /** What is written before, for and behind the rows of a page. */
 export type Format = {
   readonly begin: string
-  readonly page: (page: SettledPage) => string
+  readonly page: (page: SettledPage) => Promise<string>
   /** Throws a MeshError where something is missing without which the file would be wrong. */
   readonly end: () => string
 }
@@ -46,7 +47,11 @@ export function addBillExport(bills: Command): void {
     .option('--out <file>', 'write it there, whole or not at all; without it, to standard output')
     .option('--locations <file>', 'where the chargers stand (`bills locations` begins one); OCPI needs it')
     .option('--with-card-ids', "cards' own ids instead of references, where grants hold them; needs --site")
-    .option('--site <dir>', "the site's folder: only its key opens cards' ids")
+    .option(
+      '--with-signed-data',
+      'what meters signed (OCMF), byte for byte; it may name the card; needs --site',
+    )
+    .option('--site <dir>', "the site's folder: only its keys open cards' ids and signed values")
     .option('--json', 'print the summary as JSON')
     .addHelpText(
       'after',
@@ -101,7 +106,7 @@ async function exportBills(options: ExportOptions): Promise<void> {
       for (const { change, currency } of page.items)
         sums.set(currency, addAmounts(sums.get(currency) ?? '0', change.amount))
       rows += page.items.length
-      await file.write(format.page(page))
+      await file.write(await format.page(page))
       progress.step(page.items.length)
     }
     await file.write(format.end())
@@ -123,11 +128,11 @@ async function exportBills(options: ExportOptions): Promise<void> {
 }
 
 async function formatOf(options: ExportOptions, notes: string[]): Promise<Format> {
-  if (options.withCardIds && options.format !== 'ocpi')
-    throw new MeshError('CONFIG_INVALID', '--with-card-ids is for --format ocpi')
+  if ((options.withCardIds || options.withSignedData) && options.format !== 'ocpi')
+    throw new MeshError('CONFIG_INVALID', '--with-card-ids and --with-signed-data are for --format ocpi')
   if (options.format === 'ocpi') return await openOcpi(options, notes)
   if (options.format === 'csv')
-    return { begin: csvHeader(), page: ({ items }) => items.map(csvLine).join(''), end: () => '' }
+    return { begin: csvHeader(), page: async ({ items }) => items.map(csvLine).join(''), end: () => '' }
   return jsonLines()
 }
 
@@ -137,7 +142,7 @@ function jsonLines(): Format {
   const lineOf = (record: string, fields: object): string => `${JSON.stringify({ record, ...fields })}\n`
   return {
     begin: lineOf('export', { format: 'chargemesh/bills/1' }),
-    page: ({ items, tariffs }) => {
+    page: async ({ items, tariffs }) => {
       const news = tariffs.filter(({ ref }) => !told.has(ref))
       for (const { ref } of news) told.add(ref)
       return [...news.map(one => lineOf('tariff', one)), ...items.map(one => lineOf('bill', one))].join('')
@@ -149,7 +154,7 @@ function jsonLines(): Format {
 function report({ json }: ExportOptions, summary: Summary): void {
   const sums = Object.entries(summary.sums).map(([currency, sum]) => `${sum} ${currency}`)
   const text = [
-    `${summary.rows} revisions of bills${sums.length === 0 ? '' : `, together ${sums.join(', ')}`}`,
+    `${summary.rows} ${summary.rows === 1 ? 'revision' : 'revisions'} of bills${sums.length === 0 ? '' : `, together ${sums.join(', ')}`}`,
     ...(summary.file === undefined ? [] : [`written: ${summary.file}`]),
     ...(summary.settledUntil < summary.to
       ? [

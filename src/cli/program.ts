@@ -6,16 +6,19 @@ import { addAuditCommands } from './audit.ts'
 import { addBillCommands } from './bills.ts'
 import { addChargerCommands } from './charger.ts'
 import { addCloudCommands } from './cloud.ts'
+import { addConflictCommands } from './conflicts.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addKeysCommands } from './keys.ts'
 import { addNodeCommands } from './node.ts'
 import { addPolicyCommands } from './policy.ts'
 import { addReceiptCommand } from './receipt.ts'
+import { addRefundCommand } from './refund.ts'
 import { addSessionCommands } from './session.ts'
 import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
 import { addTariffCommands } from './tariff.ts'
 import { addTokenCommands } from './token.ts'
+import { addTraceCommand } from './trace.ts'
 import { addUplinkCommands } from './uplink.ts'
 import { addVerifyCommand } from './verify.ts'
 
@@ -51,6 +54,9 @@ export function buildProgram(): Command {
   addKeysCommands(program)
   addBillCommands(program)
   addAuditCommands(program)
+  addTraceCommand(program)
+  addConflictCommands(program)
+  addRefundCommand(program)
   addStatusCommands(program)
   addDoctorCommand(program)
   for (const command of allCommands(program)) command.exitOverride()

@@ -28,12 +28,16 @@ export async function cloudReader(dir: string): Promise<CloudReader> {
 }
 
 /** Rows of a list at the cloud, all pages. */
-export async function cloudRows(dir: string, path: string): Promise<readonly JsonRow[]> {
+export async function cloudRows(
+  dir: string,
+  path: string,
+  asked: Readonly<Record<string, string>> = {},
+): Promise<readonly JsonRow[]> {
   const read = await cloudReader(dir)
   const rows: JsonRow[] = []
   let cursor: string | undefined
   do {
-    const query = { limit: '1000', ...(cursor !== undefined && { cursor }) }
+    const query = { limit: '1000', ...asked, ...(cursor !== undefined && { cursor }) }
     const page = (await read(path, query)) as {
       readonly items: readonly JsonRow[]
       readonly next?: string | null

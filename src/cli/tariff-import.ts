@@ -234,11 +234,11 @@ function zoneOf(given: readonly OcpiTariff[], tariffs: Tariffs): string {
   const asksForOne = given.some(({ elements }) =>
     elements.some(({ restrictions }) => isLocal(restrictions ?? {})),
   )
-  if (!asksForOne) return 'UTC'
   const known = tariffs
     .all()
     .find(({ terms }) => terms?.elements.some(({ restrictions }) => restrictions && hasHours(restrictions)))
   if (known?.terms) return known.terms.timeZone
+  if (!asksForOne) return 'UTC'
   throw new MeshError(
     'CONFIG_INVALID',
     "prices by hour, day or date need the site's clocks: say --time-zone, such as Europe/Berlin",

@@ -1,7 +1,7 @@
 // `chargemesh tariff price`: what a session would cost, before anybody begins one.
 import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
-import { ANYWHERE } from '../tariff/choice.ts'
+import { ANYWHERE, type Place } from '../tariff/choice.ts'
 import { type Cost, type CostPart, costOf } from '../tariff/cost.ts'
 import { describe } from '../tariff/describe.ts'
 import { isDecimal } from '../tariff/price.ts'
@@ -48,8 +48,9 @@ async function priceSession(options: PriceOptions): Promise<void> {
   const minutes = wholeNumber('--minutes', options.minutes, MINUTES)
   const parked = wholeNumber('--parked-minutes', options.parkedMinutes, MINUTES)
   const source = await tariffSource(options)
-  const at = startOf(options.at, source.tariffs)
-  const choice = source.tariffs.choose(at, placeOf(options, source))
+  const place = placeOf(options, source)
+  const at = startOf(options.at, source.tariffs, place)
+  const choice = source.tariffs.choose(at, place)
   if (choice.kind === 'missing')
     throw new MeshError('TARIFF_MISSING', `no tariff is in force there at ${new Date(at).toISOString()}`)
   const { tariff, rivals } = choice
@@ -80,18 +81,20 @@ function whOf(text: string): number {
   throw new MeshError('CONFIG_INVALID', `--kwh ${text}: wanted kWh with up to three digits behind the point`)
 }
 
-/** The clocks of the newest tariff that names any. */
-function startOf(text: string, tariffs: Tariffs): number {
-  const isLocal = /^\d{4}-\d{2}-\d{2}T[\d:.]+$/.test(text)
-  const terms = tariffs.all().find(one => one.terms)?.terms
-  if (!isLocal || !terms) return instantOf('--at', text, Date.now())
-  return instantOfWall(terms.offsets, instantOf('--at', `${text}Z`, Date.now()))
+/** By the clocks of the very tariff that counts then; by those of the newest that names any where it names none. */
+function startOf(text: string, tariffs: Tariffs, place: Place): number {
+  const clocks = tariffs.all().flatMap(({ terms }) => terms ?? [])
+  const [newest] = clocks
+  if (!newest || !/^\d{4}-\d{2}-\d{2}T[\d:.]+$/.test(text)) return instantOf('--at', text, Date.now())
+  const shownAt = instantOf('--at', `${text}Z`, Date.now())
+  const own = clocks.find(({ offsets, timeZone }) => {
+    const choice = tariffs.choose(instantOfWall(offsets, shownAt), place)
+    return choice.kind === 'chosen' && choice.tariff.terms?.timeZone === timeZone
+  })
+  return instantOfWall((own ?? newest).offsets, shownAt)
 }
 
-function placeOf(
-  { charger, cardClass, unknownCard }: PriceOptions,
-  { chargers }: TariffSource,
-): typeof ANYWHERE {
+function placeOf({ charger, cardClass, unknownCard }: PriceOptions, { chargers }: TariffSource): Place {
   const id = charger === undefined ? undefined : chargerId(charger)
   const point = chargers.find(one => one.chargerId === id)
   if (charger !== undefined && !point)

@@ -1,6 +1,7 @@
 // What a clock on the wall of a site shows: the offsets of a time zone, from this machine's tables. They are written into the
 // tariff, so that nodes and the cloud need no tables of their own, and never differ in what hour it was.
 import { MeshError } from '../errors.ts'
+import { offsetAt } from '../tariff/hours.ts'
 import type { Terms } from '../tariff/terms.ts'
 
 type Offsets = Terms['offsets']
@@ -14,15 +15,15 @@ const MAX_OFFSETS = 64
 
 /** From a year before to ten years after `nowAt`; what comes behind stays as it is then. */
 export function offsetsOf(timeZone: string, nowAt: number): Offsets {
-  const offsetAt = offsetIn(timeZone)
+  const minutesAt = offsetIn(timeZone)
   const [from, until] = [Math.max(0, nowAt - YEAR_MS), nowAt + 10 * YEAR_MS]
-  const offsets = [{ fromAt: from, minutes: offsetAt(from) }]
+  const offsets = [{ fromAt: from, minutes: minutesAt(from) }]
   for (let at = from; at < until; at += STEP_MS) {
     const last = offsets.at(-1)?.minutes
     const next = Math.min(at + STEP_MS, until)
-    if (offsetAt(next) === last) continue
-    const fromAt = firstChange(at, next, offsetAt)
-    offsets.push({ fromAt, minutes: offsetAt(fromAt) })
+    if (minutesAt(next) === last) continue
+    const fromAt = firstChange(at, next, minutesAt)
+    offsets.push({ fromAt, minutes: minutesAt(fromAt) })
   }
   if (offsets.length > MAX_OFFSETS)
     throw new MeshError('CONFIG_INVALID', `--time-zone ${timeZone}: its clocks change too often`)
@@ -30,12 +31,12 @@ export function offsetsOf(timeZone: string, nowAt: number): Offsets {
 }
 
 /** The first minute in ]from, to] at which the clock shows another offset than at `from`. */
-function firstChange(from: number, to: number, offsetAt: (at: number) => number): number {
-  const before = offsetAt(from)
+function firstChange(from: number, to: number, minutesAt: (at: number) => number): number {
+  const before = minutesAt(from)
   let [low, high] = [Math.floor(from / MINUTE_MS), Math.ceil(to / MINUTE_MS)]
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2)
-    if (offsetAt(middle * MINUTE_MS) === before) low = middle
+    if (minutesAt(middle * MINUTE_MS) === before) low = middle
     else high = middle
   }
   return high * MINUTE_MS
@@ -67,17 +68,12 @@ function offsetIn(timeZone: string): (at: number) => number {
   }
 }
 
-/** Minutes east of UTC at an instant. */
-export function minutesAt(offsets: Offsets, at: number): number {
-  return (offsets.findLast(({ fromAt }) => fromAt <= at) ?? offsets[0])?.minutes ?? 0
-}
-
 /** UTC ms of what the clock on the wall showed, given as if that were UTC; the first of the two where it is shown twice. */
 export function instantOfWall(offsets: Offsets, shownAt: number): number {
   const found = offsets
     .map(({ minutes }) => shownAt - minutes * MINUTE_MS)
-    .filter(at => at + minutesAt(offsets, at) * MINUTE_MS === shownAt)
+    .filter(at => at + offsetAt(offsets, at / 1000) * MINUTE_MS === shownAt)
   // Shown never, when the clock was put forward: as if it had not been yet.
-  const before = minutesAt(offsets, shownAt - 24 * 60 * MINUTE_MS)
+  const before = offsetAt(offsets, shownAt / 1000 - 24 * 3600)
   return found.length > 0 ? Math.min(...found) : shownAt - before * MINUTE_MS
 }

@@ -10,6 +10,7 @@ import type { Clock, Logger, Push, PushAnswer, Segment } from '../ports.ts'
 import { type Admission, admit, type Held } from '../replica/admit.ts'
 import { MAX_SEGMENT_EVENTS } from '../replica/canonical.ts'
 import type { CertHash, ChargerId, EventHash, LogId, SessionId, SiteId } from '../units.ts'
+import { bearersOf, type Nameless } from './bearers.ts'
 import type { CertificateStore } from './certificates.ts'
 import { foldColumns } from './columns.ts'
 import type { Database, Param, Row, Sql } from './database.ts'
@@ -110,7 +111,9 @@ async function apply(deps: IngestDeps, sql: Sql, segment: Segment): Promise<Admi
   if (first && isPricing({ admission, said }))
     await awaitRefold(sql, deps.siteId, { logId: first.logId, fromSeq: first.seq })
   const weighed = await noteStanding(weighing, { admission, said })
-  await refold(sql, settlement, joined(touchedBy({ admission, said }), weighed))
+  const bearers = await bearersOf(sql, deps.siteId, namelessIn({ admission, said }))
+  const touched = joined(touchedBy({ admission, said }), weighed)
+  await refold(sql, settlement, { ...touched, sessions: new Set([...touched.sessions, ...bearers]) })
   return admission
 }
 
@@ -242,6 +245,18 @@ function touchedBy({ admission, said }: Said): Touched {
     else if (columns.chargerId && body?.name === 'session_end') chargers.add(columns.chargerId)
   }
   return { sessions, chargers }
+}
+
+/** Ticks that name no session: late, they say of one that is over when its energy flowed. */
+function namelessIn({ admission, said }: Said): Nameless {
+  const found = new Map<ChargerId, Set<number>>()
+  for (const [i, event] of admission.events.entries()) {
+    const body = said[i]
+    const { chargerId, sessionId } = foldColumns(event, body, admission.certificate)
+    if (body?.name !== 'meter_tick' || !chargerId || sessionId) continue
+    found.set(chargerId, (found.get(chargerId) ?? new Set()).add(body.body.transactionId))
+  }
+  return found
 }
 
 function joined(one: Touched, other: Touched): Touched {

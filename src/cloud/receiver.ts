@@ -14,11 +14,14 @@ import { openCertificates } from './certificates.ts'
 import type { Database } from './database.ts'
 import { finalise } from './finalise.ts'
 import { createReaderGate } from './gate.ts'
+import { addInboxRoute } from './inbox.ts'
 import { deliver, type PaymentProvider } from './payments.ts'
 import { addPushRoute } from './pushing.ts'
 import { enterSite, migrate } from './schema.ts'
 import { addReadRoutes } from './serving.ts'
 import { addSettlementRoute } from './settlement.ts'
+import { addSignedRoute } from './signed.ts'
+import { addTraceRoute } from './trace.ts'
 
 export type ReceiverOptions = {
   /** Port 0 takes a free one. */
@@ -90,7 +93,10 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   addPushRoute(app, deps)
   addReadRoutes(app, deps)
   addAuditRoute(app, { ...deps, siteName: site.name, name: own.certificate.name })
+  addInboxRoute(app, deps)
   addSettlementRoute(app, deps)
+  addSignedRoute(app, deps)
+  addTraceRoute(app, deps)
   await app.listen({ host: options.listen.host, port: options.listen.port })
   const stops = [
     repeat(FINALISE_EVERY_MS, 'finalise-failed', logger, () =>

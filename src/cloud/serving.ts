@@ -6,13 +6,13 @@ import type { Database } from './database.ts'
 import type { ReaderGate } from './gate.ts'
 import { refuse } from './pushing.ts'
 import {
+  type BillQuery,
   billsPage,
   DEFAULT_PAGE,
   forksPage,
   gapsPage,
   type Listing,
   MAX_PAGE,
-  type Query,
   sessionsPage,
   summaryOf,
 } from './reading.ts'
@@ -23,7 +23,7 @@ export type ServingDeps = {
   readonly mayRead: ReaderGate
 }
 
-type Lister = (database: Database, siteId: SiteId, query: Query) => Promise<Listing>
+type Lister = (database: Database, siteId: SiteId, query: BillQuery) => Promise<Listing>
 const LISTS: Readonly<Record<string, Lister>> = {
   '/v1/sessions': sessionsPage,
   '/v1/bills': billsPage,
@@ -54,12 +54,40 @@ export function addReadRoutes(app: FastifyInstance, deps: ServingDeps): void {
   }
 }
 
-/** `cursor` and `limit`; undefined when either is not what we gave out or allow. */
-function readQuery(query: unknown): Query | undefined {
-  const { cursor = '', limit = String(DEFAULT_PAGE) } = (query ?? {}) as Readonly<Record<string, unknown>>
+/** `cursor` and `limit`, and what bills are asked for by; undefined when one is not what we gave out or allow. */
+function readQuery(query: unknown): BillQuery | undefined {
+  const asked = (query ?? {}) as Readonly<Record<string, unknown>>
+  const { cursor = '', limit = String(DEFAULT_PAGE) } = asked
+  const only = readOnly(asked)
+  if (!only) return undefined
   if (typeof cursor !== 'string' || cursor.length > MAX_CURSOR_LENGTH || !/^[0-9a-f/]*$/.test(cursor))
     return undefined
   if (typeof limit !== 'string' || !/^\d{1,4}$/.test(limit)) return undefined
   const rows = Number(limit)
-  return rows >= 1 && rows <= MAX_PAGE ? { cursor, limit: rows } : undefined
+  return rows >= 1 && rows <= MAX_PAGE ? { cursor, limit: rows, ...only } : undefined
 }
+
+function readOnly({
+  session,
+  from,
+  to,
+  state,
+}: Readonly<Record<string, unknown>>): Omit<BillQuery, 'cursor' | 'limit'> | undefined {
+  const fits = (text: unknown, form: RegExp): boolean =>
+    text === undefined || (typeof text === 'string' && form.test(text))
+  const isGood =
+    fits(session, /^[0-9a-f]{4,32}$/) &&
+    fits(from, INSTANT) &&
+    fits(to, INSTANT) &&
+    fits(state, /^[a-z]{4,16}$/)
+  if (!isGood) return undefined
+  return {
+    ...(session !== undefined && { session: String(session) }),
+    ...(from !== undefined && { fromAt: Number(from) }),
+    ...(to !== undefined && { toAt: Number(to) }),
+    ...(state !== undefined && { state: String(state) }),
+  }
+}
+
+/** In ms since 1970. */
+const INSTANT = /^\d{1,15}$/

@@ -33,7 +33,7 @@ export type Touched = { readonly sessions: ReadonlySet<SessionId>; readonly char
  * Pricing, states and marks name no charger: whoever recorded the session's start or stop does. A session that was split
  * off another one is named by no event: its row says under which id it is told.
  */
-async function byCharger(
+export async function byCharger(
   sql: Sql,
   siteId: string,
   touched: Touched,

@@ -97,7 +97,7 @@ function finish(draft: Draft): Session {
     ...(lastTick && { lastTick }),
     ...(registerWh !== undefined && { registerWh }),
     ...(lastSoc && { lastSoc }),
-    curve: pricing?.body.byTerms ? curveOf(draft) : NO_CURVE,
+    curve: mayAskForCurve(pricings) ? curveOf(draft) : NO_CURVE,
     states,
     recordedBy: recordersOf(draft),
     flags: flagsOf(draft, { ends, measured, priced: pricing !== undefined }),
@@ -110,6 +110,11 @@ function cardOf({ facts, start }: Draft): Pick<Session, 'tokenRef' | 'allowed' |
   const card = shown.find(({ body }) => body.allowed === 'ALLOWED') ?? shown[0] ?? start
   const { tokenRef, allowed, reason } = card.body
   return { tokenRef, allowed, reason }
+}
+
+/** Without a price, a person may decide that terms are. */
+function mayAskForCurve(pricings: Session['pricings']): boolean {
+  return pricings.length === 0 || pricings.some(({ body }) => body.byTerms)
 }
 
 function curveOf({ ticks }: Draft): Curve {

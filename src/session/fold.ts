@@ -62,7 +62,7 @@ export type Session = {
   readonly lastSoc?: Fact<'meter_tick'>
   /** The highest register heard, in Wh; a sample need not hold one. */
   readonly registerWh?: number
-  /** Empty unless its price is one by terms: no other asks when energy flowed, and the cloud does not load it. */
+  /** Empty where all prices are plain: those do not ask when energy flowed, and the cloud does not load it. */
   readonly curve: Curve
   /** What the charger said of pauses, as recorded. */
   readonly states: readonly Fact<'session_state'>[]

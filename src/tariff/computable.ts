@@ -11,8 +11,9 @@ export function isComputable({ elements, minPrice, maxPrice }: Terms): boolean {
   return elements.every(({ components }) => components.every(isPriced)) && [minPrice, maxPrice].every(isLimit)
 }
 
-function isPriced({ price, vat }: PriceComponent): boolean {
-  return isDecimal(price) && (vat === undefined || (isDecimal(vat) && !isLess(HUNDRED, fractionOf(vat))))
+function isPriced({ type, price, vat, stepSize }: PriceComponent): boolean {
+  const isRate = vat === undefined || (isDecimal(vat) && !isLess(HUNDRED, fractionOf(vat)))
+  return isDecimal(price) && isRate && (type === 'FLAT' || stepSize > 0)
 }
 
 function isLimit(limit: PriceLimit | undefined): boolean {

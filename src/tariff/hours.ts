@@ -70,7 +70,7 @@ function localOf(at: number, offset: number): LocalTime {
   return { day, second: local - day * DAY_S }
 }
 
-/** Minutes east of UTC. */
-function offsetAt(offsets: Offsets, at: number): number {
+/** Minutes east of UTC; `at` in UTC seconds. */
+export function offsetAt(offsets: Offsets, at: number): number {
   return (offsets.findLast(({ fromAt }) => fromAt <= at * 1000) ?? offsets[0])?.minutes ?? 0
 }

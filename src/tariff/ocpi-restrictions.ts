@@ -1,8 +1,7 @@
 // When an element of a tariff holds, read from OCPI's TariffRestrictions; what can never hold is refused by name.
+import { dayOf, weekdayOf } from './hours.ts'
 import { AMOUNT_WANTED, decimalOf, type OcpiRestrictions, type Say } from './ocpi-object.ts'
 import { DAYS_OF_WEEK, type Restrictions } from './terms.ts'
-
-const DAY_MS = 24 * 3600 * 1000
 
 export function restrictionsOf(
   given: OcpiRestrictions,
@@ -52,7 +51,7 @@ export function restrictionsOf(
 
   function dateOf(name: 'start_date' | 'end_date'): string | undefined {
     const text = given[name]
-    if (text === undefined || isDay(text)) return text
+    if (text === undefined || dayOf(text) !== undefined) return text
     wrong(name, text, 'a day of the calendar, such as 2026-12-24')
     return undefined
   }
@@ -95,20 +94,9 @@ export function restrictionsOf(
 type Span = { readonly startDate: string; readonly endDate: string; readonly days: readonly string[] }
 
 function meets({ startDate, endDate, days }: Span): boolean {
-  const [from, to] = [Date.parse(startDate), Date.parse(endDate)]
-  const within = Array.from({ length: 7 }, (_, i) => from + i * DAY_MS).filter(at => at < to)
-  return within.some(at => days.includes(dayOf(at)))
-}
-
-/** 1 January 1970 was a Thursday. */
-function dayOf(at: number): string {
-  return DAYS_OF_WEEK[(Math.floor(at / DAY_MS) + 3) % 7] as string
-}
-
-function isDay(text: string): boolean {
-  if (!/^[12]\d{3}-\d\d-\d\d$/.test(text)) return false
-  const at = Date.parse(text)
-  return !Number.isNaN(at) && new Date(at).toISOString().slice(0, 10) === text
+  const [from = 0, to = 0] = [dayOf(startDate), dayOf(endDate)]
+  const within = Array.from({ length: 7 }, (_, i) => from + i).filter(day => day < to)
+  return within.some(day => days.includes(weekdayOf(day) ?? ''))
 }
 
 /** Without what is not there. */

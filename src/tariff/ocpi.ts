@@ -1,6 +1,7 @@
 // OCPI's Tariff object (2.2.1 and 2.3.0, mod_tariffs) and what stands of it in a tariff event, both ways. Whoever reads the
 // file has checked its shape; here its values are read, and what cannot be kept or computed with is named, with what could.
 import type { BodyOf } from '../log/body.ts'
+import { highestEnergyPrice } from './highest.ts'
 import {
   AMOUNT_WANTED,
   decimalOf,
@@ -11,7 +12,7 @@ import {
   type Say,
 } from './ocpi-object.ts'
 import { restrictionsOf } from './ocpi-restrictions.ts'
-import { highestOf, isCurrency, withTax } from './price.ts'
+import { isCurrency } from './price.ts'
 import { reachFaults } from './reach.ts'
 import {
   type Dimension,
@@ -93,7 +94,7 @@ export function readTariff(given: OcpiTariff, setting: Setting): Reading {
   }
   const { id: tariffId, currency } = given
   return {
-    tariff: { tariffId, currency, pricePerKwh: pricePerKwhOf(terms), elements: encoded, terms },
+    tariff: { tariffId, currency, pricePerKwh: highestEnergyPrice(terms), elements: encoded, terms },
     ...(startsAt !== undefined && { startsAt }),
     ...{ faults, warnings },
   }
@@ -173,13 +174,6 @@ const UNITS: Readonly<Record<Dimension, string>> = {
   FLAT: 'it has no unit',
   PARKING_TIME: 'seconds',
   TIME: 'seconds',
-}
-
-/** The highest price of energy, taxes included; 0 where energy itself costs nothing. */
-function pricePerKwhOf({ elements, taxIncluded }: Terms): string {
-  const energy = elements.flatMap(({ components }) => components.filter(({ type }) => type === 'ENERGY'))
-  const prices = energy.map(({ price, vat = '0' }) => (taxIncluded === 'NO' ? withTax(price, vat) : price))
-  return highestOf(prices) ?? '0'
 }
 
 function limitOf(field: string, given: OcpiLimit | undefined, fault: Say): PriceLimit | undefined {

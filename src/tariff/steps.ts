@@ -29,7 +29,7 @@ function inSteps(used: readonly Quantity[]): readonly Quantity[] {
   const sum = used
     .filter(({ component }) => component.type === type)
     .reduce((total, { measured }) => total + measured, 0)
-  const over = stepSize === 0 ? 0 : sum % stepSize
+  const over = sum % stepSize
   const added = over === 0 ? 0 : stepSize - over
   return [...used.slice(0, -1), { ...last, quantity: last.quantity + added }]
 }

@@ -60,8 +60,7 @@ export function createTariffs(): Tariffs {
       const tariff = terms ? { ...given, terms } : given
       const list = versions.get(tariff.tariffId) ?? []
       versions.set(tariff.tariffId, list)
-      for (const each of [held, list]) each.push(tariff)
-      for (const each of [held, list]) each.sort(newestFirst)
+      for (const each of [held, list]) insert(each, tariff)
     },
     choose,
     dependsOnCard: at => candidatesAt(at).some(({ tariff }) => dependsOnCard(tariff)),
@@ -109,7 +108,13 @@ function hides(newer: Tariff, older: Tariff): boolean {
 
 const NO_SCOPE: Terms['scope'] = { chargers: [], zones: [], connectorTypes: [], classes: [] }
 
-export function newestFirst(a: Tariff, b: Tariff): number {
+/** Logs are read from their beginning, so that what is put in is mostly newer than all. */
+function insert(list: Tariff[], tariff: Tariff): void {
+  const at = list.findIndex(one => newestFirst(tariff, one) < 0)
+  list.splice(at < 0 ? list.length : at, 0, tariff)
+}
+
+function newestFirst(a: Tariff, b: Tariff): number {
   if (a.effectiveAt !== b.effectiveAt) return b.effectiveAt - a.effectiveAt
   if (a.hlc !== b.hlc) return a.hlc > b.hlc ? -1 : 1
   if (a.ref.logId !== b.ref.logId) return a.ref.logId < b.ref.logId ? -1 : 1

@@ -1,16 +1,18 @@
 // Bills with taxes as OCPI charge detail records: the standard's own example, an invoice, corrections and refunds.
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { cdrsOf, OCPI_VERSIONS, type OcpiVersion } from '../../src/billing/cdr.ts'
+import { cdrsOf } from '../../src/billing/cdr.ts'
 import { type Locations, placeOf } from '../../src/billing/location.ts'
 import { type Revision, type Settled, statementsOf } from '../../src/billing/settled.ts'
 import { csvLine } from '../../src/cli/settlement-csv.ts'
 import type { Cost } from '../../src/tariff/cost.ts'
+import { OCPI_VERSIONS, type OcpiVersion } from '../../src/tariff/ocpi-out.ts'
 import { addAmounts } from '../../src/tariff/price.ts'
 import { splitOf } from '../../src/tariff/split.ts'
 import { cdrFaults } from './ocpi-tables.ts'
 
 const SESSION = 'ab'.repeat(16)
+const AT = { chargerId: 'CP01', connectorId: 2 }
 const STARTED_AT = Date.UTC(2026, 11, 24, 17, 30)
 
 const LOCATIONS: Locations = {
@@ -73,7 +75,7 @@ function settledOf(revisions: readonly Revision[], change: Partial<Settled> = {}
 }
 
 function cdrsIn(version: OcpiVersion, settled: readonly Settled[]) {
-  const found = placeOf(LOCATIONS, 'CP01', 2)
+  const found = placeOf(LOCATIONS, AT, version)
   if ('missing' in found) throw new Error(found.missing.join())
   return settled.flatMap(one => cdrsOf(one, { version, place: found.place }))
 }
@@ -208,7 +210,7 @@ describe('a CDR', () => {
 
 describe('a place', () => {
   it('is not made up: what is missing is named by charger and field', () => {
-    expect(placeOf({ ...LOCATIONS, city: '' }, 'CP02', 1)).toEqual({
+    expect(placeOf({ ...LOCATIONS, city: '' }, { chargerId: 'CP02', connectorId: 1 }, '2.3.0')).toEqual({
       missing: [
         'city',
         ...['evse_id', 'connector_standard', 'connector_format', 'connector_power_type'].map(
@@ -218,10 +220,18 @@ describe('a place', () => {
     })
   })
 
+  it('has a plug that the version knows', () => {
+    const evses = LOCATIONS.evses.map(evse => ({ ...evse, connector_standard: 'MCS' }))
+    expect(placeOf({ ...LOCATIONS, evses }, AT, '2.3.0')).toHaveProperty('place')
+    expect(placeOf({ ...LOCATIONS, evses }, AT, '2.2.1')).toEqual({
+      missing: ['charger CP01, connector 2: connector_standard that OCPI 2.2.1 knows'],
+    })
+  })
+
   it('wants a shorter name where a charger has a long one', () => {
     const charger = 'C'.repeat(48)
     const evses = LOCATIONS.evses.map(evse => ({ ...evse, charger }))
-    expect(placeOf({ ...LOCATIONS, evses }, charger, 2)).toEqual({
+    expect(placeOf({ ...LOCATIONS, evses }, { chargerId: charger, connectorId: 2 }, '2.3.0')).toEqual({
       missing: [`charger ${charger}, connector 2: evse_uid`],
     })
   })

@@ -1,6 +1,6 @@
 // OCPI's CDR as its own tables say (mod_cdrs, mod_tariffs, types of 2.2.1 and 2.3.0), and a reader that holds JSON against
 // them: types, lengths, enums, how often. Made apart from the exporter, from the standard alone.
-import type { OcpiVersion } from '../../src/billing/cdr.ts'
+import type { OcpiVersion } from '../../src/tariff/ocpi-out.ts'
 
 type Table = Readonly<Record<string, string>>
 

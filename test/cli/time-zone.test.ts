@@ -1,7 +1,8 @@
 // What clocks on walls show, from this machine's tables into a tariff.
 import { describe, expect, it } from 'vitest'
-import { instantOfWall, minutesAt, offsetsOf } from '../../src/cli/time-zone.ts'
+import { instantOfWall, offsetsOf } from '../../src/cli/time-zone.ts'
 import { MeshError } from '../../src/errors.ts'
+import { offsetAt } from '../../src/tariff/hours.ts'
 
 const NOW = Date.UTC(2026, 10, 22)
 
@@ -20,8 +21,8 @@ describe('the offsets of a time zone', () => {
       [autumnAt, autumn],
     ])
     expect(offsets.length).toBe(23)
-    expect(minutesAt(offsets, Date.parse(springAt) - 1)).toBe(first)
-    expect(minutesAt(offsets, Date.parse(springAt))).toBe(spring)
+    expect(offsetAt(offsets, Date.parse(springAt) / 1000 - 1)).toBe(first)
+    expect(offsetAt(offsets, Date.parse(springAt) / 1000)).toBe(spring)
   })
 
   it.each([

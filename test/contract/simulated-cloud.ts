@@ -282,6 +282,23 @@ export function cloudContract(name: string, open: OpenCloud): void {
       ])
     })
 
+    it('hears a late reading that names no session for the one that bears its transaction id', async () => {
+      const [first, second] = [site.device('first'), site.device('second')]
+      const certificates = [first, second].map(node => node.certificate.encoded)
+      const words = sessionBodies({ meterStartWh: 5000, meterStopWh: 5300 })
+      const [known, unknown] = [site.openLog(first), site.openLog(second)]
+      known.append([words.start, words.pricing])
+      const jumped = words.tick(900_000, SITE_OPENED_AT + 60_000)
+      if (jumped.name !== 'meter_tick') throw new Error('a reading')
+      const { sessionId: _, ...nameless } = jumped.body
+      unknown.append([{ name: 'meter_tick', body: nameless }], SITE_OPENED_AT + 60_000)
+      known.append([words.end], SITE_OPENED_AT + 3_600_000)
+      await push({ segments: known.segments(), certificates })
+      expect(await cloud.sessions()).toMatchObject([{ state: 'complete', flags: [] }])
+      await push({ segments: unknown.segments(), certificates })
+      expect(await cloud.sessions()).toMatchObject([{ state: 'complete', flags: ['meter-jumped'] }])
+    })
+
     it('takes nothing while it is down, and says when to come back', async () => {
       const { given } = charged('CP-1')
       cloud.down(true)

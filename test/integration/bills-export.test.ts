@@ -7,16 +7,23 @@ import { join } from 'node:path'
 import Big from 'big.js'
 import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { OCPI_VERSIONS, type OcpiVersion } from '../../src/billing/cdr.ts'
 import type { Database } from '../../src/cloud/database.ts'
 import { FINALISE_AFTER_MS, finalise } from '../../src/cloud/finalise.ts'
 import { openReceiver, type Receiver } from '../../src/cloud/receiver.ts'
 import { makeServerCertificate } from '../../src/cloud/tls.ts'
 import { MeshError } from '../../src/errors.ts'
-import type { AnyBody } from '../../src/log/body.ts'
+import type { AnyBody, EventRef } from '../../src/log/body.ts'
+import { OCPI_VERSIONS, type OcpiVersion } from '../../src/tariff/ocpi-out.ts'
+import { encodeTerms, type Terms } from '../../src/tariff/terms.ts'
 import type { SessionId } from '../../src/units.ts'
 import { cdrFaults } from '../billing/ocpi-tables.ts'
-import { type SessionBodies, type SessionWords, SITE_OPENED_AT, sessionBodies } from '../site.ts'
+import {
+  type SessionBodies,
+  type SessionWords,
+  SITE_OPENED_AT,
+  sessionBodies,
+  type TestLog,
+} from '../site.ts'
 import { type CloudBench, cloudBench, openTestDatabase, quiet } from './cloud-bench.ts'
 import { run } from './operator-site.ts'
 
@@ -89,6 +96,7 @@ async function openFor({ site, clock }: CloudBench, folder: string): Promise<Rec
   return opened
 }
 
+type Tax = { readonly vat: string; readonly amount: string }
 type Line = Readonly<Record<string, string>>
 
 function exported(...words: readonly string[]) {
@@ -167,14 +175,50 @@ async function told(
 
 const whole = ({ start, pricing, end }: SessionBodies): readonly AnyBody[] => [start, pricing, end]
 
-/** As the cloud writes it when a person has allowed it. */
+let issuer: TestLog
+
+/** What the issuer says; answers the place of it. */
+async function said(body: AnyBody): Promise<EventRef> {
+  issuer ??= bench.site.openLog(bench.site.issuer)
+  issuer.append([body], SITE_OPENED_AT + 3_600_000 + ++seconds * 1000)
+  bench.clock.set(bench.clock.wallMs() + 1000)
+  await bench.push({ segments: issuer.segments() })
+  return issuer.ref()
+}
+
 async function refunded(sessionId: SessionId, amount: string, currency: string): Promise<void> {
-  await database.query(
-    `INSERT INTO bills (site_id, session_id, revision, kind, amount, currency, energy_wh, reason, input_hash, issued_at)
-     SELECT site_id, session_id, max(revision) + 1, 'credit', $3::numeric, $4, max(energy_wh), 'refund', 'feed', $5
-     FROM bills WHERE site_id = $1 AND session_id = $2 GROUP BY site_id, session_id`,
-    [bench.site.siteId, sessionId, amount, currency, bench.clock.wallMs()],
-  )
+  const refundId = new Uint8Array(16).fill(++seconds)
+  await said({ name: 'refund', body: { sessionId, refundId, amount, currency, reason: 'a cable was hot' } })
+}
+
+/** 0.30 a kWh and 21 %, and 0.50 for the start and 6 %. */
+const TERMS: Terms = {
+  elements: [
+    {
+      components: [
+        { type: 'ENERGY', price: '0.30', vat: '21', stepSize: 1 },
+        { type: 'FLAT', price: '0.50', vat: '6', stepSize: 1 },
+      ],
+    },
+  ],
+  ...{ taxIncluded: 'NO', countryCode: 'BE', partyId: 'BEC', timeZone: 'Europe/Brussels' },
+  scope: { chargers: [], zones: [], connectorTypes: [], classes: [] },
+  offsets: [{ fromAt: 0, minutes: 60 }],
+}
+
+/** A session by a tariff of that name. */
+async function toldByTerms(tariffId: string, words: SessionWords = {}): Promise<SessionBodies> {
+  const [currency, pricePerKwh] = ['EUR', '0.363']
+  const elements = encodeTerms(TERMS)
+  const tariff = await said({
+    name: 'tariff',
+    body: { tariffId, currency, pricePerKwh, effectiveAt: SITE_OPENED_AT, elements },
+  })
+  return await told(words, ({ sessionId, start, end }) => [
+    start,
+    { name: 'pricing', body: { sessionId, tariff, currency, pricePerKwh, byTerms: true } },
+    end,
+  ])
 }
 
 describe('a site without bills', () => {
@@ -186,6 +230,9 @@ describe('a site without bills', () => {
     expect(said.error).toContain('0 revisions of bills')
   })
 })
+
+/** What a spreadsheet would take for a formula, and a careless reader for three fields on two lines. */
+const STRANGE = '=1+1,"night"\n'
 
 describe('a site with corrections, credits and refunds in three currencies', () => {
   beforeAll(async () => {
@@ -202,7 +249,10 @@ describe('a site with corrections, credits and refunds in three currencies', () 
     bench.clock.set(bench.clock.wallMs() + FINALISE_AFTER_MS)
     await finalise(database, bench.site.siteId, bench.clock.wallMs())
     await told(late, ({ end }) => [end])
-    await refunded(kwd.sessionId, '-0.100', 'KWD')
+    await refunded(kwd.sessionId, '0.100', 'KWD')
+    await toldByTerms('day')
+    const night = await toldByTerms(STRANGE, { meterStopWh: 166_700, chargerId: 'CP-2' })
+    await refunded(night.sessionId, '1.00', 'EUR')
   })
 
   it('comes to the same in the table, in the CSV and in the CDRs of both versions', async () => {
@@ -215,6 +265,32 @@ describe('a site with corrections, credits and refunds in three currencies', () 
     expect(sumsOf(lines, line => [line.currency ?? '', taxed(line)])).toEqual(wanted)
     for (const version of OCPI_VERSIONS)
       expect(sumsOf(await cdrsOf(version), cdr => [cdr.currency, paidIn(cdr)])).toEqual(wanted)
+  })
+
+  it('tells taxes by rate, names that are no formulas, and the tariff by which it was', async () => {
+    const lines = await csvOf()
+    const [night, refund] = lines.filter(({ tariff }) => tariff === `'${STRANGE}`)
+    expect(night).toMatchObject({
+      amount: '5.07',
+      before_taxes: '4.25',
+      taxes_by_rate: '6 %: 0.03; 21 %: 0.79',
+    })
+    expect(refund).toMatchObject({
+      amount: '-1.00',
+      kind: 'credit',
+      session_amount: '4.07',
+      energy_kwh: '0.000',
+    })
+    for (const version of OCPI_VERSIONS) {
+      const cdrs = await cdrsOf(version)
+      const [day] = cdrs
+        .flatMap(({ tariffs }) => (tariffs ?? []) as readonly { readonly id: string }[])
+        .filter(({ id }) => id === 'day')
+      expect(day).toMatchObject({
+        country_code: 'BE',
+        elements: [{ price_components: [{ price: 0.3, vat: 21 }, {}] }],
+      })
+    }
   })
 
   it('says the same sums itself', async () => {
@@ -263,11 +339,15 @@ describe('a site with corrections, credits and refunds in three currencies', () 
         ...{
           amount: bill.change.amount,
           before_taxes: bill.change.beforeTaxes,
-          taxes: '0',
-          taxes_by_rate: '',
+          taxes: sumsOf<Tax>(bill.change.taxes, tax => ['', tax.amount])[''] ?? '0',
+          taxes_by_rate: bill.change.taxes.map((tax: Tax) => `${tax.vat} %: ${tax.amount}`).join('; '),
         },
         ...{ currency: bill.currency, session_energy_kwh: (bill.energyWh / 1000).toFixed(3) },
-        ...{ session_amount: bill.whole.amount, card: bill.card.tokenRef, tariff: bill.tariff?.id ?? '' },
+        ...{
+          session_amount: bill.whole.amount,
+          card: bill.card.tokenRef,
+          tariff: (bill.tariff?.id ?? '').replace(/^=/, "'="),
+        },
         corrects: bill.before?.billId ?? '',
       }))
     expect(rebuilt).toEqual(lines)

@@ -11,7 +11,7 @@ import { encodeTerms } from '../../src/tariff/terms.ts'
 import type { ChargerId, SessionId } from '../../src/units.ts'
 import { createView, type View } from '../../src/view.ts'
 import { wordsOfCase } from '../billing/case-words.ts'
-import { type Story, unknowing, wordsOf } from '../billing/stories.ts'
+import { type Story, unknowing, type Word, wordsOf } from '../billing/stories.ts'
 import type { TestDevice, TestLog } from '../site.ts'
 import { readTariffCases } from '../tariff/cases.ts'
 import { type CloudBench, cloudBench, openTestDatabase } from './cloud-bench.ts'
@@ -79,6 +79,17 @@ function only(sessions: readonly Session[]): Session {
   return session
 }
 
+/** What is billed, and what waits for a person's word: a bill that readings came behind. */
+function sumOf(
+  bills: Awaited<ReturnType<CloudBench['bills']>>,
+  sessions: Awaited<ReturnType<CloudBench['sessions']>>,
+): { readonly currency: unknown; readonly total: number } {
+  const waiting = sessions.map(session => session.reviewAmount)
+  const amounts = [...bills.map(bill => bill.amount), ...waiting].map(amount => Number(amount ?? 0))
+  const total = Number(amounts.reduce((sum, amount) => sum + amount, 0).toFixed(4))
+  return { currency: bills[0]?.currency, total }
+}
+
 const ORDERS = [
   [0, 1, 2],
   [2, 1, 0],
@@ -112,6 +123,8 @@ describe('a session by terms costs the same at a node and in the cloud', () => {
       const due = dueOf(session, view.tariffs.at, { energyWh })
       expect(due).toMatchObject({ kind: 'due', cost: one.expected })
     }
+    const { currency, total } = sumOf(await made.bench.bills(), await made.bench.sessions())
+    expect({ currency, total }).toEqual({ currency: one.currency, total: Number(one.expected.total) })
   })
 })
 
@@ -155,15 +168,28 @@ const told: readonly (readonly [name: string, story: Story])[] = [
   ['no stop', { readings: many, isOpen: true }],
 ]
 
+/** Thousands are told late, and are sealed together. */
+function batches(words: readonly Word[]): readonly (readonly Word[])[] {
+  const size = words.length > 500 ? 200 : 1
+  return [...Array(Math.ceil(words.length / size)).keys()].map(n => words.slice(n * size, (n + 1) * size))
+}
+
 describe('the cloud loads what the curve is made of', () => {
   it.each(told)('of %s', async (_, story) => {
     const made = await mesh()
     const { logs, view } = made
     const words = wordsOf(story).toSorted((a, b) => a.recordedAt - b.recordedAt)
-    for (const [i, word] of words.entries()) {
-      const isOther = word.body.name === 'meter_tick' && i % 3 === 0
-      logs[isOther ? 1 : 0]?.append([isOther ? unknowing(word).body : word.body], word.recordedAt)
-    }
+    const isOther = ({ body }: Word, i: number): boolean => body.name === 'meter_tick' && i % 3 === 0
+    const heard = [
+      words.filter((word, i) => !isOther(word, i)),
+      words.filter(isOther).map(word => unknowing(word)),
+    ]
+    for (const [i, own] of heard.entries())
+      for (const part of batches(own))
+        logs[i]?.append(
+          part.map(({ body }) => body),
+          part.at(-1)?.recordedAt,
+        )
     await deliver(made, [2, 1])
     const atNode = only(view.sessions())
     const cloud = await inCloud(made, atNode, [atNode.sessionId])

@@ -93,6 +93,7 @@ describe('a price that cannot be computed', () => {
     ['a negative price', { elements: [{ components: [{ ...ENERGY, price: '-0.25' }] }] }],
     ['a tax that is no number', { elements: [{ components: [{ ...ENERGY, vat: '19%' }] }] }],
     ['a tax beyond the price', { elements: [{ components: [{ ...ENERGY, vat: '100.1' }] }] }],
+    ['steps of nothing', { elements: [{ components: [{ ...ENERGY, stepSize: 0 }] }] }],
     ['steps beyond exact numbers', { elements: [{ components: [{ ...ENERGY, stepSize: 2 ** 53 }] }] }],
     ['a least that is no number', { minPrice: { beforeTaxes: 'x' } }],
     ['a most that is no number', { maxPrice: { beforeTaxes: '1', afterTaxes: '-1' } }],
@@ -105,6 +106,11 @@ describe('a price that cannot be computed', () => {
     ...HOUR,
     curve: wh.map((one, i) => ({ at: i === wh.length - 1 ? stoppedAt : startedAt + i, wh: one })),
   })
+  it('is one without steps for a fee, which has none', () => {
+    const fee = { type: 'FLAT', price: '2', stepSize: 0 } as const
+    expect(total(terms({ elements: [{ components: [fee] }] }))).toBe('2.00')
+  })
+
   it.each<[string, Usage]>([
     ['a meter that goes back', line(0, 5, 4)],
     ['a meter that does not begin at zero', line(1, 4)],
@@ -133,6 +139,18 @@ describe('a price that cannot be computed', () => {
   function idle(from: number, to: number): Usage['idle'][number] {
     return { fromAt: HOUR.startedAt + from, toAt: HOUR.startedAt + to, kind: 'parked' }
   }
+})
+
+describe('the hours of a site', () => {
+  it('are those of its first offset before it began, too', () => {
+    const offsets = [
+      { fromAt: (HOUR.startedAt + 7200) * 1000, minutes: 120 },
+      { fromAt: (HOUR.startedAt + 9000) * 1000, minutes: 60 },
+    ]
+    // 20:26 in UTC.
+    const by = terms({ ...restricted({ startMinute: 22 * 60 }), offsets })
+    expect(costOf({ currency: 'EUR', pricePerKwh: '0', terms: by }, HOUR)?.total).toBe('1.00')
+  })
 })
 
 describe('the periods of a session', () => {

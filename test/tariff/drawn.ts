@@ -11,9 +11,11 @@ import {
 } from '../../src/tariff/terms.ts'
 import type { IdleSpan, Usage } from '../../src/tariff/usage.ts'
 
+/** Every third time it is not there. */
 const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
-  fc.option(arbitrary, { nil: undefined, freq: 1 })
-const price = fc.constantFrom('0', '0.1', '0.25', '0.333', '1.2', '7')
+  fc.option(arbitrary, { nil: undefined, freq: 3 })
+/** At 3600 an hour, and at 5000 a kWh, one second or Wh too many is seen. */
+const price = fc.constantFrom('0', '0.1', '0.333', '1.2', '3600', '3600', '5000')
 const vat = fc.constantFrom(undefined, '0', '7', '10', '19')
 const step = fc.constantFrom(1, 1, 7, 60, 100, 900)
 const minute = fc.constantFrom(0, 30, 60, 120, 150, 180, 1380, 1439)
@@ -38,7 +40,10 @@ const restrictions: fc.Arbitrary<Restrictions> = fc
     ...{ minKwh: maybe(kwh), maxKwh: maybe(kwh), minPower: maybe(kw), maxPower: maybe(kw) },
     ...{ minDurationS: maybe(seconds), maxDurationS: maybe(seconds) },
     daysOfWeek: fc.oneof(fc.constant([]), fc.subarray([...DAYS_OF_WEEK])),
-    kept: fc.array(fc.constantFrom('time', 'date', 'kwh', 'power', 'duration', 'days'), { maxLength: 2 }),
+    kept: fc.array(fc.constantFrom('time', 'date', 'kwh', 'power', 'duration', 'days'), {
+      minLength: 1,
+      maxLength: 2,
+    }),
   })
   .map(({ kept, ...all }) => {
     const of = {
@@ -55,16 +60,16 @@ const restrictions: fc.Arbitrary<Restrictions> = fc
   })
 
 const limit = fc.record({
-  beforeTaxes: fc.constantFrom('0', '0.5', '2', '3'),
-  afterTaxes: maybe(fc.constantFrom('0.55', '2.2', '4')),
+  beforeTaxes: fc.constantFrom('0', '0.5', '2', '3', '5000'),
+  afterTaxes: maybe(fc.constantFrom('0.55', '2.2', '4', '5500')),
 })
 
 export function termsWith(elements: fc.Arbitrary<Terms['elements']>): fc.Arbitrary<Terms> {
   return fc
     .record({
       elements,
-      minPrice: maybe(limit.map(there)),
-      maxPrice: maybe(limit.map(there)),
+      minPrice: fc.oneof(fc.constant(undefined), limit.map(there)),
+      maxPrice: fc.oneof(fc.constant(undefined), fc.constant(undefined), limit.map(there)),
       taxIncluded: fc.constantFrom(...TAX_INCLUDED),
     })
     .map(drawn => ({
@@ -96,24 +101,21 @@ const startedAt = fc
   )
   .chain(text => fc.integer({ min: 0, max: 3600 }).map(later => Date.parse(text) / 1000 + later))
 
-/** Up to two hours, with up to five readings in between. */
+/** Up to an hour and some, with up to five readings in between. */
 export const usage: fc.Arbitrary<Usage> = fc
   .record({
     startedAt,
-    lasted: fc.oneof(fc.constantFrom(1, 600, 3600), fc.integer({ min: 1, max: 7200 })),
-    readings: fc.array(
-      fc.record({ after: fc.nat(7200), wh: fc.constantFrom(0, 1, 50, 100, 250, 333, 1000) }),
-      {
-        maxLength: 5,
-      },
-    ),
+    lasted: fc.oneof(fc.constantFrom(1, 600, 1800, 3600), fc.integer({ min: 1, max: 4000 })),
+    readings: fc.array(fc.record({ after: fc.nat(60), wh: fc.constantFrom(0, 1, 50, 100, 250, 333, 1000) }), {
+      maxLength: 5,
+    }),
     last: fc.constantFrom(0, 1, 100, 250, 777),
-    turns: fc.array(fc.nat(7200), { maxLength: 6 }),
+    turns: fc.array(fc.nat(60), { maxLength: 6, size: 'max' }),
     kinds: fc.array(fc.constantFrom('parked', 'withheld'), { minLength: 3, maxLength: 3 }),
   })
   .map(({ startedAt: from, lasted, readings, last, turns, kinds }) => {
     const stoppedAt = from + lasted
-    const times = [...new Set(readings.map(({ after }) => from + after))]
+    const times = [...new Set(readings.map(({ after }) => from + Math.floor((lasted * after) / 60)))]
       .filter(at => at > from && at < stoppedAt)
       .sort((a, b) => a - b)
     let wh = 0
@@ -126,7 +128,7 @@ export const usage: fc.Arbitrary<Usage> = fc
       stoppedAt,
       curve: [{ at: from, wh: 0 }, ...inner, { at: stoppedAt, wh: wh + last }],
       idle: idleOf(
-        turns.map(turn => Math.min(from + turn, stoppedAt)),
+        turns.map(turn => from + Math.floor((lasted * turn) / 60)),
         kinds,
       ),
     }

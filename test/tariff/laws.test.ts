@@ -31,7 +31,7 @@ describe('the price of a session', () => {
         const slow = slowCost({ terms: by, usage: used, digits: DIGITS[inCurrency] ?? 2 })
         expect({ total, beforeTaxes, taxes }).toEqual(slow)
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     )
   })
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { readTariff } from '../../src/tariff/ocpi.ts'
 import { decimalOf, type OcpiTariff } from '../../src/tariff/ocpi-object.ts'
 import { exportTariff, type OcpiVersion } from '../../src/tariff/ocpi-out.ts'
-import { decodeTerms } from '../../src/tariff/terms.ts'
+import { decodeTerms, TERMS } from '../../src/tariff/terms.ts'
 
 const SETTING = {
   scope: { chargers: [], zones: [], connectorTypes: [], classes: [] },
@@ -121,6 +121,23 @@ describe('a tariff', () => {
   })
 })
 
+describe('the bytes of terms', () => {
+  it('are those that were signed before, and the protocol prints their table', async () => {
+    const { tariff } = readTariff(
+      plain({
+        ...{ type: 'REGULAR', end_date_time: '2030-01-01T00:00:00Z', min_price: { before_taxes: 1 } },
+        elements: [energy({ start_time: '22:00', max_power: 11, day_of_week: ['SUNDAY'] }), energy()],
+      }),
+      { ...SETTING, scope: { ...SETTING.scope, zones: ['A'] } },
+    )
+    expect(Buffer.from(tariff?.elements ?? []).toString('hex')).toBe(
+      '8d828281840064302e3235f6018d190528f6f6f6f6f6f6f6f6623131f6f681068181840064302e3235f601816131f6016244456341424304848081614180801b000001b8dac5b4006d4575726f70652f4265726c696e818200183cf678287b22656e645f646174655f74696d65223a22323033302d30312d30315430303a30303a30305a227d',
+    )
+    const protocol = await readFile(new URL('../../src/PROTOCOL.md', import.meta.url), 'utf8')
+    expect(protocol).toContain(TERMS.says)
+  })
+})
+
 describe('a number', () => {
   it.each([
     [0.25, '0.25'],
@@ -231,8 +248,8 @@ describe('a tariff is refused with', () => {
       '1 restrictions.end_date: later than start_date',
     ],
     [
-      'a Sunday between Monday and Friday',
-      withElements(energy({ start_date: '2026-11-23', end_date: '2026-11-27', day_of_week: ['SUNDAY'] })),
+      'a Friday from Monday until Friday',
+      withElements(energy({ start_date: '2026-11-23', end_date: '2026-11-27', day_of_week: ['FRIDAY'] })),
       '1 restrictions.day_of_week: a day between 2026-11-23 and 2026-11-27',
     ],
     [

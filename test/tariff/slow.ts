@@ -5,7 +5,8 @@ import type { Dimension, PriceComponent, PriceLimit, Restrictions, Terms } from 
 import type { Usage } from '../../src/tariff/usage.ts'
 
 type Ratio = readonly [bigint, bigint]
-type Moment = { readonly at: number; readonly wh: number; readonly kw: Ratio }
+type Wall = { readonly minute: number; readonly date: string; readonly day: number }
+type Moment = { readonly passedS: number; readonly wall: Wall; readonly wh: number; readonly kw: Ratio }
 type Heap = Map<PriceComponent, number>
 
 export function slowCost({
@@ -24,28 +25,33 @@ export function slowCost({
   const wanted = (type: Dimension, moment: Moment): PriceComponent | undefined => {
     for (const { components, restrictions } of terms.elements) {
       for (const component of components) {
-        if (component.type === type && holds(restrictions, moment, terms, startedAt)) return component
+        if (component.type === type && holds(restrictions, moment)) return component
       }
     }
     return undefined
   }
+  let wall = wallAt(terms, startedAt)
   for (let at = startedAt; at < stoppedAt; at++) {
+    // A clock on the wall shows minutes.
+    if (at % 60 === 0) wall = wallAt(terms, at)
     const i = curve.findIndex((point, n) => n > 0 && point.at > at)
     const [from, to] = [curve[i - 1] ?? { at: 0, wh: 0 }, curve[i] ?? { at: 1, wh: 0 }]
     const lineAt = (second: number): number =>
-      from.wh + Number((BigInt(to.wh - from.wh) * BigInt(second - from.at)) / BigInt(to.at - from.at))
+      from.wh + Math.floor(((to.wh - from.wh) * (second - from.at)) / (to.at - from.at))
     const kw: Ratio = [BigInt(to.wh - from.wh) * 3600n, BigInt(to.at - from.at) * 1000n]
-    const moments = [lineAt(at)]
-    for (let wh = lineAt(at) + 1; wh < lineAt(at + 1); wh++) moments.push(wh)
-    for (const wh of moments) flat ??= wanted('FLAT', { at, wh, kw })
-    for (const wh of lineAt(at) < lineAt(at + 1) ? moments : []) {
-      const component = wanted('ENERGY', { at, wh, kw })
+    const now = { passedS: at - startedAt, wall, kw }
+    const [here, next] = [lineAt(at), lineAt(at + 1)]
+    const moments = [here]
+    for (let wh = here + 1; wh < next; wh++) moments.push(wh)
+    for (const wh of moments) flat ??= wanted('FLAT', { ...now, wh })
+    for (const wh of here < next ? moments : []) {
+      const component = wanted('ENERGY', { ...now, wh })
       if (component) energy.set(component, (energy.get(component) ?? 0) + 1)
       lastEnergy = component ?? lastEnergy
     }
     const span = idle.find(({ fromAt, toAt }) => fromAt <= at && at < toAt)
     if (span?.kind === 'withheld') continue
-    const component = wanted(span ? 'PARKING_TIME' : 'TIME', { at, wh: lineAt(at), kw })
+    const component = wanted(span ? 'PARKING_TIME' : 'TIME', { ...now, wh: here })
     if (component) time.set(component, (time.get(component) ?? 0) + 1)
     lastTime = component ?? lastTime
   }
@@ -66,35 +72,38 @@ function fill(heap: Heap, last: PriceComponent | undefined): void {
   }
 }
 
-function holds(
-  rules: Restrictions | undefined,
-  { at, wh, kw }: Moment,
-  terms: Terms,
-  startedAt: number,
-): boolean {
-  if (!rules) return true
-  let offset = terms.offsets[0]?.minutes ?? 0
-  for (const { fromAt, minutes } of terms.offsets) if (at * 1000 >= fromAt) offset = minutes
+function wallAt({ offsets }: Terms, at: number): Wall {
+  let offset = offsets[0]?.minutes ?? 0
+  for (const { fromAt, minutes } of offsets) if (at * 1000 >= fromAt) offset = minutes
   const wall = new Date(at * 1000 + offset * 60_000)
   const minute = wall.getUTCHours() * 60 + wall.getUTCMinutes()
-  const date = wall.toISOString().slice(0, 10)
-  const days = ['SUNDAY', 'MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY'] as const
-  const { startMinute = 0, endMinute = 0, daysOfWeek } = rules
-  const hours: number[] = []
-  for (let m = startMinute; hours.length === 0 || m % 1440 !== endMinute % 1440; m++) hours.push(m % 1440)
+  return { minute, date: wall.toISOString().slice(0, 10), day: wall.getUTCDay() }
+}
+
+const DAYS = ['SUNDAY', 'MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY'] as const
+
+/** Minute by minute from the start to the end, which may be on the next day. */
+function isWithin(minute: number, { startMinute = 0, endMinute = 0 }: Restrictions): boolean {
+  const lasts = endMinute > startMinute ? endMinute - startMinute : endMinute + 1440 - startMinute
+  return (minute + 1440 - startMinute) % 1440 < lasts
+}
+
+function holds(rules: Restrictions | undefined, { passedS, wall, wh, kw }: Moment): boolean {
+  if (!rules) return true
+  const { minute, date, day } = wall
   const timed = rules.startMinute !== undefined || rules.endMinute !== undefined
   const less = (limit: string): boolean => isLess(kw, ratio(limit))
   return (
-    (!timed || hours.includes(minute)) &&
+    (!timed || isWithin(minute, rules)) &&
     !(rules.startDate !== undefined && date < rules.startDate) &&
     !(rules.endDate !== undefined && date >= rules.endDate) &&
-    (daysOfWeek.length === 0 || daysOfWeek.includes(days[wall.getUTCDay()] ?? 'SUNDAY')) &&
+    (rules.daysOfWeek.length === 0 || rules.daysOfWeek.includes(DAYS[day] ?? 'SUNDAY')) &&
     !(rules.minKwh !== undefined && isLess([BigInt(wh), 1000n], ratio(rules.minKwh))) &&
     !(rules.maxKwh !== undefined && !isLess([BigInt(wh), 1000n], ratio(rules.maxKwh))) &&
     !(rules.minPower !== undefined && less(rules.minPower)) &&
     !(rules.maxPower !== undefined && !less(rules.maxPower)) &&
-    !(rules.minDurationS !== undefined && at - startedAt < rules.minDurationS) &&
-    !(rules.maxDurationS !== undefined && at - startedAt >= rules.maxDurationS)
+    !(rules.minDurationS !== undefined && passedS < rules.minDurationS) &&
+    !(rules.maxDurationS !== undefined && passedS >= rules.maxDurationS)
   )
 }
 
@@ -120,7 +129,8 @@ function billed(
     const vat = terms.taxIncluded === 'N/A' ? undefined : first
     const one = owe(ratio(minPrice.beforeTaxes), vat, false)
     const other = owe(ratio(minPrice.afterTaxes ?? '0'), vat, true)
-    owed.push(isLess(one.after, other.after) ? other : one)
+    const least = isLess(one.after, other.after) ? other : one
+    if (least.after[0] > 0n) owed.push(least)
   } else if (minPrice) {
     scale(owed, ratios(owed, minPrice).concat([[1n, 1n]]), (a, b) => isLess(b, a))
   }
@@ -167,9 +177,13 @@ function sum(owed: readonly Owed[], side: 'before' | 'after'): Ratio {
   return owed.map(one => one[side]).reduce(add, [0n, 1n])
 }
 
+const read = new Map<string, Ratio>()
+
 function ratio(decimal: string): Ratio {
   const digits = decimal.split('.')[1]?.length ?? 0
-  return [BigInt(decimal.replace('.', '')), 10n ** BigInt(digits)]
+  const found: Ratio = read.get(decimal) ?? [BigInt(decimal.replace('.', '')), 10n ** BigInt(digits)]
+  read.set(decimal, found)
+  return found
 }
 
 function add(a: Ratio, b: Ratio): Ratio {
