@@ -56,13 +56,12 @@ export function addAudit(server: FastifyInstance, deps: AuditDeps): void {
 
 function contentsOf({ node, roster, name, siteName, clock }: AuditDeps, { from, to }: Range): AuditContents {
   const { logs, objects, view } = node.ledger()
-  // Logs only grow at their ends: the lists and their lengths now are what is told.
-  const held = [...logs.all()].map(({ logId, elements, fork }) => ({
-    logId,
-    fork,
-    elements,
-    length: elements.length,
-  }))
+  // Logs only grow at their ends: the lists and their lengths now are what is told. Of one that was let go of (PROTOCOL 1.11) there
+  // are holes behind its first event, and the cloud's ack stands for the rest.
+  const held = [...logs.all()].map(({ logId, elements, fork }) => {
+    const hole = elements.findIndex(element => !element)
+    return { logId, fork, elements, length: hole < 0 ? elements.length : hole }
+  })
   const { sessions, tariffs } = view()
   const all = sessions()
   return {

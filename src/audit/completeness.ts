@@ -92,22 +92,33 @@ function hasOlder({ logs }: Read, { certificate, openedHlc, logId }: BookedLog):
   return [...logs.values()].some(isOlder)
 }
 
-function compare({ logs }: Read, ref: EventRef, findings: FindingBook, by: string): void {
-  const log = logs.get(ref.logId)
+function compare(read: Read, ref: EventRef, findings: FindingBook, by: string): void {
+  const log = read.logs.get(ref.logId)
+  const whose = log ? ` of ${log.certificate.name}` : ''
   if (!log || log.head.seq < ref.seq) {
     const from = log ? log.head.seq + 1 : 0
-    const whose = log ? ` of ${log.certificate.name}` : ''
-    findings.add(
-      'gap',
-      `log ${ref.logId}${whose}: events ${from} to ${ref.seq} are not here; ${by} names them`,
-      ref.logId,
-    )
+    const what = `log ${ref.logId}${whose}: events ${from} to ${ref.seq} are not here`
+    if (isLetGo(read, ref)) findings.add('pruned', `${what}; the cloud’s ack names them`, ref.logId)
+    else findings.add('gap', `${what}; ${by} names them`, ref.logId)
   } else if (hashAt(log, ref.seq) !== ref.hash && ref.seq < log.forkAt)
     findings.add(
       'mismatch',
-      `log ${ref.logId} of ${log.certificate.name}: event ${ref.seq} is another than ${by} names`,
+      `log ${ref.logId}${whose}: event ${ref.seq} is another than ${by} names`,
       ref.logId,
     )
+}
+
+/** A node may let go of what the cloud has acknowledged at this durability (PROTOCOL 1.11, 3.5). */
+const DURABLE = 2
+
+function isLetGo({ header, objects }: Read, { logId, seq }: EventRef): boolean {
+  return (
+    header.source === 'node' &&
+    objects.some(
+      ({ kind, body }) =>
+        kind === 'ack' && body.logId === logId && body.durability >= DURABLE && seq <= body.seq,
+    )
+  )
 }
 
 /** Events of each device that an ack of the cloud's covers. */

@@ -22,6 +22,10 @@ export const FINDINGS = {
   fork: ['remark', 'a log has two branches; what stands from there on counts nowhere'],
   'beyond-cutoff': ['remark', 'events of a revoked device that do not count'],
   'declared-loss': ['remark', 'a store was damaged, and its device has said what was lost'],
+  pruned: [
+    'remark',
+    'a log that this node has let go of, because the cloud keeps it twice over: it is proven by the cloud’s file only',
+  ],
   'new-store': [
     'remark',
     'a device began anew with an empty store: what it may have had before cannot be known from its logs',

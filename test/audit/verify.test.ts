@@ -5,6 +5,8 @@ import type { AuditReport } from '../../src/audit/report.ts'
 import type { AuditContents } from '../../src/audit/stream.ts'
 import { NO_CORRECTIONS } from '../../src/billing/corrections.ts'
 import { judge } from '../../src/billing/judge.ts'
+import { signObject } from '../../src/log/object.ts'
+import type { Segment } from '../../src/ports.ts'
 import { SITE_OPENED_AT, sessionBodies } from '../site.ts'
 import { auditSite, billAll, checked, fileOf, saidOf, sessionsOf, signerOf } from './site.ts'
 
@@ -139,6 +141,25 @@ describe('what is missing', () => {
     })
     expect(declared.found).toMatchObject({ 'declared-loss': 1 })
     expect(declared.verdict).toBe('proven-with-remarks')
+  })
+
+  it('is only worth a remark in a node’s file where the cloud keeps it twice over', async () => {
+    const made = auditSite()
+    const { a } = made.logs
+    const rest = [...(made.contents.segments as Iterable<Segment>)].filter(one => one.logId !== a.logId)
+    const body = { ...a.ref(), cloudEpoch: 1, issuedAt: SITE_OPENED_AT + HOUR_MS }
+    const reportAt = (durability: number, source: 'node' | 'cloud'): Promise<AuditReport> =>
+      reportOn(made, {
+        header: { ...made.contents.header, source },
+        segments: [...rest, ...a.segments(0, 1).slice(0, 1)],
+        objects: [signObject(signerOf(made.site.cloud), { kind: 'ack', body: { ...body, durability } })],
+        bills: [],
+      })
+    const pruned = await reportAt(2, 'node')
+    expect(pruned.found.gap).toBeUndefined()
+    expect(textsOf(pruned, 'pruned')[0]).toMatch(/events 1 to 7 are not here/)
+    expect((await reportAt(1, 'node')).found).toMatchObject({ gap: 2 })
+    expect((await reportAt(2, 'cloud')).found).toMatchObject({ gap: 2 })
   })
 
   it('is a device’s memory where it began anew', async () => {
