@@ -88,8 +88,10 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     await persistAll(open.journal, records)
     count('journal.records', records.length)
     for (const segment of authored) deps.documents.put(documentName(segment.logId), segment.update)
+    // What follows on a pruned log has no beginning to follow on in a document.
     for (const segment of open.mesh.takeAdmitted())
-      deps.documents.put(documentName(segment.logId), segment.update)
+      if (!open.ledger.logs.get(segment.logId)?.cut)
+        deps.documents.put(documentName(segment.logId), segment.update)
     return open.mesh.authored(authored)
   }
 
@@ -199,6 +201,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     // Looked at each second, so that no news passes unseen by the clock.
     act.ledger.news(act.times)
     stops.tick(act)
+    open.pruning.tick(act)
     const back = (result: (act: Acting) => readonly Send[]): void => post({ kind: 'run', act: result })
     localLists.tick(act, back)
     onboarding.tick(act, back)
@@ -238,6 +241,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     },
     settled: async () => {
       while (running) await running
+      await open.pruning.settled()
     },
     ledger: () => open.ledger,
     holders: places => open.mesh.holders(places),
@@ -256,6 +260,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     counters: () => Object.fromEntries([...counters].sort()),
     stop: async () => {
       while (running) await running
+      await open.pruning.settled()
       await open.journal.close()
     },
   }

@@ -14,7 +14,7 @@ import { type AnyBody, decodeBody, type EventRef } from './log/body.ts'
 import { eventsOf, type LogEvent } from './log/event.ts'
 import type { Hlc } from './log/hlc.ts'
 import { type Remember, readAnew } from './remember.ts'
-import type { Log, Logs } from './replica/logs.ts'
+import { heldEvents, type Log, type Logs } from './replica/logs.ts'
 import { byTime, type Fact } from './session/facts.ts'
 import type { ChargerSessions, Session } from './session/fold.ts'
 import { createSessions } from './session/sessions.ts'
@@ -83,7 +83,8 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
       const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
       diagnostics.push({ ref, hlc: event.hlc, deviceId, body: said.body })
       if (diagnostics.length >= 2 * MAX_DIAGNOSTICS) newestDiagnostics()
-    } else if (said.name === 'local_list') lists.add({ hlc: event.hlc, deviceId, body: said.body })
+    } else if (said.name === 'local_list')
+      lists.add({ hlc: event.hlc, logId: event.logId, deviceId, body: said.body })
     else sessions.add(event, said, deviceId)
   }
 
@@ -166,9 +167,8 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
 /** The view of everything that counts: what lies at and behind a fork, or a revoked device's cut-off, does not. */
 export function viewOf(roster: Roster, logs: Logs, remember: Remember = readAnew): View {
   const view = createView(roster, remember)
-  const feed = ({ logId, elements, fork, certificate }: Log): void => {
-    for (const event of eventsOf(logId, fork ? elements.slice(0, fork.seq) : elements))
-      view.apply(event, certificate)
+  const feed = (log: Log): void => {
+    for (const event of heldEvents(log)) view.apply(event, log.certificate)
   }
   const all = [...logs.all()]
   const operators = all.filter(log => isOperators(log.certificate))

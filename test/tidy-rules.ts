@@ -44,6 +44,8 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/chargers.ts',
         'src/heard.ts',
         'src/ledger.ts',
+        'src/own-log.ts',
+        'src/pruning.ts',
       ],
       ...[
         'src/mesh.ts',

@@ -55,7 +55,8 @@ async function reportSigned({ node, roster }: ReportDeps, session: Session): Pro
     for (const [seq, bytes] of elements.entries()) {
       looked += 1
       if (looked % AT_ONCE === 0) await new Promise(resolve => setImmediate(resolve))
-      if (bytes[TYPE_BYTE] !== TYPE_NUMBERS.meter_tick || !words.some(word => holds(bytes, word))) continue
+      // Of a pruned log nothing is held between its first event and its last.
+      if (bytes?.[TYPE_BYTE] !== TYPE_NUMBERS.meter_tick || !words.some(word => holds(bytes, word))) continue
       const element = decodeElement(bytes)
       const said = typeof element === 'string' ? undefined : decodeBody(element.type, element.body)
       if (typeof element === 'string' || said?.name !== 'meter_tick' || !said.body.signedSealed) continue

@@ -3,7 +3,7 @@
 // doubled messages cannot inflate it; what contradicts itself is disputed, and the smaller energy counts.
 import type { EventRef } from '../log/body.ts'
 import type { Allowed } from '../ports.ts'
-import type { ChargerId, DeviceId, SessionId, TokenRef } from '../units.ts'
+import type { ChargerId, DeviceId, LogId, SessionId, TokenRef } from '../units.ts'
 import { type Draft, draftsOf, sessionOf } from './draft.ts'
 import type { Measured, MeterFlag } from './energy.ts'
 import { byTime, type ChargerFacts, type Fact } from './facts.ts'
@@ -60,6 +60,8 @@ export type Session = {
   /** The highest register heard, in Wh; a sample need not hold one. */
   readonly registerWh?: number
   readonly recordedBy: readonly DeviceId[]
+  /** Every log with a word of it but its mark's: they may be let go of together, or not at all (PROTOCOL 1.11). */
+  readonly logIds: readonly LogId[]
   readonly flags: readonly SessionFlag[]
 }
 
