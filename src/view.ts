@@ -2,6 +2,7 @@
 // The decision folders meet here and in node.ts, nowhere else. Rebuilt from the logs whenever something that counted no
 // longer does (folds.ts).
 import { type ChargerTls, createChargerTls } from './authorization/charger-tls.ts'
+import { createForgotten, type Forgotten } from './authorization/forgotten.ts'
 import { createKnowledge, type Knowledge } from './authorization/knowledge.ts'
 import { createListRecords, type ListRecords } from './authorization/list-records.ts'
 import { createPolicy, type Policy } from './authorization/policy.ts'
@@ -10,7 +11,7 @@ import { createSitePolicy, type SitePolicy } from './authorization/site-policy.t
 import { createStanding, type Standing } from './authorization/standing.ts'
 import { type Certificate, ISSUED_BY_ROOT } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
-import { type AnyBody, decodeBody, type EventRef } from './log/body.ts'
+import { type AnyBody, type BodyOf, decodeBody, type EventRef } from './log/body.ts'
 import { eventsOf, type LogEvent } from './log/event.ts'
 import type { Hlc } from './log/hlc.ts'
 import { type Remember, readAnew } from './remember.ts'
@@ -29,6 +30,8 @@ export type View = {
   readonly siteKeys: SiteKeys
   readonly chargerTls: ChargerTls
   readonly tariffs: Tariffs
+  /** Accounts whose keys were destroyed. */
+  readonly forgotten: Forgotten
   readonly standing: Standing
   readonly knowledge: Knowledge
   /** Lists that chargers were given. */
@@ -61,6 +64,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
   const siteKeys = createSiteKeys()
   const chargerTls = createChargerTls()
   const tariffs = createTariffs()
+  const forgotten = createForgotten()
   const standing = createStanding(roster.manifest()?.withdrawn ?? [], roster.certificate)
   const knowledge = createKnowledge()
   const lists = createListRecords()
@@ -116,7 +120,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     policyHeads.set(event.logId, { ref, hlc: event.hlc })
     if (!said) return
     applyPolicy(
-      { policy, sitePolicy, siteKeys, chargerTls, tariffs, standing, knowledge },
+      { policy, sitePolicy, siteKeys, chargerTls, tariffs, forgotten, standing, knowledge },
       event,
       said,
       author,
@@ -132,6 +136,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     siteKeys,
     chargerTls,
     tariffs,
+    forgotten,
     standing,
     knowledge,
     lists,
@@ -210,13 +215,22 @@ function applyKnowledge(knowledge: Knowledge, event: LogEvent, said: AnyBody, de
 
 type PolicyFolds = Pick<
   View,
-  'policy' | 'sitePolicy' | 'siteKeys' | 'chargerTls' | 'tariffs' | 'standing' | 'knowledge'
+  'policy' | 'sitePolicy' | 'siteKeys' | 'chargerTls' | 'tariffs' | 'forgotten' | 'standing' | 'knowledge'
 >
 
 /** Whoever has a role of the operator's, as people call them. */
 function calledBy({ name, roles }: Certificate): string {
   const role = roles.includes('issuer') ? 'issuer' : 'revoker'
   return name === role ? `the ${role}` : `${role} ${name}`
+}
+
+/**
+ * The account's key is read where it stands when it is wanted (personal.ts): in memory it would cost 230 bytes a card. V8 gives an
+ * object whose last field is deleted the class that it had without it.
+ */
+function withoutKey(body: { -readonly [K in keyof BodyOf<'grant'>]: BodyOf<'grant'>[K] }): BodyOf<'grant'> {
+  delete body.sealKey
+  return body
 }
 
 /** A revoker may only revoke; everything else is the issuer's (PROTOCOL 2.6). */
@@ -229,11 +243,12 @@ function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certifi
   if (said.name === 'device_revoke') folds.standing.revoke(said.body)
   if (said.name === 'revoke' || said.name === 'device_revoke') folds.knowledge.revoked(ref)
   if (!certificate.roles.includes('issuer')) return
-  if (said.name === 'grant') folds.policy.addGrant(placed(said.body))
+  if (said.name === 'grant') folds.policy.addGrant(placed(withoutKey(said.body)))
   if (said.name === 'charge_point') folds.policy.addChargePoint(placed(said.body))
   if (said.name === 'site_key') folds.siteKeys.add({ hlc: event.hlc, body: said.body })
   if (said.name === 'charger_tls') folds.chargerTls.add({ hlc: event.hlc, body: said.body })
   if (said.name === 'charger_tls_key') folds.chargerTls.addKey({ hlc: event.hlc, body: said.body })
   if (said.name === 'policy') folds.sitePolicy.add(placed(said.body))
+  if (said.name === 'account_forgotten') folds.forgotten.add(placed(said.body))
   if (said.name === 'tariff') folds.tariffs.add({ ...said.body, ref, hlc: event.hlc })
 }

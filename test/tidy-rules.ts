@@ -45,6 +45,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/heard.ts',
         'src/ledger.ts',
         'src/own-log.ts',
+        'src/personal.ts',
         'src/pruning.ts',
       ],
       ...[

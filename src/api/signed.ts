@@ -20,6 +20,8 @@ export type SignedValue = {
 export type SignedReport = {
   readonly sessionId: string
   readonly chargerId: string
+  /** Of the card, whose account the values may be sealed to. */
+  readonly tokenRef?: string
   readonly meterStartWh: number
   readonly meterStopWh?: number
   /** In the order in which they were recorded; the same one twice where two nodes heard it. */
@@ -74,6 +76,7 @@ async function reportSigned({ node, roster }: ReportDeps, session: Session): Pro
   )
   return {
     ...{ sessionId: session.sessionId, chargerId, meterStartWh: start.body.meterStartWh },
+    tokenRef: session.tokenRef,
     ...(end && { meterStopWh: end.body.meterStopWh }),
     values: inOrder.map(({ hlc: _, ...value }) => value),
   }

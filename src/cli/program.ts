@@ -6,6 +6,7 @@ import { addBillCommands } from './bills.ts'
 import { addChargerCommands } from './charger.ts'
 import { addCloudCommands } from './cloud.ts'
 import { addDoctorCommand } from './doctor.ts'
+import { addForgetCommand } from './forget.ts'
 import { addKeysCommands } from './keys.ts'
 import { addNodeCommands } from './node.ts'
 import { addPolicyCommands } from './policy.ts'
@@ -38,6 +39,7 @@ export function buildProgram(): Command {
   addNodeCommands(program)
   addCloudCommands(program)
   addTokenCommands(program)
+  addForgetCommand(program)
   addPolicyCommands(program)
   addTariffCommands(program)
   addChargerCommands(program)
