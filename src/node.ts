@@ -14,6 +14,7 @@ import { createOnboarding } from './onboarding.ts'
 import { openStore, probeDisk } from './opening.ts'
 import { persistAll } from './persist.ts'
 import type { ChargerAnswer } from './ports.ts'
+import { reviewLogs } from './pruning.ts'
 import { readAnew } from './remember.ts'
 import { documentName } from './replica/document.ts'
 import { encodeMessage, type Message } from './replica/message.ts'
@@ -246,6 +247,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     ledger: () => open.ledger,
     holders: places => open.mesh.holders(places),
     uplinks: () => uplinks,
+    reviewLogs: retentionMs => reviewLogs(open.ledger, retentionMs),
     localLists,
     onboarding,
     deratings,

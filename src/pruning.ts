@@ -94,29 +94,54 @@ export function createPruning({ journal, self, logger, count, breathe }: Pruning
 
 /** The logs that may go together now. */
 export function prunable(ledger: Ledger, retentionMs: number): readonly LogId[] {
+  return reviewLogs(ledger, retentionMs).flatMap(({ log, stand }) => (stand === 'due' ? [log.logId] : []))
+}
+
+/**
+ * Why a log stays, or that it may go (`due`), or went (`gone`). `operators`: of the operator, or of who was revoked, or with two
+ * branches: never; `live`: still written to; `unacknowledged`: not wholly by the cloud as it is now; `once`: the cloud has it in
+ * one place only; `young`; `sessions`: of one of its sessions something stays.
+ */
+export type Stand = 'operators' | 'live' | 'unacknowledged' | 'once' | 'young' | 'sessions' | 'due' | 'gone'
+export type Reviewed = { readonly log: Log; readonly stand: Stand; readonly ackedAt: number | undefined }
+
+export function reviewLogs(ledger: Ledger, retentionMs: number): readonly Reviewed[] {
   const keptMs = Math.max(retentionMs, LEAST_RETENTION_MS)
   const newest = new Map<DeviceId, Log>()
   for (const log of ledger.logs.all()) {
     const { deviceId } = log.certificate
     if ((newest.get(deviceId)?.head.hlc ?? -1n) < log.head.hlc) newest.set(deviceId, log)
   }
+  const reviewed: Reviewed[] = []
   const candidates = new Set<LogId>()
   for (const log of ledger.logs.all()) {
     const isOver = log.head.closed || newest.get(log.certificate.deviceId) !== log
-    if (isOver && isLicensed(ledger, log, keptMs)) candidates.add(log.logId)
+    const ack = ledger.objects.get(`ack/${log.logId}`)
+    const ackedAt = ack?.kind === 'ack' ? ack.body.issuedAt : undefined
+    const stand = standOf(ledger, log, { isOver, keptMs })
+    if (stand === 'due') candidates.add(log.logId)
+    reviewed.push({ log, stand, ackedAt })
   }
-  if (candidates.size > 0) spareSessions(ledger, candidates)
-  return [...candidates]
+  if (candidates.size === 0) return reviewed
+  spareSessions(ledger, candidates)
+  return reviewed.map(one =>
+    one.stand === 'due' && !candidates.has(one.log.logId) ? { ...one, stand: 'sessions' } : one,
+  )
 }
 
-/** Of a node that nobody revoked, whole, and old by what was signed; a clock of ours has no say. */
-function isLicensed(ledger: Ledger, { logId, certificate, head, fork, base }: Log, keptMs: number): boolean {
-  if (!certificate.roles.includes('node') || ledger.isVoid(certificate)) return false
-  if (fork || base > head.seq || ledger.ownLog() === logId) return false
+type Asked = { readonly isOver: boolean; readonly keptMs: number }
+
+/** By itself, whatever its sessions say. Old by what was signed: a clock of ours has no say. */
+function standOf(ledger: Ledger, log: Log, { isOver, keptMs }: Asked): Stand {
+  const { logId, certificate, head, fork, base } = log
+  if (base > head.seq) return 'gone'
+  if (!certificate.roles.includes('node') || ledger.isVoid(certificate) || fork) return 'operators'
+  if (!isOver || ledger.ownLog() === logId) return 'live'
   const ack = ledger.objects.get(`ack/${logId}`)
-  if (ack?.kind !== 'ack' || ledger.ackedSeq(logId) !== head.seq || ack.body.hash !== head.hash) return false
-  const ageMs = ledger.objects.signedAt() - ack.body.issuedAt
-  return ack.body.durability >= PRUNING_DURABILITY && ageMs >= keptMs
+  if (ack?.kind !== 'ack' || ledger.ackedSeq(logId) !== head.seq || ack.body.hash !== head.hash)
+    return 'unacknowledged'
+  if (ack.body.durability < PRUNING_DURABILITY) return 'once'
+  return ledger.objects.signedAt() - ack.body.issuedAt < keptMs ? 'young' : 'due'
 }
 
 /** Takes out the logs of every session that is not over, or not wholly among them. */

@@ -87,6 +87,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/host/doctor',
         'src/host/tokens.ts',
         'src/host/cards.ts',
+        'src/host/accounts.ts',
         'src/host/upkeep.ts',
         'src/host/reissue.ts',
         'src/host/site-tls.ts',

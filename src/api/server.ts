@@ -24,6 +24,7 @@ import {
   reportSessions,
   reportTokens,
 } from './report.ts'
+import { reportRetention } from './retention.ts'
 import { addSignedValues } from './signed.ts'
 import { reportStatus } from './status.ts'
 
@@ -131,6 +132,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   addOnboarding(server, report)
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))
+  server.get('/v1/retention', async () => reportRetention(deps.node))
 }
 
 function addWrites(server: FastifyInstance, deps: ApiDeps): void {

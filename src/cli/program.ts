@@ -10,6 +10,7 @@ import { addForgetCommand } from './forget.ts'
 import { addKeysCommands } from './keys.ts'
 import { addNodeCommands } from './node.ts'
 import { addPolicyCommands } from './policy.ts'
+import { addRetentionCommands } from './retention.ts'
 import { addSessionCommands } from './session.ts'
 import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
@@ -40,6 +41,7 @@ export function buildProgram(): Command {
   addCloudCommands(program)
   addTokenCommands(program)
   addForgetCommand(program)
+  addRetentionCommands(program)
   addPolicyCommands(program)
   addTariffCommands(program)
   addChargerCommands(program)

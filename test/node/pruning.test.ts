@@ -1,6 +1,7 @@
 // What nodes let go of, and what they never do (PROTOCOL 1.11; I10, I11): only whole logs that the cloud has twice over, old
 // enough by signed words, with all of their sessions; and what comes back from below a cut changes nothing.
 import { describe, expect, it } from 'vitest'
+import { reportRetention } from '../../src/api/retention.ts'
 import type { Submission } from '../../src/input.ts'
 import { signObject } from '../../src/log/object.ts'
 import { prunable } from '../../src/pruning.ts'
@@ -86,6 +87,34 @@ describe('a log may go', () => {
     expect(candidates(old)).toEqual([old.log.logId])
     expect(candidates(old, 31)).toEqual([])
     expect(candidates(old, 0), 'nobody is asked to keep less than a week').toEqual([old.log.logId])
+  })
+
+  it('and it is said what may, and what has to stay for which reason', async () => {
+    const old = await oldLogs('said')
+    const said = () => reportRetention(old.a.node())
+    expect(said()).toMatchObject({
+      days: 30,
+      logs: { unacknowledged: { logs: 1, events: 5 }, live: { logs: 1 } },
+    })
+    await give(old.a, { objects: [ackOf(old.world, old.log, { durability: 1 })] })
+    expect(said().logs).toMatchObject({ once: { logs: 1, events: 5 } })
+    await give(old.a, { objects: [ackOf(old.world, old.log)] })
+    expect(said()).toMatchObject({ logs: { young: { logs: 1 } }, nextAt: '2026-07-01T08:00:00.000Z' })
+    await daysLater(old.world, old.a, 30)
+    expect(said().logs).toMatchObject({ due: { logs: 1, events: 5 } })
+    await old.world.run(HOUR_MS + 60_000)
+    expect(said().logs).toMatchObject({ gone: { logs: 1, events: 5 }, operators: { logs: 1 } })
+  })
+
+  it('never where the site keeps everything', async () => {
+    const old = await oldLogs('forever')
+    await give(old.a, { objects: [ackOf(old.world, old.log)] })
+    const operator = await operatorOf(old.world, old.a)
+    const forever = { name: 'retention-days', value: '' }
+    await operator.record([{ name: 'policy', body: forever }], old.a)
+    await daysLater(old.world, old.a, 400)
+    await old.world.run(HOUR_MS + 60_000)
+    expect(heldOf(old)?.base).toBe(0)
   })
 
   it.each<[string, Ack]>([
