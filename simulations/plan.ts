@@ -23,6 +23,8 @@ export type Plan = {
   readonly cards: readonly CardPlan[]
   /** Decimal text, per kWh; a tariff that is in force from the start. */
   readonly pricePerKwh: string
+  /** Tariffs are more than a price of energy (world/tariff.ts). */
+  readonly byTerms?: boolean
   /** So old may news of the operator be when a card is accepted; by default 90 days. */
   readonly offlineMaxAgeS?: number
   /** Energy a day that each card is granted while the operator is not heard of; by default none is named. */

@@ -1,12 +1,15 @@
 // May this card charge at this charger? Here the policy meets what the card has already drawn, as far as this node
 // knows, and the clock. The rule itself is authorization/decide.ts.
 import { type Decision, decide, isToday } from './authorization/decide.ts'
+import { dueOf } from './billing/due.ts'
 import type { Ledger, Times } from './ledger.ts'
 import type { AnyBody } from './log/body.ts'
 import { wallOf } from './log/hlc.ts'
 import { happenedAt } from './session/clock.ts'
+import { sampledAt } from './session/facts.ts'
 import type { Session } from './session/fold.ts'
-import { hasCost } from './tariff/price.ts'
+import type { Place } from './tariff/choice.ts'
+import { hasCost, isAtLeast } from './tariff/price.ts'
 import type { ChargerId, EventHash, TokenRef } from './units.ts'
 import type { View } from './view.ts'
 
@@ -36,14 +39,13 @@ export function cardContext(ledger: Ledger, times: Times, aliases?: Aliases): Ca
 
 export function decideFor(context: CardContext, chargerId: ChargerId, tokenRef: TokenRef): Decision {
   const { view, nowAt, policyAgeMs, isClockInDoubt } = context
-  const { policy, sitePolicy, tariffs } = view
+  const { policy, sitePolicy } = view
   const point = policy.chargePoint(chargerId)
   const tokenRefs = context.aliases?.(tokenRef) ?? [tokenRef]
   const recent = tokenRefs
     .flatMap(view.ofToken)
-    .filter(session => counts(session) && isToday(startOf(session), nowAt))
+    .filter(session => counts(session) && isToday(beganAt(session), nowAt))
   const energyWh = recent.reduce((sum, session) => sum + (session.energyWh ?? energySoFar(session)), 0)
-  const price = tariffs.inForce(nowAt)?.pricePerKwh
   return decide(policy.tokenOf(tokenRefs), {
     nowAt,
     uncertaintyMs: isClockInDoubt ? DOUBTED_MS : UNCERTAINTY_MS,
@@ -60,10 +62,49 @@ export function decideFor(context: CardContext, chargerId: ChargerId, tokenRef: 
     today: {
       sessions: recent.length,
       energyWh,
-      hasSpent: (share, amount) =>
-        price === undefined ? undefined : hasCost(energyWh, price, { share, amount }),
+      hasSpent: (share, amount) => hasSpent(context, { recent, energyWh, share, amount }),
     },
   })
+}
+
+type Spending = {
+  readonly recent: readonly Session[]
+  readonly energyWh: number
+  readonly share: number
+  readonly amount: string
+}
+
+/**
+ * By the highest price that energy has anywhere now, or by what its sessions owe where time and fees have a price as well:
+ * whichever is reached first.
+ */
+function hasSpent(
+  { view, nowAt }: CardContext,
+  { recent, energyWh, share, amount }: Spending,
+): boolean | undefined {
+  const price = view.tariffs.highestPrice(nowAt)
+  if (price === undefined) return undefined
+  if (hasCost(energyWh, price, { share, amount }) !== false)
+    return hasCost(energyWh, price, { share, amount })
+  const owed = recent.flatMap(session => owedFor(session, view) ?? [])
+  return isAtLeast(owed, { share, amount })
+}
+
+/** Of a session whose price is more than one of energy; so far, while it charges. */
+function owedFor(session: Session, { tariffs }: View): string | undefined {
+  if (!session.pricing?.body.byTerms) return undefined
+  const energyWh = session.energyWh ?? energySoFar(session)
+  const untilAt = session.lastTick && sampledAt(session.lastTick)
+  const due = dueOf(session, tariffs.at, { energyWh, ...(untilAt !== undefined && { untilAt }) })
+  return due.kind === 'due' ? due.cost.total : undefined
+}
+
+/** What a tariff asks about a start: where, and with which class of card. */
+export function placeOf({ view, aliases }: CardContext, chargerId: ChargerId, tokenRef: TokenRef): Place {
+  const point = view.policy.chargePoint(chargerId)
+  const token = view.policy.tokenOf(aliases?.(tokenRef) ?? [tokenRef])
+  const grant = token.kind === 'unknown' ? undefined : token.grant
+  return { chargerId, zone: point?.zone, connectorType: point?.connectorType, cardClass: grant?.body.class }
 }
 
 /** Why, for the people at the charger and behind the desk; at most 200 characters. */
@@ -101,6 +142,6 @@ function counts(session: Session): boolean {
   return session.allowed === 'ALLOWED' || (session.energyWh ?? energySoFar(session)) > 0
 }
 
-function startOf({ start }: Session): number {
+export function beganAt({ start }: Session): number {
   return happenedAt(start.body.startedAt, wallOf(start.hlc))
 }

@@ -109,10 +109,15 @@ export type NodeConfigInput = z.input<typeof NODE>
 
 /** Reads the text of a node.yaml. Throws MeshError CONFIG_INVALID that names every wrong field. */
 export function parseNodeConfig(file: string, text: string): NodeConfig {
+  return checkYaml(file, NODE, text)
+}
+
+/** The same of any settings file. */
+export function checkYaml<S extends z.ZodType>(file: string, schema: S, text: string): z.infer<S> {
   const document = parseDocument(text, { prettyErrors: true })
   const broken = document.errors[0]
   if (broken) throw new MeshError('CONFIG_INVALID', `${file}: not YAML: ${broken.message}`)
-  return check(file, NODE, plainValueOf(file, document))
+  return check(file, schema, plainValueOf(file, document))
 }
 
 function plainValueOf(file: string, document: ReturnType<typeof parseDocument>): unknown {

@@ -15,7 +15,7 @@ export const ERROR_CODES = {
   CHARGER_REFUSED: 'the charger answered with an error or not at all',
   NODE_UNREACHABLE: 'no node answered at this address',
   NODE_UNWELL: 'the doctor found a layer that fails',
-  SIGNATURE_INVALID: 'what a meter signed was changed, or is not what the session says',
+  SIGNATURE_INVALID: 'what was signed was changed since, by somebody else, or is not what the session says',
   TARIFF_MISSING: 'no tariff is in force, so nothing can be priced',
 } as const
 

@@ -27,6 +27,7 @@ import type { Reviewed } from './pruning.ts'
 import type { Remember } from './remember.ts'
 import type { Place } from './replica/sync.ts'
 import type { StoreKeys } from './store/sealing.ts'
+import type { DeviceId } from './units.ts'
 import type { Uplinks } from './uplinks.ts'
 
 /** Where documents are written behind the journal. */
@@ -73,7 +74,7 @@ export type Node = {
   readonly settled: () => Promise<void>
   readonly ledger: () => Ledger
   /** Connected peers that are known to have been given these places of logs. */
-  readonly holders: (places: readonly Place[]) => number
+  readonly holders: (places: readonly Place[]) => readonly DeviceId[]
   readonly uplinks: () => Uplinks
   /** Which logs may go when they are kept for so long, and why the others stay. */
   readonly reviewLogs: (retentionMs: number) => readonly Reviewed[]

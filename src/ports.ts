@@ -120,6 +120,8 @@ export type ChargerMessage =
       readonly status: string
       readonly errorCode: string
       readonly detail?: string
+      /** Since when. */
+      readonly changedAt?: ChargerTime
     }
   | { readonly kind: 'authorize'; readonly tokenRef: TokenRef }
   | ({
@@ -142,6 +144,8 @@ export type ChargerMessage =
       readonly readings: readonly MeterReading[]
       /** OCPP 2.0.1 tells it with the readings of a transaction, 1.6 in a status. */
       readonly state?: PauseState
+      /** Since when. */
+      readonly changedAt?: ChargerTime
     } & StationTransaction)
   | ({
       readonly kind: 'stop'

@@ -6,6 +6,8 @@ const MAX_TIME_CHARACTERS = 64
 /** OCPP allows 2,500 characters; sealed, this stays within the bounds of an event's field. */
 const MAX_SIGNED_BYTES = 6000
 
+type Change = { readonly changedAt?: ChargerTime }
+
 /** Chargers say impossible things: what no event can hold (a year of -271821, 1e300 %) is left out, the rest is kept. */
 export function recordable(message: ChargerMessage): ChargerMessage {
   switch (message.kind) {
@@ -15,8 +17,14 @@ export function recordable(message: ChargerMessage): ChargerMessage {
         startedAt: recordableTime(message.startedAt),
         ...(message.readings && { readings: message.readings.map(recordableReading) }),
       }
+    case 'status':
+      return { ...message, ...recordableChange(message) }
     case 'meter':
-      return { ...message, readings: message.readings.map(recordableReading) }
+      return {
+        ...message,
+        ...recordableChange(message),
+        readings: message.readings.map(recordableReading),
+      }
     case 'stop':
       return {
         ...message,
@@ -26,6 +34,10 @@ export function recordable(message: ChargerMessage): ChargerMessage {
     default:
       return message
   }
+}
+
+function recordableChange({ changedAt }: Change): Change {
+  return changedAt ? { changedAt: recordableTime(changedAt) } : {}
 }
 
 function recordableTime({ raw, at }: ChargerTime): ChargerTime {

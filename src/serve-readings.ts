@@ -41,8 +41,9 @@ export function serveMeter(context: ServeContext, input: ChargerInput, message: 
   const ticks = message.readings.flatMap(reading =>
     session && !isNamed && !isDuring(session, reading) ? [] : tickOf(input, reading, place),
   )
-  const states =
-    session && !session.end && message.state ? stateChange(session, message.state, message.state) : []
+  const { state, changedAt } = message
+  const change = state && { state, chargerStatus: state, changedAt }
+  const states = session && !session.end && change ? stateChange(context, session, change) : []
   const bodies = [...ticks, ...states]
   if (bodies.length === 0) return noted(NOTED)
   return { bodies: [...(session ? adoptionOf(context, input, session) : []), ...bodies], answer: NOTED }

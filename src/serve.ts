@@ -2,7 +2,7 @@
 // records first and answers then. Nothing that a charger reports is refused here: a start with a blocked card, a
 // stop that nobody knows, a reading from last week have happened and are written down (OCPP 1.6 section 3.7.1).
 import type { Decision } from './authorization/decide.ts'
-import { decideFor, groupOf, refusal } from './card.ts'
+import { beganAt, decideFor, groupOf, placeOf, refusal } from './card.ts'
 import type { AnyBody } from './log/body.ts'
 import type { ChargerAnswer, ChargerInput, ChargerMessage, PauseState } from './ports.ts'
 import { recordable } from './recordable.ts'
@@ -22,7 +22,7 @@ import {
 import { clockedAt, happenedAt } from './session/clock.ts'
 import type { Session } from './session/fold.ts'
 import { sessionIdOf, transactionIdOf } from './session/id.ts'
-import type { SessionId, TokenRef } from './units.ts'
+import type { ChargerId, SessionId, TokenRef } from './units.ts'
 
 export function serve(context: ServeContext, given: ChargerInput): Served {
   const input = { ...given, message: recordable(given.message) }
@@ -73,7 +73,7 @@ const PAUSES: ReadonlyMap<string, PauseState> = new Map([
 ])
 
 function serveStatus(context: ServeContext, { chargerId }: ChargerInput, message: Status): Served {
-  const { connectorId, status, errorCode } = message
+  const { connectorId, status, errorCode, changedAt } = message
   const before = context.statusOf(chargerId, connectorId)
   const bodies: AnyBody[] = []
   if (errorCode !== 'NoError' && before !== `${status}/${errorCode}`) {
@@ -82,7 +82,8 @@ function serveStatus(context: ServeContext, { chargerId }: ChargerInput, message
   }
   const state = PAUSES.get(status)
   const session = openAt(context, chargerId, connectorId)
-  if (state && session && before !== undefined) bodies.push(...stateChange(session, state, status))
+  if (state && session && before !== undefined)
+    bodies.push(...stateChange(context, session, { state, chargerStatus: status, changedAt }))
   return { bodies, answer: NOTED }
 }
 
@@ -115,7 +116,9 @@ function serveCard(context: ServeContext, input: ChargerInput, message: Card): S
       ...(policyAgeMs !== undefined && { policyAgeMs }),
     },
   }
-  return { ...served, bodies: [card, ...served.bodies] }
+  const isIn = decision.allowed === 'ALLOWED'
+  const price = isIn ? pricingByCard(context, { session, sessionId, tokenRef }) : []
+  return { ...served, bodies: [card, ...price, ...served.bodies] }
 }
 
 type Start = Extract<ChargerMessage, { kind: 'start' }>
@@ -169,7 +172,7 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
         ...(message.cardless && { cardless: true }),
       },
     },
-    ...pricing(context, { sessionId, startedAt: happenedAt(startedAt, context.card.nowAt) }),
+    ...pricingAtStart(context, message, { sessionId, chargerId }),
   ]
   const owner = message.cardless ? undefined : tokenRef
   const place = {
@@ -232,13 +235,40 @@ function startUnder(session: Session, sessionId: SessionId): Session['start'] | 
   return session.starts.find(start => start.body.sessionId === sessionId)
 }
 
-/** The price is fixed at the start. Without a tariff there is no pricing event, and the session stays unpriced: never zero. */
-function pricing(
+type Begins = { readonly sessionId: SessionId; readonly chargerId: ChargerId }
+
+/** The price is fixed at the start, or with the card where it is the card's and the cable came first. */
+function pricingAtStart(
   context: ServeContext,
-  session: { sessionId: SessionId; startedAt: number },
+  { startedAt, tokenRef, cardless }: Start,
+  begins: Begins,
 ): readonly AnyBody[] {
-  const tariff = context.view.tariffs.inForce(session.startedAt)
-  if (!tariff) return []
-  const { ref, currency, pricePerKwh } = tariff
-  return [{ name: 'pricing', body: { sessionId: session.sessionId, tariff: ref, currency, pricePerKwh } }]
+  const at = happenedAt(startedAt, context.card.nowAt)
+  if (cardless && context.view.tariffs.dependsOnCard(at)) return []
+  return pricing(context, { ...begins, at, tokenRef })
+}
+
+type Carded = {
+  readonly session: Session | undefined
+  readonly sessionId: SessionId
+  readonly tokenRef: TokenRef
+}
+
+function pricingByCard(context: ServeContext, { session, sessionId, tokenRef }: Carded): readonly AnyBody[] {
+  if (!session || session.pricing) return []
+  const at = beganAt(session)
+  if (!context.view.tariffs.dependsOnCard(at)) return []
+  return pricing(context, { sessionId, chargerId: session.chargerId, at, tokenRef })
+}
+
+/** Without a tariff there is no pricing event, and the session stays unpriced: never zero. */
+function pricing(
+  { view, card }: ServeContext,
+  { sessionId, chargerId, at, tokenRef }: Begins & { readonly at: number; readonly tokenRef: TokenRef },
+): readonly AnyBody[] {
+  const choice = view.tariffs.choose(at, placeOf(card, chargerId, tokenRef))
+  if (choice.kind === 'missing') return []
+  const { ref, currency, pricePerKwh, terms } = choice.tariff
+  const body = { sessionId, tariff: ref, currency, pricePerKwh, ...(terms && { byTerms: true }) }
+  return [{ name: 'pricing', body }]
 }

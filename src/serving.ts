@@ -2,9 +2,11 @@
 import type { Decision } from './authorization/decide.ts'
 import type { CardContext } from './card.ts'
 import type { AnyBody } from './log/body.ts'
-import type { ChargerAnswer, ChargerInput, PauseState, StationTransaction } from './ports.ts'
+import { wallOf } from './log/hlc.ts'
+import type { ChargerAnswer, ChargerInput, ChargerTime, PauseState, StationTransaction } from './ports.ts'
 import type { Session } from './session/fold.ts'
 import { sessionIdOfStation } from './session/id.ts'
+import { withinAt, wrongClockOf } from './session/times.ts'
 import type { ChargerId, DeviceId, SessionId, TokenRef } from './units.ts'
 import type { View } from './view.ts'
 
@@ -63,12 +65,38 @@ export function stationSession(chargerId: ChargerId, naming: StationTransaction)
   return stationTransactionId === undefined ? undefined : sessionIdOfStation(chargerId, stationTransactionId)
 }
 
-/** A session that goes on, or pauses, when it did not before. */
-export function stateChange(session: Session, state: PauseState, chargerStatus: string): readonly AnyBody[] {
-  const isPaused = session.state === 'paused'
-  if ((state === 'charging') !== isPaused) return []
+export type StateChange = {
+  readonly state: PauseState
+  readonly chargerStatus: string
+  readonly changedAt: ChargerTime | undefined
+}
+
+/** Of one session. A charger that flaps would fill the log: behind so many only that it charges is written, once. */
+export const MAX_STATES = 1000
+
+/** A session that goes on, or pauses, when it did not before, or for another reason. */
+export function stateChange(
+  { card }: ServeContext,
+  session: Session,
+  { state, chargerStatus, changedAt }: StateChange,
+): readonly AnyBody[] {
+  const isKnown = stateBy(session, withinAt(wrongClockOf(session), changedAt, card.nowAt)) === state
+  const room = state === 'charging' ? MAX_STATES + 1 : MAX_STATES
+  if (isKnown || session.states.length >= room) return []
   const { sessionId } = session.start.body
-  return [{ name: 'session_state', body: { sessionId, state, chargerStatus } }]
+  const body = { sessionId, state, chargerStatus, ...(changedAt && { changedAt }) }
+  return [{ name: 'session_state', body }]
+}
+
+/** What was the case by then, as far as was told: what comes late stands before what is newer. */
+function stateBy(session: Session, at = Number.POSITIVE_INFINITY): string {
+  const wrong = wrongClockOf(session)
+  let newest = { at: Number.NEGATIVE_INFINITY, state: 'charging' }
+  for (const { body, hlc } of session.states) {
+    const changedAt = withinAt(wrong, body.changedAt, wallOf(hlc)) ?? wallOf(hlc)
+    if (changedAt <= at && changedAt >= newest.at) newest = { at: changedAt, state: body.state }
+  }
+  return newest.state
 }
 
 /** The charger came from another node in mid-session (PROTOCOL 5.3): say so once. */

@@ -9,6 +9,7 @@ import { createPolicy, type Policy } from './authorization/policy.ts'
 import { createSiteKeys, type SiteKeys } from './authorization/site-keys.ts'
 import { createSitePolicy, type SitePolicy } from './authorization/site-policy.ts'
 import { createStanding, type Standing } from './authorization/standing.ts'
+import { type CorrectionBook, createCorrections } from './billing/corrections.ts'
 import { type Certificate, ISSUED_BY_ROOT } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import { type AnyBody, type BodyOf, decodeBody, type EventRef } from './log/body.ts'
@@ -32,6 +33,8 @@ export type View = {
   readonly tariffs: Tariffs
   /** Accounts whose keys were destroyed. */
   readonly forgotten: Forgotten
+  /** What issuers decided about sessions, and refunded. */
+  readonly corrections: CorrectionBook
   readonly standing: Standing
   readonly knowledge: Knowledge
   /** Lists that chargers were given. */
@@ -65,6 +68,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
   const chargerTls = createChargerTls()
   const tariffs = createTariffs()
   const forgotten = createForgotten()
+  const corrections = createCorrections()
   const standing = createStanding(roster.manifest()?.withdrawn ?? [], roster.certificate)
   const knowledge = createKnowledge()
   const lists = createListRecords()
@@ -120,7 +124,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     policyHeads.set(event.logId, { ref, hlc: event.hlc })
     if (!said) return
     applyPolicy(
-      { policy, sitePolicy, siteKeys, chargerTls, tariffs, forgotten, standing, knowledge },
+      { policy, sitePolicy, siteKeys, chargerTls, tariffs, forgotten, corrections, standing, knowledge },
       event,
       said,
       author,
@@ -137,6 +141,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     chargerTls,
     tariffs,
     forgotten,
+    corrections,
     standing,
     knowledge,
     lists,
@@ -215,7 +220,15 @@ function applyKnowledge(knowledge: Knowledge, event: LogEvent, said: AnyBody, de
 
 type PolicyFolds = Pick<
   View,
-  'policy' | 'sitePolicy' | 'siteKeys' | 'chargerTls' | 'tariffs' | 'forgotten' | 'standing' | 'knowledge'
+  | 'policy'
+  | 'sitePolicy'
+  | 'siteKeys'
+  | 'chargerTls'
+  | 'tariffs'
+  | 'forgotten'
+  | 'corrections'
+  | 'standing'
+  | 'knowledge'
 >
 
 /** Whoever has a role of the operator's, as people call them. */
@@ -243,6 +256,7 @@ function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certifi
   if (said.name === 'device_revoke') folds.standing.revoke(said.body)
   if (said.name === 'revoke' || said.name === 'device_revoke') folds.knowledge.revoked(ref)
   if (!certificate.roles.includes('issuer')) return
+  folds.corrections.add(event, said)
   if (said.name === 'grant') folds.policy.addGrant(placed(withoutKey(said.body)))
   if (said.name === 'charge_point') folds.policy.addChargePoint(placed(said.body))
   if (said.name === 'site_key') folds.siteKeys.add({ hlc: event.hlc, body: said.body })

@@ -111,7 +111,7 @@ export const HEIGHT = ['vocabulary', 'decisions', 'money', 'edges', 'wiring']
 export const UPWARD_TYPES: readonly { readonly from: string; readonly to: RegExp; readonly why: string }[] = [
   {
     from: 'src/api/',
-    to: /^src\/(node|input|chargers)\.ts$/,
+    to: /^src\/(node|input|chargers|pruning)\.ts$/,
     why: 'the API is handed a running node and reports on it',
   },
   {
@@ -146,7 +146,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   'big.js': ['src/tariff/'],
   pino: ['src/host/'],
   yaml: ['src/config.ts'],
-  zod: ['src/config.ts', 'src/api/', 'src/cli/', 'src/host/'],
+  zod: ['src/config.ts', 'src/api/', 'src/cli/', 'src/host/', 'src/cloud/payments-http.ts'],
   fastify: ['src/api/', 'src/cloud/', 'src/host/invite.ts'],
   commander: ['src/cli/'],
   'csv-parse': ['src/cli/'],

@@ -12,6 +12,7 @@ import type { Quirk } from '../plan.ts'
 import type { Station, StationSession } from '../station/station.ts'
 import type { Member, Observer, Shown } from '../world/observer.ts'
 import type { Losses } from './losses.ts'
+import { checkSum } from './prices.ts'
 
 /** Habits that may leave it open which words belong together; a person then looks at it. */
 const AMBIGUOUS: readonly Quirk[] = [
@@ -205,37 +206,4 @@ function excuseOf({
     one => DISPUTABLE.includes(one.state) || (one.state !== 'unpriced' && one.flags.length > 0),
   )
   return isAmbiguous && isDisputed ? 'disputed' : undefined
-}
-
-/** One invoice, numbered without holes, and a sum that is the price of the newest energy. */
-function checkSum(shown: Shown, session: CloudSession, bills: readonly CloudBill[]): void {
-  if (bills.length === 0) return
-  const what = `session ${session.sessionId} of ${session.chargerId}`
-  const invoices = bills.filter(bill => bill.kind === 'invoice')
-  if (invoices.length !== 1 || bills.some((bill, i) => bill.revision !== i))
-    shown.object(
-      'I20',
-      `${what} has ${invoices.length} invoices and revisions ${bills.map(bill => bill.revision).join()}`,
-    )
-  if (session.state !== 'complete') return
-  const sum = bills.reduce((total, bill) => total + Math.round(Number(bill.amount) * 1e6), 0)
-  const prices = pricesOf(shown)
-  const energyWh = bills.at(-1)?.energyWh ?? 0
-  const due = prices.map(pricePerKwh => centsOf(energyWh, pricePerKwh) * 10_000)
-  if (!due.includes(sum)) shown.object('I20', `${what}: bills of ${sum / 1e6} for ${energyWh} Wh`)
-}
-
-/** By its own arithmetic, not by the code that it checks: whole numbers, rounded half-up once, at the bill. */
-function centsOf(energyWh: number, pricePerKwh: string): number {
-  const [units = '0', fraction = ''] = pricePerKwh.split('.')
-  const scale = 10n ** BigInt(fraction.length)
-  // Price times 100 cents times Wh, over 1,000 Wh in a kWh.
-  const numerator = BigInt(units + fraction) * 100n * BigInt(energyWh)
-  const denominator = scale * 1000n
-  return Number((2n * numerator + denominator) / (2n * denominator))
-}
-
-function pricesOf(shown: Shown): readonly string[] {
-  const later = shown.plan.operator.flatMap(step => (step.kind === 'tariff' ? [step.pricePerKwh] : []))
-  return [shown.plan.pricePerKwh, ...later]
 }

@@ -3,7 +3,8 @@
 // columns, the judgement of bills, the signing of acks. Modelled, because production has it as SQL: the order of a push
 // (ingest.ts, here), versions of acks (cloud-acks.ts), exclusions and gaps (cloud-devices.ts), what is folded again and
 // which rows that writes (cloud-ledger.ts). cloud-postgres.ts is production throughout; one contract binds both.
-import type { Bill, CloudState } from '../../src/billing/judge.ts'
+import type { CloudState } from '../../src/billing/judge.ts'
+import type { Bill } from '../../src/billing/revisions.ts'
 import type { Gap } from '../../src/cloud/gaps.ts'
 import type { Signatures } from '../../src/identity/signature.ts'
 import type { Clock, Logger, Push, PushAnswer, Segment } from '../../src/ports.ts'

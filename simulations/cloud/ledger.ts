@@ -1,9 +1,11 @@
 // Sessions and bills of the cloud in memory. Production: which columns an event is folded by (foldColumns), facts, fold
-// (a session book a charger, so that an event costs no more as history grows) and judgement (judge, judgeMerged).
+// (a session book a charger, so that an event costs no more as history grows) and judgement (judge, judgeGone).
 // Modelled, because production has it as SQL: what is folded again after a commit and which rows that writes
 // (src/cloud/sessions.ts, charger.ts). What an exclusion takes away is folded again without it.
-import { type Bill, judge, judgeMerged, refText, type Verdict } from '../../src/billing/judge.ts'
-import { foldColumns, isTold } from '../../src/cloud/charger.ts'
+import { judge, judgeGone, type Verdict } from '../../src/billing/judge.ts'
+import { type Bill, refText } from '../../src/billing/revisions.ts'
+import { isTold } from '../../src/cloud/charger.ts'
+import { foldColumns } from '../../src/cloud/columns.ts'
 import { isTouched } from '../../src/cloud/sessions.ts'
 import type { Certificate } from '../../src/identity/certificate.ts'
 import type { AnyBody } from '../../src/log/body.ts'
@@ -15,6 +17,7 @@ import { contentOf } from '../../src/session/split.ts'
 import type { ChargerId, DeviceId, LogId, SessionId } from '../../src/units.ts'
 import type { CloudBill, CloudSession } from './cloud.ts'
 import type { Excluded } from './devices.ts'
+import { createMoney } from './money.ts'
 
 export type Touched = { readonly sessions: Set<SessionId>; readonly chargers: Set<ChargerId> }
 export type Settlement = { readonly nowAt: number; readonly finalise: ReadonlySet<SessionId> }
@@ -45,6 +48,8 @@ type Account = {
   readonly chargerId: ChargerId
   readonly words: Word[]
   readonly claimed: Set<SessionId>
+  /** By transaction id, for ticks that name no session. */
+  readonly bearers: Map<number, Set<SessionId>>
   /** Undefined after something was excluded, until it is folded again. */
   folded: { readonly facts: FactSet; readonly book: SessionBook | undefined } | undefined
   /** Ids of sessions that were split off the one told under this id, now or ever. */
@@ -76,13 +81,14 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
   const wordsOf = new Map<LogId, Word[]>()
   const rows = new Map<SessionId, SessionRow>()
   const bills = new Map<SessionId, Bill[]>()
+  const money = createMoney(limitOf)
 
   const accountOf = (chargerId: ChargerId): Account => {
     const held = accounts.get(chargerId)
     if (held) return held
     const made: Account = {
-      ...{ chargerId, words: [], claimed: new Set(), splitOff: new Map(), judged: new Map() },
-      folded: { facts: emptyFacts(), book: undefined },
+      ...{ chargerId, words: [], claimed: new Set(), bearers: new Map(), splitOff: new Map() },
+      ...{ judged: new Map(), folded: { facts: emptyFacts(), book: undefined } },
     }
     accounts.set(chargerId, made)
     return made
@@ -116,16 +122,18 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
     const { state, flags, energyWh } = verdict
     const { energyWh: _, ...rest } = row
     rows.set(row.sessionId, { ...rest, state, flags, ...(energyWh !== undefined && { energyWh }) })
-    if (verdict.bill) bills.set(row.sessionId, [...(bills.get(row.sessionId) ?? []), verdict.bill])
+    writeBills(row.sessionId, verdict)
+  }
+  const writeBills = (sessionId: SessionId, verdict: Verdict): void => {
+    if (verdict.bills.length > 0) bills.set(sessionId, [...(bills.get(sessionId) ?? []), ...verdict.bills])
   }
 
   const settleSession = (session: Session, touched: boolean, { nowAt, finalise }: Settlement): void => {
     const { sessionId } = session
     const row = rows.get(sessionId)
     const verdict = judge(session, {
-      billed: bills.get(sessionId) ?? [],
-      finalise: finalise.has(sessionId),
-      tariffAt: () => undefined,
+      ...{ billed: bills.get(sessionId) ?? [], finalise: finalise.has(sessionId) },
+      ...{ tariffAt: money.tariffAt, corrections: money.correctionsOf(sessionId) },
     })
     const wanted = rowOf(session, verdict, nowAt)
     const isNews = touched || !row || !sameRow(row, wanted)
@@ -154,11 +162,13 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
       const row = rows.get(sessionId)
       if (standing.has(sessionId) || !row || isForeign(sessionId)) continue
       account.judged.delete(sessionId)
-      const verdict = isStillTold(account, row)
-        ? judgeMerged(sessionId, bills.get(sessionId) ?? [])
-        : WITHDRAWN
+      const verdict = judgeGone(sessionId, {
+        gone: isStillTold(account, row) ? 'merged' : 'evidence-withdrawn',
+        ...{ billed: bills.get(sessionId) ?? [], corrections: money.correctionsOf(sessionId) },
+      })
       const isNews = row.flags.join(',') !== verdict.flags.join(',')
       if (isNews) write({ ...row, touchedAt: settlement.nowAt }, verdict)
+      else writeBills(sessionId, verdict)
     }
   }
 
@@ -166,12 +176,15 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
     add: (event, said, { certificate, touched }) => {
       const { deviceId } = certificate
       const { chargerId, sessionId } = foldColumns(event, said, certificate)
+      money.add(event, said, { certificate, touched })
+      if (certificate.roles.includes('issuer')) return
       if (!said || (!chargerId && !sessionId)) return
       const word: Word = { event, said, deviceId, chargerId, sessionId }
       push(wordsOf, event.logId, word)
-      touch(touched, word)
+      touch(touched, word, chargerId && accounts.get(chargerId))
       if (chargerId) {
         const account = accountOf(chargerId)
+        if (said.name === 'session_start') add(account.bearers, said.body.transactionId, said.body.sessionId)
         account.words.push(word)
         tell(account, word)
         if (sessionId) claim(account, sessionId)
@@ -181,11 +194,12 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
       }
     },
     withdraw: (excluded, touched) => {
+      money.withdraw(excluded, touched)
       for (const { logId, fromSeq } of excluded) {
         for (const word of wordsOf.get(logId) ?? []) {
           if (word.event.seq < fromSeq) continue
-          touch(touched, word)
           const { chargerId, sessionId } = word
+          touch(touched, word, chargerId && accounts.get(chargerId))
           const claimers = chargerId ? [chargerId] : sessionId ? (claims.get(sessionId) ?? []) : []
           for (const claimer of claimers) accountOf(claimer).folded = undefined
         }
@@ -235,9 +249,6 @@ export function createCloudLedger(limitOf: (logId: LogId) => number): CloudLedge
   }
 }
 
-/** Its start lies beyond an exclusion by now (src/cloud/sessions.ts). */
-const WITHDRAWN: Verdict = { state: 'disputed', flags: ['evidence-withdrawn'] }
-
 /** As `foldOf` in src/cloud/charger.ts. */
 function isStillTold({ chargerId, folded }: Account, row: SessionRow): boolean {
   const counting = folded?.facts.chargers.get(chargerId)?.sessions.get(row.toldUnder)
@@ -266,10 +277,12 @@ function sameRow(a: SessionRow, b: SessionRow): boolean {
   return same && a.flags.join(',') === b.flags.join(',')
 }
 
-/** A stop that names no session may belong to any of its charger's. */
-function touch(touched: Touched, { said, chargerId, sessionId }: Word): void {
+/** A stop that names no session may belong to any of its charger's, a tick to those that bear its transaction id. */
+function touch(touched: Touched, { said, chargerId, sessionId }: Word, account: Account | undefined): void {
   if (sessionId) touched.sessions.add(sessionId)
   else if (chargerId && said.name === 'session_end') touched.chargers.add(chargerId)
+  else if (said.name === 'meter_tick')
+    for (const bearer of account?.bearers.get(said.body.transactionId) ?? []) touched.sessions.add(bearer)
 }
 
 function push<K, V>(lists: Map<K, V[]>, key: K, value: V): void {

@@ -6,7 +6,7 @@ import { drawFaults } from './draw-faults.ts'
 import { drawCards, drawGround, drawQuality } from './draw-site.ts'
 import { drawOperator, drawUplinks } from './draw-uplinks.ts'
 import { drawVisits } from './draw-visits.ts'
-import { drawnWhole } from './range.ts'
+import { drawn, drawnWhole } from './range.ts'
 import { SECOND } from './reading.ts'
 import type { Scenario } from './scenario.ts'
 
@@ -42,6 +42,7 @@ export function drawPlan(scenario: Scenario, seed: number): Plan {
     chargers: ground.chargers,
     cards,
     pricePerKwh: scenario.site.price,
+    ...(dice.fork('terms').chance(drawn(scenario.site.terms, dice.fork('terms'))) && { byTerms: true }),
     ...(maxAge ? { offlineMaxAgeS: Math.ceil(drawnWhole(maxAge, dice.fork('offline')) / SECOND) } : {}),
     ...(capKwh ? { capWhPerDay: 1000 * drawnWhole(capKwh, dice.fork('cap')) } : {}),
     ...(scenario.site.lists && { localLists: true }),

@@ -104,6 +104,7 @@ const FIELDS = {
   ...{ signer: z.enum(['ed25519', 'keyed-hash']), cloud: z.enum(['memory', 'postgres']) },
   ...{ nodes: number, links: z.array(link), quality, syncMs: two },
   ...{ chargers: z.array(CHARGER), cards: z.array(CARD), pricePerKwh: z.string() },
+  byTerms: z.boolean().exactOptional(),
   offlineMaxAgeS: ms.exactOptional(),
   capWhPerDay: ms.exactOptional(),
   localLists: z.boolean().exactOptional(),

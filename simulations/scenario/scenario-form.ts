@@ -186,6 +186,8 @@ function siteFields(site: Site) {
     chargers: read.whole(0, MAX_CHARGERS),
     connectors: read.whole(1, 8).default({ min: 1, max: 2 }),
     price: read.price().default('0.35'),
+    /** So many seeds have tariffs that hang on the hour, on parking and on taxes too. */
+    terms: read.share().default(exactly(0)),
     sync: read.duration(0, read.MINUTE).default({ min: 1, max: 8 }),
     quirky: read
       .record({

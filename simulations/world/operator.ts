@@ -24,6 +24,7 @@ import {
 import type { Dice } from '../dice.ts'
 import type { CardPlan, OperatorStep, Plan } from '../plan.ts'
 import type { SimulatedSite } from './site.ts'
+import { tariffOf } from './tariff.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 const YEAR_MS = 365 * DAY_MS
@@ -82,10 +83,6 @@ export function createOperator(plan: Plan, site: SimulatedSite, dice: Dice): Ope
   const certificates = [site.cloud, ...site.devices].map(
     ({ certificate }): AnyBody => ({ name: 'device_cert', body: { certificate: certificate.encoded } }),
   )
-  const tariff = (pricePerKwh: string, effectiveAt: number): AnyBody => ({
-    name: 'tariff',
-    body: { tariffId: 'day', currency: 'EUR', pricePerKwh, effectiveAt },
-  })
   const grant = (card: CardPlan): AnyBody => {
     const tokenRef = site.tokenRef(card.idTag)
     const notAfterAt = card.kind === 'expired' ? plan.startsAt - 60_000 : plan.startsAt + YEAR_MS
@@ -142,7 +139,7 @@ export function createOperator(plan: Plan, site: SimulatedSite, dice: Dice): Ope
   }
   append([{ name: 'epoch_open', body }], plan.startsAt)
   append(certificates, plan.startsAt)
-  append([tariff(plan.pricePerKwh, plan.startsAt - DAY_MS)], plan.startsAt)
+  append([tariffOf(plan, plan.pricePerKwh, plan.startsAt - DAY_MS)], plan.startsAt)
   if (plan.localLists) append([{ name: 'policy', body: { name: 'local-lists', value: 'on' } }], plan.startsAt)
   const known = plan.cards.filter(card => card.kind !== 'unknown')
   if (known.length > 0) append(known.map(grant), plan.startsAt)
@@ -167,7 +164,8 @@ export function createOperator(plan: Plan, site: SimulatedSite, dice: Dice): Ope
     act: (step, nowMs, told) => {
       const wallMs = plan.startsAt + nowMs
       const card = 'card' in step ? plan.cards[step.card] : undefined
-      if (step.kind === 'tariff') append([tariff(step.pricePerKwh, plan.startsAt + step.fromMs)], wallMs)
+      if (step.kind === 'tariff')
+        append([tariffOf(plan, step.pricePerKwh, plan.startsAt + step.fromMs)], wallMs)
       if (step.kind === 'revoke' && card) revoke(card, nowMs)
       if (step.kind === 'revoke-device') revokeDevice(step, nowMs, told)
       if (step.kind === 'grant' && card) append([grant(card)], wallMs)

@@ -3,6 +3,8 @@ import { z } from 'zod'
 import {
   ENABLE_SOC,
   PROBLEM,
+  RECEIPT,
+  RECEIPT_FORMS,
   REQUEST,
   SESSION,
   SOC,
@@ -17,6 +19,7 @@ const SCHEMAS = {
   Stop: { schema: STOP, io: 'input' },
   EnableSoc: { schema: ENABLE_SOC, io: 'input' },
   Session: { schema: SESSION, io: 'output' },
+  Receipt: { schema: RECEIPT, io: 'output' },
   Request: { schema: REQUEST, io: 'output' },
   Stations: { schema: STATIONS, io: 'output' },
   Soc: { schema: SOC, io: 'output' },
@@ -32,6 +35,8 @@ type Route = {
   readonly summary: string
   readonly body?: SchemaName
   readonly answer: SchemaName
+  /** What else it is answered as, where Accept or ?form= ask for it. */
+  readonly forms?: readonly string[]
   /** A second status with the same answer. */
   readonly later?: string
   readonly problems: readonly number[]
@@ -56,6 +61,13 @@ export const ROUTES: readonly Route[] = [
     ...{ method: 'get', path: '/session/{id}', answer: 'Session' },
     summary: 'Live energy, cost and state of charge, or the receipt; whoever knows the id may look',
     problems: [404, 429],
+  },
+  {
+    ...{ method: 'get', path: '/session/{id}/receipt', answer: 'Receipt' },
+    summary:
+      'The receipt, signed by this node: text unless Accept or ?form= ask for another form; whoever knows the id may have it',
+    forms: ['text/plain', 'application/octet-stream'],
+    problems: [400, 404, 429],
   },
   {
     ...{ method: 'get', path: '/request/{id}', answer: 'Session' },
@@ -108,6 +120,14 @@ const PREFER = {
   schema: { type: 'string', pattern: '^wait=[0-9]{1,2}$' },
 }
 
+const FORM = {
+  name: 'form',
+  in: 'query',
+  required: false,
+  description: 'text to read, the line of a QR code, the signed file, or all of them as JSON',
+  schema: { type: 'string', enum: RECEIPT_FORMS },
+}
+
 export function openApiDocument(version: string): Readonly<Record<string, unknown>> {
   const schemas = Object.fromEntries(
     Object.entries(SCHEMAS).map(([name, { schema, io }]) => {
@@ -139,6 +159,7 @@ function operation(route: Route): Readonly<Record<string, unknown>> {
   const parameters = [
     ...(hasId ? [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }] : []),
     ...(isWish ? [IDEMPOTENCY, PREFER] : []),
+    ...(route.forms ? [FORM] : []),
   ]
   const problems = route.problems.map(status => [
     status,
@@ -150,7 +171,13 @@ function operation(route: Route): Readonly<Record<string, unknown>> {
     ...(parameters.length > 0 && { parameters }),
     ...(route.body && { requestBody: { required: true, content: content(route.body) } }),
     responses: {
-      200: { description: 'done, or as it is now', content: content(route.answer) },
+      200: {
+        description: 'done, or as it is now',
+        content: {
+          ...Object.fromEntries((route.forms ?? []).map(type => [type, { schema: { type: 'string' } }])),
+          ...content(route.answer),
+        },
+      },
       ...(isWish && { 202: { description: route.later, content: content(route.answer) } }),
       ...Object.fromEntries(problems),
     },

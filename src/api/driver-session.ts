@@ -1,12 +1,14 @@
 // One session as its driver is told of it: live figures while it charges, a receipt afterwards. Pure. Every figure comes
 // from registers that the charger said; a cost is rounded once, from the whole of the energy.
 import { FULL_AGE_MS } from '../authorization/decide.ts'
+import type { Corrections } from '../billing/corrections.ts'
+import type { TariffAt } from '../billing/due.ts'
+import { owedOf } from '../billing/owed.ts'
 import { wallOf } from '../log/hlc.ts'
 import { clockedAt, happenedAt } from '../session/clock.ts'
 import type { Session, SessionFlag } from '../session/fold.ts'
-import { priceOf } from '../tariff/price.ts'
 import type { RequestAnswer, SessionAnswer } from './driver-words.ts'
-import { isoOf } from './report.ts'
+import { isoOf, priceText } from './report.ts'
 
 export type SessionKnown = {
   readonly nowAt: number
@@ -17,6 +19,8 @@ export type SessionKnown = {
   /** Nodes that hold all of it for certain, this one among them. */
   readonly nodes: number
   readonly isInCloud: boolean
+  readonly tariffAt: TariffAt
+  readonly corrections: Corrections
 }
 
 /** A person looks at these, as the cloud's billing has it. */
@@ -29,7 +33,8 @@ export function sessionAnswer(
 ): SessionAnswer {
   const { start, end, pricing } = session
   const energyWh = energyOf(session)
-  const cost = pricing && energyWh !== null ? (priceOf(energyWh, pricing.body) ?? null) : null
+  const { claim, owed } = owedOf(session, { ...known, finalise: true })
+  const cost = energyWh === null ? null : (owed?.total ?? null)
   const soc = socOf(session, known.nowAt)
   return {
     session_id: session.sessionId,
@@ -41,6 +46,7 @@ export function sessionAnswer(
     // Whole Wh: the quotient is printed as the exact decimal.
     energy_kwh: energyWh === null ? null : energyWh / 1000,
     rate_per_kwh: pricing?.body.pricePerKwh ?? null,
+    price_text: pricing ? priceText(pricing.body, known.tariffAt) : null,
     currency: pricing?.body.currency ?? null,
     total_cost: cost,
     soc: soc?.percent ?? null,
@@ -49,7 +55,7 @@ export function sessionAnswer(
     end_time: end ? isoOf(happenedAt(end.body.stoppedAt, wallOf(end.hlc))) : null,
     offline: offlineOf(session, known),
     sync: syncOf(known),
-    payment: paymentOf(session, known, cost),
+    payment: paymentOf(session, known, { cost, isSettled: claim.flags.includes('resolved') }),
     text: end ? 'The session has ended.' : session.state === 'paused' ? 'Paused.' : 'Charging.',
     request,
   }
@@ -66,6 +72,7 @@ export function nothingYet(request: RequestAnswer, known: Pick<SessionKnown, 'is
     meter_stop: null,
     energy_kwh: null,
     rate_per_kwh: null,
+    price_text: null,
     currency: null,
     total_cost: null,
     soc: null,
@@ -118,8 +125,8 @@ function syncOf({ nodes, isInCloud }: SessionKnown): NonNullable<SessionAnswer['
 
 function paymentOf(
   { end, pricing, flags }: Session,
-  { receipt, isOffline }: SessionKnown,
-  cost: string | null,
+  { receipt, isOffline, tariffAt }: SessionKnown,
+  { cost, isSettled }: { readonly cost: string | null; readonly isSettled: boolean },
 ): NonNullable<SessionAnswer['payment']> {
   const amount = cost !== null && pricing ? `${cost} ${pricing.body.currency}` : undefined
   const payment = (state: NonNullable<SessionAnswer['payment']>['state'], text: string) => ({
@@ -127,12 +134,11 @@ function paymentOf(
     receipt: receipt ?? null,
   })
   if (!end) {
-    const rate = pricing && `${pricing.body.pricePerKwh} ${pricing.body.currency} a kWh`
-    return rate
-      ? payment('running', `You pay ${rate} when the session has ended.`)
+    return pricing
+      ? payment('running', `You pay ${priceText(pricing.body, tariffAt)} when the session has ended.`)
       : payment('no_price', 'No price was known when it began; the operator will tell you.')
   }
-  if (flags.some(flag => DISPUTED.includes(flag)))
+  if (!isSettled && flags.some(flag => DISPUTED.includes(flag)))
     return payment(
       'in_review',
       'The charger’s figures contradict one another: the operator looks at them first.',

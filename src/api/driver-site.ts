@@ -2,10 +2,19 @@
 // each question from the replicated view, so that any node answers for sessions and states of charge alike.
 import type { Node } from '../node.ts'
 import type { Session } from '../session/fold.ts'
+import { ANYWHERE, type Place } from '../tariff/choice.ts'
+import { describe } from '../tariff/describe.ts'
+import type { Tariff } from '../tariff/tariffs.ts'
 import type { ChargerId, TokenRef } from '../units.ts'
 import { type SessionKnown, sessionAnswer } from './driver-session.ts'
 import { type Reach, type Station, stationAnswer } from './driver-stations.ts'
-import { Problem, type RequestAnswer, type SessionAnswer, type StationsAnswer } from './driver-words.ts'
+import {
+  type PriceAnswer,
+  Problem,
+  type RequestAnswer,
+  type SessionAnswer,
+  type StationsAnswer,
+} from './driver-words.ts'
 import { isoOf, nameOf, receiptOf } from './report.ts'
 import type { ApiDeps } from './server.ts'
 
@@ -85,7 +94,7 @@ export function stationsAnswer(site: DriverSite): StationsAnswer {
   const { node, clock } = site
   const ledger = node.ledger()
   const nowAt = clock.wallMs()
-  const tariff = ledger.view().tariffs.inForce(nowAt)
+  const priceAt = pricesAt(site, nowAt)
   const { policyAgeMs } = ledger.news({ wallMs: nowAt, monotonicMs: clock.monotonicMs() })
   return {
     as_of: isoOf(nowAt),
@@ -93,14 +102,31 @@ export function stationsAnswer(site: DriverSite): StationsAnswer {
     offline: isOffline(site),
     unsent_events: node.uplinks().unsentEvents(ledger),
     operator_news_age_s: policyAgeMs === undefined ? null : Math.max(0, Math.round(policyAgeMs / 1000)),
-    price: tariff
-      ? {
-          rate_per_kwh: tariff.pricePerKwh,
-          currency: tariff.currency,
-          since: isoOf(tariff.effectiveAt),
-        }
-      : null,
-    stations: stationsOf(site).map(stationAnswer),
+    price: priceAt(ANYWHERE),
+    stations: stationsOf(site).map(station =>
+      stationAnswer(station, priceAt({ ...ANYWHERE, ...placeOf(station) })),
+    ),
+  }
+}
+
+function placeOf({ chargerId, zone, connectorType }: Station): Omit<Place, 'cardClass'> {
+  return { chargerId, zone, connectorType }
+}
+
+/** Each tariff is put into words once an answer. */
+function pricesAt({ node }: DriverSite, nowAt: number): (place: Place) => PriceAnswer | null {
+  const { tariffs } = node.ledger().view()
+  const said = new Map<Tariff, PriceAnswer>()
+  return place => {
+    const choice = tariffs.choose(nowAt, place)
+    if (choice.kind === 'missing') return null
+    const { tariff } = choice
+    const { pricePerKwh, currency, effectiveAt } = tariff
+    const price = said.get(tariff) ?? {
+      ...{ rate_per_kwh: pricePerKwh, currency, since: isoOf(effectiveAt), text: describe(tariff) },
+    }
+    said.set(tariff, price)
+    return price
   }
 }
 
@@ -156,8 +182,10 @@ function knownOf(site: DriverSite, session: Session): SessionKnown {
     isOffline: isOffline(site),
     receipt,
     // Who recorded all of it alone holds it as well.
-    nodes: 1 + Math.max(site.node.holders(places), recordedBy.length === 1 ? others : 0),
+    nodes: 1 + Math.max(site.node.holders(places).length, recordedBy.length === 1 ? others : 0),
     isInCloud: receipt !== undefined && isStartAcked,
+    tariffAt: ledger.view().tariffs.at,
+    corrections: ledger.view().corrections.of(session.sessionId),
   }
 }
 

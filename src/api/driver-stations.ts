@@ -4,7 +4,13 @@
 import type { ConnectorStatus } from '../chargers.ts'
 import type { Session } from '../session/fold.ts'
 import type { ChargerId } from '../units.ts'
-import { type ConnectorState, type Place, Problem, type StationAnswer } from './driver-words.ts'
+import {
+  type ConnectorState,
+  type Place,
+  type PriceAnswer,
+  Problem,
+  type StationAnswer,
+} from './driver-words.ts'
 import { isoOf } from './report.ts'
 
 export type Reach =
@@ -56,7 +62,7 @@ export function waitsForCard({ start, tokenRef }: Session): boolean {
   return start.body.cardless === true && tokenRef === start.body.tokenRef
 }
 
-export function stationAnswer(station: Station): StationAnswer {
+export function stationAnswer(station: Station, price: PriceAnswer | null): StationAnswer {
   const { chargerId, connectors, reach, heardAt } = station
   const list = connectorsOf(station).map(connectorId => {
     const said = station.statusOf(connectorId)
@@ -76,6 +82,7 @@ export function stationAnswer(station: Station): StationAnswer {
     reachable_at: reach.kind === 'elsewhere' ? reach.node : null,
     heard_at: heardAt === undefined ? null : isoOf(heardAt),
     connectors: list,
+    price,
     text: textOf(
       reach,
       list.map(({ state }) => state),

@@ -91,7 +91,10 @@ export const SESSION = z.strictObject({
   meter_start: z.int().nullable().describe('register, Wh'),
   meter_stop: z.int().nullable().describe('register, Wh; null while it charges'),
   energy_kwh: z.number().nullable().describe('so far while it charges'),
-  rate_per_kwh: decimal.nullable().describe('fixed at the start'),
+  rate_per_kwh: decimal
+    .nullable()
+    .describe('fixed at the start; the highest price of energy where there are several, taxes included'),
+  price_text: z.string().nullable().describe('all that is paid, with taxes; fixed at the start'),
   currency: z.string().nullable(),
   total_cost: decimal.nullable().describe('so far while it charges; rounded half up once'),
   soc: z.number().nullable().describe('percent, the last that the car told'),
@@ -105,6 +108,20 @@ export const SESSION = z.strictObject({
   request: REQUEST.nullable(),
 })
 
+/** text: to read; qr: the line that a QR code holds; file: signed; json: all three. */
+export const RECEIPT_FORMS = ['text', 'qr', 'file', 'json'] as const
+export const RECEIPT = z.strictObject({
+  number: z.string().describe('the same as long as nothing else is known of the session'),
+  session_id: z.string(),
+  state: z.enum(['final', 'provisional', 'disputed', 'unpriced', 'nothing-due']),
+  total: decimal.nullable().describe('null where no amount can be said'),
+  currency: z.string().nullable(),
+  confirmed: z.boolean().describe('the cloud has confirmed start, price and end'),
+  text: z.string().describe('40 columns'),
+  file: z.string().describe('signed; to be kept, and verified with the root key of the site'),
+  qr: z.string().describe('the same for a QR code, in its alphanumeric mode'),
+})
+
 export const CONNECTOR_STATES = [
   'free',
   'plugged_in',
@@ -114,6 +131,12 @@ export const CONNECTOR_STATES = [
   'faulted',
   'unknown',
 ] as const
+const PRICE = z.strictObject({
+  rate_per_kwh: decimal.describe('the highest price of energy where there are several, taxes included'),
+  currency: z.string(),
+  since: instant,
+  text: z.string().describe('all that is paid, with taxes'),
+})
 const CONNECTOR = z.strictObject({
   connector_id: z.int(),
   state: z.enum(CONNECTOR_STATES),
@@ -131,6 +154,9 @@ export const STATION = z.strictObject({
   reachable_at: z.string().nullable().describe('name of the other node'),
   heard_at: instant.nullable().describe('when this node heard it last'),
   connectors: z.array(CONNECTOR),
+  price: PRICE.nullable().describe(
+    'in force here now, for a card that no tariff names; a session keeps the price of its start',
+  ),
   text: z.string(),
 })
 export const STATIONS = z.strictObject({
@@ -139,10 +165,7 @@ export const STATIONS = z.strictObject({
   offline: z.boolean().describe('no working uplink here or at a connected node'),
   unsent_events: z.int().describe('what the cloud has not confirmed yet'),
   operator_news_age_s: age.nullable(),
-  price: z
-    .strictObject({ rate_per_kwh: decimal, currency: z.string(), since: instant })
-    .nullable()
-    .describe('in force now; a session keeps the price of its start'),
+  price: PRICE.nullable().describe('in force now where no other is said for a station'),
   stations: z.array(STATION),
 })
 
@@ -206,7 +229,9 @@ export type StartWords = z.infer<typeof START>
 export type StopWords = z.infer<typeof STOP>
 export type RequestAnswer = z.infer<typeof REQUEST>
 export type SessionAnswer = z.infer<typeof SESSION>
+export type ReceiptForm = (typeof RECEIPT_FORMS)[number]
 export type StationAnswer = z.infer<typeof STATION>
+export type PriceAnswer = z.infer<typeof PRICE>
 export type StationsAnswer = z.infer<typeof STATIONS>
 export type ConnectorState = (typeof CONNECTOR_STATES)[number]
 export type SocAnswer = z.infer<typeof SOC>

@@ -5,10 +5,12 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { z } from 'zod'
 import type { HostPort } from '../config.ts'
 import { reasonOf } from '../errors.ts'
+import type { Session } from '../session/fold.ts'
 import { SW_VERSION } from '../version.ts'
 import { type Asked, createErrands, type ErrandDeps, type Settled } from './driver-errands.ts'
 import { createLimits, type Limits, networkOf } from './driver-limits.ts'
 import { openApiDocument } from './driver-openapi.ts'
+import { formOf, receiptReply } from './driver-receipt.ts'
 import { assertNotElsewhere, REFUSALS } from './driver-sending.ts'
 import { answerFor, stationOf, stationsAnswer } from './driver-site.ts'
 import { createSocSwitch, socAnswer } from './driver-soc.ts'
@@ -27,7 +29,7 @@ const WAIT_MS = 5000
 const LIST_FRESH_MS = 1000
 
 export type DriverDeps = ErrandDeps &
-  Pick<ApiDeps, 'tokenReference'> & {
+  Pick<ApiDeps, 'tokenReference' | 'receiptPen'> & {
     readonly listen: HostPort
     readonly tls?: { readonly key: string; readonly cert: string } | undefined
     /** Addresses of proxies whose X-Forwarded-For is believed. */
@@ -155,6 +157,7 @@ function tooOften(waitS: number): TooOften {
 }
 
 type Errands = Awaited<ReturnType<typeof createErrands>>
+type Formed = { readonly Querystring: { readonly form?: unknown } }
 type ById = { readonly Params: { readonly id: string } }
 
 function addReads(server: FastifyInstance, plane: Plane, errands: Errands): void {
@@ -171,10 +174,18 @@ function addReads(server: FastifyInstance, plane: Plane, errands: Errands): void
     reply.header('cache-control', 'max-age=5, stale-if-error=86400').type('application/json')
     return list.text
   })
-  server.get<ById>('/session/:id', async request => {
-    const session = errands.session(request.params.id)
+  const sessionOf = (id: string): Session => {
+    const session = errands.session(id)
     if (!session) throw new Problem(404, 'SESSION_UNKNOWN', 'This node knows no such session yet.')
-    return answerFor(plane, session)
+    return session
+  }
+  server.get<ById>('/session/:id', async request => answerFor(plane, sessionOf(request.params.id)))
+  server.get<ById & Formed>('/session/:id/receipt', async (request, reply) => {
+    const form = formOf(request.query.form, request.headers.accept)
+    const { type, body } = receiptReply(plane, sessionOf(request.params.id), form)
+    if (form === 'file')
+      reply.header('content-disposition', `attachment; filename="${request.params.id}.receipt"`)
+    return await reply.type(type).send(body)
   })
   server.get<ById>('/request/:id', async request => {
     const answer = errands.request(request.params.id)

@@ -1,6 +1,9 @@
 // What a node tells people about itself, as plain JSON: sessions, chargers, logs, and its own state. Field names are
 // part of the interface; they only grow.
 
+import type { Corrections } from '../billing/corrections.ts'
+import { type Due, dueOf, type TariffAt } from '../billing/due.ts'
+import { owedOf } from '../billing/owed.ts'
 import type { ConnectorStatus } from '../chargers.ts'
 import type { Roster } from '../identity/roster.ts'
 import type { Node } from '../node.ts'
@@ -8,7 +11,7 @@ import { isStartAcked } from '../session/acked.ts'
 import { concurrentSessions } from '../session/concurrent.ts'
 import type { Session } from '../session/fold.ts'
 import { type Moment, timesOf } from '../session/times.ts'
-import { priceOf } from '../tariff/price.ts'
+import { describe } from '../tariff/describe.ts'
 import type { ChargerId, DeviceId, TokenRef } from '../units.ts'
 
 export type SessionReport = {
@@ -40,8 +43,17 @@ export type SessionReport = {
   /** No register was heard between start and stop: the charger sends none, or only what flowed in intervals. */
   readonly withoutReadings?: true
   readonly currency?: string
+  /** The highest price of energy, taxes included, where the tariff has terms of its own. */
   readonly pricePerKwh?: string
+  /** The price that was fixed at the start, in words. */
+  readonly price?: string
+  /** To be paid, taxes included: as people decided, less what they refunded. */
   readonly cost?: string
+  /** The sum that a person decided in the place of what its price gives. */
+  readonly decided?: string
+  readonly refunded?: string
+  /** Why an ended session has no cost. */
+  readonly unpriced?: Extract<Due, { kind: 'unpriced' }>['why']
   /** Names of the nodes that recorded something of it. */
   readonly recordedBy: readonly string[]
   readonly adoptions: number
@@ -71,6 +83,8 @@ export function reportSessions({ node, roster }: ReportDeps): readonly SessionRe
         card: cardName(node, session.tokenRef),
         nameOf: deviceId => nameOf(roster, deviceId),
         receipt: receiptOf(node, session),
+        tariffAt: view.tariffs.at,
+        corrections: view.corrections.of(session.sessionId),
       }),
     )
     .toSorted((a, b) =>
@@ -83,12 +97,15 @@ type Known = {
   readonly card: string
   readonly nameOf: (deviceId: DeviceId) => string
   readonly receipt: string | undefined
+  readonly tariffAt: TariffAt
+  readonly corrections: Corrections
 }
 
 function reportSession(session: Session, known: Known): SessionReport {
   const { start, end, pricing, energyWh, soFar, lastTick } = session
   const { startedAt, stoppedAt } = timesOf(session)
-  const cost = pricing && energyWh !== undefined ? priceOf(energyWh, pricing.body) : undefined
+  const due = energyWh === undefined ? undefined : dueOf(session, known.tariffAt, { energyWh })
+  const { claim, owed } = owedOf(session, { ...known, finalise: false })
   return {
     sessionId: session.sessionId,
     state: session.state === 'completed' && known.receipt !== undefined ? 'reconciled' : session.state,
@@ -113,14 +130,26 @@ function reportSession(session: Session, known: Known): SessionReport {
     ...(end && !soFar && { withoutReadings: true }),
     ...(lastTick?.body.socPercent !== undefined && { socPercent: lastTick.body.socPercent }),
     ...(pricing && { currency: pricing.body.currency, pricePerKwh: pricing.body.pricePerKwh }),
-    ...(cost !== undefined && { cost }),
+    ...(pricing && { price: priceText(pricing.body, known.tariffAt) }),
+    ...(owed && { cost: owed.total, currency: owed.currency }),
+    ...(owed?.decided !== undefined && { decided: owed.decided }),
+    ...(owed?.refunded !== undefined && { refunded: owed.refunded }),
+    ...(due?.kind === 'unpriced' && !owed && { unpriced: due.why }),
     recordedBy: session.recordedBy.map(known.nameOf),
     adoptions: session.adoptions.length,
-    flags: session.flags,
+    flags: [...new Set<string>([...session.flags, ...claim.flags])].sort(),
     ...(known.alsoAt && { alsoAt: known.alsoAt }),
     acked: known.receipt !== undefined,
     ...(known.receipt !== undefined && { receipt: known.receipt }),
   }
+}
+
+/** What was agreed at the start, in words; the plain price where its tariff is not here. */
+export function priceText(pricing: NonNullable<Session['pricing']>['body'], tariffAt: TariffAt): string {
+  const tariff = pricing.byTerms ? tariffAt(pricing.tariff) : undefined
+  if (tariff) return describe(tariff)
+  const plain = `${pricing.pricePerKwh} ${pricing.currency} a kWh`
+  return pricing.byTerms ? `up to ${plain}; its other terms are not known here yet` : plain
 }
 
 /** First digits of the ack's signature that covers a recorded end: enough to find it, in the cloud or on any node. */

@@ -13,9 +13,11 @@ import type { ChargerId, DeviceId, LogId, TokenRef } from '../units.ts'
 import { addCards } from './cards.ts'
 import { addCertificateRequests, type CertificateRequests } from './certificates.ts'
 import { addCommands, type Commanding } from './commands.ts'
+import { reportConflicts } from './conflicts.ts'
 import { reportDevices, UNTIL } from './devices.ts'
 import { addLocalLists } from './local-list.ts'
 import { addOnboarding } from './onboarding.ts'
+import { addReceipts, type ReceiptPen } from './receipt.ts'
 import {
   type ReportDeps,
   reportChargers,
@@ -27,6 +29,8 @@ import {
 import { reportRetention } from './retention.ts'
 import { addSignedValues } from './signed.ts'
 import { reportStatus } from './status.ts'
+import { addTariffs } from './tariffs.ts'
+import { addTrace } from './trace.ts'
 
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 const MAX_SUBMITTED = 4096
@@ -46,6 +50,7 @@ export type ApiDeps = {
   readonly network: Network
   readonly chargePoints: ChargePoints
   readonly certificateRequests: CertificateRequests
+  readonly receiptPen: ReceiptPen
   readonly clock: Clock
   readonly tokenReference: (idTag: string) => Promise<TokenRef>
   /** Every reference of a card, where the site has had several keys. */
@@ -122,6 +127,8 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   // Whoever follows asks this often, and for all of them only when it has changed.
   server.get('/v1/sessions/changes', async () => ({ changes: deps.node.ledger().view().changes() }))
   addSignedValues(server, report)
+  addTrace(server, { ...deps, report })
+  addReceipts(server, deps, report)
   server.get('/v1/logs', async () => reportLogs(report))
   server.get<{ Querystring: { until?: string } }>('/v1/devices', async request =>
     reportDevices(report, check('query', UNTIL, request.query).until),
@@ -130,6 +137,8 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   addLocalLists(server, report)
   addCertificateRequests(server, deps)
   addOnboarding(server, report)
+  addTariffs(server, deps)
+  server.get('/v1/conflicts', async () => reportConflicts(deps.node))
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))
   server.get('/v1/retention', async () => reportRetention(deps.node))

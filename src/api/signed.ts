@@ -47,7 +47,7 @@ export function addSignedValues(server: FastifyInstance, deps: ReportDeps): void
 const AT_ONCE = 2000
 
 /** Looks through the ticks of all logs; a body is read only where its bytes hold the session's id or its charger's. */
-async function reportSigned({ node, roster }: ReportDeps, session: Session): Promise<SignedReport> {
+export async function reportSigned({ node, roster }: ReportDeps, session: Session): Promise<SignedReport> {
   const { chargerId, start, end, starts, transactionIds } = session
   const ids = new Set(starts.map(one => one.body.sessionId))
   const words = [...[...ids].map(unhex), utf8Bytes(chargerId)].map(word => Buffer.from(word))

@@ -6,7 +6,7 @@ import { type RiskWindow, riskWindow, type WindowNode } from '../authorization/w
 import type { Roster } from '../identity/roster.ts'
 import { type Hlc, wallOf } from '../log/hlc.ts'
 import type { Node } from '../node.ts'
-import { priceOf } from '../tariff/price.ts'
+import { highestOf, type Price, priceOf } from '../tariff/price.ts'
 import type { DeviceId, TokenRef } from '../units.ts'
 import { isoOf } from './report.ts'
 
@@ -121,9 +121,9 @@ export function reportWindow(deps: WindowDeps, question: WindowQuestion): Readon
   const stated = statedWindow(deps, question)
   const state = deps.ledger.view().policy.tokenOf(question.tokenRefs)
   if (!stated) return { state: state.kind }
-  const tariff = deps.ledger.view().tariffs.inForce(question.nowAt)
+  const price = dearestOf(deps, question.nowAt)
   const { worstWh, capWhPerDay } = stated
-  const cost = tariff && worstWh !== undefined ? priceOf(worstWh, tariff) : undefined
+  const cost = price && worstWh !== undefined ? priceOf(worstWh, price) : undefined
   return {
     state: 'revoked',
     revokedAt: isoOf(stated.revokedAt),
@@ -137,9 +137,22 @@ export function reportWindow(deps: WindowDeps, question: WindowQuestion): Readon
     drawnWh: stated.drawnWh,
     open: stated.open,
     ...(worstWh !== undefined && { worstWh }),
-    ...(cost !== undefined && tariff && { worstCost: cost, currency: tariff.currency }),
-    ...(tariff && { pricePerKwh: tariff.pricePerKwh }),
+    ...(cost !== undefined && price && { worstCost: cost, currency: price.currency }),
+    ...(price && { pricePerKwh: price.pricePerKwh }),
+    ...(price && price.besides.length > 0 && { worstCostWithout: price.besides }),
   }
+}
+
+type Dearest = Price & { readonly besides: readonly string[] }
+
+/** The most that energy costs anywhere at the site, and what else has a price: no energy says how much comes of that. */
+function dearestOf({ ledger }: WindowDeps, nowAt: number): Dearest | undefined {
+  const standing = ledger.view().tariffs.standing(nowAt)
+  const pricePerKwh = highestOf(standing.map(one => one.pricePerKwh))
+  const dearest = standing.find(one => one.pricePerKwh === pricePerKwh)
+  const components = standing.flatMap(({ terms }) => terms?.elements.flatMap(one => one.components) ?? [])
+  const besides = new Set(components.map(({ type }) => type).filter(type => type !== 'ENERGY'))
+  return dearest && { ...dearest, besides: [...besides].sort() }
 }
 
 /** When the newest event of a node was written that has come here. */

@@ -1,31 +1,17 @@
-// What a session owes, decided from its fold and from the bills already written; pure. Revision 0 is the invoice,
-// later revisions carry only the difference, so the sum of a session's bills is always the price of its final fold
-// (PROTOCOL 3.7; I20). Nothing is ever priced by default: without a price there is no bill. What contradicts itself
-// is billed at the smaller energy and shown to people, like a meter that began anew; a debit of more than a trifle waits
-// for them.
-import { hashOf, lengthPrefixed, sha256, utf8Bytes } from '../identity/hash.ts'
-import type { EventRef } from '../log/body.ts'
-import { sampledAt } from '../session/facts.ts'
+// A session against what it was billed so far; pure. The sum of a session's revisions is what its final fold owes, as people
+// decided, less what they refunded (PROTOCOL 3.7; I20). Nothing is ever priced by default: without a price there is no bill.
+// What contradicts itself is billed at the least and shown to people, like a meter that began anew; a debit of more than a
+// trifle waits for them.
+import { hashOf, lengthPrefixed, utf8Bytes } from '../identity/hash.ts'
 import type { Session, SessionFlag } from '../session/fold.ts'
-import type { Cost } from '../tariff/cost.ts'
-import { addAmounts, subtractAmounts } from '../tariff/price.ts'
-import { concatBytes, hex, type SessionId, unhex } from '../units.ts'
-import { dueOf, type TariffAt } from './due.ts'
-
-export type BillKind = 'invoice' | 'credit' | 'debit'
-export type BillReason = 'ended' | 'provisional' | 'corrected' | 'merged'
-
-/** One revision. `amount` is signed decimal text: a credit is negative. */
-export type Bill = {
-  readonly revision: number
-  readonly kind: BillKind
-  readonly amount: string
-  readonly currency: string
-  readonly energyWh: number
-  readonly reason: BillReason
-  /** Hash of everything that the amount was computed from. */
-  readonly inputHash: string
-}
+import { subtractAmounts } from '../tariff/price.ts'
+import { hex, type SessionId } from '../units.ts'
+import { inDigitsOf, isZero, smallerOf } from './amounts.ts'
+import { aboutOf } from './candidates.ts'
+import { type Claim, type ClaimDue, claimOf } from './claim.ts'
+import { type Corrections, decisionIn, refundsIn } from './corrections.ts'
+import { priceWords, type TariffAt } from './due.ts'
+import { type Bill, type Owing, refText, revision, settle, sumOf } from './revisions.ts'
 
 export type CloudState = 'open' | 'provisional' | 'complete' | 'disputed' | 'unpriced'
 
@@ -36,171 +22,175 @@ export type Verdict = {
   readonly energyWh?: number
   /** A debit that a person has to allow. */
   readonly reviewAmount?: string
-  /** To be written now, in the same transaction. */
-  readonly bill?: Bill
+  /** To be written now, in the same transaction, in their order. */
+  readonly bills: readonly Bill[]
 }
-
-/** Debits up to this much, in units of the currency, are written without review. */
-export const DEBIT_WITHOUT_REVIEW = '1'
 
 /** With these, what is billed is the least that was proven, and a person looks at the rest. */
 const DOUBTFUL: readonly SessionFlag[] = ['conflicting-ends', 'meter-reset', 'meter-went-back']
-
-/** What the session owes by now, or why that cannot be said. */
-type Claim =
-  | { readonly kind: 'open' }
-  /** The meter went back, or its registers cannot be. */
-  | { readonly kind: 'unreadable' }
-  | { readonly kind: 'refused' }
-  | { readonly kind: 'unpriced'; readonly energyWh: number }
-  | {
-      readonly kind: 'due'
-      readonly energyWh: number
-      readonly cost: Cost
-      readonly reading: EventRef
-      readonly provisional: boolean
-    }
 
 export type Judging = {
   readonly billed: readonly Bill[]
   /** The session has been silent for so long that its last tick stands in for the stop. */
   readonly finalise: boolean
   readonly tariffAt: TariffAt
+  readonly corrections: Corrections
 }
 
 export function judge(session: Session, judging: Judging): Verdict {
-  const { billed, finalise } = judging
-  const claim = claimOf(session, judging)
-  const ofReadings = !session.end && finalise ? session.soFar?.flags : undefined
-  const flags = new Set<string>([...session.flags, ...(ofReadings ?? [])])
-  if (claim.kind !== 'due') return withoutBill(claim, { billed, flags })
-  const conflict = DOUBTFUL.some(flag => flags.has(flag))
-  const settled = settle(session, claim, billed)
-  if (settled.reviewAmount !== undefined) flags.add('debit-review')
-  if (settled.otherCurrency) flags.add('other-currency')
-  const doubtful = conflict || settled.reviewAmount !== undefined || settled.otherCurrency
+  const { billed, corrections } = judging
+  // Billed by its last reading it stays so until its stop comes, and people may decide about that.
+  const stands = !session.end && corrections.resolutions.length > 0 && isProvisional(billed)
+  const claim = claimOf(session, { ...judging, finalise: judging.finalise || stands })
+  const ofReadings = !session.end && (judging.finalise || stands) ? session.soFar?.flags : undefined
+  const flags = new Set<string>([...session.flags, ...(ofReadings ?? []), ...claim.flags])
+  if (claim.kind === 'due') return withBill(session, claim, { judging, flags })
+  if (billed.length === 0) return withoutBill(claim, flags)
+  if (claim.kind === 'open' && isProvisional(billed)) return lastTold(session, { judging, flags })
+  // A bill was written on evidence that no longer says so: nothing is taken back unseen.
+  const going = { gone: 'evidence-withdrawn', billed, corrections } as const
+  const left = gone(session.sessionId, going, aboutOf(session))
+  const energy = claim.kind === 'unpriced' ? { energyWh: claim.energyWh } : {}
+  return { ...left, ...energy, flags: [...new Set([...flags, ...left.flags])].sort() }
+}
+
+type Known = { readonly judging: Judging; readonly flags: Set<string> }
+
+function withBill(session: Session, claim: ClaimDue, { judging, flags }: Known): Verdict {
+  const { billed, corrections } = judging
+  const settled = settle(owingOf(session, claim), billed, refundsIn(corrections))
+  if (settled?.reviewAmount !== undefined) flags.add('debit-review')
+  if (!settled) flags.add('other-currency')
+  if (!isSeen(claim, corrections)) for (const flag of settled?.flags ?? []) flags.add(flag)
+  const conflict = DOUBTFUL.some(flag => flags.has(flag)) && !flags.has('resolved')
+  const waits = settled === undefined || settled.reviewAmount !== undefined
+  const doubtful = conflict || waits || flags.has('resolved-on-other-evidence')
+  const isOpen = claim.provisional && !flags.has('resolved')
   return {
-    state: doubtful ? 'disputed' : claim.provisional ? 'provisional' : 'complete',
+    state: doubtful ? 'disputed' : isOpen ? 'provisional' : 'complete',
     flags: [...flags].sort(),
     energyWh: claim.energyWh,
-    ...(settled.reviewAmount !== undefined && { reviewAmount: settled.reviewAmount }),
-    ...(settled.bill && { bill: settled.bill }),
+    ...(settled?.reviewAmount !== undefined && { reviewAmount: settled.reviewAmount }),
+    bills: settled?.bills ?? [],
   }
 }
 
-function claimOf(session: Session, { finalise, tariffAt }: Judging): Claim {
-  const provisional = session.end === undefined
-  if (provisional && !finalise) return { kind: 'open' }
-  const energyWh = provisional ? session.soFar?.energyWh : session.energyWh
-  const reading = provisional ? session.lastTick?.ref : session.end?.ref
-  if (provisional && !session.soFar) return { kind: 'open' }
-  // Registers near the end of all numbers differ by more than a number holds.
-  const usable = energyWh !== undefined && energyWh >= 0 && Number.isSafeInteger(energyWh)
-  if (!usable || reading === undefined) return { kind: 'unreadable' }
-  if (energyWh === 0 && session.allowed !== 'ALLOWED') return { kind: 'refused' }
-  const untilAt = session.lastTick && sampledAt(session.lastTick)
-  const due = dueOf(session, tariffAt, { energyWh, ...(untilAt !== undefined && { untilAt }) })
-  if (due.kind === 'unpriced') return { kind: 'unpriced', energyWh }
-  return { kind: 'due', energyWh, cost: due.cost, reading, provisional }
+/** Whoever decided since has seen what became of the refunds. */
+function isSeen({ decision, flags }: ClaimDue, { refunds }: Corrections): boolean {
+  return (
+    flags.includes('resolved') && refunds.every(({ hlc }) => decision !== undefined && hlc < decision.hlc)
+  )
 }
 
-type Known = { readonly billed: readonly Bill[]; readonly flags: Set<string> }
+function owingOf(
+  session: Session,
+  { cost, owed, energyWh, reading, provisional, decision }: ClaimDue,
+): Owing {
+  const prices = session.pricings.map(({ body }) => priceWords(body))
+  return {
+    ...{ sessionId: session.sessionId, currency: cost.currency, owed, energyWh, cost },
+    reason: provisional ? 'provisional' : decision ? 'resolved' : 'ended',
+    ...(decision && { decidedBy: decision.ref }),
+    inputs: [
+      refText(session.start.ref),
+      refText(reading),
+      session.pricing ? refText(session.pricing.ref) : '',
+      [...new Set(prices)].sort().join('|'),
+      owed,
+      decision ? refText(decision.ref) : '',
+    ],
+  }
+}
 
-function withoutBill(claim: Exclude<Claim, { kind: 'due' }>, { billed, flags }: Known): Verdict {
-  const energy = claim.kind === 'unpriced' ? { energyWh: claim.energyWh } : {}
-  const last = billed.at(-1)
-  if (last?.reason === 'provisional' && claim.kind === 'open') {
-    return { state: 'provisional', flags: [...flags].sort(), energyWh: last.energyWh }
-  }
-  if (last) {
-    // A bill was written on evidence that no longer says so: nothing is taken back unseen.
-    return { state: 'disputed', flags: [...flags.add('evidence-withdrawn')].sort(), ...energy }
-  }
-  const sorted = [...flags].sort()
+function withoutBill(claim: Exclude<Claim, { kind: 'due' }>, flags: ReadonlySet<string>): Verdict {
+  const said = { flags: [...flags].sort(), bills: [] }
   switch (claim.kind) {
     case 'open':
-      return { state: 'open', flags: sorted }
+      return { state: 'open', ...said }
     case 'unreadable':
-      return { state: 'disputed', flags: sorted }
+      return { state: 'disputed', ...said }
     case 'refused':
-      return { state: 'complete', flags: sorted, energyWh: 0 }
+      return { state: 'complete', ...said, energyWh: 0 }
+    case 'waived':
+      return {
+        state: flags.has('resolved') ? 'complete' : 'disputed',
+        ...said,
+        ...(claim.energyWh !== undefined && { energyWh: claim.energyWh }),
+      }
     case 'unpriced':
-      return { state: 'unpriced', flags: sorted, ...energy }
+      return { state: 'unpriced', ...said, energyWh: claim.energyWh }
   }
 }
 
-type Settled = { readonly bill?: Bill; readonly reviewAmount?: string; readonly otherCurrency: boolean }
-
-function settle(session: Session, claim: Extract<Claim, { kind: 'due' }>, billed: readonly Bill[]): Settled {
-  const { currency, total: amount } = claim.cost
-  if (billed.some(bill => bill.currency !== currency)) return { otherCurrency: true }
-  const total = billed.map(bill => bill.amount).reduce(addAmounts, '0')
-  const difference = inDigitsOf(amount, subtractAmounts(amount, total))
-  if (billed.length > 0 && isZero(difference)) return { otherCurrency: false }
-  const kind = billed.length === 0 ? 'invoice' : difference.startsWith('-') ? 'credit' : 'debit'
-  if (kind === 'debit' && isMore(difference, DEBIT_WITHOUT_REVIEW)) {
-    return { reviewAmount: difference, otherCurrency: false }
-  }
-  const inputHash = inputHashOf([
-    session.sessionId,
-    String(billed.length),
-    refText(session.start.ref),
-    refText(claim.reading),
-    session.pricing ? refText(session.pricing.ref) : '',
-    String(claim.energyWh),
-    currency,
-    session.pricing?.body.pricePerKwh ?? '',
-    total,
-  ])
-  const reason: BillReason = claim.provisional ? 'provisional' : billed.length === 0 ? 'ended' : 'corrected'
-  const bill = { revision: billed.length, kind, amount: difference, currency, reason, inputHash } as const
-  return { bill: { ...bill, energyWh: claim.energyWh }, otherCurrency: false }
+/** The last reading was billed, and nothing has come since that would change that; refunds are given all the same. */
+function lastTold(session: Session, { judging, flags }: Known): Verdict {
+  const { billed, corrections } = judging
+  const owed = sumOf(billed.filter(bill => bill.reason !== 'refunded'))
+  const owing = standing(session.sessionId, billed, owed)
+  const settled = owing && settle({ ...owing, reason: 'provisional' }, billed, refundsIn(corrections))
+  for (const flag of settled?.flags ?? []) flags.add(flag)
+  const energyWh = billed.at(-1)?.energyWh ?? 0
+  return { state: 'provisional', flags: [...flags].sort(), energyWh, bills: settled?.bills ?? [] }
 }
 
-/** A session that the fold knows under another id by now: what it was billed is given back (PROTOCOL 3.2). */
-export function judgeMerged(sessionId: SessionId, billed: readonly Bill[]): Verdict {
-  const settled: Verdict = { state: 'complete', flags: ['merged'], energyWh: 0 }
+function isProvisional(billed: readonly Bill[]): boolean {
+  return billed.findLast(bill => bill.reason !== 'refunded')?.reason === 'provisional'
+}
+
+/** Why a session that was billed is none any more: another one is it, or what told of it does not count. */
+export type Gone = 'merged' | 'evidence-withdrawn'
+
+export type Going = {
+  readonly gone: Gone
+  readonly billed: readonly Bill[]
+  readonly corrections: Corrections
+}
+
+/**
+ * What becomes of the bills. A session that the fold knows under another id by now gives back what it was billed (PROTOCOL
+ * 3.2). Where the evidence is gone what was billed stands until a person says otherwise, and never more than that.
+ */
+export function judgeGone(sessionId: SessionId, going: Going): Verdict {
+  return gone(sessionId, going, aboutGone(sessionId, going.gone))
+}
+
+function gone(sessionId: SessionId, { gone, billed, corrections }: Going, about: Uint8Array): Verdict {
+  const { decision } = decisionIn(corrections)
+  const flags = new Set<string>([gone])
+  if (decision?.body.about && hex(decision.body.about) === hex(about)) flags.add('resolved')
+  if (gone === 'merged') return merged(sessionId, billed, flags)
+  const gross = sumOf(billed.filter(bill => bill.reason !== 'refunded'))
+  const said = decision?.rule === 'waive' ? '0' : decision?.body.amount
+  const owing = standing(sessionId, billed, said === undefined ? gross : smallerOf(said, gross))
+  const decided = decision && { reason: 'resolved' as const, decidedBy: decision.ref }
+  const settled = owing && settle({ ...owing, ...decided }, billed, refundsIn(corrections))
+  for (const flag of settled?.flags ?? []) flags.add(flag)
+  return {
+    state: flags.has('resolved') ? 'complete' : 'disputed',
+    flags: [...flags].sort(),
+    bills: settled?.bills ?? [],
+  }
+}
+
+/** Whatever refunds gave back before is not given back again. */
+function merged(sessionId: SessionId, billed: readonly Bill[], flags: ReadonlySet<string>): Verdict {
+  const total = sumOf(billed)
+  const owing = standing(sessionId, billed, '0')
+  const amount = owing && inDigitsOf(owing.owed, subtractAmounts('0', total))
+  const bill = owing && amount && !isZero(total) && revision(owing, billed, { amount, reason: 'merged' })
+  return { state: 'complete', flags: [...flags].sort(), energyWh: 0, bills: bill ? [bill] : [] }
+}
+
+/** What a decision about a session that is gone is bound to. */
+export function aboutGone(sessionId: SessionId, gone: Gone): Uint8Array {
+  return hashOf('chargemesh/evidence/v1', ...[sessionId, gone].map(part => lengthPrefixed(utf8Bytes(part))))
+}
+
+function standing(sessionId: SessionId, billed: readonly Bill[], owed: string): Owing | undefined {
   const [first] = billed
-  const total = billed.map(bill => bill.amount).reduce(addAmounts, '0')
-  if (!first || isZero(total)) return settled
-  const bill: Bill = {
-    revision: billed.length,
-    kind: 'credit',
-    amount: inDigitsOf(first.amount, subtractAmounts('0', total)),
-    currency: first.currency,
-    energyWh: 0,
-    reason: 'merged',
-    inputHash: inputHashOf([sessionId, String(billed.length), 'merged', total]),
+  if (!first) return undefined
+  return {
+    ...{ sessionId, currency: first.currency, owed: inDigitsOf(first.amount, owed) },
+    ...{ energyWh: 0, reason: 'corrected', inputs: [] },
   }
-  return { ...settled, bill }
-}
-
-/** The key under which a payment provider takes one bill at most once. */
-export function idempotencyKeyOf(sessionId: SessionId, revision: number): string {
-  const number = new Uint8Array(4)
-  new DataView(number.buffer).setUint32(0, revision)
-  return hex(sha256(concatBytes([unhex(sessionId), number])))
-}
-
-export function refText(ref: EventRef): string {
-  return `${ref.logId}/${ref.seq}/${ref.hash}`
-}
-
-function inputHashOf(parts: readonly string[]): string {
-  return hex(hashOf('chargemesh/bill/v1', ...parts.map(part => lengthPrefixed(utf8Bytes(part)))))
-}
-
-export function isZero(amount: string): boolean {
-  return /^-?0*(\.0*)?$/.test(amount)
-}
-
-function isMore(a: string, b: string): boolean {
-  return subtractAmounts(b, a).startsWith('-')
-}
-
-/** A difference with as many digits behind the point as the amount it came from: 0.50, not 0.5. */
-function inDigitsOf(model: string, amount: string): string {
-  const digits = model.split('.')[1]?.length ?? 0
-  const [whole = '0', fraction = ''] = amount.split('.')
-  return fraction.length >= digits ? amount : `${whole}.${fraction.padEnd(digits, '0')}`
 }

@@ -2,10 +2,11 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
+import type { PaymentProvider } from '../cloud/payments.ts'
 import { parseHostPort } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import { type Closers, createClosers } from '../host/closers.ts'
-import { readIdentity, siteIdIn, writeSecret } from '../host/identity-files.ts'
+import { readIdentity, readText, siteIdIn, writeSecret } from '../host/identity-files.ts'
 import { systemClock, systemLogger, systemRandom } from '../host/system.ts'
 import { ed25519 } from '../identity/signature.ts'
 import type { Logger } from '../ports.ts'
@@ -22,6 +23,10 @@ type RunOptions = {
   readonly host: readonly string[]
   readonly databaseUrl?: string
   readonly epoch?: number
+  readonly payments?: string
+  readonly paymentsTokenFile?: string
+  readonly paymentsKeyHours: number
+  readonly retryPayments?: boolean
   readonly json?: boolean
 } & UnlockOptions
 
@@ -44,6 +49,10 @@ export function addCloudCommands(program: Command): void {
       'after a restore or a fail-over that may have lost something: one more than before',
       cloudEpoch,
     )
+    .option('--payments <url>', 'payment provider that takes bills (https; see src/cloud/payments-http.ts)')
+    .option('--payments-token-file <file>', 'its bearer token, alone in a file')
+    .option('--payments-key-hours <n>', 'how long it remembers an Idempotency-Key', hours, 24)
+    .option('--retry-payments', 'offer bills that it refused once more')
     .option('--json', 'print its address as JSON when it is ready')
     .addHelpText(
       'after',
@@ -56,6 +65,13 @@ function cloudEpoch(text: string): number {
   const epoch = Number(text)
   if (!/^\d+$/.test(text) || epoch < 1) throw new InvalidArgumentError('a whole number from 1 on')
   return epoch
+}
+
+function hours(text: string): number {
+  const number = Number(text)
+  if (!/^\d+$/.test(text) || number < 1 || number > 8760)
+    throw new InvalidArgumentError('a whole number from 1 to 8760')
+  return number
 }
 
 async function runCloud(options: RunOptions): Promise<void> {
@@ -104,6 +120,7 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
     },
     cloud: { certificate, logKey: unhex(identity.keys.logKey) },
     ...(options.epoch !== undefined && { cloudEpoch: options.epoch }),
+    ...(options.payments !== undefined && { payments: await providerOf(options, options.payments) }),
     tls: { key, cert },
     operatorToken: token,
     signatures: ed25519(),
@@ -112,6 +129,11 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
     logger,
   })
   closers.push('receiver', () => receiver.close())
+  if (options.retryPayments) {
+    const { retryRefused } = await import('../cloud/payments.ts')
+    const again = await retryRefused({ database, siteId: siteIdIn(identity.site), clock })
+    logger.info('payments-offered-again', { bills: again })
+  }
   const caFile = join(options.dir, 'ca.pem')
   await writeSecret(caFile, caPem)
   await writeSecret(join(options.dir, RECEIVER_FILE), `${JSON.stringify({ url: receiver.url, token })}\n`)
@@ -120,4 +142,22 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
     print(
       `cloud runs at ${receiver.url}\n  nodes reach it with: chargemesh uplink add ${receiver.url} --ca ${caFile} --via <node folder>`,
     )
+}
+
+/** In the clear only on this machine: the token would be read on the way. */
+async function providerOf(options: RunOptions, url: string): Promise<PaymentProvider> {
+  const at = URL.canParse(url) ? new URL(url) : undefined
+  const isHere = at?.protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(at.hostname)
+  if (!at || (at.protocol !== 'https:' && !isHere))
+    throw new MeshError('CONFIG_INVALID', `--payments ${url}: wanted https://..., or http:// on this machine`)
+  if (options.paymentsTokenFile === undefined)
+    throw new MeshError('CONFIG_INVALID', '--payments needs --payments-token-file')
+  const token = (await readText(options.paymentsTokenFile, 'the token of the payment provider')).trim()
+  if (!/^[\x21-\x7e]{8,512}$/.test(token))
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `${options.paymentsTokenFile}: wanted a token of 8 to 512 characters`,
+    )
+  const { httpProvider } = await import('../cloud/payments-http.ts')
+  return httpProvider({ url, token, keyWindowMs: options.paymentsKeyHours * 3_600_000 })
 }

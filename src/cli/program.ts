@@ -5,18 +5,23 @@ import { SW_VERSION } from '../version.ts'
 import { addBillCommands } from './bills.ts'
 import { addChargerCommands } from './charger.ts'
 import { addCloudCommands } from './cloud.ts'
+import { addConflictCommands } from './conflicts.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addForgetCommand } from './forget.ts'
 import { addKeysCommands } from './keys.ts'
 import { addNodeCommands } from './node.ts'
 import { addPolicyCommands } from './policy.ts'
+import { addReceiptCommand } from './receipt.ts'
+import { addRefundCommand } from './refund.ts'
 import { addRetentionCommands } from './retention.ts'
 import { addSessionCommands } from './session.ts'
 import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
 import { addTariffCommands } from './tariff.ts'
 import { addTokenCommands } from './token.ts'
+import { addTraceCommand } from './trace.ts'
 import { addUplinkCommands } from './uplink.ts'
+import { addVerifyCommand } from './verify.ts'
 
 const USAGE_EXIT = 2
 
@@ -46,9 +51,14 @@ export function buildProgram(): Command {
   addTariffCommands(program)
   addChargerCommands(program)
   addSessionCommands(program)
+  addReceiptCommand(program)
+  addVerifyCommand(program)
   addUplinkCommands(program)
   addKeysCommands(program)
   addBillCommands(program)
+  addTraceCommand(program)
+  addConflictCommands(program)
+  addRefundCommand(program)
   addStatusCommands(program)
   addDoctorCommand(program)
   for (const command of allCommands(program)) command.exitOverride()

@@ -9,26 +9,38 @@ const RECEIVER = z.object({ url: z.string(), token: z.string() })
 export const RECEIVER_FILE = 'receiver.json'
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
-/** Rows of a list at the cloud, all pages. */
-export async function cloudRows(
-  dir: string,
-  path: string,
-): Promise<readonly Readonly<Record<string, unknown>>[]> {
+type JsonRow = Readonly<Record<string, unknown>>
+/** Answers to GETs of one receiver. */
+export type CloudReader = (path: string, query?: Readonly<Record<string, string>>) => Promise<unknown>
+
+export async function cloudReader(dir: string): Promise<CloudReader> {
   const receiver = await readJson(
     join(dir, RECEIVER_FILE),
     RECEIVER,
     'is the cloud running, and is this its data folder?',
   )
   const ca = await readText(join(dir, 'ca.pem'), 'the receiver’s certificate')
-  const rows: Readonly<Record<string, unknown>>[] = []
+  return async (path, query = {}) => {
+    const asked = new URLSearchParams(query).toString()
+    const url = `${receiver.url}${path}${asked === '' ? '' : `?${asked}`}`
+    return JSON.parse(await getText(url, { ca, token: receiver.token }))
+  }
+}
+
+/** Rows of a list at the cloud, all pages. */
+export async function cloudRows(
+  dir: string,
+  path: string,
+  asked: Readonly<Record<string, string>> = {},
+): Promise<readonly JsonRow[]> {
+  const read = await cloudReader(dir)
+  const rows: JsonRow[] = []
   let cursor: string | undefined
   do {
-    const query = `?limit=1000${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`
-    const page = JSON.parse(
-      await getText(`${receiver.url}${path}${query}`, { ca, token: receiver.token }),
-    ) as {
-      items: readonly Readonly<Record<string, unknown>>[]
-      next?: string | null
+    const query = { limit: '1000', ...asked, ...(cursor !== undefined && { cursor }) }
+    const page = (await read(path, query)) as {
+      readonly items: readonly JsonRow[]
+      readonly next?: string | null
     }
     rows.push(...page.items)
     cursor = page.next ?? undefined

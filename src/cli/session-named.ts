@@ -9,13 +9,8 @@ export async function sessionsAt(via: string): Promise<readonly SessionReport[]>
   return (await (await clientIn(via)).get('/v1/sessions')) as readonly SessionReport[]
 }
 
-export function named(sessions: readonly SessionReport[], id: string): SessionReport {
-  const wanted = id.trim().toLowerCase()
-  if (!/^[0-9a-f]{1,32}$/.test(wanted) || wanted.length < LEAST_DIGITS)
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `session ${id}: wanted at least ${LEAST_DIGITS} hex digits, as \`session list\` shows them`,
-    )
+export function named<T extends Pick<SessionReport, 'sessionId'>>(sessions: readonly T[], id: string): T {
+  const wanted = digitsOf(id)
   const found = sessions.filter(({ sessionId }) => sessionId.startsWith(wanted))
   const [one] = found
   if (!one)
@@ -26,4 +21,13 @@ export function named(sessions: readonly SessionReport[], id: string): SessionRe
       `session ${id}: ${found.length} begin so; say more digits: ${found.map(({ sessionId }) => sessionId.slice(0, 12)).join(', ')}`,
     )
   return one
+}
+
+export function digitsOf(id: string): string {
+  const wanted = id.trim().toLowerCase()
+  if (/^[0-9a-f]{1,32}$/.test(wanted) && wanted.length >= LEAST_DIGITS) return wanted
+  throw new MeshError(
+    'CONFIG_INVALID',
+    `session ${id}: wanted at least ${LEAST_DIGITS} hex digits, as \`session list\` shows them`,
+  )
 }

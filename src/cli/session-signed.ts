@@ -6,19 +6,14 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { isoOf } from '../api/report.ts'
 import type { SignedReport } from '../api/signed.ts'
-import type { Forgetting } from '../authorization/forgotten.ts'
 import { MeshError, reasonOf } from '../errors.ts'
-import { openAccountKeys } from '../host/account-keys.ts'
 import { readText } from '../host/identity-files.ts'
-import type { Operator } from '../host/operator.ts'
-import { openSealed } from '../identity/seal.ts'
 import { wallOf } from '../log/hlc.ts'
 import { readPublicKey } from '../ocpp/ocmf.ts'
 import { type Agreement, compare, type Examined, examine } from '../ocpp/signed.ts'
-import { sealKeyOf } from '../personal.ts'
-import { hex, type TokenRef, unhex } from '../units.ts'
 import { asOperator, clientIn, collect } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
+import { openSealedReader } from './sealed-reader.ts'
 import { named, sessionsAt } from './session-named.ts'
 import { type UnlockOptions, unlockOptions } from './unlock.ts'
 
@@ -67,7 +62,7 @@ type Opened = Examined & {
 }
 
 async function showSigned(id: string, options: SignedOptions): Promise<void> {
-  const keys = await Promise.all(options.publicKey.map(keyOf))
+  const keys = await Promise.all(options.publicKey.map(key => meterKeyOf(key, '--public-key')))
   const { sessionId } = named(await sessionsAt(options.via), id)
   const client = await clientIn(options.via)
   const report = (await client.get(`/v1/sessions/${sessionId}/signed`)) as SignedReport
@@ -82,11 +77,12 @@ async function showSigned(id: string, options: SignedOptions): Promise<void> {
     throw new MeshError('SIGNATURE_INVALID', faultOf({ wrong, closed, agreement }))
 }
 
-async function keyOf(text: string): Promise<KeyObject> {
+/** `option`: where it was given, for whoever got it wrong. */
+export async function meterKeyOf(text: string, option: string): Promise<KeyObject> {
   const file = 'an elliptic curve key in hex or base64 (DER), or the path of a PEM file'
-  const key = readPublicKey(text) ?? readPublicKey(await readText(text, `--public-key wants ${file}`))
+  const key = readPublicKey(text) ?? readPublicKey(await readText(text, `${option} wants ${file}`))
   if (key) return key
-  throw new MeshError('CONFIG_INVALID', `--public-key ${text.slice(0, 40)}: wanted ${file}`)
+  throw new MeshError('CONFIG_INVALID', `${option} ${text.slice(0, 40)}: wanted ${file}`)
 }
 
 type OpenedAll = {
@@ -104,10 +100,10 @@ async function openAll(
 ): Promise<OpenedAll> {
   return await asOperator({ ...options, via: [], json: true, mayBeWithdrawn: true }, async operator => {
     const found = new Map<string, Opened>()
-    const readers = await readersOf(operator, tokenRef as TokenRef | undefined)
+    const reader = await openSealedReader(operator)
     let closed = 0
     for (const { event, node, sampledAt, sealed } of values) {
-      const text = plainOf(readers.keys, sealed)
+      const text = reader.open(sealed, tokenRef)
       if (text === undefined) {
         closed += 1
         continue
@@ -116,36 +112,11 @@ async function openAll(
       const one = held ?? { ...examine(text, keys), text, event, sampledAt, nodes: [] }
       found.set(`${sampledAt} ${text}`, { ...one, nodes: [...new Set([...one.nodes, node])] })
     }
-    const { forgotten } = readers
+    const forgotten = reader.forgotten(tokenRef)
     if (!forgotten || closed === 0) return { opened: [...found.values()], closed }
     const destroyed = { values: closed, at: isoOf(wallOf(forgotten.hlc)), reason: forgotten.body.reason }
     return { opened: [...found.values()], closed: 0, destroyed }
   })
-}
-
-type Readers = { readonly keys: readonly Uint8Array[]; readonly forgotten: Forgetting | undefined }
-
-/** The operator's keys, those before, and those that the grants of the card have named. */
-async function readersOf(operator: Operator, tokenRef: TokenRef | undefined): Promise<Readers> {
-  const { identity, ledger } = operator
-  const own = [identity.keys.sealKey, ...(identity.sealKeysBefore ?? [])].map(unhex)
-  const { policy, forgotten } = ledger.view()
-  const grants = tokenRef ? policy.grants(tokenRef) : []
-  const named = [...new Set(grants.flatMap(grant => sealKeyOf(ledger, grant) ?? []).map(hex))]
-  const account = await openAccountKeys(operator)
-  return {
-    keys: [...own, ...named.flatMap(sealKey => account.secretOf(sealKey) ?? [])],
-    forgotten: named.flatMap(sealKey => forgotten.of(sealKey) ?? [])[0],
-  }
-}
-
-function plainOf(keys: readonly Uint8Array[], sealed: string): string | undefined {
-  const box = new Uint8Array(Buffer.from(sealed, 'base64'))
-  for (const key of keys) {
-    const plain = openSealed(key, box)
-    if (plain) return Buffer.from(plain).toString('utf8')
-  }
-  return undefined
 }
 
 type Registers = {

@@ -162,6 +162,13 @@ function lineOf(session: SessionReport): string {
   return parts.filter(part => part !== '').join('  ')
 }
 
+const UNPRICED: Readonly<Record<NonNullable<SessionReport['unpriced']>, string>> = {
+  'no-tariff': 'no tariff was in force where and when it began: set one, and bill this one by hand',
+  'tariff-unknown': 'its tariff has not come to this node yet',
+  'tariff-unreadable': 'newer software wrote its tariff: update this node',
+  'too-long': 'it lasted longer than any tariff is computed for: a person bills it',
+}
+
 function textOf(session: SessionReport): string {
   const { cost, currency, pricePerKwh } = session
   const rows: readonly (readonly [string, string | number | undefined])[] = [
@@ -174,8 +181,9 @@ function textOf(session: SessionReport): string {
     ['stopped', session.stoppedAt && `${session.stoppedAt} at ${session.meterStopWh} Wh`],
     ['energy', `${kWhOf(session) || '0.000'} kWh`],
     ['charge', session.socPercent === undefined ? undefined : `${session.socPercent} %`],
-    ['price', pricePerKwh && `${pricePerKwh} ${currency} a kWh`],
+    ['price', session.price ?? (pricePerKwh && `${pricePerKwh} ${currency} a kWh`)],
     ['cost', cost && `${cost} ${currency}`],
+    ['unpriced', session.unpriced && UNPRICED[session.unpriced]],
     ['nodes', session.recordedBy.join(', ')],
     ['moved', session.adoptions === 0 ? undefined : `${session.adoptions} times from node to node`],
     ['also at', session.alsoAt && `${session.alsoAt.join(', ')}: a copied card, or one that was lent`],

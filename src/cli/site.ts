@@ -9,6 +9,7 @@ import { announce, CLOUD_FOLDER, createSite, REVOKER_FOLDER } from '../host/site
 import { renewSiteTls } from '../host/site-tls.ts'
 import { isCurrency } from '../tariff/price.ts'
 import { asOperator, say } from './operator.ts'
+import { addSiteRoot } from './site-root.ts'
 import { addSiteTls, jsonOf, NAME_OPTION, textOf } from './site-tls.ts'
 import { sealOf, sealOptions, type UnlockOptions } from './unlock.ts'
 
@@ -29,6 +30,7 @@ const PLAIN =
 export function addSiteCommands(program: Command): void {
   const site = program.command('site').description('make a site: its trust root and its operator')
   addSiteTls(site)
+  addSiteRoot(site)
   sealOptions(site.command('init <dir>'))
     .description('make the root key, the issuer and the cloud credentials of a new site')
     .requiredOption('--name <name>', 'name of the site, for people')

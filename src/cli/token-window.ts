@@ -27,6 +27,7 @@ const STATED = z.object({
   open: z.number(),
   worstWh: z.number().optional(),
   worstCost: z.string().optional(),
+  worstCostWithout: z.array(z.string()).optional(),
   currency: z.string().optional(),
   pricePerKwh: z.string().optional(),
 })
@@ -126,13 +127,22 @@ function heard({ name, lastHeardAt }: Stated['silent'][number]): string {
 }
 
 function worstOf(stated: Stated): string {
-  const { worstWh, worstCost, islands, days, capWhPerDay, drawnWh, open } = stated
+  const {
+    worstWh,
+    worstCost,
+    worstCostWithout: without = [],
+    islands,
+    days,
+    capWhPerDay,
+    drawnWh,
+    open,
+  } = stated
   if (worstWh === undefined)
     return 'unbounded: the card has no cap a day; give cards a cap (--cap-kwh), or say --max-kw'
   const money =
     worstCost === undefined
       ? 'not priced: no tariff is in force'
-      : `${worstCost} ${stated.currency} at ${stated.pricePerKwh} a kWh`
+      : `${worstCost} ${stated.currency} at ${stated.pricePerKwh} a kWh${without.length > 0 ? ` (without ${without.join(', ')}, which have a price too)` : ''}`
   const session = kwh(stated.sessionWh)
   const terms = [
     ...(drawnWh > 0 ? [`${kwh(drawnWh)} drawn at nodes that know`] : []),

@@ -2,84 +2,24 @@
 // bounded: sessions of a charger touch one another only through stops that name no session, or through equal
 // connector and start register (a re-sent start), so only when there are such stops is the history loaded.
 
-import { refText } from '../billing/judge.ts'
-import type { Certificate } from '../identity/certificate.ts'
+import { refText } from '../billing/revisions.ts'
 import { type AnyBody, decodeBody, TYPE_NUMBERS } from '../log/body.ts'
 import { decodeElement, type LogEvent } from '../log/event.ts'
 import { addFact, emptyFacts, type Fact, type SessionFacts } from '../session/facts.ts'
 import { type ChargerSessions, foldCharger, type Session } from '../session/fold.ts'
-import { registerOf } from '../session/registers.ts'
 import { contentOf, idsUnder } from '../session/split.ts'
-import {
-  type ChargerId,
-  chargerId,
-  type DeviceId,
-  type EventHash,
-  type LogId,
-  type SessionId,
-} from '../units.ts'
+import type { ChargerId, DeviceId, EventHash, LogId, SessionId } from '../units.ts'
 import type { Row, Sql } from './database.ts'
-import { countsIn } from './exclusion.ts'
 import { bytesIn, flagIn, intIn, textIn } from './rows.ts'
+import { COLUMNS, COUNTING, COUNTS, curveRows, EVENTS, orphanTickRows, tickRows } from './ticks.ts'
 
 /** A stop without a session joins one of a charger's newest so many sessions. */
 export const MAX_FOLD_SESSIONS = 5_000
 /** Stops without a session and ticks without a session that are looked at, newest first. */
 export const MAX_ORPHANS = 2_000
 
-const { session_start, session_card, meter_tick, session_end } = TYPE_NUMBERS
+const { session_start, session_card, session_end } = TYPE_NUMBERS
 const { session_state, adoption, pricing, reconciliation_mark } = TYPE_NUMBERS
-
-/** What a body adds to the columns by which facts are found again; empty for events that no session is folded from. */
-export type FoldColumns = {
-  readonly chargerId?: ChargerId
-  readonly sessionId?: SessionId
-  readonly foldKey?: string
-  /** Of a tick: when it was sampled by the charger's clock, or recorded, as far as that clock is worth nothing. */
-  readonly sampledAt?: number
-  readonly registerWh?: number
-}
-
-/** What operators and the cloud itself say of sessions is kept in their logs and folded nowhere, as at nodes (view.ts). */
-export function foldColumns(event: LogEvent, said: AnyBody | undefined, by: Certificate): FoldColumns {
-  const isPolicy = by.roles.includes('issuer') || by.roles.includes('revoker')
-  return by.roles.includes('node') && !isPolicy ? columnsOf(event, said) : {}
-}
-
-/** A charger whose name we do not accept is kept in its log and folded nowhere. */
-function columnsOf(event: LogEvent, said: AnyBody | undefined): FoldColumns {
-  switch (said?.name) {
-    case 'session_start': {
-      const { sessionId, connectorId, meterStartWh } = said.body
-      return ofCharger(said.body.chargerId, { sessionId, foldKey: `${connectorId}/${meterStartWh}` })
-    }
-    case 'session_end': {
-      const { sessionId } = said.body
-      return ofCharger(said.body.chargerId, sessionId ? { sessionId } : {})
-    }
-    case 'meter_tick': {
-      const { sessionId, connectorId, transactionId } = said.body
-      const register = registerOf({ body: said.body, hlc: event.hlc })
-      if (!register) return {}
-      const home = sessionId ? { sessionId } : { foldKey: `${connectorId}/${transactionId}` }
-      return ofCharger(said.body.chargerId, { ...home, sampledAt: register.at, registerWh: register.wh })
-    }
-    case 'adoption':
-    case 'session_card':
-      return ofCharger(said.body.chargerId, { sessionId: said.body.sessionId })
-    case 'pricing':
-    case 'session_state':
-    case 'reconciliation_mark':
-      return { sessionId: said.body.sessionId }
-    default:
-      return {}
-  }
-}
-
-function ofCharger(name: string, columns: FoldColumns): FoldColumns {
-  const accepted = chargerId(name)
-  return accepted ? { chargerId: accepted, ...columns } : {}
-}
 
 export type ChargerFold = ChargerSessions & {
   /** All but the open ones whose stop may be among those that were not looked at. */
@@ -97,6 +37,8 @@ export type Wanted = {
   readonly siteId: string
   readonly chargerId: ChargerId
   readonly sessionIds: readonly SessionId[]
+  /** Those that are billed without a stop. */
+  readonly finalise: ReadonlySet<SessionId>
 }
 
 /** Folds the wanted sessions of a charger and all that they touch. */
@@ -111,14 +53,28 @@ export async function foldOf(sql: Sql, wanted: Wanted): Promise<ChargerFold> {
     if (flagIn(row, 'counts')) addFact(facts, ...read)
     if (read[1].name === 'session_start' || read[1].name === 'session_end') addFact(ever, ...read)
   }
-  for (const rows of [await tickRows(sql, wanted, reached), await orphanRows(sql, wanted)]) {
+  const given = new Set<string>()
+  const give = (rows: readonly Row[]): void => {
     for (const row of rows) {
       const read = eventIn(row)
-      if (read) addFact(facts, ...read)
+      if (read && !given.has(refText(read[0]))) addFact(facts, ...read)
+      if (read) given.add(refText(read[0]))
     }
   }
+  give(await tickRows(sql, wanted, reached))
+  give(await orphanTickRows(sql, wanted, MAX_ORPHANS))
+  give(await orphanRows(sql, wanted))
+  const fold = (): ChargerSessions => {
+    const held = facts.chargers.get(wanted.chargerId)
+    return held ? foldCharger(held) : { sessions: [], orphanEnds: [] }
+  }
+  const first = fold()
+  const decided = await decidedAmong(sql, wanted, first.sessions)
+  const asking = first.sessions.filter(one => asksForCurve(one, wanted) || decided.has(one.sessionId))
+  const curves = await curveRows(sql, wanted, asking)
+  give(curves)
+  const folded = curves.length > 0 ? fold() : first
   const held = facts.chargers.get(wanted.chargerId)
-  const folded = held ? foldCharger(held) : { sessions: [], orphanEnds: [] }
   const everHeld = [...(ever.chargers.get(wanted.chargerId)?.sessions.values() ?? [])]
   const homes = new Map(everHeld.flatMap(under => idsUnder(under).map(id => [id, under] as const)))
   const unseen = withoutAllStops(held?.orphanEnds ?? [], folded.sessions)
@@ -135,6 +91,25 @@ export async function foldOf(sql: Sql, wanted: Wanted): Promise<ChargerFold> {
       return isTold(counting, refs.startRef, end && contentOf(end))
     },
   }
+}
+
+/** What costs by terms asks when the energy flowed; while it is open, nobody asks what it costs. */
+function asksForCurve({ sessionId, pricings, end }: Session, { finalise }: Wanted): boolean {
+  return pricings.some(({ body }) => body.byTerms) && (end !== undefined || finalise.has(sessionId))
+}
+
+/** A person may have decided that terms are the price of a session that was shown none. */
+async function decidedAmong(
+  sql: Sql,
+  { siteId }: Wanted,
+  sessions: readonly Session[],
+): Promise<ReadonlySet<SessionId>> {
+  const found = await sql(
+    `SELECT DISTINCT session_id FROM events
+     WHERE site_id = $1 AND session_id = ANY($2::text[]) AND type = ${TYPE_NUMBERS.resolution}`,
+    [siteId, sessions.map(({ sessionId }) => sessionId)],
+  )
+  return new Set(found.rows.map(row => textIn<SessionId>(row, 'session_id')))
 }
 
 /** Sessions from before the oldest stop that was looked at: theirs may be among those that were not, so nothing is said of them. */
@@ -181,13 +156,6 @@ async function reach(
   return [...new Set([...sessionIds, ...found.rows.map(row => textIn<SessionId>(row, 'session_id'))])]
 }
 
-const COLUMNS = 'e.log_id, e.seq, e.event_hash, e.prev, e.element, h.device_id'
-const EVENTS = `FROM events e
-  JOIN log_head h ON h.site_id = e.site_id AND h.log_id = e.log_id
-  WHERE e.site_id = $1`
-const COUNTS = countsIn('e')
-const COUNTING = `${EVENTS} AND ${COUNTS}`
-
 /** All that was ever told, with a word on whether it counts. */
 async function sessionRows(sql: Sql, wanted: Wanted, ids: readonly SessionId[]): Promise<readonly Row[]> {
   const said = [session_start, session_card, session_end, session_state, adoption]
@@ -200,51 +168,16 @@ async function sessionRows(sql: Sql, wanted: Wanted, ids: readonly SessionId[]):
   return result.rows
 }
 
-async function tickRows(sql: Sql, wanted: Wanted, ids: readonly SessionId[]): Promise<readonly Row[]> {
-  const where = 'e.session_id = ANY($3::text[])'
-  const result = await sql(ticksBy('session_id', where), [wanted.siteId, wanted.chargerId, ids])
-  return result.rows
-}
-
 async function orphanRows(sql: Sql, { siteId, chargerId: charger }: Wanted): Promise<readonly Row[]> {
   const ends = await sql(
     `SELECT ${COLUMNS} ${COUNTING} AND e.charger_id = $2 AND e.type = ${session_end} AND e.session_id IS NULL
      ORDER BY e.hlc DESC, e.log_id, e.seq LIMIT ${MAX_ORPHANS}`,
     [siteId, charger],
   )
-  const ticks = await sql(
-    `${ticksBy('fold_key', 'e.session_id IS NULL')} ORDER BY e.hlc DESC, e.log_id, e.seq LIMIT ${MAX_ORPHANS}`,
-    [siteId, charger],
-  )
-  return [...ends.rows, ...ticks.rows]
+  return ends.rows
 }
 
-/**
- * Ticks that a fold reads from, in its own order: of each heap in each log (facts.ts) the register that was sampled last,
- * and where its two highest and two lowest values came first (session/registers.ts). No bill needs others.
- */
-function ticksBy(heap: 'session_id' | 'fold_key', where: string): string {
-  return `WITH ticks AS (
-      SELECT e.log_id, e.seq, e.hlc, e.sampled_at, e.register_wh, e.${heap} AS heap ${COUNTING}
-        AND ${where} AND e.charger_id = $2 AND e.type = ${meter_tick}
-    ), firsts AS (
-      SELECT DISTINCT ON (log_id, heap, register_wh) log_id, seq, heap, register_wh FROM ticks
-      WHERE register_wh IS NOT NULL ORDER BY log_id, heap, register_wh, sampled_at, hlc, seq
-    ), ranked AS (
-      SELECT log_id, seq, row_number() OVER (PARTITION BY log_id, heap ORDER BY register_wh) AS low,
-        row_number() OVER (PARTITION BY log_id, heap ORDER BY register_wh DESC) AS high FROM firsts
-    ), wanted AS (
-      SELECT log_id, seq FROM ranked WHERE low <= 2 OR high <= 2
-      UNION
-      (SELECT DISTINCT ON (log_id, heap) log_id, seq FROM ticks
-       ORDER BY log_id, heap, sampled_at DESC, hlc DESC, seq DESC)
-    )
-    SELECT ${COLUMNS}, e.hlc FROM wanted w
-    JOIN events e ON e.site_id = $1 AND e.log_id = w.log_id AND e.seq = w.seq
-    JOIN log_head h ON h.site_id = e.site_id AND h.log_id = e.log_id`
-}
-
-function eventIn(row: Row): readonly [event: LogEvent, said: AnyBody, deviceId: DeviceId] | undefined {
+export function eventIn(row: Row): readonly [event: LogEvent, said: AnyBody, deviceId: DeviceId] | undefined {
   const element = decodeElement(bytesIn(row, 'element'))
   if (typeof element === 'string') return undefined
   const said = decodeBody(element.type, element.body)

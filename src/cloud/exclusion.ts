@@ -4,7 +4,9 @@ import { TYPE_NUMBERS } from '../log/body.ts'
 import type { Segment } from '../ports.ts'
 import type { Admission } from '../replica/admit.ts'
 import type { ChargerId, LogId, SessionId, SiteId } from '../units.ts'
+import { bearersOf } from './bearers.ts'
 import type { Sql } from './database.ts'
+import { awaitRefold } from './refolds.ts'
 import { intIn, optionalTextIn, textIn } from './rows.ts'
 import type { Touched } from './sessions.ts'
 
@@ -85,22 +87,31 @@ export async function exclude(
   return { logId, fromSeq: Math.min(before, fromSeq) }
 }
 
-/** The sessions of which these speak: they gain or lose evidence. */
+/** The sessions of which these speak: they gain or lose evidence. Those priced by a tariff there are folded again soon. */
 export async function spokenOf(sql: Sql, siteId: SiteId, excluded: readonly Excluded[]): Promise<Touched> {
   const sessions = new Set<SessionId>()
   const chargers = new Set<ChargerId>()
+  const nameless = new Map<ChargerId, Set<number>>()
   for (const { logId, fromSeq } of excluded) {
     const events = await sql(
-      `SELECT session_id, charger_id, type FROM events
+      `SELECT session_id, charger_id, type, fold_key FROM events
        WHERE site_id = $1 AND log_id = $2 AND seq >= $3 AND (session_id IS NOT NULL OR charger_id IS NOT NULL)`,
       [siteId, logId, fromSeq],
     )
     for (const row of events.rows) {
       const sessionId = optionalTextIn<SessionId>(row, 'session_id')
-      if (sessionId) sessions.add(sessionId)
-      else if (intIn(row, 'type') === TYPE_NUMBERS.session_end)
-        chargers.add(textIn<ChargerId>(row, 'charger_id'))
+      if (sessionId) {
+        sessions.add(sessionId)
+        continue
+      }
+      const [type, chargerId] = [intIn(row, 'type'), textIn<ChargerId>(row, 'charger_id')]
+      if (type === TYPE_NUMBERS.session_end) chargers.add(chargerId)
+      if (type !== TYPE_NUMBERS.meter_tick) continue
+      const transactionId = Number(textIn(row, 'fold_key').split('/')[1])
+      nameless.set(chargerId, (nameless.get(chargerId) ?? new Set()).add(transactionId))
     }
+    await awaitRefold(sql, siteId, { logId, fromSeq })
   }
+  for (const sessionId of await bearersOf(sql, siteId, nameless)) sessions.add(sessionId)
   return { sessions, chargers }
 }

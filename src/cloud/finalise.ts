@@ -3,7 +3,7 @@
 import type { SessionId, SiteId } from '../units.ts'
 import type { Database } from './database.ts'
 import { textIn } from './rows.ts'
-import { refold } from './sessions.ts'
+import { refold, refoldWaiting } from './sessions.ts'
 
 /** Counted from the arrival of the last word by the cloud's own clock: a node's may stand in 1970. */
 export const FINALISE_AFTER_MS = 72 * 3600 * 1000
@@ -12,7 +12,8 @@ const MAX_SESSIONS = 100
 
 /** Bills what has been silent for too long; answers how many sessions were looked at. */
 export async function finalise(database: Database, siteId: SiteId, nowAt: number): Promise<number> {
-  let looked = 0
+  // What a receiver that died had still to do.
+  let looked = await refoldWaiting(database, siteId, nowAt)
   let after = ''
   for (;;) {
     const silent = await database.query(

@@ -10,11 +10,13 @@ import type { Clock, Logger, Push, PushAnswer, Segment } from '../ports.ts'
 import { type Admission, admit, type Held } from '../replica/admit.ts'
 import { MAX_SEGMENT_EVENTS } from '../replica/canonical.ts'
 import type { CertHash, ChargerId, EventHash, LogId, SessionId, SiteId } from '../units.ts'
+import { bearersOf, type Nameless } from './bearers.ts'
 import type { CertificateStore } from './certificates.ts'
-import { foldColumns } from './charger.ts'
+import { foldColumns } from './columns.ts'
 import type { Database, Param, Row, Sql } from './database.ts'
+import { awaitRefold } from './refolds.ts'
 import { bigintIn, flagIn, intIn, textIn, valuesOf } from './rows.ts'
-import { refold, type Touched } from './sessions.ts'
+import { refold, refoldWaiting, type Touched } from './sessions.ts'
 import { noteFork, noteStanding } from './standing.ts'
 
 export type IngestDeps = {
@@ -44,6 +46,7 @@ export async function ingest(
     for (const { logId } of waiting) refused.delete(logId)
     await ingestAll(deps, waiting, refused)
   }
+  await refoldWaiting(deps.database, deps.siteId, deps.clock.wallMs())
   return [...refused].map(([logId, reason]) => ({ logId, reason }))
 }
 
@@ -104,9 +107,19 @@ async function apply(deps: IngestDeps, sql: Sql, segment: Segment): Promise<Admi
   await insertEvents(sql, deps.siteId, { admission, said, nowAt })
   await writeHead(sql, deps.siteId, admission)
   await enrolFrom(deps, sql, { admission, said })
+  const [first] = admission.events
+  if (first && isPricing({ admission, said }))
+    await awaitRefold(sql, deps.siteId, { logId: first.logId, fromSeq: first.seq })
   const weighed = await noteStanding(weighing, { admission, said })
-  await refold(sql, settlement, joined(touchedBy({ admission, said }), weighed))
+  const bearers = await bearersOf(sql, deps.siteId, namelessIn({ admission, said }))
+  const touched = joined(touchedBy({ admission, said }), weighed)
+  await refold(sql, settlement, { ...touched, sessions: new Set([...touched.sessions, ...bearers]) })
   return admission
+}
+
+/** Whether sessions may have waited for it: a tariff may come after those that were shown it. */
+function isPricing({ admission, said }: Said): boolean {
+  return admission.certificate.roles.includes('issuer') && said.some(body => body?.name === 'tariff')
 }
 
 /** What we hold of the segment's log; the gate asks for hashes inside the segment and just before it. */
@@ -159,7 +172,7 @@ async function insertEvents(
   const { text, params } = valuesOf(rows)
   const inserted = await sql(
     `INSERT INTO events (site_id, log_id, seq, event_hash, prev, type, hlc, mono_ms, element, received_at,
-       charger_id, session_id, fold_key, sampled_at, register_wh) VALUES ${text} ON CONFLICT DO NOTHING RETURNING seq`,
+       charger_id, session_id, fold_key, sampled_at, register_wh, cites) VALUES ${text} ON CONFLICT DO NOTHING RETURNING seq`,
     params,
   )
   // The gate has compared every hash that was there; whoever commits between is a lost race and runs us again.
@@ -196,6 +209,7 @@ function eventRow(
     columns.foldKey ?? null,
     columns.sampledAt ?? null,
     columns.registerWh ?? null,
+    columns.cites ?? null,
   ]
 }
 
@@ -231,6 +245,18 @@ function touchedBy({ admission, said }: Said): Touched {
     else if (columns.chargerId && body?.name === 'session_end') chargers.add(columns.chargerId)
   }
   return { sessions, chargers }
+}
+
+/** Ticks that name no session: late, they say of one that is over when its energy flowed. */
+function namelessIn({ admission, said }: Said): Nameless {
+  const found = new Map<ChargerId, Set<number>>()
+  for (const [i, event] of admission.events.entries()) {
+    const body = said[i]
+    const { chargerId, sessionId } = foldColumns(event, body, admission.certificate)
+    if (body?.name !== 'meter_tick' || !chargerId || sessionId) continue
+    found.set(chargerId, (found.get(chargerId) ?? new Set()).add(body.body.transactionId))
+  }
+  return found
 }
 
 function joined(one: Touched, other: Touched): Touched {

@@ -9,6 +9,15 @@ export const MAX_PAGE = 1_000
 export const DEFAULT_PAGE = 100
 
 export type Query = { readonly cursor: string; readonly limit: number }
+export type BillQuery = Query & {
+  /** The first digits of a session's id. */
+  readonly session?: string
+  /** When it was issued (ms): from, and before. */
+  readonly fromAt?: number
+  readonly toAt?: number
+  /** As its session stands now. */
+  readonly state?: string
+}
 export type Listing = { readonly items: readonly unknown[]; readonly next?: string }
 
 /** A page is the last one when it has no `next`. */
@@ -34,7 +43,7 @@ export async function sessionsPage(
   return listing(found.rows, limit, { item: sessionItem, key: row => textIn(row, 'session_id') })
 }
 
-function sessionItem(row: Row): unknown {
+export function sessionItem(row: Row): unknown {
   return {
     sessionId: textIn(row, 'session_id'),
     chargerId: textIn(row, 'charger_id'),
@@ -57,21 +66,27 @@ function sessionItem(row: Row): unknown {
 export async function billsPage(
   database: Database,
   siteId: SiteId,
-  { cursor, limit }: Query,
+  { cursor, limit, ...only }: BillQuery,
 ): Promise<Listing> {
   const [session = '', revision = '-1'] = cursor.split('/')
   const found = await database.query(
-    `SELECT b.*, o.idempotency_key, o.sent_at FROM bills b
+    `SELECT b.*, o.idempotency_key, o.sent_at, o.reference, o.refusal FROM bills b
      LEFT JOIN outbox o ON o.site_id = b.site_id AND o.session_id = b.session_id AND o.revision = b.revision
      WHERE b.site_id = $1 AND (b.session_id > $2 OR (b.session_id = $2 AND b.revision > $3))
+       AND ($5::text IS NULL OR b.session_id LIKE $5 || '%') AND b.issued_at >= $6 AND b.issued_at < $7
+       AND ($8::text IS NULL OR EXISTS (SELECT 1 FROM sessions s
+         WHERE s.site_id = b.site_id AND s.session_id = b.session_id AND s.state = $8))
      ORDER BY b.session_id, b.revision LIMIT $4`,
-    [siteId, session, /^\d{1,6}$/.test(revision) ? Number(revision) : -1, limit],
+    [
+      ...[siteId, session, /^\d{1,6}$/.test(revision) ? Number(revision) : -1, limit],
+      ...[only.session ?? null, only.fromAt ?? 0, only.toAt ?? Number.MAX_SAFE_INTEGER, only.state ?? null],
+    ],
   )
   const key = (row: Row): string => `${textIn(row, 'session_id')}/${intIn(row, 'revision')}`
   return listing(found.rows, limit, { item: billItem, key })
 }
 
-function billItem(row: Row): unknown {
+export function billItem(row: Row): unknown {
   return {
     sessionId: textIn(row, 'session_id'),
     revision: intIn(row, 'revision'),
@@ -81,9 +96,13 @@ function billItem(row: Row): unknown {
     energyWh: intIn(row, 'energy_wh'),
     reason: textIn(row, 'reason'),
     inputHash: textIn(row, 'input_hash'),
+    decidedBy: optionalTextIn(row, 'decided_by') ?? null,
     issuedAt: intIn(row, 'issued_at'),
     idempotencyKey: optionalTextIn(row, 'idempotency_key') ?? null,
     sentAt: optionalIntIn(row, 'sent_at') ?? null,
+    /** What the payment provider calls it, or why it did not take it. */
+    paymentReference: optionalTextIn(row, 'reference') ?? null,
+    paymentRefusal: optionalTextIn(row, 'refusal') ?? null,
   }
 }
 

@@ -12,9 +12,15 @@ import { MAX_CLOUD_EPOCH } from './acks.ts'
 import { openCertificates } from './certificates.ts'
 import type { Database } from './database.ts'
 import { finalise } from './finalise.ts'
+import { createReaderGate } from './gate.ts'
+import { addInboxRoute } from './inbox.ts'
+import { deliver, type PaymentProvider } from './payments.ts'
 import { addPushRoute } from './pushing.ts'
 import { enterSite, migrate } from './schema.ts'
 import { addReadRoutes } from './serving.ts'
+import { addSettlementRoute } from './settlement.ts'
+import { addSignedRoute } from './signed.ts'
+import { addTraceRoute } from './trace.ts'
 
 export type ReceiverOptions = {
   /** Port 0 takes a free one. */
@@ -34,6 +40,8 @@ export type ReceiverOptions = {
   readonly operatorToken: string
   /** To be raised by one after every fail-over or restore that may have lost commits (PROTOCOL 3.5). */
   readonly cloudEpoch?: number
+  /** Bills are handed to it; without one they wait in the outbox. */
+  readonly payments?: PaymentProvider
   readonly signatures: Signatures
   readonly clock: Clock
   readonly random: Random
@@ -54,6 +62,7 @@ const IDLE_TIMEOUT_MS = 60_000
 const MAX_CONNECTIONS = 1_024
 /** Sessions that nobody ends are looked for so often; the first time a while after the start. */
 const FINALISE_EVERY_MS = 15 * 60 * 1000
+const PAY_EVERY_MS = 2_000
 /** When the database is away, every uplink of every site hears it at once; they are asked to come back one by one. */
 const RETRY_AFTER_S = 5
 const RETRY_SPREAD_S = 10
@@ -78,20 +87,51 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
     signatures: options.signatures,
   }
   const app = serverOf(options)
-  const deps = { ...options, siteId: site.siteId, certificates, signer }
+  const mayRead = createReaderGate(options.operatorToken, options.clock)
+  const deps = { ...options, siteId: site.siteId, certificates, signer, mayRead }
   addPushRoute(app, deps)
   addReadRoutes(app, deps)
+  addInboxRoute(app, deps)
+  addSettlementRoute(app, deps)
+  addSignedRoute(app, deps)
+  addTraceRoute(app, deps)
   await app.listen({ host: options.listen.host, port: options.listen.port })
-  const timer = setInterval(() => {
-    finalise(database, site.siteId, options.clock.wallMs()).catch((error: unknown) =>
-      logger.error('finalise-failed', { reason: reasonOf(error) }),
-    )
-  }, FINALISE_EVERY_MS)
-  timer.unref()
-  return receiverOf(options, app, timer)
+  const stops = [
+    repeat(FINALISE_EVERY_MS, 'finalise-failed', logger, () =>
+      finalise(database, site.siteId, options.clock.wallMs()),
+    ),
+  ]
+  const { payments: provider, clock } = options
+  if (provider) {
+    const payments = { database, siteId: site.siteId, provider, clock, logger }
+    stops.push(repeat(PAY_EVERY_MS, 'payments-failed', logger, () => deliver(payments)))
+  }
+  return receiverOf(options, app, () => Promise.all(stops.map(stop => stop())))
 }
 
-function receiverOf(options: ReceiverOptions, app: FastifyInstance, timer: NodeJS.Timeout): Receiver {
+/** Again and again, never twice at once; what it answers ends that, and resolves when the last run is over. */
+function repeat(
+  everyMs: number,
+  failure: string,
+  logger: Logger,
+  run: () => Promise<unknown>,
+): () => Promise<void> {
+  let running: Promise<void> | undefined
+  const timer = setInterval(() => {
+    running ??= run()
+      .catch((error: unknown) => logger.error(failure, { reason: reasonOf(error) }))
+      .then(() => {
+        running = undefined
+      })
+  }, everyMs)
+  timer.unref()
+  return async () => {
+    clearInterval(timer)
+    await running
+  }
+}
+
+function receiverOf(options: ReceiverOptions, app: FastifyInstance, stop: () => Promise<unknown>): Receiver {
   const address = app.server.address()
   const port = typeof address === 'object' && address ? address.port : options.listen.port
   const { host } = options.listen
@@ -101,8 +141,8 @@ function receiverOf(options: ReceiverOptions, app: FastifyInstance, timer: NodeJ
     url: `https://${isIPv6(named) ? `[${named}]` : named}:${port}`,
     caPem: options.tls.cert,
     close: async () => {
-      clearInterval(timer)
       await app.close()
+      await stop()
     },
   }
 }

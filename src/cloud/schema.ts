@@ -82,6 +82,34 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   // Of a tick that a session is folded from: the register. What came before has none here, and only its newest counts.
   [`ALTER TABLE events ADD COLUMN register_wh bigint`],
+  [
+    // When a bill is due at the payment provider (again), what it is called there, or why the provider did not take it.
+    `ALTER TABLE outbox ADD COLUMN due_at bigint NOT NULL DEFAULT 0, ADD COLUMN attempts int NOT NULL DEFAULT 0,
+      ADD COLUMN first_tried_at bigint, ADD COLUMN reference text, ADD COLUMN refusal text`,
+    `CREATE INDEX outbox_due ON outbox (site_id, due_at) WHERE sent_at IS NULL AND refusal IS NULL`,
+  ],
+  [
+    // What a revision was computed from: tariff/cost.ts as JSON, and the resolution that decided its sum.
+    `ALTER TABLE bills ADD COLUMN cost text, ADD COLUMN decided_by text`,
+    // The tariff, as log/seq, whose terms an event's session is priced by.
+    `ALTER TABLE events ADD COLUMN cites text`,
+    `CREATE INDEX events_cites ON events (site_id, cites) WHERE cites IS NOT NULL`,
+    // Sessions that wait to be folded again, some at a time: a tariff may be cited by any number of them.
+    `CREATE TABLE refolds (site_id text NOT NULL, session_id text NOT NULL, PRIMARY KEY (site_id, session_id))`,
+    // Why a person should look, and since when; null: nobody needs to.
+    `ALTER TABLE sessions ADD COLUMN attention text, ADD COLUMN attention_at bigint`,
+    `UPDATE sessions SET attention = state, attention_at = touched_at
+      WHERE state IN ('disputed', 'provisional', 'unpriced')`,
+    `CREATE INDEX sessions_attention ON sessions (site_id, attention_at, session_id) WHERE attention IS NOT NULL`,
+    `CREATE INDEX bills_issued ON bills (site_id, issued_at)`,
+    // Stops that fit no session: energy that nobody is billed for. Copies of one stop are one.
+    `CREATE TABLE orphan_stops (
+      site_id text NOT NULL, stop_id text NOT NULL, charger_id text NOT NULL, session_id text,
+      log_id text NOT NULL, seq bigint NOT NULL, found_at bigint NOT NULL,
+      PRIMARY KEY (site_id, stop_id))`,
+    `CREATE INDEX orphan_stops_charger ON orphan_stops (site_id, charger_id)`,
+    `CREATE INDEX orphan_stops_found ON orphan_stops (site_id, found_at, stop_id)`,
+  ],
 ]
 
 /** Brings the tables up to date; several receivers may do so at once. */

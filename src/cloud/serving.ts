@@ -1,21 +1,18 @@
 // The routes for people: health without a token; sessions, bills, gaps, forks and a summary with the operator's.
 // Reading only.
-import { timingSafeEqual } from 'node:crypto'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { sha256, utf8Bytes } from '../identity/hash.ts'
-import type { Clock } from '../ports.ts'
+import type { FastifyInstance } from 'fastify'
 import type { SiteId } from '../units.ts'
-import { type Attempts, createAttempts } from './attempts.ts'
 import type { Database } from './database.ts'
+import type { ReaderGate } from './gate.ts'
 import { refuse } from './pushing.ts'
 import {
+  type BillQuery,
   billsPage,
   DEFAULT_PAGE,
   forksPage,
   gapsPage,
   type Listing,
   MAX_PAGE,
-  type Query,
   sessionsPage,
   summaryOf,
 } from './reading.ts'
@@ -23,11 +20,10 @@ import {
 export type ServingDeps = {
   readonly database: Database
   readonly siteId: SiteId
-  readonly operatorToken: string
-  readonly clock: Clock
+  readonly mayRead: ReaderGate
 }
 
-type Lister = (database: Database, siteId: SiteId, query: Query) => Promise<Listing>
+type Lister = (database: Database, siteId: SiteId, query: BillQuery) => Promise<Listing>
 const LISTS: Readonly<Record<string, Lister>> = {
   '/v1/sessions': sessionsPage,
   '/v1/bills': billsPage,
@@ -37,7 +33,6 @@ const LISTS: Readonly<Record<string, Lister>> = {
 const MAX_CURSOR_LENGTH = 160
 
 export function addReadRoutes(app: FastifyInstance, deps: ServingDeps): void {
-  const attempts = createAttempts(deps.clock)
   app.get('/healthz', async () => ({ status: 'ok' }))
   app.get('/readyz', async (_request, reply) => {
     await deps.database.query('SELECT 1 AS ready')
@@ -46,11 +41,11 @@ export function addReadRoutes(app: FastifyInstance, deps: ServingDeps): void {
   app.get(
     '/v1/summary',
     async (request, reply) =>
-      mayRead(deps, attempts, { request, reply }) ?? reply.send(await summaryOf(deps.database, deps.siteId)),
+      deps.mayRead(request, reply) ?? reply.send(await summaryOf(deps.database, deps.siteId)),
   )
   for (const [path, list] of Object.entries(LISTS)) {
     app.get(path, async (request, reply) => {
-      const refused = mayRead(deps, attempts, { request, reply })
+      const refused = deps.mayRead(request, reply)
       if (refused) return refused
       const query = readQuery(request.query)
       if (!query) return refuse(reply, 400, { code: 'bad-query' })
@@ -59,28 +54,40 @@ export function addReadRoutes(app: FastifyInstance, deps: ServingDeps): void {
   }
 }
 
-type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply }
-
-function mayRead(
-  deps: ServingDeps,
-  attempts: Attempts,
-  { request, reply }: Exchange,
-): FastifyReply | undefined {
-  const wait = attempts.waitS(request.ip)
-  if (wait > 0) return refuse(reply, 429, { code: 'too-many-failures', retryAfterS: wait })
-  const token = /^Bearer (\S{1,256})$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
-  // Hashes of equal length, so that the comparison tells nothing about either.
-  if (timingSafeEqual(sha256(utf8Bytes(token)), sha256(utf8Bytes(deps.operatorToken)))) return undefined
-  attempts.fail(request.ip)
-  return refuse(reply, 401, { code: 'bad-token' })
-}
-
-/** `cursor` and `limit`; undefined when either is not what we gave out or allow. */
-function readQuery(query: unknown): Query | undefined {
-  const { cursor = '', limit = String(DEFAULT_PAGE) } = (query ?? {}) as Readonly<Record<string, unknown>>
+/** `cursor` and `limit`, and what bills are asked for by; undefined when one is not what we gave out or allow. */
+function readQuery(query: unknown): BillQuery | undefined {
+  const asked = (query ?? {}) as Readonly<Record<string, unknown>>
+  const { cursor = '', limit = String(DEFAULT_PAGE) } = asked
+  const only = readOnly(asked)
+  if (!only) return undefined
   if (typeof cursor !== 'string' || cursor.length > MAX_CURSOR_LENGTH || !/^[0-9a-f/]*$/.test(cursor))
     return undefined
   if (typeof limit !== 'string' || !/^\d{1,4}$/.test(limit)) return undefined
   const rows = Number(limit)
-  return rows >= 1 && rows <= MAX_PAGE ? { cursor, limit: rows } : undefined
+  return rows >= 1 && rows <= MAX_PAGE ? { cursor, limit: rows, ...only } : undefined
 }
+
+function readOnly({
+  session,
+  from,
+  to,
+  state,
+}: Readonly<Record<string, unknown>>): Omit<BillQuery, 'cursor' | 'limit'> | undefined {
+  const fits = (text: unknown, form: RegExp): boolean =>
+    text === undefined || (typeof text === 'string' && form.test(text))
+  const isGood =
+    fits(session, /^[0-9a-f]{4,32}$/) &&
+    fits(from, INSTANT) &&
+    fits(to, INSTANT) &&
+    fits(state, /^[a-z]{4,16}$/)
+  if (!isGood) return undefined
+  return {
+    ...(session !== undefined && { session: String(session) }),
+    ...(from !== undefined && { fromAt: Number(from) }),
+    ...(to !== undefined && { toAt: Number(to) }),
+    ...(state !== undefined && { state: String(state) }),
+  }
+}
+
+/** In ms since 1970. */
+const INSTANT = /^\d{1,15}$/

@@ -1,26 +1,15 @@
 // Turns folds into rows: the sessions table says how every session stands, and what the verdict bills is written
 // beside it, with its outbox row, in the transaction of the segment that made it so (PROTOCOL 3.6).
 
-import {
-  type Bill,
-  type BillKind,
-  type BillReason,
-  idempotencyKeyOf,
-  isZero,
-  judge,
-  judgeMerged,
-  refText,
-  type Verdict,
-} from '../billing/judge.ts'
+import { judge, judgeGone } from '../billing/judge.ts'
 import type { Session } from '../session/fold.ts'
-import { timesOf } from '../session/times.ts'
 import type { ChargerId, SessionId } from '../units.ts'
 import { type ChargerFold, foldOf } from './charger.ts'
-import type { Param, Row, Sql } from './database.ts'
-import { intIn, optionalTextIn, textIn, valuesOf } from './rows.ts'
-
-/** Tariffs with terms are not looked up yet: their sessions wait, unpriced. */
-const NO_TARIFFS = (): undefined => undefined
+import type { Database, Sql } from './database.ts'
+import { knowingOf } from './knowing.ts'
+import { noteOrphanStops } from './orphan-stops.ts'
+import { optionalTextIn, textIn } from './rows.ts'
+import { changed, heldBills, heldRows, markGone, writeBills, writeSession } from './session-rows.ts'
 
 export type Settlement = {
   readonly siteId: string
@@ -32,7 +21,8 @@ export type Settlement = {
 /** Folds the sessions again, of every charger that has a word about them, and writes what changed. */
 export async function refold(sql: Sql, settlement: Settlement, touched: Touched): Promise<void> {
   for (const [chargerId, sessionIds] of await byCharger(sql, settlement.siteId, touched)) {
-    const fold = await foldOf(sql, { siteId: settlement.siteId, chargerId, sessionIds: [...sessionIds] })
+    const { siteId, finalise } = settlement
+    const fold = await foldOf(sql, { siteId, chargerId, sessionIds: [...sessionIds], finalise })
     await settleCharger(sql, settlement, { chargerId, fold, touched: touched.sessions })
   }
 }
@@ -43,7 +33,7 @@ export type Touched = { readonly sessions: ReadonlySet<SessionId>; readonly char
  * Pricing, states and marks name no charger: whoever recorded the session's start or stop does. A session that was split
  * off another one is named by no event: its row says under which id it is told.
  */
-async function byCharger(
+export async function byCharger(
   sql: Sql,
   siteId: string,
   touched: Touched,
@@ -81,31 +71,33 @@ async function settleCharger(sql: Sql, settlement: Settlement, charged: Charged)
   const { fold, chargerId, touched } = charged
   const held = await heldRows(sql, siteId, fold.loaded)
   const bills = await heldBills(sql, siteId, fold.loaded)
+  const { tariffAt, correctionsOf } = await knowingOf(sql, siteId, fold)
   for (const session of fold.sessions) {
     const row = held.get(session.sessionId)
     // The id is a hash over the charger's own words, so a second charger under it is a forgery: the first one stays.
     if (row && textIn(row, 'charger_id') !== chargerId) continue
+    const billed = bills.get(session.sessionId) ?? []
     const verdict = judge(session, {
-      billed: bills.get(session.sessionId) ?? [],
+      ...{ billed, tariffAt, corrections: correctionsOf(session.sessionId) },
       finalise: settlement.finalise.has(session.sessionId),
-      tariffAt: NO_TARIFFS,
     })
     if (isTouched(session, touched) || !row || changed(row, session, verdict)) {
-      await writeSession(sql, settlement, { session, verdict })
+      await writeSession(sql, settlement, { session, verdict, billed })
     }
-    await writeBill(sql, settlement, { sessionId: session.sessionId, verdict })
+    await writeBills(sql, settlement, { sessionId: session.sessionId, verdict })
   }
   const standing = new Set(fold.sessions.map(session => session.sessionId))
   for (const sessionId of fold.loaded) {
     const row = held.get(sessionId)
     if (standing.has(sessionId) || !row || textIn(row, 'charger_id') !== chargerId) continue
     const refs = { startRef: textIn(row, 'start_ref'), endRef: optionalTextIn(row, 'end_ref') }
-    const verdict = fold.isTold(sessionId, refs)
-      ? judgeMerged(sessionId, bills.get(sessionId) ?? [])
-      : withdrawn
-    await markGone(sql, settlement, { sessionId, verdict })
-    await writeBill(sql, settlement, { sessionId, verdict })
+    const gone = fold.isTold(sessionId, refs) ? 'merged' : 'evidence-withdrawn'
+    const billed = bills.get(sessionId) ?? []
+    const verdict = judgeGone(sessionId, { gone, billed, corrections: correctionsOf(sessionId) })
+    await markGone(sql, settlement, { sessionId, verdict, billed })
+    await writeBills(sql, settlement, { sessionId, verdict })
   }
+  await noteOrphanStops(sql, settlement, { chargerId, fold })
 }
 
 /** Whether something was said of it: under its own id, or, while it is open, under the one that it is told under. */
@@ -113,136 +105,23 @@ export function isTouched({ sessionId, start, end }: Session, touched: ReadonlyS
   return touched.has(sessionId) || (!end && touched.has(start.body.sessionId))
 }
 
-/** Its start lies beyond an exclusion by now: people decide what becomes of it. */
-const withdrawn: Verdict = { state: 'disputed', flags: ['evidence-withdrawn'] }
+/** Sessions in one transaction. */
+const MAX_REFOLDS = 100
 
-async function heldRows(sql: Sql, siteId: string, ids: readonly SessionId[]): Promise<Map<SessionId, Row>> {
-  const result = await sql('SELECT * FROM sessions WHERE site_id = $1 AND session_id = ANY($2::text[])', [
-    siteId,
-    ids,
-  ])
-  return new Map(result.rows.map(row => [textIn<SessionId>(row, 'session_id'), row]))
-}
-
-async function heldBills(
-  sql: Sql,
-  siteId: string,
-  ids: readonly SessionId[],
-): Promise<Map<SessionId, Bill[]>> {
-  const result = await sql(
-    'SELECT * FROM bills WHERE site_id = $1 AND session_id = ANY($2::text[]) ORDER BY session_id, revision',
-    [siteId, ids],
-  )
-  const bills = new Map<SessionId, Bill[]>()
-  for (const row of result.rows) {
-    const sessionId = textIn<SessionId>(row, 'session_id')
-    bills.set(sessionId, [...(bills.get(sessionId) ?? []), billOf(row)])
+/** Folds what waits for it because something that it cites has come, or counts no longer; answers how many. */
+export async function refoldWaiting(database: Database, siteId: string, nowAt: number): Promise<number> {
+  for (let looked = 0; ; ) {
+    const waiting = await database.query(
+      `SELECT session_id FROM refolds WHERE site_id = $1 ORDER BY session_id LIMIT ${MAX_REFOLDS}`,
+      [siteId],
+    )
+    const ids = waiting.rows.map(row => textIn<SessionId>(row, 'session_id'))
+    if (ids.length === 0) return looked
+    const settlement = { siteId, nowAt, finalise: new Set<SessionId>() }
+    await database.transaction(async sql => {
+      await sql('DELETE FROM refolds WHERE site_id = $1 AND session_id = ANY($2::text[])', [siteId, ids])
+      await refold(sql, settlement, { sessions: new Set(ids), chargers: new Set() })
+    }, siteId)
+    looked += ids.length
   }
-  return bills
-}
-
-export function billOf(row: Row): Bill {
-  return {
-    revision: intIn(row, 'revision'),
-    kind: textIn<BillKind>(row, 'kind'),
-    amount: textIn(row, 'amount'),
-    currency: textIn(row, 'currency'),
-    energyWh: intIn(row, 'energy_wh'),
-    reason: textIn<BillReason>(row, 'reason'),
-    inputHash: textIn(row, 'input_hash'),
-  }
-}
-
-type Judged = { readonly session: Session; readonly verdict: Verdict }
-
-function changed(row: Row, session: Session, verdict: Verdict): boolean {
-  const end = session.end ? refText(session.end.ref) : undefined
-  return (
-    textIn(row, 'state') !== verdict.state ||
-    textIn(row, 'flags') !== verdict.flags.join(',') ||
-    textIn(row, 'start_ref') !== refText(session.start.ref) ||
-    optionalTextIn(row, 'end_ref') !== end ||
-    String(row.energy_wh ?? '') !== String(verdict.energyWh ?? '')
-  )
-}
-
-async function writeSession(
-  sql: Sql,
-  { siteId, nowAt }: Settlement,
-  { session, verdict }: Judged,
-): Promise<void> {
-  const { start, end } = session
-  const { startedAt, stoppedAt } = timesOf(session)
-  const row: readonly Param[] = [
-    siteId,
-    session.sessionId,
-    session.chargerId,
-    verdict.state,
-    session.connectorId,
-    session.tokenRef,
-    verdict.energyWh ?? null,
-    startedAt.at,
-    stoppedAt?.at ?? null,
-    refText(start.ref),
-    end ? refText(end.ref) : null,
-    verdict.flags.join(','),
-    verdict.reviewAmount ?? null,
-    nowAt,
-  ]
-  await sql(
-    `INSERT INTO sessions (site_id, session_id, charger_id, state, connector_id, token_ref, energy_wh, started_at,
-       ended_at, start_ref, end_ref, flags, review_amount, touched_at)
-     VALUES ${valuesOf([row]).text}
-     ON CONFLICT (site_id, session_id) DO UPDATE SET state = excluded.state, connector_id = excluded.connector_id,
-       token_ref = excluded.token_ref, energy_wh = excluded.energy_wh, started_at = excluded.started_at,
-       ended_at = excluded.ended_at, start_ref = excluded.start_ref, end_ref = excluded.end_ref,
-       flags = excluded.flags, review_amount = excluded.review_amount, touched_at = excluded.touched_at`,
-    row,
-  )
-}
-
-type Gone = { readonly sessionId: SessionId; readonly verdict: Verdict }
-
-async function markGone(
-  sql: Sql,
-  { siteId, nowAt }: Settlement,
-  { sessionId, verdict }: Gone,
-): Promise<void> {
-  await sql(
-    `UPDATE sessions SET state = $3, flags = $4, energy_wh = $5, review_amount = NULL, touched_at = $6
-     WHERE site_id = $1 AND session_id = $2 AND flags <> $4`,
-    [siteId, sessionId, verdict.state, verdict.flags.join(','), verdict.energyWh ?? null, nowAt],
-  )
-}
-
-async function writeBill(
-  sql: Sql,
-  { siteId, nowAt }: Settlement,
-  { sessionId, verdict }: Gone,
-): Promise<void> {
-  const { bill } = verdict
-  if (!bill) return
-  // No ON CONFLICT: a second bill under one revision is a lost race, and the transaction is run again.
-  await sql(
-    `INSERT INTO bills (site_id, session_id, revision, kind, amount, currency, energy_wh, reason, input_hash,
-       issued_at) VALUES ($1, $2, $3, $4, $5::numeric, $6, $7, $8, $9, $10)`,
-    [
-      siteId,
-      sessionId,
-      bill.revision,
-      bill.kind,
-      bill.amount,
-      bill.currency,
-      bill.energyWh,
-      bill.reason,
-      bill.inputHash,
-      nowAt,
-    ],
-  )
-  // Nothing to pay is nothing to call a payment provider for.
-  if (isZero(bill.amount)) return
-  await sql(
-    `INSERT INTO outbox (site_id, session_id, revision, idempotency_key, created_at) VALUES ($1, $2, $3, $4, $5)`,
-    [siteId, sessionId, bill.revision, idempotencyKeyOf(sessionId, bill.revision), nowAt],
-  )
 }

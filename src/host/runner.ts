@@ -141,7 +141,16 @@ async function open(setting: Setting): Promise<RunningNode> {
   })
   const asked = { tokens, tokenReference, mayCharge, commanding }
   const { certificateRequests } = central
-  const plane = { node, network, chargePoints: central, certificateRequests, ...asked, extraStatus }
+  const receiptPen = { siteName: identity.site.name, ...self }
+  const plane = {
+    node,
+    network,
+    chargePoints: central,
+    certificateRequests,
+    receiptPen,
+    ...asked,
+    extraStatus,
+  }
   const apiUrl = await openPlane(setting, self, { ...plane, uplinks })
   const heardAt = () => new Map(central.status().map(link => [link.chargerId, link.lastHeardAt]))
   const drivers = await openDrivers({
@@ -245,6 +254,7 @@ type Plane = Pick<
   | 'network'
   | 'chargePoints'
   | 'certificateRequests'
+  | 'receiptPen'
   | 'commanding'
   | 'tokenReference'
   | 'mayCharge'

@@ -142,6 +142,11 @@ function parseCertificate(encoded: Uint8Array): Parsed | undefined {
   }
 }
 
+/** The name that stands in the bytes, with nothing proven. */
+export function certificateName(encoded: Uint8Array): string | undefined {
+  return parseCertificate(encoded)?.body.name
+}
+
 function signerKeyOf(trust: Trust, body: CertificateBody): Uint8Array | CertificateRefusal {
   if (body.issuedBy === ISSUED_BY_ROOT) return trust.rootKey
   const issuer = trust.certificate(body.issuedBy)

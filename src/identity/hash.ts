@@ -21,8 +21,13 @@ export type HashDomain =
   | 'chargemesh/frontier/v1'
   | 'chargemesh/rank/v1'
   | 'chargemesh/bill/v1'
+  | 'chargemesh/evidence/v1'
   | 'chargemesh/local-list/v1'
   | 'chargemesh/order/v1'
+  | 'chargemesh/receipt/v1'
+  | 'chargemesh/receipt-number/v1'
+  | 'chargemesh/receipt-values/v1'
+  | 'chargemesh/receipt-enclosed/v1'
 
 export function hashOf(domain: HashDomain, ...parts: readonly Uint8Array[]): Uint8Array {
   return sha256(concatBytes([domainBytes(domain), ...parts]))

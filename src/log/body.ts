@@ -133,7 +133,7 @@ export const BODIES = {
     currency: text(3),
     pricePerKwh: decimal,
     effectiveAt: uint,
-    /** Its terms (tariff/terms.ts) where it is more than a price of energy; `pricePerKwh` is then the highest of these. */
+    /** Its terms (tariff/terms.ts) where it is more than a price of energy; `pricePerKwh` is then the highest of these, taxes included. */
     elements: optional(bytes(6000)),
   }),
   policy: record({ name: text(48), value: text(1024) }),

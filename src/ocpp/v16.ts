@@ -87,6 +87,7 @@ function status(fields: Fields): Draft {
     status: known ?? (said || 'Unknown'),
     errorCode: word(text(fields, 'errorCode', 40)) || 'NoError',
     ...(detail ? { detail } : {}),
+    ...(field(fields, 'timestamp') === undefined ? {} : { changedAt: time(fields, 'timestamp') }),
   }
 }
 

@@ -242,7 +242,7 @@ function updated({ fields, named, connectorId, card }: Parts): readonly Draft[] 
       // Without a name it is of the session that is open on its EVSE.
       ...(named.stationTransactionId === undefined && { transactionId: 0 }),
       readings: measured,
-      ...(state && { state }),
+      ...(state && { state, changedAt: time(fields, 'timestamp') }),
     })
   }
   return drafts

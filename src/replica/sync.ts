@@ -63,7 +63,7 @@ export type Sync = {
   readonly urgent: (logId: LogId, from: DeviceId | undefined, nowMs: number) => readonly Send[]
   readonly tick: (nowMs: number) => readonly Send[]
   /** Connected peers that have told of these places or were given them. */
-  readonly holders: (places: readonly Place[]) => number
+  readonly holders: (places: readonly Place[]) => readonly DeviceId[]
 }
 export type Place = { readonly logId: LogId; readonly seq: number }
 
@@ -262,8 +262,8 @@ export function createSync(deps: SyncDeps): Sync {
       return [...sends, ...signsOfLife(objects, ...stalest)]
     },
     holders: places =>
-      [...peers.values()].filter(({ knows }) =>
-        places.every(({ logId, seq }) => (knows.get(logId) ?? -1) >= seq),
-      ).length,
+      [...peers].flatMap(([deviceId, { knows }]) =>
+        places.every(({ logId, seq }) => (knows.get(logId) ?? -1) >= seq) ? [deviceId] : [],
+      ),
   }
 }

@@ -4,6 +4,7 @@ import { type Hlc, wallOf } from '../log/hlc.ts'
 import type { ChargerTime } from '../ports.ts'
 import type { DeviceId, LogId } from '../units.ts'
 import { clockedAt } from './clock.ts'
+import { type Curve, joinCurves, NO_CURVE } from './curve.ts'
 import { type Measured, measure } from './energy.ts'
 import { bySample, byTime, type Fact, type SessionFacts, type TickSummary } from './facts.ts'
 import type { Session, SessionFlag } from './fold.ts'
@@ -61,8 +62,10 @@ function finish(draft: Draft): Session {
   const ends = draft.ends.toSorted((a, b) => a.body.meterStopWh - b.body.meterStopWh || byTime(a, b))
   const usable = ends.filter(end => end.body.meterStopWh >= start.body.meterStartWh)
   const end = usable[0] ?? ends[0]
-  const pricing = facts.pricings.toSorted(byTime)[0]
+  const pricings = facts.pricings.toSorted(byTime)
+  const [pricing] = pricings
   const mark = facts.marks.toSorted(byTime)[0]
+  const states = facts.states.toSorted(byTime)
   const lastTick = draft.ticks
     .map(tick => tick.newest)
     .toSorted(bySample)
@@ -85,14 +88,17 @@ function finish(draft: Draft): Session {
     endRefs: end ? ends.filter(other => contentOf(other) === contentOf(end)).map(other => other.ref) : [],
     transactionIds: [...draft.transactionIds].sort((a, b) => a - b),
     ...(pricing && { pricing }),
+    pricings,
     adoptions: facts.adoptions.toSorted(byTime),
     ...(mark && { mark }),
-    state: stateOf(draft, end !== undefined, mark !== undefined),
+    state: stateOf(draft, { states, ended: end !== undefined, marked: mark !== undefined }),
     ...(measured?.energyWh !== undefined && { energyWh: measured.energyWh }),
     ...(soFar && { soFar }),
     ...(lastTick && { lastTick }),
     ...(registerWh !== undefined && { registerWh }),
     ...(lastSoc && { lastSoc }),
+    curve: mayAskForCurve(pricings) ? curveOf(draft) : NO_CURVE,
+    states,
     recordedBy: recordersOf(draft),
     logIds: placesOf(draft),
     flags: flagsOf(draft, { ends, measured, priced: pricing !== undefined }),
@@ -105,6 +111,15 @@ function cardOf({ facts, start }: Draft): Pick<Session, 'tokenRef' | 'allowed' |
   const card = shown.find(({ body }) => body.allowed === 'ALLOWED') ?? shown[0] ?? start
   const { tokenRef, allowed, reason } = card.body
   return { tokenRef, allowed, reason }
+}
+
+/** Without a price, a person may decide that terms are. */
+function mayAskForCurve(pricings: Session['pricings']): boolean {
+  return pricings.length === 0 || pricings.some(({ body }) => body.byTerms)
+}
+
+function curveOf({ ticks }: Draft): Curve {
+  return ticks.map(tick => tick.curve).reduce(joinCurves, NO_CURVE)
 }
 
 type Metered = {
@@ -148,11 +163,16 @@ function flagsOf(draft: Draft, { ends, measured, priced }: Outcome): readonly Se
   return [...flags].sort()
 }
 
+type Course = {
+  readonly states: Session['states']
+  readonly ended: boolean
+  readonly marked: boolean
+}
+
 /** Replays the session's own order through the table: a stop may be stamped by a slower clock than its start. */
-function stateOf(draft: Draft, ended: boolean, marked: boolean): SessionState {
+function stateOf(draft: Draft, { states, ended, marked }: Course): SessionState {
   const inputs: SessionInput[] = [cardOf(draft).allowed === 'ALLOWED' ? 'authorize' : 'cancel', 'start']
-  for (const fact of draft.facts.states.toSorted(byTime))
-    inputs.push(fact.body.state === 'charging' ? 'resume' : 'pause')
+  for (const fact of states) inputs.push(fact.body.state === 'charging' ? 'resume' : 'pause')
   if (ended) inputs.push('stop')
   if (ended && marked) inputs.push('reconcile')
   return inputs.reduce<SessionState>((state, input) => step(state, input).state, 'idle')

@@ -5,6 +5,7 @@ import type { LogEvent } from '../log/event.ts'
 import { type Hlc, wallOf } from '../log/hlc.ts'
 import type { ChargerId, DeviceId, SessionId } from '../units.ts'
 import { clockedAt } from './clock.ts'
+import { type Curve, NO_CURVE, withReading } from './curve.ts'
 import { type Extremes, NO_EXTREMES, registerOf, withRegister } from './registers.ts'
 
 /** One event about a session, with the place and the device that recorded it. */
@@ -22,6 +23,7 @@ export type TickSummary = {
   /** The newest that holds a register. */
   register: Fact<'meter_tick'> | undefined
   extremes: Extremes
+  curve: Curve
   /** The newest that holds a state of charge; chargers send it seldomer than the register, or apart from it. */
   soc: Fact<'meter_tick'> | undefined
 }
@@ -170,12 +172,14 @@ function addTick(set: FactSet, fact: Fact<'meter_tick'>): void {
   const soc = fact.body.socPercent === undefined ? undefined : fact
   if (!held) {
     const extremes = read ? withRegister(NO_EXTREMES, read) : NO_EXTREMES
-    shelf.set(name, { count: 1, newest: fact, register, soc, extremes })
+    const curve = read ? withReading(NO_CURVE, read) : NO_CURVE
+    shelf.set(name, { count: 1, newest: fact, register, soc, extremes, curve })
     return
   }
   held.count += 1
   if (bySample(held.newest, fact) < 0) held.newest = fact
   if (register && (!held.register || bySample(held.register, register) < 0)) held.register = register
   if (read) held.extremes = withRegister(held.extremes, read)
+  if (read) held.curve = withReading(held.curve, read)
   if (soc && (!held.soc || bySample(held.soc, soc) < 0)) held.soc = soc
 }

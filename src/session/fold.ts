@@ -4,6 +4,7 @@
 import type { EventRef } from '../log/body.ts'
 import type { Allowed } from '../ports.ts'
 import type { ChargerId, DeviceId, LogId, SessionId, TokenRef } from '../units.ts'
+import type { Curve } from './curve.ts'
 import { type Draft, draftsOf, sessionOf } from './draft.ts'
 import type { Measured, MeterFlag } from './energy.ts'
 import { byTime, type ChargerFacts, type Fact } from './facts.ts'
@@ -46,6 +47,8 @@ export type Session = {
   readonly endRefs: readonly EventRef[]
   readonly transactionIds: readonly number[]
   readonly pricing?: Fact<'pricing'>
+  /** Every record of a price that was shown, the earliest first; they differ only where islands or operators disagree. */
+  readonly pricings: readonly Fact<'pricing'>[]
   readonly adoptions: readonly Fact<'adoption'>[]
   readonly mark?: Fact<'reconciliation_mark'>
   readonly state: SessionState
@@ -59,6 +62,10 @@ export type Session = {
   readonly lastSoc?: Fact<'meter_tick'>
   /** The highest register heard, in Wh; a sample need not hold one. */
   readonly registerWh?: number
+  /** Empty where all prices are plain: those do not ask when energy flowed, and the cloud does not load it. */
+  readonly curve: Curve
+  /** What the charger said of pauses, as recorded. */
+  readonly states: readonly Fact<'session_state'>[]
   readonly recordedBy: readonly DeviceId[]
   /** Every log with a word of it but its mark's: they may be let go of together, or not at all (PROTOCOL 1.11). */
   readonly logIds: readonly LogId[]

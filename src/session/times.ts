@@ -63,6 +63,17 @@ function byNode({ recordedAt }: Told): Moment {
  * distance. Undefined where no clock is wrong, or another one showed the start than the stop.
  */
 function countedFrom(begun: Told, over: Told): Required<SessionTimes> | undefined {
+  const aheadMs = aheadOf(begun, over)
+  if (aheadMs === undefined) return undefined
+  const moment = (one: Told): Moment => {
+    const at = shown(one) - aheadMs
+    return one.recordedAt - at <= AGREE_MS ? byNode(one) : { at, clock: 'counted' }
+  }
+  return { startedAt: moment(begun), stoppedAt: moment(over) }
+}
+
+/** By how much one wrong clock that showed both was ahead; of one that was never set, far below zero. */
+function aheadOf(begun: Told, over: Told): number | undefined {
   if (begun.shownAt === undefined || over.shownAt === undefined || over.shownAt < begun.shownAt)
     return undefined
   const unset = [begun, over].filter(one => one.clock === 'unset').length
@@ -71,12 +82,35 @@ function countedFrom(begun: Told, over: Told): Required<SessionTimes> | undefine
   // Told at once by a clock that was right: it was put ahead in mid-session.
   if (unset === 0 && begun.clock === 'possible' && begun.recordedAt - begun.shownAt <= AGREE_MS)
     return undefined
-  const offsetMs = Math.max(begun.shownAt - begun.recordedAt, over.shownAt - over.recordedAt)
-  const moment = (one: Told): Moment => {
-    const at = shown(one) - offsetMs
-    return one.recordedAt - at <= AGREE_MS ? byNode(one) : { at, clock: 'counted' }
-  }
-  return { startedAt: moment(begun), stoppedAt: moment(over) }
+  return Math.max(begun.shownAt - begun.recordedAt, over.shownAt - over.recordedAt)
+}
+
+/** One wrong clock by which a whole session was told: what it showed, less `aheadMs`, is when that happened. */
+export type WrongClock = { readonly isSet: boolean; readonly aheadMs: number }
+
+/** Undefined where the clock was right, or not the same all the time. */
+export function wrongClockOf({ start, end }: Pick<Session, 'start' | 'end'>): WrongClock | undefined {
+  const begun = told(start.body.startedAt, wallOf(start.hlc))
+  const over = end && told(end.body.stoppedAt, wallOf(end.hlc))
+  const isAlone = !over && begun.clock !== 'possible' && begun.shownAt !== undefined
+  const aheadMs = over ? aheadOf(begun, over) : isAlone ? shown(begun) - begun.recordedAt : undefined
+  return aheadMs === undefined ? undefined : { isSet: begun.clock !== 'unset', aheadMs }
+}
+
+/**
+ * When something within a session happened: by the charger's clock, put right where it was wrong; where that cannot be, when
+ * it was recorded. Undefined where nobody's clock says.
+ */
+export function withinAt(
+  wrong: WrongClock | undefined,
+  time: ChargerTime | undefined,
+  recordedAt: number,
+): number | undefined {
+  const set = time && clockedAt(time)
+  const isWrong = wrong !== undefined && time?.at !== undefined && wrong.isSet === (set !== undefined)
+  const at = isWrong ? (time?.at ?? 0) - wrong.aheadMs : set
+  if (!isClockSet(recordedAt)) return at
+  return at === undefined || at > recordedAt + AGREE_MS ? recordedAt : at
 }
 
 /** A reading that names no transaction may be from before the session, when it was sent late. */

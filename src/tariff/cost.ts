@@ -1,7 +1,12 @@
 // What a session costs, with the parts of it: exact until the end, and rounded once, half up, at the bill (D1).
-import { exactly, type Price, priceOf } from './price.ts'
+import { isComputable } from './computable.ts'
+import { fractionOf, isLess, minus, plus, rounded, shown, ZERO } from './fraction.ts'
+import { byRate, limitLines, sumOf } from './limits.ts'
+import { type Line, linesOf } from './lines.ts'
+import { type Priced, pricedPeriods } from './periods.ts'
+import { digitsOf, exactly, isCurrency, type Price, priceOf } from './price.ts'
 import type { Dimension, Terms } from './terms.ts'
-import { energyOf, type Usage } from './usage.ts'
+import { energyOf, isWhole, type Usage } from './usage.ts'
 
 /** One line of a bill. */
 export type CostPart = {
@@ -35,15 +40,48 @@ export type Cost = {
   readonly total: string
   /** `total` less the taxes. */
   readonly beforeTaxes: string
-  /** By rate, each rounded. */
+  /** By rate, the lowest first, each rounded. */
   readonly taxes: readonly { readonly vat: string; readonly amount: string }[]
   readonly parts: readonly CostPart[]
   readonly periods: readonly ChargingPeriod[]
+  /** UTC seconds: when what is billed ended. Told apart from the periods, since time that was withheld is in none of them. */
+  readonly stoppedAt?: number
 }
 
 /** Undefined where the price is no price that can be computed with: never a default. */
 export function costOf(price: Price & { readonly terms?: Terms }, usage: Usage): Cost | undefined {
-  return price.terms ? undefined : plainCost(price, usage)
+  const { terms, currency } = price
+  if (!terms) return plainCost(price, usage)
+  if (!isCurrency(currency) || !isComputable(terms) || !isWhole(usage)) return undefined
+  const priced = pricedPeriods(terms, usage)
+  return priced && costOfLines(linesOf(priced, terms), { currency, terms, priced })
+}
+
+type Known = { readonly currency: string; readonly terms: Terms; readonly priced: Priced }
+
+function costOfLines(used: readonly Line[], { currency, terms, priced }: Known): Cost | undefined {
+  if (!used.every(({ quantity }) => Number.isSafeInteger(quantity))) return undefined
+  const lines = [...used, ...limitLines(used, terms)]
+  const digits = digitsOf(currency)
+  const total = rounded(sumOf(lines).after, digits)
+  const taxes = byRate(lines)
+    .flatMap(({ before, after, vat }) =>
+      vat === undefined ? [] : [{ vat, amount: rounded(minus(after, before), digits) }],
+    )
+    .sort((a, b) => (isLess(fractionOf(a.vat), fractionOf(b.vat)) ? -1 : 1))
+  const allTaxes = taxes.map(({ amount }) => fractionOf(amount)).reduce(plus, ZERO)
+  return {
+    currency,
+    total,
+    beforeTaxes: rounded(minus(fractionOf(total), allTaxes), digits),
+    taxes,
+    parts: lines.map(({ before, after, ...line }) => ({
+      ...{ ...line, beforeTaxes: shown(before), afterTaxes: shown(after) },
+    })),
+    periods: priced.periods.map(({ startedAt, energyWh, chargingS, parkingS }) => ({
+      ...{ startedAt, energyWh, chargingS, parkingS },
+    })),
+  }
 }
 
 function plainCost(price: Price, usage: Usage): Cost | undefined {

@@ -45,6 +45,11 @@ export function isCurrency(text: string): boolean {
   return CURRENCY.test(text)
 }
 
+/** Behind the point of an amount. */
+export function digitsOf(currency: string): number {
+  return MINOR_DIGITS[currency] ?? 2
+}
+
 /** Amount as decimal text in the currency's own digits, or undefined when the price is no price: never a default. */
 export function priceOf(energyWh: number, price: Price): string | undefined {
   if (
@@ -56,9 +61,8 @@ export function priceOf(energyWh: number, price: Price): string | undefined {
     return undefined
   }
   const exact = new Big(energyWh).times(price.pricePerKwh).div(1000)
-  return exact
-    .round(MINOR_DIGITS[price.currency] ?? 2, Big.roundHalfUp)
-    .toFixed(MINOR_DIGITS[price.currency] ?? 2)
+  const digits = digitsOf(price.currency)
+  return exact.round(digits, Big.roundHalfUp).toFixed(digits)
 }
 
 /** The same before it is rounded, to six digits, for people. */
@@ -76,6 +80,15 @@ export function hasCost(
   return new Big(energyWh).times(pricePerKwh).gte(new Big(of.amount).times(of.share).times(1000))
 }
 
+/** Whether amounts come to at least this share of another. */
+export function isAtLeast(
+  amounts: readonly string[],
+  of: { readonly share: number; readonly amount: string },
+): boolean {
+  const sum = amounts.reduce((held, one) => held.plus(one), new Big(0))
+  return isDecimal(of.amount) && sum.gt(0) && sum.gte(new Big(of.amount).times(of.share))
+}
+
 /** Sum, difference and comparison of decimal texts, exact. */
 export function addAmounts(a: string, b: string): string {
   return new Big(a).plus(b).toFixed()
@@ -83,4 +96,31 @@ export function addAmounts(a: string, b: string): string {
 
 export function subtractAmounts(a: string, b: string): string {
   return new Big(a).minus(b).toFixed()
+}
+
+/** What is asked with taxes on top, in percent; exact. */
+export function withTax(price: string, vat: string): string {
+  return new Big(price).times(new Big(vat).plus(100)).div(100).toFixed()
+}
+
+/** The highest of some decimals; undefined where there are none. */
+export function highestOf(texts: readonly string[]): string | undefined {
+  return texts.reduce<string | undefined>(
+    (most, one) => (most === undefined || new Big(one).gt(most) ? one : most),
+    undefined,
+  )
+}
+
+/** An hour's price by the minute, where that is a number of few digits; else undefined. */
+export function perMinute(price: string): string | undefined {
+  const exact = new Big(price).div(60).round(4, Big.roundHalfUp)
+  return exact.times(60).eq(price) ? exact.toFixed() : undefined
+}
+
+/** As people write money: at least the digits of the currency. */
+export function inDigits(amount: string, currency: string): string {
+  const digits = MINOR_DIGITS[currency] ?? 2
+  const exact = new Big(amount)
+  const shown = exact.toFixed()
+  return (shown.split('.')[1]?.length ?? 0) >= digits ? shown : exact.toFixed(digits)
 }

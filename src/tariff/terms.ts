@@ -100,6 +100,8 @@ export const TERMS = record({
   /** Minutes east of UTC, each from an instant (ms) on, in order; the first also before it. As the issuer's tables had them. */
   offsets: listOf(record({ fromAt: uint, minutes: int }), 64),
   altText: optional(text(512)),
+  /** What else its OCPI object says, as JSON: kept for who exports it, and counts for nothing. */
+  carried: optional(text(3000)),
 })
 
 export type Terms = Value<typeof TERMS>

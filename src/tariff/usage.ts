@@ -27,3 +27,33 @@ export type Usage = {
 export function energyOf({ curve }: Usage): number {
   return curve.at(-1)?.wh ?? 0
 }
+
+/** A session that its clock says lasted longer is left to a person; so is the number of its nights bounded. */
+export const MAX_SESSION_S = 366 * 86_400
+
+/** Whether it is what it should be: whole numbers, forwards, and no longer than a session lasts. */
+export function isWhole({ startedAt, stoppedAt, curve, idle }: Usage): boolean {
+  const [first, last] = [curve[0], curve.at(-1)]
+  const inOrder = curve.every(
+    ({ at, wh }, i) =>
+      Number.isSafeInteger(at) &&
+      Number.isSafeInteger(wh) &&
+      at >= (curve[i - 1]?.at ?? at) &&
+      wh >= (curve[i - 1]?.wh ?? 0),
+  )
+  return (
+    inOrder &&
+    first?.at === startedAt &&
+    first.wh === 0 &&
+    last?.at === stoppedAt &&
+    stoppedAt - startedAt <= MAX_SESSION_S &&
+    idle.every(
+      ({ fromAt, toAt }, i) =>
+        Number.isSafeInteger(fromAt) &&
+        Number.isSafeInteger(toAt) &&
+        fromAt <= toAt &&
+        fromAt >= (idle[i - 1]?.toAt ?? startedAt) &&
+        toAt <= stoppedAt,
+    )
+  )
+}

@@ -1,10 +1,19 @@
 import { describe, expect, it } from 'vitest'
 import { type SessionKnown, sessionAnswer } from '../../src/api/driver-session.ts'
 import { SESSION } from '../../src/api/driver-words.ts'
+import { NO_CORRECTIONS } from '../../src/billing/corrections.ts'
 import { CARD, CHARGER, campus, iso, MINUTE_MS } from '../serve/charging.ts'
 
 const known = (over: Partial<SessionKnown> = {}): SessionKnown => ({
-  ...{ nowAt: 0, isOffline: false, receipt: undefined, nodes: 1, isInCloud: false },
+  ...{
+    nowAt: 0,
+    isOffline: false,
+    receipt: undefined,
+    nodes: 1,
+    isInCloud: false,
+    tariffAt: () => undefined,
+    corrections: NO_CORRECTIONS,
+  },
   ...over,
 })
 

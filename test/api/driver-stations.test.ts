@@ -68,7 +68,7 @@ describe('a connector', () => {
     const away = { reach: { kind: 'away' }, said: { 1: 'Available', 2: 'Available' } } as const
     const one = station('CP1', { ...away, openSessions: [session(2)] })
     expect([1, 2].map(at => connectorState(one, at))).toEqual(['unknown', 'occupied'])
-    const answer = STATION.parse(stationAnswer(one))
+    const answer = STATION.parse(stationAnswer(one, null))
     expect(answer).toMatchObject({ reachable: 'away', heard_at: '1970-01-01T00:00:01.000Z' })
     // What it said last is told with its time.
     expect(answer.connectors[0]).toMatchObject({ state: 'unknown', status: 'Available' })

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { type Bill, idempotencyKeyOf, judge, judgeMerged, type Verdict } from '../../src/billing/judge.ts'
+import { NO_CORRECTIONS } from '../../src/billing/corrections.ts'
+import { judge, judgeGone, type Verdict } from '../../src/billing/judge.ts'
+import { type Bill, idempotencyKeyOf } from '../../src/billing/revisions.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import { addFact, emptyFacts } from '../../src/session/facts.ts'
 import { foldCharger, type Session } from '../../src/session/fold.ts'
@@ -11,7 +13,7 @@ const site = testSite('billing')
 const node = site.device('node')
 
 function judged(session: Session, billed: readonly Bill[], finalise: boolean): Verdict {
-  return judge(session, { billed, finalise, tariffAt: () => undefined })
+  return judge(session, { billed, finalise, tariffAt: () => undefined, corrections: NO_CORRECTIONS })
 }
 
 /** The one session that these events tell of. */
@@ -33,7 +35,7 @@ function ended(words: SessionWords = {}): Session {
 }
 
 function billsOf(...verdicts: readonly Verdict[]): readonly Bill[] {
-  return verdicts.flatMap(verdict => verdict.bill ?? [])
+  return verdicts.flatMap(verdict => verdict.bills)
 }
 
 describe('the invoice', () => {
@@ -50,7 +52,7 @@ describe('the invoice', () => {
     const session = ended({ meterStartWh: 1000, meterStopWh: 1000 + energyWh, pricePerKwh, currency })
     const verdict = judged(session, [], false)
     expect(verdict.state).toBe('complete')
-    expect(verdict.bill).toMatchObject({
+    expect(verdict.bills[0]).toMatchObject({
       revision: 0,
       kind: 'invoice',
       amount,
@@ -62,7 +64,7 @@ describe('the invoice', () => {
 
   it('is written once: the same fold again owes nothing', () => {
     const session = ended()
-    expect(judged(session, billsOf(judged(session, [], false)), false).bill).toBeUndefined()
+    expect(judged(session, billsOf(judged(session, [], false)), false).bills).toEqual([])
   })
 
   it('is not written while the session is open', () => {
@@ -70,6 +72,7 @@ describe('the invoice', () => {
     expect(judged(sessionOf([start, pricing, tick(155_000)]), [], false)).toEqual({
       state: 'open',
       flags: [],
+      bills: [],
     })
   })
 
@@ -82,12 +85,12 @@ describe('the invoice', () => {
     const { start, pricing, end } = sessionBodies(words)
     const verdict = judged(sessionOf(words ? [start, pricing, end] : [start, end]), [], false)
     expect(verdict).toMatchObject({ state: 'unpriced', energyWh: 2500 })
-    expect(verdict.bill).toBeUndefined()
+    expect(verdict.bills).toEqual([])
   })
 
   it('is not written when the meter went back', () => {
     const verdict = judged(ended({ meterStopWh: 154_199 }), [], false)
-    expect(verdict).toEqual({ state: 'disputed', flags: ['meter-went-back'] })
+    expect(verdict).toEqual({ state: 'disputed', flags: ['meter-went-back'], bills: [] })
   })
 
   it.each([
@@ -98,7 +101,7 @@ describe('the invoice', () => {
     const ticks = registers.map((wh, i) => tick(wh, SITE_OPENED_AT + (i + 1) * 60_000))
     const verdict = judged(sessionOf([start, pricing, ...ticks, end]), [], false)
     const state = flags.includes('meter-reset') ? 'disputed' : 'complete'
-    expect(verdict).toMatchObject({ state, energyWh, flags, bill: { energyWh } })
+    expect(verdict).toMatchObject({ state, energyWh, flags, bills: [{ energyWh }] })
   })
 
   it('is of the least that flowed when the meter began anew and no stop ever came', () => {
@@ -106,13 +109,13 @@ describe('the invoice', () => {
     const ticks = [155_000, 155_500, 0, 400].map((wh, i) => tick(wh, SITE_OPENED_AT + (i + 1) * 60_000))
     const verdict = judged(sessionOf([start, pricing, ...ticks]), [], true)
     expect(verdict).toMatchObject({ state: 'disputed', energyWh: 800, flags: ['meter-reset'] })
-    expect(verdict.bill).toMatchObject({ energyWh: 800, reason: 'provisional' })
+    expect(verdict.bills[0]).toMatchObject({ energyWh: 800, reason: 'provisional' })
   })
 
   it('is not written, and a person is asked, when no stop came and the meter went back unexplained', () => {
     const { start, pricing, tick } = sessionBodies()
     const verdict = judged(sessionOf([start, pricing, tick(10, SITE_OPENED_AT + 60_000)]), [], true)
-    expect(verdict).toEqual({ state: 'disputed', flags: ['meter-went-back'] })
+    expect(verdict).toEqual({ state: 'disputed', flags: ['meter-went-back'], bills: [] })
   })
 
   it('is not written for registers that no number holds', () => {
@@ -120,17 +123,17 @@ describe('the invoice', () => {
     const verdict = judged(ended(words), [], false)
     expect(verdict.state).toBe('disputed')
     expect(verdict.energyWh).toBeUndefined()
-    expect(verdict.bill).toBeUndefined()
+    expect(verdict.bills).toEqual([])
   })
 
   it('is not written for a refused card that got no energy', () => {
     const verdict = judged(ended({ allowed: 'BLOCKED', meterStopWh: 154_200 }), [], false)
-    expect(verdict).toEqual({ state: 'complete', flags: [], energyWh: 0 })
+    expect(verdict).toEqual({ state: 'complete', flags: [], energyWh: 0, bills: [] })
   })
 
   it('is written and flagged for a refused card that did get energy', () => {
     const verdict = judged(ended({ allowed: 'BLOCKED' }), [], false)
-    expect(verdict).toMatchObject({ state: 'complete', flags: ['refused-card'], bill: { amount: '0.63' } })
+    expect(verdict).toMatchObject({ state: 'complete', flags: ['refused-card'], bills: [{ amount: '0.63' }] })
   })
 
   it('takes the smaller energy of two stops, and the session is disputed', () => {
@@ -143,7 +146,7 @@ describe('the invoice', () => {
     expect(verdict).toMatchObject({
       state: 'disputed',
       flags: ['conflicting-ends'],
-      bill: { amount: '0.25' },
+      bills: [{ amount: '0.25' }],
     })
   })
 
@@ -152,17 +155,18 @@ describe('the invoice', () => {
     const { start, end, pricing } = session
     if (!end || !pricing) throw new Error('no end or no price')
     const other = { ...end.ref, seq: end.ref.seq + 1 }
+    const shown = (one: typeof pricing): Session => ({ ...session, pricing: one, pricings: [one] })
     const variants: readonly Session[] = [
       { ...session, energyWh: 2499 },
-      { ...session, pricing: { ...pricing, body: { ...pricing.body, pricePerKwh: '0.250' } } },
-      { ...session, pricing: { ...pricing, body: { ...pricing.body, currency: 'USD' } } },
-      { ...session, pricing: { ...pricing, ref: other } },
+      shown({ ...pricing, body: { ...pricing.body, pricePerKwh: '0.250' } }),
+      shown({ ...pricing, body: { ...pricing.body, currency: 'USD' } }),
+      shown({ ...pricing, ref: other }),
       { ...session, start: { ...start, ref: other } },
       { ...session, end: { ...end, ref: other } },
     ]
-    const hashes = [session, ...variants].map(variant => judged(variant, [], false).bill?.inputHash)
+    const hashes = [session, ...variants].map(variant => judged(variant, [], false).bills[0]?.inputHash)
     expect(new Set(hashes).size).toBe(1 + variants.length)
-    expect(judged(session, [], false).bill?.inputHash).toBe(hashes[0])
+    expect(judged(session, [], false).bills[0]?.inputHash).toBe(hashes[0])
   })
 })
 
@@ -177,7 +181,7 @@ describe('a revision', () => {
   ] as const)('to a register of %i is a %s of %s', (meterStopWh, kind, amount, state) => {
     const session = ended({ meterStopWh })
     const verdict = judged(session, first, false)
-    expect(verdict).toMatchObject({ state, bill: { revision: 1, kind, amount, reason: 'corrected' } })
+    expect(verdict).toMatchObject({ state, bills: [{ revision: 1, kind, amount, reason: 'corrected' }] })
     const sum = [...first, ...billsOf(verdict)].map(bill => bill.amount).reduce(addAmounts, '0')
     expect(Number(sum)).toBeCloseTo(Math.round(((meterStopWh - 154_200) / 1000) * 25) / 100, 9)
   })
@@ -185,30 +189,32 @@ describe('a revision', () => {
   it('that asks for more than a trifle waits for a person', () => {
     const verdict = judged(ended({ meterStopWh: 160_740 }), first, false)
     expect(verdict).toMatchObject({ state: 'disputed', flags: ['debit-review'], reviewAmount: '1.01' })
-    expect(verdict.bill).toBeUndefined()
+    expect(verdict.bills).toEqual([])
   })
 
   it('is not written in another currency', () => {
     const verdict = judged(ended({ currency: 'USD' }), first, false)
     expect(verdict).toMatchObject({ state: 'disputed', flags: ['other-currency'] })
-    expect(verdict.bill).toBeUndefined()
+    expect(verdict.bills).toEqual([])
   })
 
   it('is not written when the evidence of a bill is gone', () => {
     const { start, pricing } = sessionBodies()
     const verdict = judged(sessionOf([start, pricing]), first, false)
-    expect(verdict).toEqual({ state: 'disputed', flags: ['evidence-withdrawn'] })
+    expect(verdict).toEqual({ state: 'disputed', flags: ['evidence-withdrawn'], bills: [] })
   })
 
+  const gone = (billed: readonly Bill[]): Verdict =>
+    judgeGone(sessionBodies().sessionId, { gone: 'merged', billed, corrections: NO_CORRECTIONS })
+
   it('gives back what a merged session was billed, once', () => {
-    const { sessionId } = sessionBodies()
-    const verdict = judgeMerged(sessionId, first)
+    const verdict = gone(first)
     expect(verdict).toMatchObject({
       state: 'complete',
-      bill: { kind: 'credit', amount: '-0.63', energyWh: 0 },
+      bills: [{ kind: 'credit', amount: '-0.63', energyWh: 0 }],
     })
-    expect(judgeMerged(sessionId, [...first, ...billsOf(verdict)]).bill).toBeUndefined()
-    expect(judgeMerged(sessionId, []).bill).toBeUndefined()
+    expect(gone([...first, ...billsOf(verdict)]).bills).toEqual([])
+    expect(gone([]).bills).toEqual([])
   })
 })
 
@@ -220,19 +226,23 @@ describe('a provisional end', () => {
     const provisional = judged(silent, [], true)
     expect(provisional).toMatchObject({
       state: 'provisional',
-      bill: { amount: '0.50', reason: 'provisional' },
+      bills: [{ amount: '0.50', reason: 'provisional' }],
     })
     expect(judged(silent, billsOf(provisional), false)).toEqual({
       state: 'provisional',
       flags: [],
       energyWh: 2000,
+      bills: [],
     })
     const stopped = judged(sessionOf([start, pricing, tick(156_200), end]), billsOf(provisional), false)
-    expect(stopped).toMatchObject({ state: 'complete', bill: { revision: 1, kind: 'debit', amount: '0.13' } })
+    expect(stopped).toMatchObject({
+      state: 'complete',
+      bills: [{ revision: 1, kind: 'debit', amount: '0.13' }],
+    })
   })
 
   it('is not made up where no register was ever read', () => {
-    expect(judged(sessionOf([start, pricing]), [], true)).toEqual({ state: 'open', flags: [] })
+    expect(judged(sessionOf([start, pricing]), [], true)).toEqual({ state: 'open', flags: [], bills: [] })
   })
 })
 

@@ -90,7 +90,7 @@ export function cloudContract(name: string, open: OpenCloud): void {
         { ...known, meterStopWh: 156_700, state: 'complete', flags: [] },
       ])
       const invoice = { revision: 0, kind: 'invoice', amount: '0.63', currency: 'EUR', reason: 'ended' }
-      expect(await cloud.bills()).toEqual([{ ...known, ...invoice }])
+      expect(await cloud.bills()).toMatchObject([{ ...known, ...invoice, cost: { total: '0.63' } }])
       expect([...(await cloud.heads())]).toEqual([[log.logId, { seq: 3, hash: log.ref().hash }]])
       expect(cloud.counters()).toEqual({ pushes: 2, duplicateEvents: 4, refused: {} })
     })
@@ -280,6 +280,23 @@ export function cloudContract(name: string, open: OpenCloud): void {
         { revision: 0, kind: 'invoice', amount: '0.50', reason: 'provisional' },
         { revision: 1, kind: 'debit', amount: '0.13', reason: 'corrected' },
       ])
+    })
+
+    it('hears a late reading that names no session for the one that bears its transaction id', async () => {
+      const [first, second] = [site.device('first'), site.device('second')]
+      const certificates = [first, second].map(node => node.certificate.encoded)
+      const words = sessionBodies({ meterStartWh: 5000, meterStopWh: 5300 })
+      const [known, unknown] = [site.openLog(first), site.openLog(second)]
+      known.append([words.start, words.pricing])
+      const jumped = words.tick(900_000, SITE_OPENED_AT + 60_000)
+      if (jumped.name !== 'meter_tick') throw new Error('a reading')
+      const { sessionId: _, ...nameless } = jumped.body
+      unknown.append([{ name: 'meter_tick', body: nameless }], SITE_OPENED_AT + 60_000)
+      known.append([words.end], SITE_OPENED_AT + 3_600_000)
+      await push({ segments: known.segments(), certificates })
+      expect(await cloud.sessions()).toMatchObject([{ state: 'complete', flags: [] }])
+      await push({ segments: unknown.segments(), certificates })
+      expect(await cloud.sessions()).toMatchObject([{ state: 'complete', flags: ['meter-jumped'] }])
     })
 
     it('takes nothing while it is down, and says when to come back', async () => {

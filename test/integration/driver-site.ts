@@ -131,6 +131,16 @@ export async function callTo<T>(
   return { status: response.status, headers: response.headers, body: (await response.json()) as T }
 }
 
+/** As it comes, for answers that are no JSON. */
+export async function textFrom(
+  node: RunningNode,
+  path: string,
+  headers?: Record<string, string>,
+): Promise<{ readonly status: number; readonly type: string | null; readonly text: string }> {
+  const response = await fetch(`${node.driverUrl}${path}`, { headers: { ...phone(), ...headers } })
+  return { status: response.status, type: response.headers.get('content-type'), text: await response.text() }
+}
+
 export function problem(said: Said<unknown>): ProblemAnswer {
   return PROBLEM.parse(said.body)
 }

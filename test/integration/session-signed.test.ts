@@ -171,6 +171,39 @@ describe('what a meter signed', () => {
     expect(JSON.parse(said.out)).toMatchObject({ registers: 'agree', closed: 0 })
   })
 
+  it('goes into a receipt, and is judged there by who has the keys of the site and of the meter', async () => {
+    const id = await charged([signedValue('B', '5.000'), signedValue('E', '12.500')])
+    await mustRun('site', 'root', '--site', site, '--out', join(folder.dir, 'root.pub'))
+    const made = join(folder.dir, 'made.receipt')
+    const words = ['receipt', id.slice(0, 8), '--via', nodeDir]
+    const plain = await mustRun(...words, '--json')
+    expect(JSON.parse(plain.out)).toMatchObject({ signedValues: { count: 2 } })
+    expect((await mustRun(...words)).out).toMatch(/Signed meter values: 2, kept by the/)
+    await mustRun(...words, '--site', site, '--out', made)
+    const verify = ['verify', made, '--root', join(folder.dir, 'root.pub'), '--meter-key', meterKey]
+    const said = await mustRun(...verify, '--json')
+    expect(JSON.parse(said.out)).toMatchObject({
+      ...{ verdict: 'valid', receipt: { sessionId: id } },
+      meter: { registers: 'agree', values: [1, 2].map(() => ({ verdict: 'valid', keyFrom: 'given' })) },
+    })
+    expect((await mustRun(...verify)).out).toMatch(
+      /^VALID\n[\s\S]*2 enclosed by the operator, 2 valid by the given key/,
+    )
+    expect((await run(...words, '--site', site)).error).toMatch(
+      /^CONFIG_INVALID: --site goes with --out or --json/,
+    )
+  })
+
+  it('that differs from the session makes a receipt in which it is enclosed invalid', async () => {
+    const id = await charged([signedValue('B', '5.000'), signedValue('E', '9.500')])
+    const { rootKey } = JSON.parse((await mustRun('site', 'root', '--site', site, '--json')).out)
+    const made = join(folder.dir, 'made.receipt')
+    await mustRun('receipt', id.slice(0, 8), '--via', nodeDir, '--site', site, '--out', made)
+    const said = await run('verify', made, '--root', rootKey)
+    expect(said.code).toBe(1)
+    expect(said.error).toMatch(/^SIGNATURE_INVALID: .*what the meter signed is not what the receipt says/)
+  })
+
   it.each([
     ['no such session', ['ffffffff'], /^CONFIG_INVALID: session ffffffff: this node knows none/],
     ['too few digits', ['f'], /^CONFIG_INVALID: session f: /],

@@ -10,6 +10,7 @@ import type { AnyBody } from '../../src/log/body.ts'
 import type { Segment } from '../../src/ports.ts'
 import type { EventHash, LogId, SessionId } from '../../src/units.ts'
 import { clocklessContract } from '../contract/clockless-cloud.ts'
+import { moneyContract } from '../contract/money-cloud.ts'
 import { cloudContract, cloudSetting, pushOf, stateOf } from '../contract/simulated-cloud.ts'
 import { namedTellings, type Told, tellingsWithLies } from '../session/telling.ts'
 import { SITE_OPENED_AT, sessionBodies, type TestSite } from '../site.ts'
@@ -22,6 +23,7 @@ beforeAll(async () => {
 afterAll(() => database.close())
 
 cloudContract('the cloud on a database', deps => postgresCloud({ ...deps, database }))
+moneyContract('the cloud on a database', deps => postgresCloud({ ...deps, database }), 5)
 clocklessContract('the cloud on a database', deps => postgresCloud({ ...deps, database }))
 clocklessContract('the cloud in memory', async deps => memoryCloud(deps))
 

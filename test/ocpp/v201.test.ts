@@ -87,7 +87,11 @@ describe('a TransactionEvent of OCPP 2.0.1 becomes our words', () => {
       { kind: 'card', stationTransactionId: 'tx-1', idTag: '04A1B2C3' },
       {
         ...{ kind: 'meter', stationTransactionId: 'tx-1', connectorId: 0 },
-        ...{ readings: [reading(1600)], state: 'suspendedEv' },
+        ...{
+          readings: [reading(1600)],
+          state: 'suspendedEv',
+          changedAt: { raw: TIME, at: Date.parse(TIME) },
+        },
       },
     ])
   })

@@ -127,6 +127,7 @@ function chargingNode(site: TestSite, name: string): ChargingNode {
     random: { bytes: site.random },
     swVersion: 'test',
   })
+  const statuses = new Map<string, string>()
   const say = (message: ChargerMessage, from = CHARGER): ChargerAnswer => {
     clock.at += 1
     const times = { wallMs: clock.at, monotonicMs: clock.at - SITE_OPENED_AT }
@@ -134,12 +135,14 @@ function chargingNode(site: TestSite, name: string): ChargingNode {
       view: ledger.view(),
       card: cardContext(ledger, times),
       self: certificate.deviceId,
-      statusOf: () => undefined,
+      statusOf: (of: ChargerId, connectorId: number) => statuses.get(`${of}/${connectorId}`),
       heartbeatS: 300,
       seal: (plain: string) => new TextEncoder().encode(plain),
     }
     const { bodies, answer } = serve(context, { chargerId: from, connectionId: 1, message, repairs: [] })
     ledger.write(bodies, times)
+    if (message.kind === 'status')
+      statuses.set(`${from}/${message.connectorId}`, `${message.status}/${message.errorCode}`)
     return answer
   }
   const timeOf = (words: Partial<Words>): ChargerTime => words.time ?? iso(words.at ?? clock.at)

@@ -2,9 +2,11 @@
 import { describe, expect, it } from 'vitest'
 import { memoryCloud } from '../../simulations/cloud/cloud.ts'
 import { MAX_ACKS_PER_ANSWER } from '../../src/cloud/acks.ts'
+import { moneyContract } from '../contract/money-cloud.ts'
 import { acksOf, cloudContract, cloudSetting, pushOf } from '../contract/simulated-cloud.ts'
 
 cloudContract('the cloud in memory', async deps => memoryCloud(deps))
+moneyContract('the cloud in memory', async deps => memoryCloud(deps), 60)
 
 describe('the acks of the cloud in memory', () => {
   it('come page by page, each log once, whichever were replaced meanwhile', async () => {

@@ -1,0 +1,78 @@
+// I20: the revisions of a session add up to the price of what it took. A price of energy is worked out here by other
+// arithmetic than the product's; what hangs on the hour and on parking is compared with what a node makes of its own logs,
+// and held between the least and the most that those tariffs could ask for what the charger's meter counted.
+import { dueOf } from '../../src/billing/due.ts'
+import type { Session } from '../../src/session/fold.ts'
+import type { CloudBill, CloudSession } from '../cloud/cloud.ts'
+import type { Shown } from '../world/observer.ts'
+import { boundsOf } from '../world/tariff.ts'
+
+/** One invoice, numbered without holes, and a sum that is the price of the newest energy. */
+export function checkSum(shown: Shown, session: CloudSession, bills: readonly CloudBill[]): void {
+  if (bills.length === 0) return
+  const what = `session ${session.sessionId} of ${session.chargerId}`
+  const invoices = bills.filter(bill => bill.kind === 'invoice')
+  if (invoices.length !== 1 || bills.some((bill, i) => bill.revision !== i))
+    shown.object(
+      'I20',
+      `${what} has ${invoices.length} invoices and revisions ${bills.map(bill => bill.revision).join()}`,
+    )
+  if (session.state !== 'complete') return
+  const sum = bills.reduce((total, bill) => total + Math.round(Number(bill.amount) * 1e6), 0)
+  const energyWh = bills.at(-1)?.energyWh ?? 0
+  if (shown.plan.byTerms) {
+    checkTerms(shown, session, { sum, energyWh, what })
+    return
+  }
+  const due = pricesOf(shown).map(pricePerKwh => centsOf(energyWh, pricePerKwh) * 10_000)
+  if (!due.includes(sum)) shown.object('I20', `${what}: bills of ${sum / 1e6} for ${energyWh} Wh`)
+}
+
+type Billed = { readonly sum: number; readonly energyWh: number; readonly what: string }
+
+function checkTerms(shown: Shown, { sessionId }: CloudSession, { sum, energyWh, what }: Billed): void {
+  if (sum === 0 && energyWh === 0) return
+  const held = sessionAtNodes(shown, sessionId)
+  if (!held) return
+  const { session, tariffAt } = held
+  const due = dueOf(session, tariffAt, { energyWh })
+  const total = due.kind === 'due' ? Math.round(Number(due.cost.total) * 1e6) : undefined
+  if (total !== sum)
+    shown.object(
+      'I20',
+      `${what}: bills of ${sum / 1e6} for ${energyWh} Wh, and a node makes it ${due.kind === 'due' ? due.cost.total : due.why}`,
+    )
+  const [least, most] = boundsOf(shown.plan, pricesOf(shown), {
+    energyWh,
+    lastedMs: shown.plan.durationMs + shown.plan.quietMs,
+  })
+  if (sum / 1e6 < least || sum / 1e6 > most)
+    shown.object('I20', `${what}: ${sum / 1e6} for ${energyWh} Wh is not between ${least} and ${most}`)
+}
+
+type Held = { readonly session: Session; readonly tariffAt: Parameters<typeof dueOf>[1] }
+
+/** As a node that holds all of it folds it. */
+function sessionAtNodes(shown: Shown, sessionId: CloudSession['sessionId']): Held | undefined {
+  for (const member of shown.members()) {
+    const view = member.isHonest ? member.node()?.ledger().view() : undefined
+    const session = view?.sessions().find(one => one.sessionId === sessionId)
+    if (view && session?.end && session.pricing) return { session, tariffAt: view.tariffs.at }
+  }
+  return undefined
+}
+
+/** By its own arithmetic, not by the code that it checks: whole numbers, rounded half-up once, at the bill. */
+function centsOf(energyWh: number, pricePerKwh: string): number {
+  const [units = '0', fraction = ''] = pricePerKwh.split('.')
+  const scale = 10n ** BigInt(fraction.length)
+  // Price times 100 cents times Wh, over 1,000 Wh in a kWh.
+  const numerator = BigInt(units + fraction) * 100n * BigInt(energyWh)
+  const denominator = scale * 1000n
+  return Number((2n * numerator + denominator) / (2n * denominator))
+}
+
+function pricesOf(shown: Shown): readonly string[] {
+  const later = shown.plan.operator.flatMap(step => (step.kind === 'tariff' ? [step.pricePerKwh] : []))
+  return [shown.plan.pricePerKwh, ...later]
+}
