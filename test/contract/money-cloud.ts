@@ -4,14 +4,23 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SimulatedCloud } from '../../simulations/cloud/cloud.ts'
 import type { Rule } from '../../src/billing/corrections.ts'
+import { owedOf } from '../../src/billing/owed.ts'
 import { sumOf } from '../../src/billing/revisions.ts'
 import type { AnyBody, EventRef } from '../../src/log/body.ts'
 import type { Segment } from '../../src/ports.ts'
 import { encodeTerms, type Terms } from '../../src/tariff/terms.ts'
 import type { SessionId } from '../../src/units.ts'
+import { createView } from '../../src/view.ts'
 import { decided, wordOf } from '../billing/told.ts'
 import { revoked, withdrawal } from '../integration/withdrawn-site.ts'
-import { type SessionBodies, SITE_OPENED_AT, sessionBodies, type TestSite } from '../site.ts'
+import {
+  type SessionBodies,
+  SITE_OPENED_AT,
+  sessionBodies,
+  type TestDevice,
+  type TestLog,
+  type TestSite,
+} from '../site.ts'
 import { cloudSetting, type OpenCloud, pushOf } from './simulated-cloud.ts'
 
 /** 0.40 a kWh and 1.00 a session, without taxes. */
@@ -69,6 +78,15 @@ export function moneyContract(name: string, open: OpenCloud, numRuns: number): v
         push: () => cloud.push(pushOf({ segments: log.segments(), certificates: [by.certificate.encoded] })),
       }
     }
+    /** What a node that holds these logs says is to be paid, for each session. */
+    const byNode = (logs: readonly (readonly [TestLog, TestDevice])[]): readonly (string | undefined)[] => {
+      const view = createView(site.roster(logs.map(([, by]) => by)))
+      for (const [log, by] of logs) for (const event of log.events()) view.apply(event, by.certificate)
+      return view.sessions().map(session => {
+        const corrections = view.corrections.of(session.sessionId)
+        return owedOf(session, { tariffAt: view.tariffs.at, corrections, finalise: false }).owed?.total
+      })
+    }
     const state = async () =>
       (await cloud.sessions()).map(({ state, flags }) => [state, ...flags].join(' ')).join('; ')
     const sum = async () => sumOf(await cloud.bills())
@@ -117,16 +135,25 @@ export function moneyContract(name: string, open: OpenCloud, numRuns: number): v
 
     it('follows decisions and refunds of issuers, and of nobody else', async () => {
       const words = sessionBodies()
-      await told([words.start, words.pricing, words.end]).push()
+      const pole = site.device('pole')
+      const charged = told([words.start, words.pricing, words.end], pole)
+      await charged.push()
       const waive = decision(words, 'waive')
+      const heard: (readonly [TestLog, TestDevice])[] = [[charged.log, pole]]
       for (const [name, role] of [
         ['node', 'node'],
         ['revoker', 'revoker'],
-      ] as const)
-        await told([waive, refund(words.sessionId, '0.10')], site.device(name, [role])).push()
-      expect([await state(), await sum()]).toEqual(['complete', '0.63'])
-      await told([refund(words.sessionId, '0.10')], site.issuer).push()
-      expect([await state(), await sum()]).toEqual(['complete', '0.53'])
+      ] as const) {
+        const by = site.device(name, [role])
+        const said = told([waive, refund(words.sessionId, '0.10')], by)
+        await said.push()
+        heard.push([said.log, by])
+      }
+      expect([await state(), await sum(), byNode(heard)]).toEqual(['complete', '0.63', ['0.63']])
+      const refunded = told([refund(words.sessionId, '0.10')], site.issuer)
+      await refunded.push()
+      heard.unshift([refunded.log, site.issuer])
+      expect([await state(), await sum(), byNode(heard)]).toEqual(['complete', '0.53', ['0.53']])
       await told([waive], site.device('desk', ['issuer']), SITE_OPENED_AT + 9_000_000).push()
       expect([await state(), await sum()]).toEqual(['complete resolved', '0'])
       expect(await cloud.bills()).toMatchObject([
