@@ -32,7 +32,7 @@ const WH_A_KWH = fractionOf('1000')
 /** Undefined where that cannot be told: what is asked for is not measured, or is no number or day. */
 export function conditionOf(restrictions: Restrictions | undefined, turns: Turns): Condition | undefined {
   if (!restrictions) return () => true
-  // Nobody records the current of a session; m is power that readings tell of.
+  // Nobody records the current of a session.
   if (restrictions.minCurrent !== undefined || restrictions.maxCurrent !== undefined) return undefined
   const all = [
     timeOfDay(restrictions, turns),
