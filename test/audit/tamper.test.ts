@@ -150,6 +150,14 @@ describe('a file whose sums somebody made anew', () => {
   })
 })
 
+it('is found where somebody else signed it in the exporter’s name', async () => {
+  const signer = { ...signerOf(made.site.cloud), logKey: made.devices.thief.keys.logKey }
+  const report = await refused(await fileOf(made.contents, signer))
+  expect(wrongs(report)).toEqual([
+    expect.stringMatching(/^bad-exporter: the signature of cloud .* is not good/),
+  ])
+})
+
 async function signedAnew(contents: Partial<AuditContents>, by = made.site.cloud): Promise<AuditReport> {
   return await checked(await fileOf({ ...made.contents, ...contents }, signerOf(by)), { rootKey })
 }
