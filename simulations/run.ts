@@ -12,6 +12,7 @@ import { listsChecker } from './checkers/local-lists.ts'
 import { logsChecker } from './checkers/logs.ts'
 import { watchLosses } from './checkers/losses.ts'
 import { policyChecker } from './checkers/policy.ts'
+import { pruningChecker } from './checkers/pruning.ts'
 import { stopsChecker } from './checkers/stops.ts'
 import { windowChecker } from './checkers/window.ts'
 import type { CloudDeps, SimulatedCloud } from './cloud/cloud.ts'
@@ -60,6 +61,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Out
       return [
         logsChecker(shown),
         durabilityChecker(shown),
+        pruningChecker(shown),
         losses,
         cardsChecker(shown),
         driversChecker(shown, losses),

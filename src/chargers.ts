@@ -6,10 +6,9 @@ import { type Aliases, type CardContext, cardContext, explain } from './card.ts'
 import { MalformedBytes } from './cbor.ts'
 import { createHeard, type HeardOf } from './heard.ts'
 import type { Certificate } from './identity/certificate.ts'
-import { utf8Bytes } from './identity/hash.ts'
 import type { Roster } from './identity/roster.ts'
-import { sealTo } from './identity/seal.ts'
 import type { AnyBody, EventRef } from './log/body.ts'
+import { sealPersonal } from './personal.ts'
 import type { ChargerAnswer, ChargerInput, LogFields, Logger, Random } from './ports.ts'
 import { serve } from './serve.ts'
 import type { ChargerId } from './units.ts'
@@ -85,7 +84,7 @@ export function createChargers(deps: ChargersDeps): Chargers {
           self: deps.certificate.deviceId,
           statusOf: (id, connectorId) => statusText(connectors.get(keyOf(id, connectorId))),
           heartbeatS: deps.heartbeatS,
-          seal: plain => sealToOperator(deps, plain),
+          seal: (plain, tokenRef) => sealPersonal({ ...deps, ledger: act.ledger }, plain, tokenRef),
         },
         input,
       )
@@ -129,12 +128,6 @@ function wordsOf(decision: Decision, { policyAgeMs, knownSince, view }: CardCont
 
 function placeOf({ logId, seq }: EventRef): string {
   return `${logId}/${seq}`
-}
-
-/** To the newest issuer's key. Without one the value is left out, and the readings beside it still count. */
-function sealToOperator({ roster, random }: ChargersDeps, plain: string): Uint8Array | undefined {
-  const issuer = roster.all().findLast(certificate => certificate.roles.includes('issuer'))
-  return issuer && sealTo(issuer.sealKey, random.bytes(32), utf8Bytes(plain))
 }
 
 function keyOf(chargerId: ChargerId, connectorId: number): string {

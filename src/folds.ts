@@ -17,6 +17,8 @@ export type Folds = {
   readonly take: (log: Log, events: readonly LogEvent[]) => void
   /** A log has two branches; `wasKnown`: a lower fork than the one known. */
   readonly forked: (wasKnown: boolean) => void
+  /** What was let go of leaves with the next look: it was billed, and nobody waits for it to go. */
+  readonly pruned: () => void
   /** What could wait, when it has waited long enough. */
   readonly refold: (nowMs: number) => void
   /** Everything was read again: nothing waits any more. */
@@ -48,6 +50,9 @@ export function createFolds(roster: Roster, logs: Logs, remember: Remember = rea
     },
     forked: wasKnown => {
       forks = wasKnown && forks !== 'now' ? 'soon' : 'now'
+    },
+    pruned: () => {
+      if (forks === 'no') forks = 'soon'
     },
     refold: nowMs => {
       if (stale() !== 'soon' || nowMs - refoldedAtMs < REFOLD_EVERY_MS) return

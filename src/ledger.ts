@@ -2,31 +2,33 @@
 // writes itself. Everything enters through `admit` or `write`; whatever entered waits in `takePending` for
 // node.ts to make it durable before anybody hears of it.
 import { createChains } from './chains.ts'
-import { invariant } from './errors.ts'
 import { createFolds } from './folds.ts'
 import type { Certificate, CertificateVerdict } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
 import { type AnyBody, type BodyOf, TYPE_NUMBERS } from './log/body.ts'
-import { encodeElement, type LogEvent } from './log/event.ts'
-import { type Hlc, hlcOf, merge, wallOf } from './log/hlc.ts'
+import type { LogEvent } from './log/event.ts'
+import { wallOf } from './log/hlc.ts'
 import { type ObjectVerdict, readObject } from './log/object.ts'
-import { logIdOf, MAX_LOG_EVENTS, type Writer, write } from './log/writer.ts'
+import { createOwnLog } from './own-log.ts'
 import type { Random, Segment } from './ports.ts'
 import { type Remember, readAnew } from './remember.ts'
 import { type Admission, admit, type GateDeps } from './replica/admit.ts'
-import { type CutSegment, createLogs, type Logs, newestOf } from './replica/logs.ts'
+import { type Cut, type CutVerdict, type CutWords, cutWordsOf, readCut } from './replica/cut.ts'
+import { type CutSegment, createLogs, type Logs } from './replica/logs.ts'
 import { createNewsClock, type News, type NewsClock } from './replica/news.ts'
 import { createObjects, type Objects } from './replica/objects.ts'
 import { ackedSeq } from './replica/receipts.ts'
-import { type LedgerRecord, RECORD, recoverRecord, segmentRecord } from './store/records.ts'
-import { type DeviceId, type EpochId, hex, type LogId, sameBytes } from './units.ts'
+import { cutRecord, type LedgerRecord, RECORD, recoverRecord, segmentRecord } from './store/records.ts'
+import { type DeviceId, type LogId, sameBytes } from './units.ts'
 import { isOperators, type View } from './view.ts'
 
 /** Forks of one log that are kept; whoever holds its key could make thousands, and each is journalled and spread. */
 const MAX_FORKS = 16
 /** Events written without looking whether the log is full; an operator's import is longer than a log may be. */
 const MAX_TOGETHER = 1024
+/** Nobody is told to keep less, and nobody is believed to have let go sooner (PROTOCOL 1.11). */
+export const LEAST_RETENTION_MS = 7 * 24 * 3600 * 1000
 
 export type LedgerDeps = {
   readonly roster: Roster
@@ -41,6 +43,11 @@ export type LedgerDeps = {
 export type Times = { readonly wallMs: number; readonly monotonicMs: number }
 
 export type Pending = { readonly records: readonly LedgerRecord[]; readonly authored: readonly CutSegment[] }
+
+/** `held`: no news. `young`: no honest node lets go of it so soon. */
+export type CutAdmission =
+  | { readonly kind: 'taken' | 'held' | 'young' }
+  | Extract<CutVerdict, { kind: 'refused' }>
 
 export type Ledger = {
   readonly logs: Logs
@@ -71,6 +78,12 @@ export type Ledger = {
   ) => void
   /** Goes on with our newest log instead of opening one: only for a tool whose store is provably intact (PROTOCOL 2.1). */
   readonly resume: () => void
+  /** Closes our log and opens another with the next event, so that this one can be let go of some day. */
+  readonly rotate: (times: Times) => void
+  /** Lets go of logs that an ack of ours covers wholly (pruning.ts says which); the journal is told first. */
+  readonly prune: (logIds: readonly LogId[]) => readonly LogId[]
+  /** What a peer has let go of, in the place of what it was asked for. */
+  readonly admitCut: (words: CutWords) => CutAdmission
   readonly takePending: () => Pending
   readonly ownLog: () => LogId | undefined
   readonly rejectedOnRecovery: () => number
@@ -81,8 +94,6 @@ export type Ledger = {
   readonly knownSince: NewsClock['knownSince']
 }
 
-type Epoch = { writer: Writer; readonly certificate: Certificate; openedAtMs: number }
-
 export function createLedger(deps: LedgerDeps): Ledger {
   const { roster, signatures, certificate } = deps
   const remember = deps.remember ?? readAnew
@@ -91,17 +102,21 @@ export function createLedger(deps: LedgerDeps): Ledger {
   const folds = createFolds(roster, logs, remember)
   const newsClock = createNewsClock(logs, objects, folds.isRevoked)
   let isRecovering = true
-  let hlc: Hlc = hlcOf(0)
-  let epoch: Epoch | undefined
   let opening: Pick<BodyOf<'epoch_open'>, 'storeState' | 'bootReason'> = {
     storeState: 'fresh',
     bootReason: 'start',
   }
   let rejected = 0
   const forks = new Map<LogId, number>()
+  const gaps = new Map<LogId, number>()
   const records: LedgerRecord[] = []
   const chains = createChains(roster, record => records.push(record))
-  const authored = new Map<LogId, number>()
+
+  const openBody = (): Omit<BodyOf<'epoch_open'>, 'epochId' | 'certHash' | 'prev'> => {
+    const said = { siteId: roster.siteId, ...opening, swVersion: deps.swVersion }
+    opening = { storeState: 'intact', bootReason: 'rotate' }
+    return { ...said, policyHead: folds.current().policyHeads() }
+  }
 
   const take = (events: readonly LogEvent[], elements: readonly Uint8Array[], author: Certificate): void => {
     const log = logs.append(author, events, elements)
@@ -120,7 +135,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
     const { seq, ours, theirs } = fork
     logs.freeze(logId, { seq, ours, theirs, evidence: { logId, fromSeq, update } })
     // Nothing that we wrote behind the fork of our own log would count: the next event opens a new one.
-    if (epoch?.writer.logId === logId) epoch = undefined
+    if (own.logId() === logId) own.leave()
     folds.forked(known !== undefined)
     return true
   }
@@ -146,58 +161,17 @@ export function createLedger(deps: LedgerDeps): Ledger {
     return counts[0] ?? certificate
   }
 
-  const openEpoch = (times: Times): AnyBody => {
-    const epochId = hex<EpochId>(deps.random.bytes(16))
-    const own = ownCertificate()
-    const prev = newestOf(logs, certificate.deviceId)
-    epoch = {
-      writer: {
-        logId: logIdOf(certificate.deviceId, epochId),
-        logKey: deps.logKey,
-        signatures,
-        head: undefined,
-      },
-      certificate: own,
-      openedAtMs: times.monotonicMs,
-    }
-    const body = {
-      epochId,
-      certHash: own.hash,
-      siteId: roster.siteId,
-      ...(prev && { prev }),
-      ...opening,
-      swVersion: deps.swVersion,
-      policyHead: folds.current().policyHeads(),
-    }
-    opening = { storeState: 'intact', bootReason: 'rotate' }
-    return { name: 'epoch_open', body }
-  }
+  const own = createOwnLog({
+    ...{ logs, take, openBody, ownCertificate, signatures },
+    ...{ deviceId: certificate.deviceId, logKey: deps.logKey, random: deps.random },
+  })
 
-  const append = (bodies: readonly AnyBody[], times: Times): readonly LogEvent[] => {
-    invariant(epoch !== undefined, 'an epoch is open before events are written')
-    const time = { hlc, wallMs: times.wallMs, monoMs: Math.max(0, times.monotonicMs - epoch.openedAtMs) }
-    const events = write(epoch.writer, bodies, time)
-    const newest = events.at(-1)
-    const first = events[0]
-    if (!newest || !first) return events
-    hlc = newest.hlc
-    const elements = events.map(encodeElement)
-    take(events, elements, epoch.certificate)
-    epoch.writer = { ...epoch.writer, head: logs.get(newest.logId)?.head }
-    if (!authored.has(newest.logId)) authored.set(newest.logId, first.seq)
-    return events
-  }
-
-  const writeTogether = (bodies: readonly AnyBody[], times: Times): readonly LogEvent[] => {
-    const head = epoch?.writer.head
-    const closing: LogEvent[] = []
-    // One place is kept for the closing event itself.
-    if (head && head.seq + 1 + bodies.length + 1 >= MAX_LOG_EVENTS) {
-      closing.push(...append([{ name: 'epoch_close', body: { finalSeq: head.seq + 1 } }], times))
-      epoch = undefined
-    }
-    const opened = epoch === undefined ? append([openEpoch(times)], times) : []
-    return [...closing, ...opened, ...append(bodies, times)]
+  const letGo = (cut: Cut): boolean => {
+    chains.keep(chains.of(cut.certificate))
+    records.push(cutRecord(cut.words))
+    logs.prune(cut)
+    folds.pruned()
+    return logs.get(cut.head.logId)?.cut === cut
   }
 
   const keep = (segment: Segment): void => {
@@ -212,7 +186,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
       const admission = admitSegment(segment)
       if (admission.kind === 'admitted') {
         const first = admission.events[0]
-        hlc = merge(hlc, admission.head.hlc, times.wallMs)
+        own.heard(admission.head.hlc, times.wallMs)
         for (const { type, hash } of isOperators(admission.certificate) ? admission.events : [])
           if (type === TYPE_NUMBERS.revoke) newsClock.heard(hash, times.wallMs)
         // Before its first segment: without the certificate the log could not be read after a reboot.
@@ -249,14 +223,24 @@ export function createLedger(deps: LedgerDeps): Ledger {
     write: (bodies, times) => {
       const events: LogEvent[] = []
       for (let i = 0; i < bodies.length; i += MAX_TOGETHER)
-        events.push(...writeTogether(bodies.slice(i, i + MAX_TOGETHER), times))
+        events.push(...own.write(bodies.slice(i, i + MAX_TOGETHER), times))
       return events
     },
     refold: folds.refold,
     recover: held => {
       if (held.kind === RECORD.certificate) chains.recovered(held.payload)
-      const again = (segment: Segment): Admission => admitSegment(segment, 'last')
-      const recovery = { roster, admitSegment: again, addObject: objects.add, signatures }
+      const again = (segment: Segment): Admission => {
+        const admission = admitSegment(segment, 'last')
+        // A file that was removed with a pruned log's beginning came back, or its end was on its way out.
+        if (admission.kind === 'gap') gaps.set(segment.logId, (gaps.get(segment.logId) ?? 0) + 1)
+        return admission
+      }
+      const prune = (cut: Cut): void => {
+        rejected -= gaps.get(cut.head.logId) ?? 0
+        gaps.delete(cut.head.logId)
+        logs.prune(cut)
+      }
+      const recovery = { roster, admitSegment: again, addObject: objects.add, prune, signatures }
       if (!recoverRecord(recovery, held)) rejected += 1
     },
     recovered: (storeState, bootReason, wallMs) => {
@@ -265,34 +249,38 @@ export function createLedger(deps: LedgerDeps): Ledger {
       // Others' stamps are bounded: a clock that lies must not become ours at the next boot. Our own must never
       // fall behind, even when this boot begins in 1970.
       for (const log of logs.all()) {
-        const own = log.certificate.deviceId === certificate.deviceId
-        if (own && log.head.hlc > hlc) hlc = log.head.hlc
-        if (!own) hlc = merge(hlc, log.head.hlc, wallMs)
+        if (log.certificate.deviceId === certificate.deviceId) own.goesOnFrom(log.head.hlc)
+        else own.heard(log.head.hlc, wallMs)
       }
       folds.settle()
     },
-    resume: () => {
-      const newest = newestOf(logs, certificate.deviceId)
-      const head = newest && logs.get(newest.logId)?.head
-      if (!newest || !head || head.closed || logs.get(newest.logId)?.fork) return
-      const writer = { logId: head.logId, logKey: deps.logKey, signatures, head }
-      if (head.hlc > hlc) hlc = head.hlc
-      // Its clock goes on from its last event: `write` never lets mono_ms fall.
-      const { certificate: author } = logs.get(newest.logId) ?? { certificate }
-      epoch = { writer, certificate: author, openedAtMs: Number.POSITIVE_INFINITY }
+    resume: own.resume,
+    rotate: own.rotate,
+    prune: logIds =>
+      logIds.filter(logId => {
+        const [log, ack] = [logs.get(logId), objects.get(`ack/${logId}`)]
+        const words = log && ack && cutWordsOf(log, ack.encoded)
+        const verdict = words && readCut({ roster, signatures }, words)
+        return verdict?.kind === 'valid' && letGo(verdict.cut)
+      }),
+    admitCut: words => {
+      const verdict = readCut({ roster, signatures }, words)
+      if (verdict.kind === 'refused') return verdict
+      const { ack, head } = verdict.cut
+      if (objects.signedAt() - ack.issuedAt < LEAST_RETENTION_MS) return { kind: 'young' }
+      if ((logs.get(head.logId)?.head.seq ?? -1) >= head.seq) return { kind: 'held' }
+      letGo(verdict.cut)
+      return { kind: 'taken' }
     },
     takePending: () => {
-      const mine = [...authored].flatMap(([logId, fromSeq]) =>
-        logs.segments(logId, fromSeq, Number.MAX_SAFE_INTEGER),
-      )
+      const mine = own.takeAuthored()
       for (const segment of mine) keep(segment)
-      authored.clear()
       return { records: records.splice(0), authored: mine }
     },
-    ownLog: () => epoch?.writer.logId,
+    ownLog: own.logId,
     rejectedOnRecovery: () => rejected,
     ackedSeq: logId => ackedSeq({ logs, objects }, logId),
-    news: times => newsClock.read(times, Math.max(wallOf(hlc), certificate.notBeforeAt)),
+    news: times => newsClock.read(times, Math.max(wallOf(own.hlc()), certificate.notBeforeAt)),
     knownSince: newsClock.knownSince,
   }
 }

@@ -157,6 +157,17 @@ export function createMesh(deps: MeshDeps): Mesh {
     return sync.told(peer, { all, news, message }, act.times.monotonicMs)
   }
 
+  /** We asked for what the peer has let go of, and take its word where the cloud's ack bears it out. */
+  const heardCut = (act: Acting, peer: DeviceId, cut: Extract<Message, { kind: 'cut' }>): readonly Send[] => {
+    const admission = act.ledger.admitCut(cut)
+    count(`cut.${admission.kind}`)
+    if (admission.kind === 'refused') {
+      if (admission.reason === 'bad-signature') ban(peer, 'bad-signature')
+      else tolerate(peer, admission.reason)
+    }
+    return admission.kind === 'taken' ? sync.cut(peer, cut.logId, act.times.monotonicMs) : []
+  }
+
   const heard = (act: Acting, peer: DeviceId, bytes: Uint8Array): readonly Send[] => {
     const message = deps.remember('message', bytes, () => decodeMessage(bytes))
     if (!message) {
@@ -166,6 +177,7 @@ export function createMesh(deps: MeshDeps): Mesh {
     count(`mesh.${message.kind}`)
     if (message.kind === 'segment') return heardSegment(act, peer, message)
     if (message.kind === 'objects') return heardObjects(act, peer, message)
+    if (message.kind === 'cut') return heardCut(act, peer, message)
     return sync.heard(peer, message, act.times.monotonicMs)
   }
 

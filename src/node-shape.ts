@@ -23,6 +23,7 @@ import type {
   Random,
   Uplink,
 } from './ports.ts'
+import type { Reviewed } from './pruning.ts'
 import type { Remember } from './remember.ts'
 import type { Place } from './replica/sync.ts'
 import type { StoreKeys } from './store/sealing.ts'
@@ -75,6 +76,8 @@ export type Node = {
   /** Connected peers that are known to have been given these places of logs. */
   readonly holders: (places: readonly Place[]) => readonly DeviceId[]
   readonly uplinks: () => Uplinks
+  /** Which logs may go when they are kept for so long, and why the others stay. */
+  readonly reviewLogs: (retentionMs: number) => readonly Reviewed[]
   readonly localLists: LocalLists
   readonly onboarding: Onboarding
   readonly deratings: Deratings

@@ -14,6 +14,7 @@ import { createOnboarding } from './onboarding.ts'
 import { openStore, probeDisk } from './opening.ts'
 import { persistAll } from './persist.ts'
 import type { ChargerAnswer } from './ports.ts'
+import { reviewLogs } from './pruning.ts'
 import { readAnew } from './remember.ts'
 import { documentName } from './replica/document.ts'
 import { encodeMessage, type Message } from './replica/message.ts'
@@ -88,8 +89,10 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     await persistAll(open.journal, records)
     count('journal.records', records.length)
     for (const segment of authored) deps.documents.put(documentName(segment.logId), segment.update)
+    // What follows on a pruned log has no beginning to follow on in a document.
     for (const segment of open.mesh.takeAdmitted())
-      deps.documents.put(documentName(segment.logId), segment.update)
+      if (!open.ledger.logs.get(segment.logId)?.cut)
+        deps.documents.put(documentName(segment.logId), segment.update)
     return open.mesh.authored(authored)
   }
 
@@ -199,6 +202,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     // Looked at each second, so that no news passes unseen by the clock.
     act.ledger.news(act.times)
     stops.tick(act)
+    open.pruning.tick(act)
     const back = (result: (act: Acting) => readonly Send[]): void => post({ kind: 'run', act: result })
     localLists.tick(act, back)
     onboarding.tick(act, back)
@@ -238,10 +242,12 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     },
     settled: async () => {
       while (running) await running
+      await open.pruning.settled()
     },
     ledger: () => open.ledger,
     holders: places => open.mesh.holders(places),
     uplinks: () => uplinks,
+    reviewLogs: retentionMs => reviewLogs(open.ledger, retentionMs),
     localLists,
     onboarding,
     deratings,
@@ -256,6 +262,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     counters: () => Object.fromEntries([...counters].sort()),
     stop: async () => {
       while (running) await running
+      await open.pruning.settled()
       await open.journal.close()
     },
   }

@@ -5,6 +5,7 @@ import { createMarks, type Marks } from './marks.ts'
 import { createMesh, type Mesh } from './mesh.ts'
 import type { NodeDeps } from './node-shape.ts'
 import type { Disk } from './ports.ts'
+import { createPruning, type Pruning } from './pruning.ts'
 import { readAnew } from './remember.ts'
 import { type Journal, openJournal } from './store/journal.ts'
 import { requireKeys } from './store/rekey.ts'
@@ -18,6 +19,7 @@ export type Open = {
   readonly mesh: Mesh
   readonly marks: Marks
   readonly journal: Journal
+  readonly pruning: Pruning
   readonly recovered: string
 }
 
@@ -29,7 +31,7 @@ export async function probeDisk(disk: Disk): Promise<void> {
 export async function openStore(
   deps: NodeDeps,
   bootReason: 'start' | 'reopen',
-  count: (name: string) => void,
+  count: (name: string, by?: number) => void,
 ): Promise<Open> {
   const ledger = createLedger(deps)
   const { journal, scan } = await openJournal(deps.disk, held => ledger.recover(held), deps.storeKeys)
@@ -42,5 +44,7 @@ export async function openStore(
   if (storeState === 'lossy')
     deps.logger.warn('the journal is damaged: what is missing comes back from peers', { recovered })
   const mesh = createMesh({ ...deps, remember: deps.remember ?? readAnew, ledger, count })
-  return { ledger, mesh, marks: createMarks(ledger, deps.certificate.deviceId), journal, recovered }
+  const self = deps.certificate.deviceId
+  const pruning = createPruning({ ...deps, journal, self, count })
+  return { ledger, mesh, marks: createMarks(ledger, self), journal, pruning, recovered }
 }

@@ -16,7 +16,7 @@ import {
 import type { Session } from './session/fold.ts'
 import { transactionIdOf } from './session/id.ts'
 import { isDuring } from './session/times.ts'
-import type { ChargerId, SessionId } from './units.ts'
+import type { ChargerId, SessionId, TokenRef } from './units.ts'
 
 type Meter = Extract<ChargerMessage, { kind: 'meter' }>
 
@@ -35,6 +35,7 @@ export function serveMeter(context: ServeContext, input: ChargerInput, message: 
     connectorId: message.connectorId || (session?.connectorId ?? 0),
     transactionId: ofStation ? stationNumber(ofStation) : (message.transactionId ?? 0),
     last: session?.lastTick?.body,
+    tokenRef: session?.tokenRef,
     seal: context.seal,
   }
   const ticks = message.readings.flatMap(reading =>
@@ -67,6 +68,8 @@ export type TickPlace = {
   readonly last: BodyOf<'meter_tick'> | undefined
   readonly connectorId: number
   readonly transactionId: number
+  /** Whose session it is, if that is known. */
+  readonly tokenRef: TokenRef | undefined
   readonly seal: ServeContext['seal']
 }
 
@@ -77,7 +80,7 @@ export function tickOf(input: ChargerInput, reading: MeterReading, place: TickPl
     reading.energyWh === undefined && reading.powerW === undefined && reading.socPercent === undefined
   if (repeated || (empty && reading.signed === undefined)) return []
   const { sampledAt, energyWh, powerW, socPercent, signed } = reading
-  const signedSealed = signed === undefined ? undefined : place.seal(signed)
+  const signedSealed = signed === undefined ? undefined : place.seal(signed, place.tokenRef)
   return [
     {
       name: 'meter_tick',
@@ -118,7 +121,8 @@ export function serveStop(context: ServeContext, input: ChargerInput, message: S
   )
   if (repeated) return noted(answer)
   const connectorId = session?.connectorId ?? 0
-  const place = { sessionId, connectorId, transactionId, last: session?.lastTick?.body }
+  const last = session?.lastTick?.body
+  const place = { sessionId, connectorId, transactionId, last, tokenRef: session?.tokenRef ?? tokenRef }
   const ticks = message.readings.flatMap(reading => tickOf(input, reading, { ...place, seal: context.seal }))
   const end: AnyBody = {
     name: 'session_end',

@@ -174,7 +174,15 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
     },
     ...pricingAtStart(context, message, { sessionId, chargerId }),
   ]
-  const place = { sessionId, connectorId, transactionId, last: undefined, seal: context.seal }
+  const owner = message.cardless ? undefined : tokenRef
+  const place = {
+    sessionId,
+    connectorId,
+    transactionId,
+    last: undefined,
+    tokenRef: owner,
+    seal: context.seal,
+  }
   bodies.push(...readings.flatMap(reading => tickOf(input, reading, place)))
   return begun(context, input, { message, bodies, transactionId, decision })
 }

@@ -7,7 +7,7 @@ import type { ChargerAnswer, ChargerInput, ChargerTime, PauseState, StationTrans
 import type { Session } from './session/fold.ts'
 import { sessionIdOfStation } from './session/id.ts'
 import { withinAt, wrongClockOf } from './session/times.ts'
-import type { ChargerId, DeviceId, SessionId } from './units.ts'
+import type { ChargerId, DeviceId, SessionId, TokenRef } from './units.ts'
 import type { View } from './view.ts'
 
 export type ServeContext = {
@@ -18,8 +18,8 @@ export type ServeContext = {
   /** The last status each connector reported, as `chargerId/connectorId`. */
   readonly statusOf: (chargerId: ChargerId, connectorId: number) => string | undefined
   readonly heartbeatS: number
-  /** Seals to the operator what may be read by nobody here; undefined when no operator's key is known. */
-  readonly seal: (plain: string) => Uint8Array | undefined
+  /** Seals what is personal and may be read by nobody here to the card's account, else to the operator; undefined when neither's key is known. */
+  readonly seal: (plain: string, tokenRef: TokenRef | undefined) => Uint8Array | undefined
 }
 
 export type Served = {

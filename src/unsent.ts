@@ -24,7 +24,8 @@ export function watchUnsent(): UnsentWatch {
   let seen: Seen | undefined
 
   const review = (ledger: Ledger, log: Log): void => {
-    const fromSeq = ledger.ackedSeq(log.logId) + 1
+    // What was pruned is beyond anybody's asking; acks of then bind the cloud, whatever epoch it is in now.
+    const fromSeq = Math.max(ledger.ackedSeq(log.logId) + 1, log.base)
     if (log.head.seq < fromSeq) unsent.delete(log.logId)
     else unsent.set(log.logId, { logId: log.logId, fromSeq, priority: priorityOf(log, fromSeq) })
   }

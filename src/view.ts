@@ -2,6 +2,7 @@
 // The decision folders meet here and in node.ts, nowhere else. Rebuilt from the logs whenever something that counted no
 // longer does (folds.ts).
 import { type ChargerTls, createChargerTls } from './authorization/charger-tls.ts'
+import { createForgotten, type Forgotten } from './authorization/forgotten.ts'
 import { createKnowledge, type Knowledge } from './authorization/knowledge.ts'
 import { createListRecords, type ListRecords } from './authorization/list-records.ts'
 import { createPolicy, type Policy } from './authorization/policy.ts'
@@ -11,11 +12,11 @@ import { createStanding, type Standing } from './authorization/standing.ts'
 import { type CorrectionBook, createCorrections } from './billing/corrections.ts'
 import { type Certificate, ISSUED_BY_ROOT } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
-import { type AnyBody, decodeBody, type EventRef } from './log/body.ts'
+import { type AnyBody, type BodyOf, decodeBody, type EventRef } from './log/body.ts'
 import { eventsOf, type LogEvent } from './log/event.ts'
 import type { Hlc } from './log/hlc.ts'
 import { type Remember, readAnew } from './remember.ts'
-import type { Log, Logs } from './replica/logs.ts'
+import { heldEvents, type Log, type Logs } from './replica/logs.ts'
 import { byTime, type Fact } from './session/facts.ts'
 import type { ChargerSessions, Session } from './session/fold.ts'
 import { createSessions } from './session/sessions.ts'
@@ -30,6 +31,8 @@ export type View = {
   readonly siteKeys: SiteKeys
   readonly chargerTls: ChargerTls
   readonly tariffs: Tariffs
+  /** Accounts whose keys were destroyed. */
+  readonly forgotten: Forgotten
   /** What issuers decided about sessions, and refunded. */
   readonly corrections: CorrectionBook
   readonly standing: Standing
@@ -64,6 +67,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
   const siteKeys = createSiteKeys()
   const chargerTls = createChargerTls()
   const tariffs = createTariffs()
+  const forgotten = createForgotten()
   const corrections = createCorrections()
   const standing = createStanding(roster.manifest()?.withdrawn ?? [], roster.certificate)
   const knowledge = createKnowledge()
@@ -87,7 +91,8 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
       const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
       diagnostics.push({ ref, hlc: event.hlc, deviceId, body: said.body })
       if (diagnostics.length >= 2 * MAX_DIAGNOSTICS) newestDiagnostics()
-    } else if (said.name === 'local_list') lists.add({ hlc: event.hlc, deviceId, body: said.body })
+    } else if (said.name === 'local_list')
+      lists.add({ hlc: event.hlc, logId: event.logId, deviceId, body: said.body })
     else sessions.add(event, said, deviceId)
   }
 
@@ -119,7 +124,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     policyHeads.set(event.logId, { ref, hlc: event.hlc })
     if (!said) return
     applyPolicy(
-      { policy, sitePolicy, siteKeys, chargerTls, tariffs, corrections, standing, knowledge },
+      { policy, sitePolicy, siteKeys, chargerTls, tariffs, forgotten, corrections, standing, knowledge },
       event,
       said,
       author,
@@ -135,6 +140,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     siteKeys,
     chargerTls,
     tariffs,
+    forgotten,
     corrections,
     standing,
     knowledge,
@@ -171,9 +177,8 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
 /** The view of everything that counts: what lies at and behind a fork, or a revoked device's cut-off, does not. */
 export function viewOf(roster: Roster, logs: Logs, remember: Remember = readAnew): View {
   const view = createView(roster, remember)
-  const feed = ({ logId, elements, fork, certificate }: Log): void => {
-    for (const event of eventsOf(logId, fork ? elements.slice(0, fork.seq) : elements))
-      view.apply(event, certificate)
+  const feed = (log: Log): void => {
+    for (const event of heldEvents(log)) view.apply(event, log.certificate)
   }
   const all = [...logs.all()]
   const operators = all.filter(log => isOperators(log.certificate))
@@ -215,13 +220,30 @@ function applyKnowledge(knowledge: Knowledge, event: LogEvent, said: AnyBody, de
 
 type PolicyFolds = Pick<
   View,
-  'policy' | 'sitePolicy' | 'siteKeys' | 'chargerTls' | 'tariffs' | 'corrections' | 'standing' | 'knowledge'
+  | 'policy'
+  | 'sitePolicy'
+  | 'siteKeys'
+  | 'chargerTls'
+  | 'tariffs'
+  | 'forgotten'
+  | 'corrections'
+  | 'standing'
+  | 'knowledge'
 >
 
 /** Whoever has a role of the operator's, as people call them. */
 function calledBy({ name, roles }: Certificate): string {
   const role = roles.includes('issuer') ? 'issuer' : 'revoker'
   return name === role ? `the ${role}` : `${role} ${name}`
+}
+
+/**
+ * The account's key is read where it stands when it is wanted (personal.ts): in memory it would cost 230 bytes a card. V8 gives an
+ * object whose last field is deleted the class that it had without it.
+ */
+function withoutKey(body: { -readonly [K in keyof BodyOf<'grant'>]: BodyOf<'grant'>[K] }): BodyOf<'grant'> {
+  delete body.sealKey
+  return body
 }
 
 /** A revoker may only revoke; everything else is the issuer's (PROTOCOL 2.6). */
@@ -235,11 +257,12 @@ function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certifi
   if (said.name === 'revoke' || said.name === 'device_revoke') folds.knowledge.revoked(ref)
   if (!certificate.roles.includes('issuer')) return
   folds.corrections.add(event, said)
-  if (said.name === 'grant') folds.policy.addGrant(placed(said.body))
+  if (said.name === 'grant') folds.policy.addGrant(placed(withoutKey(said.body)))
   if (said.name === 'charge_point') folds.policy.addChargePoint(placed(said.body))
   if (said.name === 'site_key') folds.siteKeys.add({ hlc: event.hlc, body: said.body })
   if (said.name === 'charger_tls') folds.chargerTls.add({ hlc: event.hlc, body: said.body })
   if (said.name === 'charger_tls_key') folds.chargerTls.addKey({ hlc: event.hlc, body: said.body })
   if (said.name === 'policy') folds.sitePolicy.add(placed(said.body))
+  if (said.name === 'account_forgotten') folds.forgotten.add(placed(said.body))
   if (said.name === 'tariff') folds.tariffs.add({ ...said.body, ref, hlc: event.hlc })
 }

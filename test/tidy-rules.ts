@@ -44,6 +44,9 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/chargers.ts',
         'src/heard.ts',
         'src/ledger.ts',
+        'src/own-log.ts',
+        'src/personal.ts',
+        'src/pruning.ts',
       ],
       ...[
         'src/mesh.ts',
@@ -84,6 +87,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/host/doctor',
         'src/host/tokens.ts',
         'src/host/cards.ts',
+        'src/host/accounts.ts',
         'src/host/upkeep.ts',
         'src/host/reissue.ts',
         'src/host/site-tls.ts',
@@ -107,7 +111,7 @@ export const HEIGHT = ['vocabulary', 'decisions', 'money', 'edges', 'wiring']
 export const UPWARD_TYPES: readonly { readonly from: string; readonly to: RegExp; readonly why: string }[] = [
   {
     from: 'src/api/',
-    to: /^src\/(node|input|chargers)\.ts$/,
+    to: /^src\/(node|input|chargers|pruning)\.ts$/,
     why: 'the API is handed a running node and reports on it',
   },
   {

@@ -35,7 +35,8 @@ export function logsChecker(shown: Shown): Observer {
   const checkLog = (member: Member, log: Log, past: Seen): void => {
     const before = past.heads.get(log.logId)
     const at = `node ${member.name}, log ${log.logId}`
-    if (before && log.hashes[before.seq] !== before.hash)
+    // Below a cut nothing is held; whether it was allowed is for pruning.ts to say.
+    if (before && before.seq >= log.base && log.hashes[before.seq] !== before.hash)
       shown.object('I2', `${at}: what stood at ${before.seq} is not there any more`)
     past.heads.set(log.logId, { seq: log.hashes.length - 1, hash: log.hashes.at(-1) ?? GENESIS })
     const from = before ? before.seq + 1 : 0

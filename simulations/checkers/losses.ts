@@ -74,7 +74,9 @@ export function watchLosses(shown: Shown): Losses {
     for (const name of offNodes) registers.add(name)
   }
 
-  const noteRegisters = (element: Uint8Array, into: Set<string>): void => {
+  const noteRegisters = (element: Uint8Array | undefined, into: Set<string>): void => {
+    // Of what was pruned: the cloud has it twice over.
+    if (!element) return
     const read = decodeElement(element)
     const said = typeof read === 'string' ? undefined : decodeBody(read.type, read.body)
     if (said?.name === 'session_start') into.add(`${said.body.chargerId}/${said.body.meterStartWh}`)

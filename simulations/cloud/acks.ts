@@ -1,8 +1,10 @@
 // The receipts of the cloud in memory: production's signObject, under versions that grow as in src/cloud/acks.ts, where
-// they are rows. A log keeps its newest ack alone; a new epoch of the cloud makes every ack due again, above all before.
-import { DURABILITY, MAX_ACKS_PER_ANSWER } from '../../src/cloud/acks.ts'
+// they are rows; but of a cloud with a replica and an archive, so that nodes may let go of what it has. A log keeps its newest
+// ack alone; a new epoch of the cloud makes every ack due again, above all before.
+import { MAX_ACKS_PER_ANSWER } from '../../src/cloud/acks.ts'
 import type { LogHead } from '../../src/log/event.ts'
 import { type ObjectSigner, signObject, VERSIONS_PER_EPOCH } from '../../src/log/object.ts'
+import { PRUNING_DURABILITY } from '../../src/replica/cut.ts'
 import type { LogId } from '../../src/units.ts'
 
 /** Of a cloud that never lost anything; its versions begin with the first ack. */
@@ -36,7 +38,14 @@ export function createAcks(signer: ObjectSigner, cloudEpoch: number): CloudAcks 
         const head = headOf(logId)
         if (!head) continue
         version = Math.max(version, cloudEpoch * VERSIONS_PER_EPOCH) + 1
-        const body = { logId, seq: head.seq, hash: head.hash, durability: DURABILITY, cloudEpoch, issuedAt }
+        const body = {
+          logId,
+          seq: head.seq,
+          hash: head.hash,
+          durability: PRUNING_DURABILITY,
+          cloudEpoch,
+          issuedAt,
+        }
         // The codec may answer with a Buffer; a database gives plain bytes back.
         const encoded = new Uint8Array(signObject(signer, { kind: 'ack', body }))
         signed.push({ logId, version, encoded })

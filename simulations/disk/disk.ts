@@ -4,7 +4,7 @@
 // that a dead process writes nothing afterwards. The disk's own operations are the experimenter's hand: at once, uncounted.
 import { MeshError } from '../../src/errors.ts'
 import type { Disk } from '../../src/ports.ts'
-import { JOURNAL_FOLDER } from '../../src/store/journal.ts'
+import { JOURNAL_FOLDER } from '../../src/store/files.ts'
 import {
   append,
   certainBytes,

@@ -74,6 +74,7 @@ export function createMemory(): Memory {
         case 'prune':
         case 'graft':
         case 'digest':
+        case 'cut':
           return undefined
       }
     },

@@ -22,6 +22,8 @@ export type GrantReport = {
   readonly version: string
   readonly by: string
   readonly grantedAt: string
+  /** For `forget`. */
+  readonly account: string
   readonly from: string
   readonly until: string
   readonly class: string
@@ -74,6 +76,7 @@ function grantReport(ledger: Ledger, grant: Grant): GrantReport {
   return {
     ...placed(ledger, grant),
     grantedAt: isoOf(wallOf(grant.hlc)),
+    account: body.accountRef,
     from: isoOf(body.notBeforeAt),
     until: isoOf(body.notAfterAt),
     class: body.class,

@@ -50,7 +50,7 @@ function headAt(log: Log, until = Number.POSITIVE_INFINITY): Head | undefined {
   const { logId, elements, hashes, fork } = log
   let seq = (fork?.seq ?? elements.length) - 1
   // The clock of a log never falls, so what is looked for is not far from its end.
-  while (seq >= 0 && wallOf(elementAt(log, seq).hlc) > until) seq -= 1
+  while (seq >= log.base && wallOf(elementAt(log, seq).hlc) > until) seq -= 1
   const hash = hashes[seq]
   if (hash === undefined) return undefined
   const first = elementAt(log, 0)

@@ -21,6 +21,7 @@ export type SessionReport = {
   readonly connectorId: number
   /** What is printed on the card, or a short form of its reference. */
   readonly card: string
+  readonly tokenRef: string
   readonly transactionId: number
   /** All that nodes gave it, which did not know of one another. */
   readonly transactionIds: readonly number[]
@@ -111,6 +112,7 @@ function reportSession(session: Session, known: Known): SessionReport {
     chargerId: session.chargerId,
     connectorId: session.connectorId,
     card: known.card,
+    tokenRef: session.tokenRef,
     transactionId: start.body.transactionId,
     transactionIds: session.transactionIds,
     ...(start.body.stationTransactionId !== undefined && {

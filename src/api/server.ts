@@ -27,6 +27,7 @@ import {
   reportSessions,
   reportTokens,
 } from './report.ts'
+import { reportRetention } from './retention.ts'
 import { addSignedValues } from './signed.ts'
 import { reportStatus } from './status.ts'
 import { addTariffs } from './tariffs.ts'
@@ -142,6 +143,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   server.get('/v1/conflicts', async () => reportConflicts(deps.node))
   server.get('/v1/refusals', async () => reportRefusals(report))
   server.get('/v1/tokens', async () => reportTokens(report))
+  server.get('/v1/retention', async () => reportRetention(deps.node))
 }
 
 function addWrites(server: FastifyInstance, deps: ApiDeps): void {

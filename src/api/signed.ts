@@ -20,6 +20,8 @@ export type SignedValue = {
 export type SignedReport = {
   readonly sessionId: string
   readonly chargerId: string
+  /** Of the card, whose account the values may be sealed to. */
+  readonly tokenRef?: string
   readonly meterStartWh: number
   readonly meterStopWh?: number
   /** In the order in which they were recorded; the same one twice where two nodes heard it. */
@@ -55,7 +57,8 @@ export async function reportSigned({ node, roster }: ReportDeps, session: Sessio
     for (const [seq, bytes] of elements.entries()) {
       looked += 1
       if (looked % AT_ONCE === 0) await new Promise(resolve => setImmediate(resolve))
-      if (bytes[TYPE_BYTE] !== TYPE_NUMBERS.meter_tick || !words.some(word => holds(bytes, word))) continue
+      // Of a pruned log nothing is held between its first event and its last.
+      if (bytes?.[TYPE_BYTE] !== TYPE_NUMBERS.meter_tick || !words.some(word => holds(bytes, word))) continue
       const element = decodeElement(bytes)
       const said = typeof element === 'string' ? undefined : decodeBody(element.type, element.body)
       if (typeof element === 'string' || said?.name !== 'meter_tick' || !said.body.signedSealed) continue
@@ -73,6 +76,7 @@ export async function reportSigned({ node, roster }: ReportDeps, session: Sessio
   )
   return {
     ...{ sessionId: session.sessionId, chargerId, meterStartWh: start.body.meterStartWh },
+    tokenRef: session.tokenRef,
     ...(end && { meterStopWh: end.body.meterStopWh }),
     values: inOrder.map(({ hlc: _, ...value }) => value),
   }

@@ -35,7 +35,7 @@ export function reportStatus({
     traffic: network.traffic(),
     chargersConnected: chargePoints.connected(),
     logs: ledger.logs.count(),
-    events: [...ledger.logs.all()].reduce((sum, log) => sum + log.elements.length, 0),
+    events: [...ledger.logs.all()].reduce((sum, log) => sum + log.elements.length - log.base, 0),
     forks: [...ledger.logs.all()].flatMap(log => (log.fork ? [{ logId: log.logId, seq: log.fork.seq }] : [])),
     unsentEvents: node.uplinks().unsentEvents(ledger),
     uplinks: node.uplinks().status(clock.monotonicMs()),

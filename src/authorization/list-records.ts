@@ -3,7 +3,7 @@
 // different news may count alike, and of two revokers each may know what the other does not.
 import type { AnyBody, BodyOf, EventRef } from '../log/body.ts'
 import type { Hlc } from '../log/hlc.ts'
-import type { ChargerId, DeviceId } from '../units.ts'
+import type { ChargerId, DeviceId, LogId } from '../units.ts'
 
 /** Of one charger; the newest stay. A list whose record is gone is taken for one of which nothing is known. */
 const MAX_RECORDS = 64
@@ -13,6 +13,7 @@ const MAX_HEADS = 64
 
 export type ListRecord = {
   readonly hlc: Hlc
+  readonly logId: LogId
   readonly deviceId: DeviceId
   readonly body: BodyOf<'local_list'>
 }
@@ -21,6 +22,8 @@ export type ListRecords = {
   readonly add: (record: ListRecord) => void
   /** Newest first. */
   readonly of: (chargerId: ChargerId) => readonly ListRecord[]
+  /** The newest of each charger. */
+  readonly newest: () => readonly ListRecord[]
 }
 
 export function createListRecords(): ListRecords {
@@ -36,6 +39,7 @@ export function createListRecords(): ListRecords {
       held.set(chargerId, records.slice(0, MAX_RECORDS))
     },
     of: chargerId => held.get(chargerId) ?? [],
+    newest: () => [...held.values()].flatMap(records => records.slice(0, 1)),
   }
 }
 

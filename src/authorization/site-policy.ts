@@ -25,6 +25,8 @@ export const SITE_NUMBERS = {
   'max-session-minutes': { least: 1, most: 7 * 24 * 60 },
   /** A connector that measures more gives less until it is cooler. */
   'derate-above-celsius': { least: 30, most: 150, otherwise: 70 },
+  /** Logs that the cloud has in two places are let go of by the nodes after so many days. */
+  'retention-days': { least: 7, most: 3650, otherwise: 30 },
 } as const
 
 /** Entries that name classes of cards, with commas between them; none by default. */

@@ -5,7 +5,7 @@ import type { Operator } from '../host/operator.ts'
 import type { OcmfReading } from '../ocpp/ocmf.ts'
 import { type Examined, examine } from '../ocpp/signed.ts'
 import { cloudReader } from './receiver.ts'
-import { plainOf } from './session-signed.ts'
+import { openSealedReader } from './sealed-reader.ts'
 
 export type SignedData = Readonly<Record<string, unknown>>
 export type SignedSource = {
@@ -22,14 +22,15 @@ const END: readonly OcmfReading['reason'][] = ['E', 'L', 'R', 'A', 'P']
 /** The operator's keys stay in memory for as long as the export runs. */
 export async function openSigned(cloud: string, operator: Operator): Promise<SignedSource> {
   const read = await cloudReader(cloud)
+  const reader = await openSealedReader(operator)
   let left = 0
   // A session comes again with each of its revisions, one behind the other as a rule.
   let last: { readonly sessionId: string; readonly data: SignedData | undefined } | undefined
   return {
-    of: async ({ sessionId }) => {
+    of: async ({ sessionId, card }) => {
       if (last?.sessionId === sessionId) return last.data
       const { values } = (await read(`/v1/sessions/${sessionId}/signed`)) as CloudSigned
-      const opened = values.flatMap(({ sealed }) => plainOf(operator, sealed) ?? [])
+      const opened = values.flatMap(({ sealed }) => reader.open(sealed, card.tokenRef) ?? [])
       const examined = [...new Set(opened)].map(text => examine(text, []))
       const [first] = examined
       const usable = examined.filter(one => one.format === first?.format && isShort(one.content))

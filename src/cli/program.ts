@@ -8,11 +8,13 @@ import { addChargerCommands } from './charger.ts'
 import { addCloudCommands } from './cloud.ts'
 import { addConflictCommands } from './conflicts.ts'
 import { addDoctorCommand } from './doctor.ts'
+import { addForgetCommand } from './forget.ts'
 import { addKeysCommands } from './keys.ts'
 import { addNodeCommands } from './node.ts'
 import { addPolicyCommands } from './policy.ts'
 import { addReceiptCommand } from './receipt.ts'
 import { addRefundCommand } from './refund.ts'
+import { addRetentionCommands } from './retention.ts'
 import { addSessionCommands } from './session.ts'
 import { addSiteCommands } from './site.ts'
 import { addStatusCommands } from './status.ts'
@@ -44,6 +46,8 @@ export function buildProgram(): Command {
   addNodeCommands(program)
   addCloudCommands(program)
   addTokenCommands(program)
+  addForgetCommand(program)
+  addRetentionCommands(program)
   addPolicyCommands(program)
   addTariffCommands(program)
   addChargerCommands(program)

@@ -1,4 +1,4 @@
-// Encloses in a receipt what the meter itself signed: only the operator's key opens it, and only the operator's word says
+// Encloses in a receipt what the meter itself signed: only the operator's folder opens it, and only the operator's word says
 // that it belongs there.
 import type { Client } from '../api/client.ts'
 import type { SignedReport } from '../api/signed.ts'
@@ -9,7 +9,7 @@ import { utf8Bytes } from '../identity/hash.ts'
 import { ed25519 } from '../identity/signature.ts'
 import { unhex } from '../units.ts'
 import { asOperator } from './operator.ts'
-import { plainOf } from './session-signed.ts'
+import { openSealedReader } from './sealed-reader.ts'
 import type { UnlockOptions } from './unlock.ts'
 
 type Enclosing = UnlockOptions & {
@@ -22,16 +22,19 @@ export async function enclosing(
   { client, sessionId, ...options }: Enclosing,
   signed: Uint8Array,
 ): Promise<Uint8Array> {
-  const { values } = (await client.get(`/v1/sessions/${sessionId}/signed`)) as SignedReport
+  const { values, tokenRef } = (await client.get(`/v1/sessions/${sessionId}/signed`)) as SignedReport
   if (values.length === 0) return signed
   return await asOperator({ ...options, via: [], json: true }, async operator => {
+    const reader = await openSealedReader(operator)
     const found = new Map<string, { readonly sampledAt: string; readonly said: Uint8Array }>()
     for (const { sampledAt, sealed } of values) {
-      const text = plainOf(operator, sealed)
+      const text = reader.open(sealed, tokenRef)
       if (text === undefined)
         throw new MeshError(
           'SIGNATURE_INVALID',
-          'a signed value does not open with the keys in --site: it was sealed to another operator',
+          reader.forgotten(tokenRef)
+            ? 'what the meter signed cannot be read by anybody: the account was forgotten. Leave --site out for a receipt without it'
+            : 'a signed value does not open with the keys in --site: it was sealed to another operator',
         )
       // The charger may have told two nodes the same.
       found.set(`${sampledAt} ${text}`, { sampledAt, said: utf8Bytes(text) })

@@ -4,16 +4,16 @@ import type { KeyObject } from 'node:crypto'
 import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import type { SignedReport, SignedValue } from '../api/signed.ts'
+import { isoOf } from '../api/report.ts'
+import type { SignedReport } from '../api/signed.ts'
 import { MeshError, reasonOf } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
-import type { Operator } from '../host/operator.ts'
-import { openSealed } from '../identity/seal.ts'
+import { wallOf } from '../log/hlc.ts'
 import { readPublicKey } from '../ocpp/ocmf.ts'
 import { type Agreement, compare, type Examined, examine } from '../ocpp/signed.ts'
-import { unhex } from '../units.ts'
 import { asOperator, clientIn, collect } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
+import { openSealedReader } from './sealed-reader.ts'
 import { named, sessionsAt } from './session-named.ts'
 import { type UnlockOptions, unlockOptions } from './unlock.ts'
 
@@ -28,7 +28,7 @@ type SignedOptions = UnlockOptions & {
 export function addSignedCommand(session: Command): void {
   unlockOptions(session.command('signed <id>'))
     .description('the signed meter values of a session (OCMF): read, verify, write them out byte for byte')
-    .requiredOption('--site <dir>', "the site's folder: only the operator's key opens them")
+    .requiredOption('--site <dir>', "the site's folder: its keys open them")
     .requiredOption('--via <dir>', 'folder of a running node that has the session')
     .option(
       '--out <dir>',
@@ -66,11 +66,12 @@ async function showSigned(id: string, options: SignedOptions): Promise<void> {
   const { sessionId } = named(await sessionsAt(options.via), id)
   const client = await clientIn(options.via)
   const report = (await client.get(`/v1/sessions/${sessionId}/signed`)) as SignedReport
-  const { opened, closed } = await openAll(options, report.values, keys)
+  const { opened, closed, destroyed } = await openAll(options, report, keys)
   const agreement = agreementOf(report, opened)
   const files = options.out === undefined ? undefined : await writeOut(options.out, opened)
-  if (options.json) printJson({ ...about(report), ...agreement, values: opened.map(toJson), closed, files })
-  else print(textOf(report, { opened, closed, agreement, files }))
+  if (options.json)
+    printJson({ ...about(report), ...agreement, values: opened.map(toJson), closed, destroyed, files })
+  else print(textOf(report, { opened, closed, ...(destroyed && { destroyed }), agreement, files }))
   const wrong = opened.filter(one => one.verdict === 'not-valid').length
   if (wrong > 0 || closed > 0 || agreement.registers === 'differ')
     throw new MeshError('SIGNATURE_INVALID', faultOf({ wrong, closed, agreement }))
@@ -84,19 +85,25 @@ export async function meterKeyOf(text: string, option: string): Promise<KeyObjec
   throw new MeshError('CONFIG_INVALID', `${option} ${text.slice(0, 40)}: wanted ${file}`)
 }
 
-type OpenedAll = { readonly opened: readonly Opened[]; readonly closed: number }
+type OpenedAll = {
+  readonly opened: readonly Opened[]
+  readonly closed: number
+  /** They were sealed to an account that was forgotten. */
+  readonly destroyed?: { readonly values: number; readonly at: string; readonly reason: string }
+}
 
 /** The charger may have told two nodes the same: it is shown once. */
 async function openAll(
   options: SignedOptions,
-  values: readonly SignedValue[],
+  { values, tokenRef }: SignedReport,
   keys: readonly KeyObject[],
 ): Promise<OpenedAll> {
   return await asOperator({ ...options, via: [], json: true, mayBeWithdrawn: true }, async operator => {
     const found = new Map<string, Opened>()
+    const reader = await openSealedReader(operator)
     let closed = 0
     for (const { event, node, sampledAt, sealed } of values) {
-      const text = plainOf(operator, sealed)
+      const text = reader.open(sealed, tokenRef)
       if (text === undefined) {
         closed += 1
         continue
@@ -105,18 +112,11 @@ async function openAll(
       const one = held ?? { ...examine(text, keys), text, event, sampledAt, nodes: [] }
       found.set(`${sampledAt} ${text}`, { ...one, nodes: [...new Set([...one.nodes, node])] })
     }
-    return { opened: [...found.values()], closed }
+    const forgotten = reader.forgotten(tokenRef)
+    if (!forgotten || closed === 0) return { opened: [...found.values()], closed }
+    const destroyed = { values: closed, at: isoOf(wallOf(forgotten.hlc)), reason: forgotten.body.reason }
+    return { opened: [...found.values()], closed: 0, destroyed }
   })
-}
-
-export function plainOf({ identity }: Operator, sealed: string): string | undefined {
-  const box = new Uint8Array(Buffer.from(sealed, 'base64'))
-  const keys = [identity.keys.sealKey, ...(identity.sealKeysBefore ?? [])]
-  for (const key of keys) {
-    const plain = openSealed(unhex(key), box)
-    if (plain) return Buffer.from(plain).toString('utf8')
-  }
-  return undefined
 }
 
 type Registers = {
@@ -182,9 +182,9 @@ const WORDS = {
   'format-unknown': 'format unknown',
 }
 
-function textOf(report: SignedReport, { opened, closed, agreement, files }: Shown): string {
+function textOf(report: SignedReport, { opened, closed, destroyed, agreement, files }: Shown): string {
   const { sessionId, chargerId } = report
-  if (opened.length === 0 && closed === 0)
+  if (opened.length === 0 && closed === 0 && !destroyed)
     return `session ${sessionId.slice(0, 8)} at ${chargerId}: its charger sent no signed values`
   const table = tableOf(opened, [
     ['sampled', row => row.sampledAt],
@@ -200,6 +200,11 @@ function textOf(report: SignedReport, { opened, closed, agreement, files }: Show
     table,
     agreementText(report, agreement),
     ...(closed > 0 ? [`${closed} values do not open with this operator's keys`] : []),
+    ...(destroyed
+      ? [
+          `${destroyed.values} values cannot be read by anybody: the key of this account was destroyed at ${destroyed.at} (${destroyed.reason})`,
+        ]
+      : []),
     ...(files ? [`written: ${files.length} files, from ${files[0] ?? 'none'} on`] : []),
   ].join('\n')
 }

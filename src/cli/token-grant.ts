@@ -1,11 +1,13 @@
 // What a card is given: validity, cap, zone and label from the command line, as the body of a grant.
 import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
+import type { AccountKeys } from '../host/account-keys.ts'
 import type { Card } from '../host/cards.ts'
 import type { Operator } from '../host/operator.ts'
 import type { AnyBody, BodyOf } from '../log/body.ts'
 import { MAX_SUPERSEDED } from '../log/fields.ts'
-import type { EventHash } from '../units.ts'
+import { sealKeyOf } from '../personal.ts'
+import { type EventHash, sameBytes } from '../units.ts'
 import { type ExtraTerms, type TermOptions, termOptions } from './grant-terms.ts'
 import { wholeNumber } from './number.ts'
 import { instantOf } from './time.ts'
@@ -17,6 +19,7 @@ const MAX_LABEL_CHARS = 48
 
 export type GrantOptions = TermOptions & {
   readonly label?: string
+  readonly private?: boolean
   readonly valid?: string
   readonly from?: string
   readonly until?: string
@@ -42,6 +45,10 @@ export type Terms = {
 export function grantOptions(command: Command): Command {
   return termOptions(command)
     .option('--label <text>', 'what is printed on the card; every node can read it')
+    .option(
+      '--private',
+      'write no label, also not from a file: what stands in the log can never be taken back',
+    )
     .option('--valid <from/until>', 'valid in this interval (ISO 8601)')
     .option('--from <time>', 'valid from (ISO 8601; default: now)')
     .option('--until <time>', 'valid until (ISO 8601)')
@@ -70,7 +77,7 @@ export function termsOf(
     ...{ notBeforeAt, notAfterAt, isFromNow: from === 'now', isForDays: until === undefined },
     capWhPerDay: options.capKwh === undefined ? undefined : wholeNumber('--cap-kwh', options.capKwh) * 1000,
     zone: options.zone,
-    label: label?.slice(0, MAX_LABEL_CHARS),
+    label: options.private ? undefined : label?.slice(0, MAX_LABEL_CHARS),
     extra,
   }
 }
@@ -145,17 +152,21 @@ export function isUnchanged(operator: Operator, given: AnyBody, terms: Terms): b
   if (given.name !== 'grant') return false
   const token = operator.ledger.view().policy.token(given.body.tokenRef)
   if (token.kind !== 'granted') return false
-  const { notBeforeAt: fromAt, notAfterAt: untilAt, tagSealed, ...held } = token.grant.body
+  const { notBeforeAt: fromAt, notAfterAt: untilAt, tagSealed, sealKey: __, ...held } = token.grant.body
+  // Not held in memory with the other words: it is the account's, and the same as long as that has one.
+  const { sealKey } = given.body
+  const heldKey = sealKeyOf(operator.ledger, token.grant)
+  if (sealKey && !(heldKey && sameBytes(heldKey, sealKey))) return false
   // Sealed anew, the same id looks like another; but where chargers hold lists it has to be there.
   const { sitePolicy } = operator.ledger.view()
   if (!tagSealed && sitePolicy.value('local-lists') === 'on') return false
-  const { notBeforeAt, notAfterAt, ...wanted } = given.body
+  const { notBeforeAt, notAfterAt, sealKey: _, ...wanted } = given.body
   const isFrom = terms.isFromNow ? fromAt <= notBeforeAt : fromAt === notBeforeAt
   const isUntil = terms.isForDays ? Math.abs(untilAt - notAfterAt) < DAY_MS : untilAt === notAfterAt
   return isFrom && isUntil && JSON.stringify(plain(held)) === JSON.stringify(plain(wanted))
 }
 
-type Words = Omit<BodyOf<'grant'>, 'notBeforeAt' | 'notAfterAt'>
+type Words = Omit<BodyOf<'grant'>, 'notBeforeAt' | 'notAfterAt' | 'sealKey'>
 
 /** In one order, and without what is not said: whatever else a grant comes to say counts as well. */
 function plain(words: Words): unknown {
@@ -173,4 +184,10 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function said([, value]: readonly [string, unknown]): boolean {
   return value !== undefined
+}
+
+/** The same grant with the key of its account, drawn where there is none; `keys.save` must come before the grant is written. */
+export function withAccountKey(keys: AccountKeys, event: AnyBody): AnyBody {
+  if (event.name !== 'grant') return event
+  return { ...event, body: { ...event.body, sealKey: keys.keyOf(event.body.accountRef) } }
 }

@@ -2,6 +2,7 @@
 // what is in force already is left out: after a power cut in the middle the same command goes on where it stopped.
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { MeshError, reasonOf } from '../errors.ts'
+import { openAccountKeys } from '../host/account-keys.ts'
 import { type Card, cardsOf, groupsOf } from '../host/cards.ts'
 import type { Operator } from '../host/operator.ts'
 import type { AnyBody } from '../log/body.ts'
@@ -9,7 +10,14 @@ import { type CardLine, readCards } from './card-list.ts'
 import { type ExtraTerms, extraTermsOf } from './grant-terms.ts'
 import { asOperator, type OperatorOptions, say } from './operator.ts'
 import { startProgress } from './progress.ts'
-import { type Given, type GrantOptions, grantOf, isUnchanged, termsOf } from './token-grant.ts'
+import {
+  type Given,
+  type GrantOptions,
+  grantOf,
+  isUnchanged,
+  termsOf,
+  withAccountKey,
+} from './token-grant.ts'
 import { withSealedTag } from './token-seal.ts'
 
 /** Cards that are stretched together: enough for every thread there is. */
@@ -101,14 +109,16 @@ async function* stretched(operator: Operator, cards: ReadonlyMap<string, CardLin
 async function writeAll(operator: Operator, wanted: readonly Wanted[], given: Given): Promise<number> {
   let written = 0
   let bodies: AnyBody[] = []
+  const keys = await openAccountKeys(operator)
   const flush = async (): Promise<void> => {
+    await keys.save()
     if (bodies.length > 0) await operator.record(bodies)
     written += bodies.length
     bodies = []
   }
   for (const { card, line, tag } of wanted) {
     const terms = termsOf(given, line)
-    const body = grantOf(operator, card, { terms })
+    const body = withAccountKey(keys, grantOf(operator, card, { terms }))
     if (!isUnchanged(operator, body, terms)) bodies.push(withSealedTag(operator, body, tag))
     if (bodies.length >= WRITTEN_TOGETHER) await flush()
   }

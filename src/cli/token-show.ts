@@ -83,6 +83,7 @@ function grantLines(grant: NonNullable<CardReport['grant']>): readonly string[] 
   const cap = capWhPerDay === undefined ? 'no cap' : `${capWhPerDay / 1000} kWh a day`
   return [
     `granted ${grant.grantedAt} by ${grant.by} (${grant.version})`,
+    `account ${grant.account}`,
     `valid ${grant.from} to ${grant.until}`,
     `class ${grant.class}, ${grant.whitelist}, zones: ${zones.length === 0 ? 'all' : zones.join(', ')}`,
     `offline: ${cap}${maxSessionsPerDay === undefined ? '' : `, ${maxSessionsPerDay} sessions a day`}, for ${Math.round(grant.maxAgeS / 86_400)} days${maxPowerW === undefined ? '' : `, up to ${maxPowerW / 1000} kW`}`,

@@ -1,6 +1,7 @@
 // `chargemesh token`: cards. What is written is a reference, never the id on the card.
 import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
+import { openAccountKeys } from '../host/account-keys.ts'
 import { type Card, cardsOf, groupsOf } from '../host/cards.ts'
 import type { Operator } from '../host/operator.ts'
 import { knownAt } from './card-known.ts'
@@ -8,7 +9,7 @@ import { extraTermsOf } from './grant-terms.ts'
 import { asOperator, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
 import { DASH_HELP, secretOf } from './secret.ts'
-import { type GrantOptions, grantOf, grantOptions, termsOf } from './token-grant.ts'
+import { type GrantOptions, grantOf, grantOptions, termsOf, withAccountKey } from './token-grant.ts'
 import { importTokens } from './token-import.ts'
 import { withSealedTag } from './token-seal.ts'
 import { addTokenShow } from './token-show.ts'
@@ -32,7 +33,10 @@ export function addTokenCommands(program: Command): void {
         const terms = termsOf({ options, extra, nowAt: Date.now() })
         const { revocations } = await knownAt(options.via, id)
         const grant = grantOf(operator, found, { terms, again: options.again ?? false, revocations })
-        await operator.record([withSealedTag(operator, grant, id)])
+        const keys = await openAccountKeys(operator)
+        const keyed = withAccountKey(keys, withSealedTag(operator, grant, id))
+        await keys.save()
+        await operator.record([keyed])
         sayState(operator, found, options)
       })
     })

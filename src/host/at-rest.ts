@@ -7,6 +7,7 @@ import { MeshError } from '../errors.ts'
 import { lockDirectory } from '../store/lock.ts'
 import { firstUnopened, rewriteJournal } from '../store/rekey.ts'
 import { QUARANTINE_FOLDER } from '../store/scan.ts'
+import { ACCOUNT_KEYS_FILE, openAccountKeys, rewriteAccountKeys } from './account-keys.ts'
 import { openDisk } from './disk.ts'
 import { DOCUMENTS_FOLDER } from './document-check.ts'
 import {
@@ -153,6 +154,7 @@ type Stored = Pick<IdentityFile, 'storeKeys'>
 
 /** Without its key such a record would look like one of a foreign store, with which no node starts. */
 async function requireReadable(dir: string, identity: Stored): Promise<void> {
+  await openAccountKeys({ dir, identity })
   if (!(await exists(join(dir, JOURNAL)))) return
   const disk = openDisk(dir)
   try {
@@ -172,6 +174,7 @@ async function rewriteStore(
   report: ReturnType<typeof reportOf>,
   { from, to }: { readonly from: Stored; readonly to: Stored },
 ): Promise<void> {
+  if (await rewriteAccountKeys(dir, { from, to })) report.files.push(join(dir, ACCOUNT_KEYS_FILE))
   if (!(await exists(join(dir, JOURNAL)))) return
   const disk = openDisk(dir)
   try {

@@ -31,6 +31,11 @@ export async function mendDocuments(documents: Documents, ledger: Ledger): Promi
   let mended = 0
   for (const log of [...ledger.logs.all()]) {
     const name = documentName(log.logId)
+    // Nothing is ever deleted inside a document: of a pruned log there is none.
+    if (log.cut) {
+      documents.drop(name)
+      continue
+    }
     const held = await documents.read(name)
     const count = log.elements.length
     const wanted = encodeUpdate(0, log.elements.slice(0, count))

@@ -39,6 +39,8 @@ const NEXT_BEACON_MS = 24 * 3600 * 1000
 export const ISSUER_FOLDER = 'issuer'
 
 export type Operator = {
+  /** The folder with the keys and the log. */
+  readonly dir: string
   readonly site: SiteFile
   readonly identity: HeldIdentity
   readonly ledger: Ledger
@@ -136,6 +138,7 @@ async function openLocked({ dir, site, identity, release }: Locked): Promise<Ope
   if (intact && !settled && scan.state !== 'fresh') startAfresh()
   const times = () => ({ wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() })
   return {
+    dir,
     site,
     identity,
     ledger,

@@ -9,6 +9,7 @@ import { MAX_HEADS, MAX_WITHDRAWN, signManifest } from '../identity/manifest.ts'
 import { ed25519 } from '../identity/signature.ts'
 import { type AnyBody, decodeBody, type EventName, type EventRef } from '../log/body.ts'
 import { eventsOf } from '../log/event.ts'
+import { sealKeyOf } from '../personal.ts'
 import { type EventHash, type LogId, sameBytes, type TokenRef, unhex } from '../units.ts'
 import {
   hasIdentity,
@@ -139,7 +140,7 @@ const SAID_AGAIN: readonly EventName[] = [
 export async function restate(operator: Operator): Promise<void> {
   const { ledger } = operator
   await operator.record([...saidAgain(operator), ...revocations(ledger.view().policy)])
-  await operator.record(grants(ledger.view().policy))
+  await operator.record(grants(ledger))
 }
 
 /** What still counts of the issuers' logs; certificates among it, by which nodes' logs of before are believed. */
@@ -166,7 +167,8 @@ function revocations(policy: Policy): readonly AnyBody[] {
   })
 }
 
-function grants(policy: Policy): readonly AnyBody[] {
+function grants(ledger: Operator['ledger']): readonly AnyBody[] {
+  const { policy } = ledger.view()
   const meant = new Map<EventHash, TokenRef>()
   for (const tokenRef of policy.tokens())
     for (const { ref } of policy.revocations(tokenRef)) meant.set(ref.hash, tokenRef)
@@ -178,6 +180,8 @@ function grants(policy: Policy): readonly AnyBody[] {
     const supersedes = [...new Set([tokenRef, ...refs])].flatMap(ref =>
       policy.revocations(ref).map(one => one.ref.hash),
     )
-    return [{ name: 'grant', body: { ...token.grant.body, supersedes } } as const]
+    const sealKey = sealKeyOf(ledger, token.grant)
+    const body = { ...token.grant.body, supersedes, ...(sealKey && { sealKey }) }
+    return [{ name: 'grant', body } as const]
   })
 }

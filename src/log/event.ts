@@ -128,13 +128,17 @@ function getUint48(view: DataView, at: number): number {
   return view.getUint16(at) * 2 ** 32 + view.getUint32(at + 2)
 }
 
-/** The events of a log whose elements are known to be good, from its first on. */
-export function eventsOf(logId: LogId, elements: readonly Uint8Array[]): readonly LogEvent[] {
-  let prev = GENESIS
-  return elements.map((bytes, seq) => {
+/** The events of a log whose elements are known to be good, from its first on, or from where it is said. */
+export function eventsOf(
+  logId: LogId,
+  elements: readonly Uint8Array[],
+  from: Pick<Place, 'seq' | 'prev'> = { seq: 0, prev: GENESIS },
+): readonly LogEvent[] {
+  let { prev } = from
+  return elements.map((bytes, i) => {
     const element = decodeElement(bytes)
     invariant(typeof element !== 'string', 'an element that passed the gate can be read again')
-    const event = place(element, { logId, seq, prev })
+    const event = place(element, { logId, seq: from.seq + i, prev })
     prev = event.hash
     return event
   })

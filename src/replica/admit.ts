@@ -219,13 +219,11 @@ type Compared = Omit<Checked, 'deps'> & {
 }
 
 function compare({ events, encoded, segment, certificate, held }: Compared): Admission {
-  const branch = events.find(
-    event => held && event.seq <= held.head.seq && held.hashAt(event.seq) !== event.hash,
-  )
-  if (branch) {
+  for (const { seq, hash } of events) {
+    // Of what was pruned only the last hash is held: what comes back from below it is no news, and changes nothing.
+    const ours = held && seq <= held.head.seq ? held.hashAt(seq) : undefined
     // Every event from here on is signed under the same key as ours: two branches of one log.
-    const ours = held?.hashAt(branch.seq)
-    return ours === undefined ? { kind: 'gap' } : { kind: 'fork', seq: branch.seq, ours, theirs: branch.hash }
+    if (ours !== undefined && ours !== hash) return { kind: 'fork', seq, ours, theirs: hash }
   }
   const fresh = held ? events.filter(event => event.seq > held.head.seq) : events
   const first = fresh[0]

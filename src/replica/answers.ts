@@ -17,6 +17,8 @@ const PROOF_EVERY_MS = 10_000
 /** ... and this often where only its digest differs from ours; so many at once. */
 const PROOF_AGAIN_MS = 60_000
 const MAX_PROOFS = 4
+/** What a cut is taken to weigh. */
+const CUT_BYTES = 1024
 
 export type Asker = { readonly id: DeviceId; readonly peer: Peer; readonly nowMs: number }
 
@@ -49,7 +51,8 @@ export function createAnswers({ logs, objects, remember = readAnew }: AnswersDep
     const before = asked.fromSeq > 0 ? log.hashes[asked.fromSeq - 1] : undefined
     const branch =
       before !== undefined && asked.prevHash.length === 8 && !sameBytes(shortHash(before), asked.prevHash)
-    const fromSeq = Math.min(branch ? 0 : asked.fromSeq, log.fork?.seq ?? Number.MAX_SAFE_INTEGER)
+    const wanted = Math.min(branch ? 0 : asked.fromSeq, log.fork?.seq ?? Number.MAX_SAFE_INTEGER)
+    const fromSeq = Math.max(wanted, log.base)
     const segments = logs.segments(asked.logId, fromSeq, WINDOW_SEGMENTS)
     const nextSeq = segments.at(-1)?.nextSeq ?? fromSeq
     const more = nextSeq <= (log.fork ? log.fork.seq : log.head.seq)
@@ -60,6 +63,9 @@ export function createAnswers({ logs, objects, remember = readAnew }: AnswersDep
       )
       return { to, message }
     })
+    // What was pruned is answered with what stands for it, before what follows on it.
+    if (log.cut && wanted < log.base)
+      sends.unshift({ to, message: { kind: 'cut', logId: log.logId, ...log.cut.words } })
     // Nobody gets one branch of a forked log without the other.
     return log.fork && !more ? [...sends, evidence(to, log, log.fork)] : sends
   }
@@ -89,6 +95,7 @@ export function createAnswers({ logs, objects, remember = readAnew }: AnswersDep
         const answers = ofLog(id, one)
         for (const { message } of answers)
           if (message.kind === 'segment') peer.answerBytes -= message.update.length
+          else if (message.kind === 'cut') peer.answerBytes -= CUT_BYTES
         sends.push(...answers)
       }
       const held: Uint8Array[] = []

@@ -2,13 +2,14 @@
 // writer only, and answers with segments, which always end in a seal.
 import type { Certificate } from '../identity/certificate.ts'
 import type { EventRef } from '../log/body.ts'
-import { FLAG_SEAL, type LogEvent, type LogHead } from '../log/event.ts'
+import { eventsOf, FLAG_SEAL, type LogEvent, type LogHead } from '../log/event.ts'
 import { headAfter } from '../log/writer.ts'
 import type { Segment } from '../ports.ts'
 import { type Remember, readAnew } from '../remember.ts'
 import { type DeviceId, type EventHash, type LogId, unhex } from '../units.ts'
 import type { Held } from './admit.ts'
 import { encodeUpdate, MAX_SEGMENT_BYTES, MAX_SEGMENT_EVENTS } from './canonical.ts'
+import type { Cut } from './cut.ts'
 
 /** Two branches of one log (PROTOCOL 1.8): what lies at and behind `seq` moves no fold. */
 export type Fork = {
@@ -23,8 +24,13 @@ export type Log = {
   readonly logId: LogId
   readonly certificate: Certificate
   head: LogHead
-  readonly hashes: EventHash[]
-  readonly elements: Uint8Array[]
+  /** By number. Of a pruned log there are holes in both below `base`, all but its first event and its last. */
+  hashes: EventHash[]
+  elements: Uint8Array[]
+  /** What lies below was pruned; 0 where nothing was. */
+  base: number
+  /** What stands for that. */
+  cut: Cut | undefined
   /** Value of the set's change counter when this log last grew. */
   changedAt: number
   fork: Fork | undefined
@@ -48,6 +54,8 @@ export type Logs = {
   /** Logs of which two branches are known. */
   readonly forked: () => IterableIterator<Log>
   readonly freeze: (logId: LogId, fork: Fork) => void
+  /** Lets go of a log, of which no more is held than up to the cut, or takes note of one that others have let go of. */
+  readonly prune: (cut: Cut) => void
   /** Sealed segments from `fromSeq` on, at most `most` of them. */
   readonly segments: (logId: LogId, fromSeq: number, most: number) => readonly CutSegment[]
 }
@@ -97,6 +105,8 @@ export function createLogs(remember: Remember = readAnew): Logs {
         head: headAfter(newest),
         hashes: [],
         elements: [],
+        base: 0,
+        cut: undefined,
         changedAt: 0,
         fork: undefined,
       }
@@ -116,15 +126,31 @@ export function createLogs(remember: Remember = readAnew): Logs {
       forked.add(log)
       note(log)
     },
+    prune: cut => {
+      const { certificate, head, words } = cut
+      const log = logs.get(head.logId)
+      if (log && (log.head.seq > head.seq || log.base > head.seq)) return
+      const [hashes, elements]: [EventHash[], Uint8Array[]] = [[], []]
+      hashes[head.seq] = head.hash
+      elements[head.seq] = words.last
+      elements[0] = words.first
+      const pruned = { head, hashes, elements, base: head.seq + 1, cut }
+      if (log) note(Object.assign(log, pruned))
+      else {
+        const noted: Log = { logId: head.logId, certificate, ...pruned, changedAt: 0, fork: undefined }
+        logs.set(noted.logId, noted)
+        note(noted)
+      }
+    },
     segments: (logId, fromSeq, most) => {
       const log = logs.get(logId)
-      return log ? cutSegments(log, { fromSeq, most, remember }) : []
+      return log ? cutSegments(log, { fromSeq: Math.max(fromSeq, log.base), most, remember }) : []
     },
   }
 }
 
 /** Cuts at the last seal that fits; a group between two seals is at most 64 events, so one always does. */
-function cutSegments(log: Log, { fromSeq, most, remember }: Cut): readonly CutSegment[] {
+function cutSegments(log: Log, { fromSeq, most, remember }: Slicing): readonly CutSegment[] {
   const segments: CutSegment[] = []
   let from = fromSeq
   while (segments.length < most && from < log.elements.length) {
@@ -143,7 +169,7 @@ function cutSegments(log: Log, { fromSeq, most, remember }: Cut): readonly CutSe
   return segments
 }
 
-type Cut = { readonly fromSeq: number; readonly most: number; readonly remember: Remember }
+type Slicing = { readonly fromSeq: number; readonly most: number; readonly remember: Remember }
 type Cutting = {
   readonly last: Uint8Array | undefined
   readonly before: EventHash | undefined
@@ -168,6 +194,14 @@ export function endOfSegment(elements: readonly Uint8Array[], from: number): num
     if (element[2] === FLAG_SEAL) end = seq + 1
   }
   return end
+}
+
+/** The events that are held and count, in their places: of a pruned log the first one, and what came behind the cut. */
+export function heldEvents({ logId, elements, fork, base, cut }: Log): readonly LogEvent[] {
+  const until = fork?.seq ?? elements.length
+  if (!cut) return eventsOf(logId, elements.slice(0, until))
+  const later = eventsOf(logId, elements.slice(base, until), { seq: base, prev: cut.head.hash })
+  return [...eventsOf(logId, elements.slice(0, Math.min(1, until))), ...later]
 }
 
 /** First 8 bytes of a head's hash: enough to see that two heads of one number differ (PROTOCOL 8.3). */

@@ -1,4 +1,4 @@
-// What nodes say to each other on `/chargemesh/sync/1`: seven messages, each a CBOR record behind one byte that
+// What nodes say to each other on `/chargemesh/sync/1`: eight messages, each a CBOR record behind one byte that
 // names it, each bounded so that it fits a frame.
 import {
   bool,
@@ -16,6 +16,7 @@ import {
 import { MAX_OBJECT_BYTES, OBJECT_KINDS } from '../log/object.ts'
 import type { DeviceId, LogId } from '../units.ts'
 import { MAX_SEGMENT_BYTES } from './canonical.ts'
+import { CUT, type CutWords } from './cut.ts'
 
 /** 31 bytes an entry: a page stays well below a frame. */
 export const MAX_HAVE_ENTRIES = 1000
@@ -54,6 +55,8 @@ const DIGEST = record({ digest: bytes(16, 16) })
 /** Of these authors, and of objects, the news: prune, I get it from elsewhere; graft, pass it on to me. */
 const TREES = record({ authors: listOf(id<DeviceId>(16), MAX_NAMED_TREES), objects: bool })
 
+const CUT_OF = record({ logId, cut: CUT })
+
 export type Have = Value<typeof HAVE>
 export type Want = Value<typeof WANT>
 
@@ -64,8 +67,10 @@ export type Message =
   | ({ readonly kind: 'objects' } & Value<typeof OBJECTS>)
   | ({ readonly kind: 'digest' } & Value<typeof DIGEST>)
   | ({ readonly kind: 'prune' | 'graft' } & Value<typeof TREES>)
+  /** In the place of what was asked for: it was pruned, and this stands for it. */
+  | ({ readonly kind: 'cut'; readonly logId: LogId } & CutWords)
 
-const KINDS = { have: 1, want: 2, segment: 3, objects: 4, digest: 5, prune: 6, graft: 7 } as const
+const KINDS = { have: 1, want: 2, segment: 3, objects: 4, digest: 5, prune: 6, graft: 7, cut: 8 } as const
 
 export function encodeMessage(message: Message): Uint8Array {
   const body = encodeBody(message)
@@ -90,6 +95,8 @@ function encodeBody(message: Message): Uint8Array {
     case 'prune':
     case 'graft':
       return toBytes(TREES, message)
+    case 'cut':
+      return toBytes(CUT_OF, { logId: message.logId, cut: message })
   }
 }
 
@@ -112,6 +119,10 @@ export function decodeMessage(encoded: Uint8Array): Message | undefined {
         return { kind: 'prune', ...fromBytes(TREES, body) }
       case KINDS.graft:
         return { kind: 'graft', ...fromBytes(TREES, body) }
+      case KINDS.cut: {
+        const { cut, ...said } = fromBytes(CUT_OF, body)
+        return { kind: 'cut', ...said, ...cut }
+      }
       default:
         return undefined
     }

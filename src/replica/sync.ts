@@ -48,12 +48,14 @@ export type Sync = {
   readonly gone: (peer: DeviceId) => readonly Send[]
   readonly heard: (
     peer: DeviceId,
-    message: Exclude<Message, { kind: 'segment' | 'objects' }>,
+    message: Exclude<Message, { kind: 'segment' | 'objects' | 'cut' }>,
     nowMs: number,
   ) => readonly Send[]
   /** We authored these: push them to all. */
   readonly authored: (segments: readonly CutSegment[]) => readonly Send[]
   readonly arrived: (peer: DeviceId, arrived: Arrived, nowMs: number) => readonly Send[]
+  /** A peer gave what stands for a log that it let go of. */
+  readonly cut: (peer: DeviceId, logId: LogId, nowMs: number) => readonly Send[]
   /** Objects that we did not hold before, from the cloud, the operator or ourselves: to all. */
   readonly learned: (objects: readonly SignedObject[]) => readonly Send[]
   readonly told: (peer: DeviceId, told: Told, nowMs: number) => readonly Send[]
@@ -213,6 +215,12 @@ export function createSync(deps: SyncDeps): Sync {
       questions.came(from, arrived)
       const sends = ask(from, nowMs)
       return [...segments.arrived(from, { ...arrived, wasAsked }, nowMs), ...sends]
+    },
+    cut: (from, logId, nowMs) => {
+      const seq = logs.get(logId)?.head.seq ?? -1
+      peers.get(from)?.knows.set(logId, seq)
+      questions.came(from, { logId, fromSeq: 0, nextSeq: seq + 1, more: false })
+      return ask(from, nowMs)
     },
     learned: learned => {
       // One message for all: it is encoded once.

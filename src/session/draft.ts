@@ -2,7 +2,7 @@
 // draft is made from the facts under one id, and comes to the session that everybody sees.
 import { type Hlc, wallOf } from '../log/hlc.ts'
 import type { ChargerTime } from '../ports.ts'
-import type { DeviceId } from '../units.ts'
+import type { DeviceId, LogId } from '../units.ts'
 import { clockedAt } from './clock.ts'
 import { type Curve, joinCurves, NO_CURVE } from './curve.ts'
 import { type Measured, measure } from './energy.ts'
@@ -100,6 +100,7 @@ function finish(draft: Draft): Session {
     curve: mayAskForCurve(pricings) ? curveOf(draft) : NO_CURVE,
     states,
     recordedBy: recordersOf(draft),
+    logIds: placesOf(draft),
     flags: flagsOf(draft, { ends, measured, priced: pricing !== undefined }),
   }
 }
@@ -185,4 +186,11 @@ function recordersOf(draft: Draft): readonly DeviceId[] {
     ...draft.ticks.map(tick => tick.newest),
   ]
   return [...new Set(facts.map(fact => fact.deviceId))].sort()
+}
+
+function placesOf(draft: Draft): readonly LogId[] {
+  const { pricings, states, adoptions, cards } = draft.facts
+  const words = [...draft.starts, ...draft.ends, ...pricings, ...states, ...adoptions, ...cards]
+  const facts = [...words, ...draft.ticks.map(tick => tick.newest)]
+  return [...new Set(facts.map(fact => fact.ref.logId))].sort()
 }

@@ -3,7 +3,7 @@
 // doubled messages cannot inflate it; what contradicts itself is disputed, and the smaller energy counts.
 import type { EventRef } from '../log/body.ts'
 import type { Allowed } from '../ports.ts'
-import type { ChargerId, DeviceId, SessionId, TokenRef } from '../units.ts'
+import type { ChargerId, DeviceId, LogId, SessionId, TokenRef } from '../units.ts'
 import type { Curve } from './curve.ts'
 import { type Draft, draftsOf, sessionOf } from './draft.ts'
 import type { Measured, MeterFlag } from './energy.ts'
@@ -67,6 +67,8 @@ export type Session = {
   /** What the charger said of pauses, as recorded. */
   readonly states: readonly Fact<'session_state'>[]
   readonly recordedBy: readonly DeviceId[]
+  /** Every log with a word of it but its mark's: they may be let go of together, or not at all (PROTOCOL 1.11). */
+  readonly logIds: readonly LogId[]
   readonly flags: readonly SessionFlag[]
 }
 

@@ -13,6 +13,8 @@ import { wrappedEncoding } from './value.ts'
 export type Documents = {
   /** Write-behind, in the order of each document. A queue over its limits makes the store doubtful instead of growing. */
   readonly put: (name: string, update: Uint8Array) => void
+  /** Deletes a document whole, after what was put before. */
+  readonly drop: (name: string) => void
   /** The whole document as one Yjs v1 update, after all puts before; undefined when absent or doubtful. */
   readonly read: (name: string) => Promise<Uint8Array | undefined>
   /** Empty when doubtful. */
@@ -35,7 +37,7 @@ export const MAX_PENDING_BYTES = 8_388_608
 /** The part of y-leveldb that we use, as it behaves. */
 type Persistence = Pick<
   LeveldbPersistence,
-  'storeUpdate' | 'getYDoc' | 'getAllDocNames' | 'flushDocument' | 'destroy'
+  'storeUpdate' | 'getYDoc' | 'getAllDocNames' | 'flushDocument' | 'clearDocument' | 'destroy'
 >
 
 /**
@@ -52,6 +54,11 @@ export function documentsOver(persistence: Persistence): Documents {
   const queue = new WriteBehind(trust, (name, update) => persistence.storeUpdate(name, update))
   return {
     put: (name, update) => queue.put(name, update),
+    drop: name => {
+      void queue.settled.then(async () => {
+        if (trust.doubt === undefined) await trust.ask(`deleting ${name}`, persistence.clearDocument(name))
+      })
+    },
     read: async name => {
       await queue.settled
       if (trust.doubt !== undefined) return undefined

@@ -6,8 +6,10 @@
 import { MeshError, reasonOf } from '../errors.ts'
 import type { Disk } from '../ports.ts'
 import { concatBytes } from '../units.ts'
+import { type Dropping, dropRecords } from './dropping.ts'
+import { nameOf, pathOf, sealerFor, segmentNames } from './files.ts'
 import { frameBytes, frameOf, type JournalRecord, plainOf } from './frame.ts'
-import { type Sealer, type StoreKeys, sealerOf } from './sealing.ts'
+import type { Sealer, StoreKeys } from './sealing.ts'
 import { type Hole, SEGMENT_HEADER, type SegmentScan, scanSegment } from './segment.ts'
 
 export type Journal = {
@@ -17,6 +19,10 @@ export type Journal = {
   readonly sizeBytes: () => number
   readonly state: () => 'open' | 'failed' | 'closed'
   /** Waits for what is under way. */
+  /** The next append begins a new file. */
+  readonly turnOver: () => void
+  /** Takes records out of all files before the one that is written to; gives the bytes that became free. */
+  readonly drop: (dropping: Dropping) => Promise<number>
   readonly close: () => Promise<void>
 }
 
@@ -36,13 +42,11 @@ export type JournalScan = {
   readonly recordCount: number
 }
 
-export const JOURNAL_FOLDER = 'journal'
 /** A file is left when the next write would exceed it. */
 export const SEGMENT_BYTES = 8_388_608
 /** Appends that wait, and so also the largest single append and the largest write. */
 export const MAX_QUEUED_BYTES = 4_194_304
 export const MAX_REPORTED_HOLES = 1_000
-const SEGMENT_NAME = /^\d{8}\.cmj$/
 
 /**
  * Reads everything, gives each record in order to `onRecord`, and only then hands out a journal to append to: the verdict
@@ -113,25 +117,8 @@ async function secureTail(disk: Disk, last: LastFile): Promise<Tail> {
   return isDamaged ? { number: number + 1, bytes: 0, uncut: false } : { number, bytes: good.length, uncut }
 }
 
-export async function segmentNames(disk: Disk): Promise<readonly string[]> {
-  return (await disk.list(JOURNAL_FOLDER)).filter(name => SEGMENT_NAME.test(name))
-}
-
 function goodPart(bytes: Uint8Array, goodEnd: number): Uint8Array {
   return goodEnd === 0 ? SEGMENT_HEADER : bytes.subarray(0, goodEnd)
-}
-
-export function pathOf(name: string): string {
-  return `${JOURNAL_FOLDER}/${name}`
-}
-
-function nameOf(number: number): string {
-  return `${String(number).padStart(8, '0')}.cmj`
-}
-
-/** Each file has a key of its own, so that no key ever seals more than fits a file (sealing.ts). */
-export function sealerFor(keys: StoreKeys, name: string): Sealer | undefined {
-  return sealerOf(keys, pathOf(name))
 }
 
 type Place = { readonly disk: Disk; readonly keys: StoreKeys }
@@ -141,6 +128,7 @@ class SegmentWriter {
   readonly #keys: StoreKeys
   #sealer: Sealer | undefined
   #tail: Tail
+  #isToTurn = false
   #totalBytes: number
 
   constructor({ disk, keys }: Place, tail: Tail, totalBytes: number) {
@@ -155,6 +143,17 @@ class SegmentWriter {
     return this.#totalBytes
   }
 
+  turnOver(): void {
+    this.#isToTurn = this.#tail.bytes > 0
+  }
+
+  async drop(dropping: Dropping): Promise<number> {
+    const place = { disk: this.#disk, keys: this.#keys, before: nameOf(this.#tail.number) }
+    const freed = await dropRecords(place, dropping)
+    this.#totalBytes -= freed
+    return freed
+  }
+
   /** What these records will take on the disk. */
   bytesOf(plains: readonly Uint8Array[]): number {
     return plains.reduce((sum, plain) => sum + frameBytes(plain, this.#keys.length > 0), 0)
@@ -163,7 +162,7 @@ class SegmentWriter {
   /** Durable when it resolves; after a rejection this writer must not be used again. */
   async write(plains: readonly Uint8Array[]): Promise<void> {
     if (this.#tail.uncut) await this.#cut()
-    if (this.#tail.bytes + this.bytesOf(plains) > SEGMENT_BYTES) this.#turnOver()
+    if (this.#isToTurn || this.#tail.bytes + this.bytesOf(plains) > SEGMENT_BYTES) this.#turnOver()
     const frames = plains.map(plain => frameOf(plain, this.#sealer))
     const bytes = concatBytes(this.#tail.bytes === 0 ? [SEGMENT_HEADER, ...frames] : frames)
     const path = pathOf(nameOf(this.#tail.number))
@@ -174,6 +173,7 @@ class SegmentWriter {
   }
 
   #turnOver(): void {
+    this.#isToTurn = false
     this.#tail = { number: this.#tail.number + 1, bytes: 0, uncut: false }
     this.#sealer = sealerFor(this.#keys, nameOf(this.#tail.number))
   }
@@ -263,6 +263,8 @@ function startJournal(writer: SegmentWriter): Journal {
     append: records => commit.append(records),
     sizeBytes: () => writer.totalBytes,
     state: () => commit.state,
+    turnOver: () => writer.turnOver(),
+    drop: dropping => writer.drop(dropping),
     close: () => commit.close(),
   }
 }

@@ -1,7 +1,8 @@
 // A journal and its keys: are these the ones it was written with, and the same journal under other ones, or under none.
 import { MeshError } from '../errors.ts'
 import type { Disk } from '../ports.ts'
-import { type JournalScan, pathOf, sealerFor, segmentNames } from './journal.ts'
+import { pathOf, sealerFor, segmentNames } from './files.ts'
+import type { JournalScan } from './journal.ts'
 import type { StoreKeys } from './sealing.ts'
 import { rewriteSegment, scanSegment } from './segment.ts'
 

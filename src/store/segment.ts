@@ -60,6 +60,24 @@ export function rewriteSegment(
   return changed ? { bytes: concatBytes([...head, ...parts, tail]), keptBytes } : { keptBytes }
 }
 
+/** The file without some of its records; undefined when there is none of them. What cannot be read stays. */
+export function withoutRecords(
+  bytes: Uint8Array,
+  isDropped: (record: JournalRecord) => boolean,
+  sealer?: Sealer,
+): { readonly bytes: Uint8Array; readonly isEmpty: boolean } | undefined {
+  const parts: Uint8Array[] = []
+  let dropped = 0
+  const goodEnd = walk(bytes, sealer, part => {
+    if (part.kind === 'record' && isDropped(part.record)) dropped += 1
+    else parts.push(bytes.subarray(part.at, part.end))
+  })
+  if (dropped === 0) return undefined
+  const tail = bytes.subarray(goodEnd)
+  const isEmpty = parts.length === 0 && tail.length === 0
+  return { bytes: concatBytes([SEGMENT_HEADER, ...parts, tail]), isEmpty }
+}
+
 type Part = { readonly at: number; readonly end: number } & (
   | { readonly kind: 'record'; readonly record: JournalRecord }
   | { readonly kind: 'hole'; readonly cause: Hole['cause'] }

@@ -12,6 +12,7 @@ declare module 'y-leveldb' {
     getYDoc(docName: string): Promise<import('yjs').Doc | null>
     getAllDocNames(): Promise<string[] | null>
     flushDocument(docName: string): Promise<undefined | null>
+    clearDocument(docName: string): Promise<undefined | null>
     destroy(): Promise<undefined | null>
   }
 }

@@ -168,7 +168,7 @@ const BASE: Held = {
 
 function recordOf(first: number, last: number, change: Partial<BodyOf<'local_list'>> = {}): ListRecord {
   return {
-    ...{ hlc: hlcOf(NOW + last), deviceId: 'dd'.repeat(16) as DeviceId },
+    ...{ hlc: hlcOf(NOW + last), deviceId: 'dd'.repeat(16) as DeviceId, logId: 'cc'.repeat(16) as LogId },
     body: {
       ...{ chargerId: CP, firstVersion: first, lastVersion: last, entries: 1, digest: new Uint8Array(8) },
       ...{ policyHead: [refOf(5)], ...change },

@@ -44,6 +44,24 @@ async function viewed<T>(look: (view: View) => T): Promise<T> {
   }
 }
 
+describe('the retention of a site', () => {
+  it('is set in days, or to keep everything', async () => {
+    const days = async (): Promise<number | undefined> =>
+      await viewed(view => view.sitePolicy.number('retention-days'))
+    expect(await days()).toBe(30)
+    expect(await run('retention', 'set', '--sessions', '45d')).toBe(0)
+    expect(await days()).toBe(45)
+    expect(await run('retention', 'set', '--sessions', 'forever')).toBe(0)
+    expect(await days()).toBeUndefined()
+  })
+
+  it.each(['6d', '0', '-7d', '', '30x', '4000d', '1e3'])('is refused as %j', async sessions => {
+    expect(await run('retention', 'set', `--sessions=${sessions}`)).toBe(1)
+    expect(said.error).toMatch(/CONFIG_INVALID: --sessions .*: wanted days such as 30d, 7 to 3650/)
+    expect(await viewed(view => view.sitePolicy.said('retention-days'))).toBeUndefined()
+  })
+})
+
 describe('the policy of a site', () => {
   it('is listed with what was set and what is the default', async () => {
     expect(await run('policy', 'set', 'unknown-cards', 'accept')).toBe(0)

@@ -8,7 +8,7 @@ import { createLocalLists, type LocalLists } from '../../src/local-lists.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import { callOf, outcomeOf } from '../../src/ocpp/commands.ts'
 import type { ChargerCommand, ChargerMessage, CommandOutcome } from '../../src/ports.ts'
-import type { ChargerId, DeviceId, TokenRef } from '../../src/units.ts'
+import type { ChargerId, DeviceId, LogId, TokenRef } from '../../src/units.ts'
 import { createView } from '../../src/view.ts'
 import { SITE_OPENED_AT, type TestLog, testSite } from '../site.ts'
 
@@ -91,7 +91,12 @@ function bench(): Bench {
         recorded.push(...bodies)
         for (const said of bodies)
           if (said.name === 'local_list')
-            view.lists.add({ hlc: BigInt(recorded.length), deviceId: NODE, body: said.body })
+            view.lists.add({
+              hlc: BigInt(recorded.length),
+              logId: 'cc'.repeat(16) as LogId,
+              deviceId: NODE,
+              body: said.body,
+            })
       },
       afterwards: (run: () => void) => {
         if (made.isDurable) run()

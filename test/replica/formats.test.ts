@@ -90,6 +90,10 @@ const MESSAGES: { readonly [K in Message['kind']]: Message } = {
   digest: { kind: 'digest', digest: filled(16, 9) },
   prune: { kind: 'prune', authors: [node.certificate.deviceId as DeviceId], objects: true },
   graft: { kind: 'graft', authors: [node.certificate.deviceId as DeviceId], objects: false },
+  cut: {
+    ...{ kind: 'cut', logId, first: filled(120, 10), prev: filled(32, 11), last: filled(90, 12) },
+    ack: OBJECTS.ack,
+  },
 }
 
 function made(): Readonly<Record<string, string>> {

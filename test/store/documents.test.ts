@@ -73,6 +73,7 @@ describe('documents over a store that fails', () => {
     getYDoc: async () => new Y.Doc(),
     getAllDocNames: async () => ['log'],
     flushDocument: async () => undefined,
+    clearDocument: async () => undefined,
     destroy: async () => undefined,
   }
 
