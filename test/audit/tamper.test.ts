@@ -37,6 +37,21 @@ describe('a changed file', () => {
     expect(wrongs(await checked(whole, { rootKey }))).toEqual([])
   })
 
+  it('is read alike in pieces of any length, also when each comes in the same bytes', () => {
+    for (const length of [1, 7, 300, 5000]) {
+      const reader = createAuditReader()
+      const piece = Buffer.alloc(length)
+      const read: Uint8Array[] = []
+      for (let at = 0; at < whole.length; at += length) {
+        const given = whole.subarray(at, at + length)
+        piece.set(given)
+        for (const { payload } of reader.push(piece.subarray(0, given.length))) read.push(payload.slice())
+      }
+      reader.end()
+      expect(read).toEqual(records.map(({ payload }) => payload))
+    }
+  })
+
   it('is found at each single byte, whichever bit of it', { timeout: 120_000 }, async () => {
     const missed: number[] = []
     const misplaced: string[] = []
