@@ -115,6 +115,10 @@ export type OperatorStep = {
   /** A device was stolen, or is not to be trusted: what this node holds of it from before then counts, and nothing more. */
   | { readonly kind: 'revoke-device'; readonly device: number; readonly sinceMs: number }
   | { readonly kind: 'tariff'; readonly pricePerKwh: string; readonly fromMs: number }
+  /** Of the session that ended last at the told node, so much is given back. */
+  | { readonly kind: 'refund'; readonly amount: string }
+  /** What the told node has of it is decided so; by `amount` where the rule asks for one. */
+  | { readonly kind: 'resolve'; readonly rule: 'bill-smaller' | 'amount' | 'waive'; readonly amount: string }
   | { readonly kind: 'beacon' }
 )
 

@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   NODE_UNREACHABLE: 'no node answered at this address',
   NODE_UNWELL: 'the doctor found a layer that fails',
   SIGNATURE_INVALID: 'what was signed was changed since, by somebody else, or is not what the session says',
+  PROOF_FAILED: 'a file of evidence is damaged, or something in it is wrong',
   TARIFF_MISSING: 'no tariff is in force, so nothing can be priced',
 } as const
 

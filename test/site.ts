@@ -150,7 +150,12 @@ function seeded(seed: string): (length: number) => Uint8Array {
 
 type Maker = Pick<TestSite, 'siteId' | 'signatures' | 'random'>
 
-function openLog({ siteId, signatures, random }: Maker, device: TestDevice, options: OpenOptions): TestLog {
+/** A log of any site's device, whose keys the test has. */
+export function openLog(
+  { siteId, signatures, random }: Maker,
+  device: TestDevice,
+  options: OpenOptions,
+): TestLog {
   const epochId = options.epochId ?? hex<EpochId>(random(16))
   const logId = logIdOf(device.certificate.deviceId, epochId)
   const openedAt = options.openedAt ?? SITE_OPENED_AT

@@ -29,7 +29,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       'src/uplink/outbox.ts',
     ],
   },
-  { name: 'money', holds: ['src/billing/'] },
+  { name: 'money', holds: ['src/billing/', 'src/audit/'] },
   {
     name: 'wiring',
     holds: [

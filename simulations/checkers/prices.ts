@@ -1,8 +1,8 @@
 // I20: the revisions of a session add up to the price of what it took. A price of energy is worked out here by other
 // arithmetic than the product's; what hangs on the hour and on parking is compared with what a node makes of its own logs,
 // and held between the least and the most that those tariffs could ask for what the charger's meter counted.
-import { dueOf } from '../../src/billing/due.ts'
-import type { Session } from '../../src/session/fold.ts'
+import { judge } from '../../src/billing/judge.ts'
+import { sumOf } from '../../src/billing/revisions.ts'
 import type { CloudBill, CloudSession } from '../cloud/cloud.ts'
 import type { Shown } from '../world/observer.ts'
 import { boundsOf } from '../world/tariff.ts'
@@ -20,28 +20,22 @@ export function checkSum(shown: Shown, session: CloudSession, bills: readonly Cl
   if (session.state !== 'complete') return
   const sum = bills.reduce((total, bill) => total + Math.round(Number(bill.amount) * 1e6), 0)
   const energyWh = bills.at(-1)?.energyWh ?? 0
-  if (shown.plan.byTerms) {
-    checkTerms(shown, session, { sum, energyWh, what })
+  const billed = { sum, energyWh, what }
+  checkAtNodes(shown, session, billed)
+  if (session.flags.some(flag => BY_PEOPLE.includes(flag)) || bills.some(one => one.reason === 'refunded'))
     return
-  }
-  const due = pricesOf(shown).map(pricePerKwh => centsOf(energyWh, pricePerKwh) * 10_000)
-  if (!due.includes(sum)) shown.object('I20', `${what}: bills of ${sum / 1e6} for ${energyWh} Wh`)
+  if (shown.plan.byTerms) checkBounds(shown, billed)
+  else if (!pricesOf(shown).some(pricePerKwh => centsOf(energyWh, pricePerKwh) * 10_000 === sum))
+    shown.object('I20', `${what}: bills of ${sum / 1e6} for ${energyWh} Wh`)
 }
+
+/** Whose sum is not one of a price alone. */
+const BY_PEOPLE: readonly string[] = ['resolved', 'resolved-on-other-evidence', 'resolution-limited']
 
 type Billed = { readonly sum: number; readonly energyWh: number; readonly what: string }
 
-function checkTerms(shown: Shown, { sessionId }: CloudSession, { sum, energyWh, what }: Billed): void {
+function checkBounds(shown: Shown, { sum, energyWh, what }: Billed): void {
   if (sum === 0 && energyWh === 0) return
-  const held = sessionAtNodes(shown, sessionId)
-  if (!held) return
-  const { session, tariffAt } = held
-  const due = dueOf(session, tariffAt, { energyWh })
-  const total = due.kind === 'due' ? Math.round(Number(due.cost.total) * 1e6) : undefined
-  if (total !== sum)
-    shown.object(
-      'I20',
-      `${what}: bills of ${sum / 1e6} for ${energyWh} Wh, and a node makes it ${due.kind === 'due' ? due.cost.total : due.why}`,
-    )
   const [least, most] = boundsOf(shown.plan, pricesOf(shown), {
     energyWh,
     lastedMs: shown.plan.durationMs + shown.plan.quietMs,
@@ -50,16 +44,22 @@ function checkTerms(shown: Shown, { sessionId }: CloudSession, { sum, energyWh, 
     shown.object('I20', `${what}: ${sum / 1e6} for ${energyWh} Wh is not between ${least} and ${most}`)
 }
 
-type Held = { readonly session: Session; readonly tariffAt: Parameters<typeof dueOf>[1] }
-
-/** As a node that holds all of it folds it. */
-function sessionAtNodes(shown: Shown, sessionId: CloudSession['sessionId']): Held | undefined {
+/** A node that holds all of it comes to the same from its own logs, whatever was billed in between. */
+function checkAtNodes(shown: Shown, { sessionId }: CloudSession, { sum, energyWh, what }: Billed): void {
   for (const member of shown.members()) {
     const view = member.isHonest ? member.node()?.ledger().view() : undefined
     const session = view?.sessions().find(one => one.sessionId === sessionId)
-    if (view && session?.end && session.pricing) return { session, tariffAt: view.tariffs.at }
+    if (!view || !session?.end || !session.pricing) continue
+    const corrections = view.corrections.of(sessionId)
+    const { bills } = judge(session, { billed: [], finalise: false, tariffAt: view.tariffs.at, corrections })
+    const owed = Math.round(Number(sumOf(bills)) * 1e6)
+    if (bills.length > 0 && owed !== sum)
+      shown.object(
+        'I20',
+        `${what}: bills of ${sum / 1e6} for ${energyWh} Wh, and node ${member.name} makes it ${owed / 1e6} for ${session.energyWh} Wh`,
+      )
+    return
   }
-  return undefined
 }
 
 /** By its own arithmetic, not by the code that it checks: whole numbers, rounded half-up once, at the bill. */

@@ -17,6 +17,10 @@ export function refusalOf(plan: Plan): string | undefined {
     ...counted(faults).map(([kind, times]) => `the fault ${kind}${times > 1 ? ` (${times} times)` : ''}`),
     ...counted(quirks).map(([quirk, times]) => `the firmware habit ${quirk} (${times} charge points)`),
     ...(plan.hostile.length > 0 ? [`${plan.hostile.length} hostile nodes`] : []),
+    ...(plan.byTerms ? ['tariffs by terms'] : []),
+    ...(plan.operator.some(({ kind }) => kind === 'refund' || kind === 'resolve')
+      ? ['corrections of bills']
+      : []),
   ]
   if (words.length === 0) return undefined
   return (

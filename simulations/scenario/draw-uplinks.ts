@@ -136,8 +136,20 @@ export function drawOperator(
     if (saidMs < durationMs)
       steps.push({ kind: 'tariff', atMs: saidMs, node: at.pick(nodes), pricePerKwh: tariff.price, fromMs })
   }
+  const money = dice.fork('money')
+  const moment = (): Pick<OperatorStep, 'atMs' | 'node'> => ({
+    atMs: Math.floor(money.between(durationMs * 0.1, durationMs * 1.02)),
+    node: money.pick(nodes),
+  })
+  const cents = (): string => (Math.floor(money.between(0, 400)) / 100).toFixed(2)
+  for (let i = occurrences(operator.refunds, business, money); i > 0; i--)
+    steps.push({ ...moment(), kind: 'refund', amount: cents() })
+  for (let i = occurrences(operator.resolutions, business, money); i > 0; i--)
+    steps.push({ ...moment(), kind: 'resolve', rule: money.pick(RULES), amount: cents() })
   return steps.sort((a, b) => a.atMs - b.atMs)
 }
+
+const RULES = ['bill-smaller', 'amount', 'waive'] as const
 
 /** How many times something happens in the run. */
 export function occurrences(often: Often, { ground, durationMs }: Span, dice: Dice): number {

@@ -74,6 +74,11 @@ const OPERATOR_STEP = z.discriminatedUnion('kind', [
   record({ ...operatorStep, kind: z.literal('revoke-device'), device: number, sinceMs: signed }),
   record({ ...operatorStep, kind: z.literal('tariff'), pricePerKwh: z.string(), fromMs: signed }),
   record({ ...operatorStep, kind: z.literal('beacon') }),
+  record({ ...operatorStep, kind: z.literal('refund'), amount: z.string() }),
+  record({
+    ...{ ...operatorStep, kind: z.literal('resolve'), amount: z.string() },
+    rule: z.enum(['bill-smaller', 'amount', 'waive']),
+  }),
 ])
 
 const CHARGER = record({

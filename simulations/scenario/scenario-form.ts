@@ -150,6 +150,9 @@ function operator(site: Site) {
     /** So old may the operator's news be at a node that accepts a card; 90 days, unless it is said. */
     offlineMaxAge: read.duration(read.MINUTE, MAX_DURATION_MS).optional(),
     tariffs: z.array(TARIFF, { error: 'a list of {at, price, from}' }).default([]),
+    /** Sessions of which something is given back, or about which a person decides. */
+    refunds: read.often().default({ kind: 'count', times: exactly(0) }),
+    resolutions: read.often().default({ kind: 'count', times: exactly(0) }),
   })
 }
 

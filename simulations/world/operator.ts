@@ -1,6 +1,7 @@
 // The operator of a simulated site: one log of certificates, cards, tariffs and revocations, written by the production
 // writer, and a beacon with each news. Who is handed the news is the plan's choice; what it says is never lost.
 
+import { aboutOf } from '../../src/billing/candidates.ts'
 import { sha256, utf8Bytes } from '../../src/identity/hash.ts'
 import { TAG_NONCE_BYTES } from '../../src/identity/tag.ts'
 import type { Submission } from '../../src/input.ts'
@@ -168,9 +169,31 @@ export function createOperator(plan: Plan, site: SimulatedSite, dice: Dice): Ope
         append([tariffOf(plan, step.pricePerKwh, plan.startsAt + step.fromMs)], wallMs)
       if (step.kind === 'revoke' && card) revoke(card, nowMs)
       if (step.kind === 'revoke-device') revokeDevice(step, nowMs, told)
+      const said = told && corrected(step, told, events.length)
+      if (said) append([said], wallMs)
       if (step.kind === 'grant' && card) append([grant(card)], wallMs)
     },
   }
+}
+
+/** What is said of the session that ended last there. */
+function corrected(step: OperatorStep, told: Node, number: number): AnyBody | undefined {
+  if (step.kind !== 'refund' && step.kind !== 'resolve') return undefined
+  const session = told
+    .ledger()
+    .view()
+    .sessions()
+    .findLast(({ end, pricing }) => end && pricing)
+  if (!session) return undefined
+  const { sessionId } = session
+  const { amount } = step
+  if (step.kind === 'refund') {
+    const refundId = sha256(utf8Bytes(`${sessionId} ${number}`)).subarray(0, 16)
+    return { name: 'refund', body: { sessionId, refundId, amount, currency: 'EUR', reason: 'goodwill' } }
+  }
+  const { rule } = step
+  const said = { sessionId, rule, note: 'simulated', about: aboutOf(session) }
+  return { name: 'resolution', body: { ...said, ...(rule === 'amount' && { amount }) } }
 }
 
 type RevokeDevice = Extract<OperatorStep, { readonly kind: 'revoke-device' }>

@@ -45,7 +45,10 @@ export function receiptReply(
         type: 'application/json; charset=utf-8',
         body: {
           ...{ number: numberOf(receipt), session_id: receipt.sessionId, state: receipt.state },
-          ...{ total: receipt.cost?.total ?? null, currency: receipt.cost?.currency ?? null },
+          ...{
+            total: receipt.settled?.toPay ?? receipt.cost?.total ?? null,
+            currency: receipt.cost?.currency ?? null,
+          },
           ...{ confirmed: receipt.isConfirmed, text, file: armoured(signed), qr: qrText(signed) },
         },
       }

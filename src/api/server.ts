@@ -10,6 +10,7 @@ import type { Submission } from '../input.ts'
 import type { Node } from '../node.ts'
 import type { Allowed, ChargePoints, Clock, Logger, Network } from '../ports.ts'
 import type { ChargerId, DeviceId, LogId, TokenRef } from '../units.ts'
+import { type AuditDeps, addAudit } from './audit.ts'
 import { addCards } from './cards.ts'
 import { addCertificateRequests, type CertificateRequests } from './certificates.ts'
 import { addCommands, type Commanding } from './commands.ts'
@@ -41,7 +42,7 @@ export type UplinkSetting = {
   readonly caPem?: string | undefined
 }
 
-export type ApiDeps = {
+export type ApiDeps = Pick<AuditDeps, 'siteName' | 'signer'> & {
   readonly commanding: Commanding
   readonly node: Node
   readonly roster: Roster
@@ -127,6 +128,7 @@ function addReads(server: FastifyInstance, deps: ApiDeps): void {
   // Whoever follows asks this often, and for all of them only when it has changed.
   server.get('/v1/sessions/changes', async () => ({ changes: deps.node.ledger().view().changes() }))
   addSignedValues(server, report)
+  addAudit(server, deps)
   addTrace(server, { ...deps, report })
   addReceipts(server, deps, report)
   server.get('/v1/logs', async () => reportLogs(report))

@@ -12,7 +12,7 @@ import {
 import { hashOf } from '../identity/hash.ts'
 import { createRoster, type Roster } from '../identity/roster.ts'
 import type { Signatures } from '../identity/signature.ts'
-import { faultOf } from '../tariff/arithmetic.ts'
+import { faultOf, isLeft } from '../tariff/arithmetic.ts'
 import type { SiteId } from '../units.ts'
 import { RECEIPT, RECEIPT_VERSION, type Receipt } from './receipt.ts'
 import {
@@ -121,13 +121,19 @@ export function verifyReceipt(reader: ReceiptReader, encoded: Uint8Array): Recei
     return { kind: 'invalid', reason: 'bad-signature' }
   const signer = held.find(one => isInForce(roster, one, receipt.issuedAt))
   if (!signer) return { kind: 'invalid', reason: 'not-in-force', detail: newest.name, receipt }
-  const fault = receipt.cost && faultOf(receipt.cost)
+  const fault = faultIn(receipt)
   if (fault !== undefined) return { kind: 'invalid', reason: 'does-not-add-up', detail: fault, receipt }
   if (!read.enclosed) return { kind: 'valid', receipt, signer }
   const enclosed = readEnclosed({ ...reader, roster }, body, read.enclosed)
   return enclosed
     ? { kind: 'valid', receipt, signer, enclosed }
     : { kind: 'invalid', reason: 'not-enclosed-by-operator', receipt }
+}
+
+function faultIn({ cost, settled }: Receipt): string | undefined {
+  if (settled && !isLeft(settled.owed, settled.refunded, settled.toPay))
+    return 'what is to pay is not what is owed less what was given back'
+  return cost && faultOf(cost)
 }
 
 /** Its own days, and given to it while its issuer's lasted. */

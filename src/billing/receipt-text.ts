@@ -1,7 +1,5 @@
 // A receipt as a person reads it: 40 columns, which a till's printer has, plain signs, amounts in one column. All of it is
 // made from the signed words, and says nothing that they do not.
-import { subtractAmounts } from '../tariff/price.ts'
-import { inDigitsOf } from './amounts.ts'
 import type { NO_PRICE, Receipt, ReceiptCost, ReceiptState } from './receipt.ts'
 import { numberOf } from './receipt.ts'
 
@@ -13,7 +11,7 @@ const STATES: Readonly<Record<ReceiptState, string>> = {
   disputed:
     'DISPUTED: its records contradict one another. An amount here is the smaller one; the operator looks at it.',
   unpriced: 'UNPRICED: no amount can be computed; nothing is owed by this receipt.',
-  'nothing-due': 'NOTHING DUE: the card was refused, and no energy flowed.',
+  'nothing-due': 'NOTHING DUE.',
 }
 const WITHOUT_PRICE: Readonly<Record<(typeof NO_PRICE)[number], string>> = {
   'no-tariff': 'no tariff was in force when it began',
@@ -33,6 +31,16 @@ const FLAGS: Readonly<Record<string, string>> = {
   'meter-reset': 'the meter began anew; the least that flowed is counted',
   'meter-jumped': 'one reading that contradicts start and end was left out',
   'start-from-readings': 'the start named no register; a reading stands in for it',
+  'price-disagreement': 'two prices were shown at the start; the cheaper one counts',
+  'tariff-unknown': 'a tariff that was shown has not reached this node',
+  'tariff-unreadable': 'a tariff that was shown cannot be computed with',
+  'too-long': 'it lasted longer than anybody charges: a clock was wrong',
+  resolved: 'a person of the operator decided',
+  'resolved-on-other-evidence': 'the operator decided before all this was known',
+  'resolution-limited': 'the operator decided on more than anything speaks for: less counts',
+  'resolution-unusable': 'a decision of the operator cannot be applied',
+  'refund-limited': 'more was refunded than is owed: no more than that is given back',
+  'refund-refused': 'a refund in another currency was not given',
 }
 const BY: Readonly<Record<Receipt['startedAt']['by'], string>> = {
   charger: "by the charger's clock",
@@ -66,6 +74,9 @@ export function receiptText(receipt: Receipt, signedBy: string): string {
     ...wrapped(`site ${siteId}`),
     RULE,
     ...wrapped(STATES[receipt.state]),
+    ...(receipt.state === 'nothing-due' && !receipt.settled
+      ? wrapped('The card was refused, and no energy flowed.')
+      : []),
     ...(receipt.noPrice ? wrapped(`No price: ${WITHOUT_PRICE[receipt.noPrice]}.`) : []),
     RULE,
     ...row('session', receipt.sessionId),
@@ -76,7 +87,8 @@ export function receiptText(receipt: Receipt, signedBy: string): string {
     ...row('register at start', registerText(meterStartWh)),
     ...(meterStopWh === undefined ? [] : row('register at end', registerText(meterStopWh))),
     ...row('energy', receipt.energyWh === undefined ? 'not known' : `${kWh(receipt.energyWh)} kWh`),
-    ...(receipt.cost ? [RULE, ...costLines(receipt.cost), ...correctedLines(receipt)] : []),
+    ...(receipt.cost ? [RULE, ...costLines(receipt.cost)] : []),
+    ...(receipt.settled ? settledLines(receipt.settled, receipt.cost?.currency ?? '') : []),
     RULE,
     ...receipt.flags.flatMap(flag => wrapped(`! ${FLAGS[flag] ?? plain(flag)}`)),
     ...signedLines(receipt),
@@ -109,17 +121,6 @@ function momentLines(title: string, { at, by, quality }: Receipt['startedAt']): 
   return [...row(title, instant(at)), ...wrapped(`${BY[by]}${weak}`, '  ')]
 }
 
-/** What the operator made of it: the last line is what is to be paid. */
-function correctedLines({ cost, decided, refunded }: Receipt): readonly string[] {
-  if (!cost || (decided === undefined && refunded === undefined)) return []
-  const sum = decided ?? cost.total
-  return [
-    ...(decided === undefined ? [] : row('decided by the operator', decided)),
-    ...(refunded === undefined ? [] : row('refunded', `-${refunded}`)),
-    ...row(`TO PAY ${cost.currency}`, inDigitsOf(sum, subtractAmounts(sum, refunded ?? '0'))),
-  ]
-}
-
 function costLines({ currency, total, beforeTaxes, taxes, parts }: ReceiptCost): readonly string[] {
   return [
     ...parts.flatMap(part => {
@@ -138,6 +139,17 @@ function costLines({ currency, total, beforeTaxes, taxes, parts }: ReceiptCost):
           ...taxes.flatMap(({ vat, amount }) => row(`tax ${vat} %`, amount)),
         ]),
     ...row(`TOTAL ${currency}`, total),
+  ]
+}
+
+function settledLines(
+  { owed, refunded, toPay, decidedBy }: NonNullable<Receipt['settled']>,
+  currency: string,
+): readonly string[] {
+  return [
+    ...(decidedBy ? row('decided by the operator', owed) : []),
+    ...(/[1-9]/.test(refunded) ? row('given back', `-${refunded}`) : []),
+    ...row(`TO PAY ${currency}`.trim(), toPay),
   ]
 }
 

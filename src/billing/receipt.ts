@@ -16,22 +16,26 @@ import {
   uint,
   type Value,
 } from '../cbor.ts'
-import { hashOf, lengthPrefixed, utf8Bytes } from '../identity/hash.ts'
+import { hashOf, lengthPrefixed } from '../identity/hash.ts'
 import { chargerId, decimal, deviceId, EVENT_REF, sessionId, siteId } from '../log/fields.ts'
 import { CLOCK_QUALITIES } from '../log/words.ts'
+import { sampledAt } from '../session/facts.ts'
 import type { Session } from '../session/fold.ts'
 import { type Moment, timesOf } from '../session/times.ts'
+import type { Cost } from '../tariff/cost.ts'
 import { type DeviceId, hex, type SiteId } from '../units.ts'
-import { type Corrections, NO_CORRECTIONS } from './corrections.ts'
-import { dueOf, type TariffAt } from './due.ts'
+import { inDigitsOf } from './amounts.ts'
+import { isEnergy } from './candidates.ts'
+import type { ClaimDue } from './claim.ts'
+import type { Corrections } from './corrections.ts'
+import { type Due, dueOf, pricesOf, type TariffAt } from './due.ts'
 import { judge } from './judge.ts'
 import { type Owed, owedOf } from './owed.ts'
-import { refText } from './revisions.ts'
 
 /**
  * final: ended, and this is what it costs by all that this node knows. provisional: it has not ended. disputed: its records
  * contradict one another; an amount is the smaller one, and the operator looks at it. unpriced: it ended, and no price can
- * be computed. nothing-due: the card was refused, and nothing flowed.
+ * be computed. nothing-due: the card was refused and nothing flowed, or a person decided so.
  */
 export const RECEIPT_STATES = ['final', 'provisional', 'disputed', 'unpriced', 'nothing-due'] as const
 export type ReceiptState = (typeof RECEIPT_STATES)[number]
@@ -49,7 +53,7 @@ const COST = record({
   currency: text(3),
   total: decimal,
   beforeTaxes: decimal,
-  taxes: listOf(record({ vat: decimal, amount: decimal }), 32),
+  taxes: listOf(record({ vat: decimal, amount: decimal }), 512),
   parts: listOf(
     record({
       ...{ type: oneOf(PART_TYPES), measured: uint, quantity: uint, price: decimal },
@@ -91,9 +95,10 @@ export const RECEIPT = record({
   end: optional(EVENT_REF),
   /** Signed meter values of the session; absent where nobody counted them. The hash is over the sealed boxes. */
   signedValues: optional(record({ count: uint, hash: bytes(32, 32) })),
-  /** The sum that the operator decided in the place of the cost's total; what was given back of it. */
-  decided: optional(decimal),
-  refunded: optional(decimal),
+  /** Where people of the operator decided, or gave back: then this counts, whatever the price says. */
+  settled: optional(
+    record({ owed: decimal, refunded: decimal, toPay: decimal, decidedBy: optional(EVENT_REF) }),
+  ),
 })
 export type Receipt = Value<typeof RECEIPT>
 export type ReceiptCost = NonNullable<Receipt['cost']>
@@ -105,8 +110,7 @@ export type ReceiptKnown = {
   readonly signer: DeviceId
   readonly issuedAt: number
   readonly tariffAt: TariffAt
-  /** What people decided and refunded; none where nobody says. */
-  readonly corrections?: Corrections
+  readonly corrections: Corrections
   readonly isConfirmed: boolean
   /** As printed on the card. */
   readonly visualNumber: string | undefined
@@ -115,9 +119,11 @@ export type ReceiptKnown = {
 }
 
 export function receiptFor(session: Session, known: ReceiptKnown): Receipt {
-  const { start, end, pricing } = session
+  const { start, end } = session
   const times = timesOf(session)
   const card = lastOf(known.visualNumber)
+  const figures = figuresOf(session, known)
+  const pricing = pricingOf(session, known.tariffAt, figures)
   const said = {
     version: RECEIPT_VERSION,
     ...{ siteId: known.site.siteId, siteName: known.site.name.slice(0, 80) },
@@ -127,7 +133,7 @@ export function receiptFor(session: Session, known: ReceiptKnown): Receipt {
     ...(end && times.stoppedAt && { stoppedAt: moment(times.stoppedAt, end.body.clock) }),
     meterStartWh: start.body.meterStartWh,
     ...(end && { meterStopWh: end.body.meterStopWh }),
-    ...figuresOf(session, known),
+    ...figures,
     start: start.ref,
     ...(pricing && { pricing: pricing.ref, tariff: pricing.body.tariff }),
     ...(end && { end: end.ref }),
@@ -135,7 +141,7 @@ export function receiptFor(session: Session, known: ReceiptKnown): Receipt {
   return {
     ...said,
     ...{ signer: known.signer, issuedAt: known.issuedAt, isConfirmed: known.isConfirmed },
-    evidence: evidenceOf(session, said),
+    evidence: evidenceOf(said),
     ...(known.signedValues && { signedValues: countOf(known.signedValues) }),
   }
 }
@@ -156,24 +162,35 @@ function moment({ at, clock }: Moment, quality: Receipt['startedAt']['quality'])
   return { at: Math.max(0, Math.floor(at)), by: clock, quality }
 }
 
-type Sums = Partial<Pick<Receipt, 'cost' | 'noPrice' | 'decided' | 'refunded'>>
-type Figures = Pick<Receipt, 'state' | 'flags'> & Partial<Pick<Receipt, 'energyWh'>> & Sums
+type Figures = Pick<Receipt, 'state' | 'flags'> &
+  Partial<Pick<Receipt, 'energyWh' | 'cost' | 'noPrice' | 'settled'>>
 
-function figuresOf(session: Session, { tariffAt, corrections = NO_CORRECTIONS }: ReceiptKnown): Figures {
-  const knowing = { tariffAt, corrections }
-  const judged = judge(session, { ...knowing, billed: [], finalise: false })
-  const { state: standing, flags: all, energyWh, bills } = judged
-  const flags = all.slice(0, 32).map(flag => flag.slice(0, 32))
-  if (standing === 'complete' && bills.length === 0) return { state: 'nothing-due', flags, energyWh: 0 }
-  const wh = energyWh ?? (session.end ? session.energyWh : session.soFar?.energyWh)
-  const state = STATES[standing]
-  if (wh === undefined || wh < 0 || !Number.isSafeInteger(wh)) return { state, flags }
-  const { owed } = owedOf(session, { ...knowing, finalise: true })
-  return {
-    state,
-    flags,
-    energyWh: wh,
-    ...(owed ? sumsOf(owed) : priced(session, { tariffAt, energyWh: wh })),
+/** As the cloud bills it (judge.ts), before anything was billed. */
+function figuresOf(session: Session, { tariffAt, corrections }: ReceiptKnown): Figures {
+  const knowing = { tariffAt, corrections, finalise: false }
+  const verdict = judge(session, { ...knowing, billed: [] })
+  const said = {
+    state: STATES[verdict.state],
+    flags: verdict.flags.slice(0, 32).map(flag => flag.slice(0, 32)),
+  }
+  const { claim, owed: sums } = owedOf(session, knowing)
+  switch (claim.kind) {
+    case 'open':
+      return { ...said, ...soFarOf(session, tariffAt) }
+    case 'unreadable':
+      return said
+    case 'refused':
+      return { ...said, state: 'nothing-due', energyWh: 0 }
+    case 'waived': {
+      const { energyWh, decision } = claim
+      const settled = { owed: '0', refunded: '0', toPay: '0', ...(decision && { decidedBy: decision.ref }) }
+      const state = said.state === 'disputed' ? said.state : 'nothing-due'
+      return { ...said, state, ...(energyWh !== undefined && { energyWh }), settled }
+    }
+    case 'unpriced':
+      return { ...said, energyWh: claim.energyWh, ...owed(dueOf(session, tariffAt, claim)) }
+    case 'due':
+      return { ...said, energyWh: claim.energyWh, ...costed(claim.cost), ...(sums && settledOf(claim, sums)) }
   }
 }
 
@@ -185,30 +202,46 @@ const STATES = {
   unpriced: 'unpriced',
 } as const
 
-function sumsOf({ cost: { periods: _, stoppedAt: __, ...cost }, decided, refunded }: Owed): Sums {
-  return { cost, ...(decided !== undefined && { decided }), ...(refunded !== undefined && { refunded }) }
+function soFarOf(session: Session, tariffAt: TariffAt): Partial<Figures> {
+  const energyWh = session.soFar?.energyWh
+  if (!isEnergy(energyWh)) return {}
+  const untilAt = session.lastTick && sampledAt(session.lastTick)
+  return {
+    energyWh,
+    ...owed(dueOf(session, tariffAt, { energyWh, ...(untilAt !== undefined && { untilAt }) })),
+  }
 }
 
-function priced(
-  session: Session,
-  { tariffAt, energyWh }: { readonly tariffAt: TariffAt; readonly energyWh: number },
-): Sums {
-  const due = dueOf(session, tariffAt, { energyWh })
-  if (due.kind === 'unpriced') return { noPrice: due.why }
-  const { periods: _, stoppedAt: __, ...cost } = due.cost
-  return { cost }
+function owed(due: Due): Pick<Figures, 'cost' | 'noPrice'> {
+  return due.kind === 'unpriced' ? { noPrice: due.why } : costed(due.cost)
+}
+
+function costed({ currency, total, beforeTaxes, taxes, parts }: Cost): Pick<Figures, 'cost'> {
+  return { cost: { currency, total, beforeTaxes, taxes, parts } }
+}
+
+function settledOf({ owed: sum, decision }: ClaimDue, { refunded, total }: Owed): Pick<Figures, 'settled'> {
+  if (!decision && refunded === undefined) return {}
+  const decidedBy = decision && { decidedBy: decision.ref }
+  return { settled: { owed: sum, refunded: refunded ?? inDigitsOf(sum, '0'), toPay: total, ...decidedBy } }
+}
+
+/** Of several prices that were shown, the one by which this is computed. */
+function pricingOf(session: Session, tariffAt: TariffAt, { energyWh, cost }: Figures): Session['pricing'] {
+  if (energyWh === undefined || !cost || session.pricings.length < 2) return session.pricing
+  const { total, currency } = cost
+  return pricesOf(session, tariffAt, { energyWh }).find(
+    ({ due }) => due.kind === 'due' && due.cost.total === total && due.cost.currency === currency,
+  )?.pricing
 }
 
 type Said = Omit<Receipt, 'signer' | 'issuedAt' | 'isConfirmed' | 'evidence' | 'signedValues'>
 
-/** Every event that the figures come from, and the figures: whoever has both has the same number. */
-function evidenceOf({ starts, ends, pricing, adoptions }: Session, said: Said): string {
-  const events = [...starts, ...ends, ...adoptions, ...(pricing ? [pricing] : [])]
-  const refs = [...new Set(events.map(({ ref }) => refText(ref)))].sort().map(utf8Bytes)
+/** Of all that it says, but who says it, when, and what became of it since: the same number is the same content. */
+function evidenceOf(said: Said): string {
   const nobody = { signer: '00'.repeat(16) as DeviceId, issuedAt: 0, isConfirmed: false }
-  const figures = toBytes(RECEIPT, { ...said, ...nobody, evidence: '00'.repeat(16) })
-  const digest = hashOf('chargemesh/receipt-number/v1', ...[...refs, figures].map(lengthPrefixed))
-  return hex(digest.subarray(0, 16))
+  const content = toBytes(RECEIPT, { ...said, ...nobody, evidence: '00'.repeat(16) })
+  return hex(hashOf('chargemesh/receipt-number/v1', content).subarray(0, 16))
 }
 
 function countOf(values: readonly Uint8Array[]): NonNullable<Receipt['signedValues']> {

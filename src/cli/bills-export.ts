@@ -1,6 +1,7 @@
 // `chargemesh bills export`: what was billed, as OCPI charge detail records, as a table for accountants, or as JSON lines
 // with everything. A stream: a year of bills needs no more memory than a page of them.
 import { type Command, Option } from 'commander'
+import { inDigitsOf } from '../billing/amounts.ts'
 import { MeshError } from '../errors.ts'
 import { OCPI_VERSIONS, type OcpiVersion } from '../tariff/ocpi-out.ts'
 import { addAmounts } from '../tariff/price.ts'
@@ -104,7 +105,7 @@ async function exportBills(options: ExportOptions): Promise<void> {
       if (!asked) progress = startProgress('bills', page.total ?? 0, options.json !== true)
       asked ??= page
       for (const { change, currency } of page.items)
-        sums.set(currency, addAmounts(sums.get(currency) ?? '0', change.amount))
+        sums.set(currency, inDigitsOf(change.amount, addAmounts(sums.get(currency) ?? '0', change.amount)))
       rows += page.items.length
       await file.write(await format.page(page))
       progress.step(page.items.length)

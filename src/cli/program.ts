@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { MeshError } from '../errors.ts'
 import { SW_VERSION } from '../version.ts'
+import { addAuditCommands } from './audit.ts'
 import { addBillCommands } from './bills.ts'
 import { addChargerCommands } from './charger.ts'
 import { addCloudCommands } from './cloud.ts'
@@ -56,6 +57,7 @@ export function buildProgram(): Command {
   addUplinkCommands(program)
   addKeysCommands(program)
   addBillCommands(program)
+  addAuditCommands(program)
   addTraceCommand(program)
   addConflictCommands(program)
   addRefundCommand(program)

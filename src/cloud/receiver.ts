@@ -9,6 +9,7 @@ import type { Clock, Logger, Random } from '../ports.ts'
 import type { SiteId } from '../units.ts'
 import { CBOR_TYPE, MAX_REQUEST_BYTES } from '../uplink/request.ts'
 import { MAX_CLOUD_EPOCH } from './acks.ts'
+import { addAuditRoute } from './audit.ts'
 import { openCertificates } from './certificates.ts'
 import type { Database } from './database.ts'
 import { finalise } from './finalise.ts'
@@ -91,6 +92,7 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   const deps = { ...options, siteId: site.siteId, certificates, signer, mayRead }
   addPushRoute(app, deps)
   addReadRoutes(app, deps)
+  addAuditRoute(app, { ...deps, siteName: site.name, name: own.certificate.name })
   addInboxRoute(app, deps)
   addSettlementRoute(app, deps)
   addSignedRoute(app, deps)

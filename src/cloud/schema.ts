@@ -101,7 +101,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     `UPDATE sessions SET attention = state, attention_at = touched_at
       WHERE state IN ('disputed', 'provisional', 'unpriced')`,
     `CREATE INDEX sessions_attention ON sessions (site_id, attention_at, session_id) WHERE attention IS NOT NULL`,
-    `CREATE INDEX bills_issued ON bills (site_id, issued_at)`,
+    `CREATE INDEX bills_issued ON bills (site_id, issued_at, session_id, revision)`,
     // Stops that fit no session: energy that nobody is billed for. Copies of one stop are one.
     `CREATE TABLE orphan_stops (
       site_id text NOT NULL, stop_id text NOT NULL, charger_id text NOT NULL, session_id text,

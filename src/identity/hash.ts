@@ -24,6 +24,8 @@ export type HashDomain =
   | 'chargemesh/evidence/v1'
   | 'chargemesh/local-list/v1'
   | 'chargemesh/order/v1'
+  | 'chargemesh/audit/v1'
+  | 'chargemesh/audit-end/v1'
   | 'chargemesh/receipt/v1'
   | 'chargemesh/receipt-number/v1'
   | 'chargemesh/receipt-values/v1'

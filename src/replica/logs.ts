@@ -154,7 +154,7 @@ function cutSegments(log: Log, { fromSeq, most, remember }: Slicing): readonly C
   const segments: CutSegment[] = []
   let from = fromSeq
   while (segments.length < most && from < log.elements.length) {
-    const end = endOfSegment(log, from)
+    const end = endOfSegment(log.elements, from)
     if (end === undefined) break
     const [first, last] = [log.elements[from], log.elements[end - 1]]
     const cut = (): Cutting => ({ last, before: log.hashes[from - 1], segment: cutOne(log, from, end) })
@@ -183,11 +183,12 @@ function cutOne(log: Log, fromSeq: number, nextSeq: number): CutSegment {
   return { logId: log.logId, fromSeq, update, nextSeq, prevHash }
 }
 
-function endOfSegment(log: Log, from: number): number | undefined {
+/** One behind the last seal that fits into a segment from there on; undefined where none stands there. */
+export function endOfSegment(elements: readonly Uint8Array[], from: number): number | undefined {
   let bytes = 64
   let end: number | undefined
-  for (let seq = from; seq < log.elements.length && seq - from < MAX_SEGMENT_EVENTS; seq++) {
-    const element = log.elements[seq] as Uint8Array
+  for (let seq = from; seq < elements.length && seq - from < MAX_SEGMENT_EVENTS; seq++) {
+    const element = elements[seq] as Uint8Array
     bytes += element.length + 16
     if (bytes > MAX_SEGMENT_BYTES && end !== undefined) break
     if (element[2] === FLAG_SEAL) end = seq + 1

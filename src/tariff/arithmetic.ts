@@ -8,7 +8,11 @@ type Lines = {
   readonly total: string
   readonly beforeTaxes: string
   readonly taxes: readonly { readonly vat: string; readonly amount: string }[]
-  readonly parts: readonly { readonly beforeTaxes: string; readonly afterTaxes: string }[]
+  readonly parts: readonly {
+    readonly vat?: string
+    readonly beforeTaxes: string
+    readonly afterTaxes: string
+  }[]
 }
 
 const AMOUNT = /^-?\d{1,15}(\.\d{1,12})?$/
@@ -19,21 +23,51 @@ const PART_DIGITS = 6
 export function faultOf({ currency, total, beforeTaxes, taxes, parts }: Lines): string | undefined {
   if (!isCurrency(currency)) return 'the currency is none'
   const amounts = [total, beforeTaxes, ...taxes.flatMap(({ vat, amount }) => [vat, amount])]
-  const lines = parts.flatMap(part => [part.beforeTaxes, part.afterTaxes])
+  const rates = parts.flatMap(({ vat }) => vat ?? [])
+  const lines = [...parts.flatMap(part => [part.beforeTaxes, part.afterTaxes]), ...rates]
   if (![...amounts, ...lines].every(amount => AMOUNT.test(amount))) return 'an amount is no number'
   if (total.startsWith('-')) return 'the total is below nothing'
   if (!sumOf([beforeTaxes, ...taxes.map(({ amount }) => amount)]).eq(total))
     return 'the total is not the sum before taxes and the taxes'
-  const unit = new Big(10).pow(-(total.split('.')[1]?.length ?? 0))
-  const slack = new Big(10).pow(-PART_DIGITS).times(parts.length)
-  const isNear = (sum: Big, wanted: string, most: Big): boolean =>
-    sum.minus(wanted).abs().lte(most.plus(slack))
-  if (!isNear(sumOf(parts.map(part => part.afterTaxes)), total, unit.div(2)))
+  const taxed = taxes.map(({ vat }) => vat)
+  if (!isAmong(rates, taxed) || !isAmong(taxed, rates)) return 'the taxes are not those of the parts'
+  const digits = total.split('.')[1]?.length ?? 0
+  if (
+    !roundings(sumOf(parts.map(part => part.afterTaxes)), slackOf(parts, 'afterTaxes'), digits).includes(
+      total,
+    )
+  )
     return 'the total is not the sum of its parts'
   // Each tax is rounded by itself.
-  if (!isNear(sumOf(parts.map(part => part.beforeTaxes)), beforeTaxes, unit.times(1 + taxes.length)))
+  const apart = sumOf(parts.map(part => part.beforeTaxes))
+    .minus(beforeTaxes)
+    .abs()
+  const most = new Big(10).pow(-digits).times(1 + taxes.length)
+  if (apart.gt(most.plus(slackOf(parts, 'beforeTaxes'))))
     return 'the sum before taxes is not that of the parts'
   return undefined
+}
+
+/** Whether what is left is the difference, and none of the three is below nothing. */
+export function isLeft(whole: string, taken: string, left: string): boolean {
+  const amounts = [whole, taken, left]
+  if (!amounts.every(amount => AMOUNT.test(amount) && !amount.startsWith('-'))) return false
+  return new Big(whole).minus(taken).eq(left)
+}
+
+function isAmong(rates: readonly string[], others: readonly string[]): boolean {
+  return rates.every(rate => others.some(other => new Big(other).eq(rate)))
+}
+
+/** By how much what is shown of the parts may be off: those with all their digits were rounded. */
+function slackOf(parts: Lines['parts'], side: 'beforeTaxes' | 'afterTaxes'): Big {
+  const rounded = parts.filter(part => (part[side].split('.')[1]?.length ?? 0) >= PART_DIGITS)
+  return new Big(10).pow(-PART_DIGITS).div(2).times(rounded.length)
+}
+
+/** Half up, of all that the sum may have been. */
+function roundings(sum: Big, slack: Big, digits: number): readonly string[] {
+  return [sum.minus(slack), sum.plus(slack)].map(one => one.round(digits, Big.roundHalfUp).toFixed(digits))
 }
 
 function sumOf(amounts: readonly string[]): Big {

@@ -14,7 +14,7 @@ type Site = {
   readonly errands: Errands
   readonly asked: ChargerCommand[]
   isHere: boolean
-  readonly wish: () => Promise<string>
+  readonly wish: (key?: string) => Promise<string>
   readonly stateOf: (id: string) => string | undefined
 }
 
@@ -35,7 +35,7 @@ async function site(): Promise<Site> {
       random: world.random,
       aliases: (one: unknown) => [one],
     },
-    ...{ network: { peers: () => [] }, heardAt: () => new Map() },
+    ...{ network: { peers: () => [] }, heardAt: () => new Map(), commanding: { find: async () => [] } },
     clock: { wallMs: world.wallMs, monotonicMs: world.nowMs },
     mayCharge: () => ({ allowed: 'ALLOWED', reason: '' }),
     memory: { load: async () => undefined, save: async () => undefined },
@@ -51,7 +51,7 @@ async function site(): Promise<Site> {
   const asking = { tokenRef: TOKEN, idTag: '04A2', key: undefined, waitMs: 0, missed: () => undefined }
   return Object.assign(made, {
     ...{ world, a, errands, asked },
-    wish: async () => (await errands.start(words, asking)).answer.request?.id ?? '',
+    wish: async (key?: string) => (await errands.start(words, { ...asking, key })).answer.request?.id ?? '',
     stateOf: (id: string) => errands.request(id)?.request?.state,
   })
 }
@@ -108,4 +108,11 @@ it('a session that nobody ended does not keep its card from a connector that is 
   await at.a.tell(status, CP)
   await at.world.run(5000)
   expect(at.stateOf(await at.wish())).toBe('accepted')
+})
+
+it('who asks twice at once, under one key, has one wish', async () => {
+  const at = await site()
+  const [first, second] = await Promise.all([at.wish('tap-1'), at.wish('tap-1')])
+  expect(second).toBe(first)
+  expect(await at.wish('tap-2')).not.toBe(first)
 })

@@ -1,4 +1,5 @@
 // The benchmarks: what each measures, by which figure it is compared with its floor, what should be reached and what is aimed at.
+import { type Audited, withAuditFile } from './audit.ts'
 import { authorize } from './authorize.ts'
 import { cards } from './cards.ts'
 import { catchup } from './catchup.ts'
@@ -164,5 +165,18 @@ export const BENCHES: readonly Bench[] = [
     ],
     ...{ reach: 'p99 below boundMs, that of rounds of anti-entropy alone', aim: '', with: plain(spread) },
     variants: { spread: {}, 'spread, one message in five lost': { loss: 20 } },
+  },
+  {
+    name: 'audit',
+    about:
+      'An audit file of a whole site is verified by the built program on one core; the floor hashes its bytes and checks the seals that have to be.',
+    options: [
+      ['sessions', 'in the file', 100_000],
+      ['nodes', 'that recorded them', 20],
+      ['ticks', 'readings a session', 5],
+    ],
+    ...{ byName: 'ms', reach: '100,000 sessions in 60 s', aim: '30 s' },
+    with: (options, use) => withAuditFile(options as Audited, use),
+    variants: { audit: { pairs: 1 } },
   },
 ]

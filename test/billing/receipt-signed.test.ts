@@ -53,6 +53,9 @@ describe('a signed receipt', () => {
       const bytes = signedBytesIn(text)
       return bytes ? reasonOf(verifyReceipt(reader, bytes)) : 'malformed'
     }
+    // What another reader of base64 would pass over.
+    expect(say(armoured(whole).replace('\n', '\n!'))).toBe('malformed')
+    expect(say(`${armoured(whole)}.`)).toBe('malformed')
     for (const form of [armoured(whole).trim(), qrText(whole)])
       fc.assert(
         fc.property(fc.nat(form.length - 1), fc.constantFrom('A', '7', 'z', '', '!'), (at, sign) => {

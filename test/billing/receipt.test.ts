@@ -1,10 +1,13 @@
 // What stands in a receipt, and what a person reads.
 import { describe, expect, it } from 'vitest'
+import { aboutOf } from '../../src/billing/candidates.ts'
 import { numberOf } from '../../src/billing/receipt.ts'
+import { verifyReceipt } from '../../src/billing/receipt-signed.ts'
 import { receiptText } from '../../src/billing/receipt-text.ts'
+import type { BodyOf } from '../../src/log/body.ts'
 import { CARD, CHARGER, carry, grantBody, MINUTE_MS } from '../serve/charging.ts'
 import { SITE_OPENED_AT } from '../site.ts'
-import { ended, receiptOf } from './receipts.ts'
+import { ended, readerOf, receiptOf, signed } from './receipts.ts'
 
 describe('a receipt', () => {
   it('154200 Wh to 156700 Wh at 0.25 is 2.5 kWh and 0.63', () => {
@@ -103,6 +106,66 @@ describe('a receipt', () => {
     node.stop({ transactionId, meterStopWh: 154_200 })
     expect(receiptOf(of)).toMatchObject({ state: 'nothing-due', energyWh: 0 })
     expect(receiptText(receiptOf(of), 'pole-07')).not.toMatch(/TOTAL/)
+  })
+
+  it('says what a person of the operator decided and gave back, and what is to pay then', () => {
+    const of = ended()
+    const { made, node } = of
+    const before = numberOf(receiptOf(of))
+    const session = node.only()
+    const { sessionId } = session
+    const decide = (body: Partial<BodyOf<'resolution'>>): void => {
+      const about = aboutOf(session)
+      made.operator.append([
+        { name: 'resolution', body: { sessionId, rule: 'amount', note: '', about, ...body } },
+      ])
+      made.publish(node)
+    }
+    decide({ amount: '0.5' })
+    const decidedBy = made.operator.ref()
+    expect(receiptOf(of)).toMatchObject({
+      ...{ state: 'final', flags: ['resolved'], cost: { total: '0.63' } },
+      settled: { owed: '0.50', refunded: '0.00', toPay: '0.50', decidedBy },
+    })
+    const refund = {
+      sessionId,
+      refundId: new Uint8Array(16),
+      amount: '0.2',
+      currency: 'EUR',
+      reason: 'a gift',
+    }
+    made.operator.append([{ name: 'refund', body: refund }])
+    made.publish(node)
+    const receipt = receiptOf(of)
+    expect(receipt).toMatchObject({ settled: { owed: '0.50', refunded: '0.20', toPay: '0.30' } })
+    expect(numberOf(receipt)).not.toBe(before)
+    const lines = receiptText(receipt, 'pole-07').split('\n')
+    expect(lines).toContain('decided by the operator             0.50')
+    expect(lines).toContain('given back                         -0.20')
+    expect(lines).toContain('TO PAY EUR                          0.30')
+    expect(verifyReceipt(readerOf(of), signed(of))).toMatchObject({ kind: 'valid', receipt })
+    const { settled } = receipt
+    const wrong = settled && signed(of, { ...receipt, settled: { ...settled, toPay: '0.31' } })
+    expect(verifyReceipt(readerOf(of), wrong ?? new Uint8Array())).toMatchObject({
+      reason: 'does-not-add-up',
+    })
+    decide({ rule: 'waive' })
+    expect(receiptOf(of)).toMatchObject({ settled: { owed: '0.00', toPay: '0.00' } })
+  })
+
+  it('of a session without a price that a person waived is due nothing, by that word', () => {
+    const of = ended({ published: false })
+    const { made, node } = of
+    const { sessionId } = node.only()
+    const body = { sessionId, rule: 'waive', note: '', about: aboutOf(node.only()) }
+    made.operator.append([{ name: 'resolution', body }])
+    made.publish(node)
+    const receipt = receiptOf(of)
+    expect(receipt).toMatchObject({
+      state: 'nothing-due',
+      settled: { toPay: '0', decidedBy: made.operator.ref() },
+    })
+    expect(receiptText(receipt, 'pole-07')).toMatch(/NOTHING DUE\.\n---/)
   })
 
   it('has the same number from every node that holds the same, whenever it is issued, and another once more is known', () => {

@@ -25,6 +25,7 @@ export function receiptOf({ made, node }: Ended, over: Over = {}, session: Sessi
     signer: node.device.certificate.deviceId,
     issuedAt: node.clock.at,
     tariffAt: node.ledger.view().tariffs.at,
+    corrections: node.ledger.view().corrections.of(session.sessionId),
     isConfirmed: false,
     visualNumber: 'DE-N-00004821',
     ...over,

@@ -1,8 +1,11 @@
 // What a price is told of a session: from its readings, its pauses and its clocks, whatever is wrong with them.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { dueOf, type TariffAt } from '../../src/billing/due.ts'
 import { usageOf } from '../../src/billing/usage.ts'
+import { encodeTerms } from '../../src/tariff/terms.ts'
 import type { Usage } from '../../src/tariff/usage.ts'
+import { readTariffCases } from '../tariff/cases.ts'
 import {
   MINUTE_MS,
   NINE,
@@ -55,6 +58,11 @@ describe('the curve of a session', () => {
     })
     expect(usage({})).toMatchObject({ curve: ENDS })
     expect(usage({ readings, isPlain: true })).toMatchObject({ curve: ENDS })
+  })
+
+  it('stands still where the register did', () => {
+    const readings = [10, 30, 50].map(minute => [minute, 3000] as const)
+    expect(usage({ readings })).toMatchObject({ curve: curveWith([10, 2000], [30, 2000], [50, 2000]) })
   })
 
   it('leaves out what was read before the start, behind the stop, or cannot be in between', () => {
@@ -214,7 +222,8 @@ describe('a charger’s wrong clock', () => {
   })
 
   it('that was never set counts the minutes of what it told late; its readings do not say when they were', () => {
-    const late: Story = { readings, states, aheadMs: -YEARS_MS, toldMinute: () => 60 }
+    const toldMinute = (minute: number): number => Math.max(58, minute)
+    const late: Story = { readings, states, aheadMs: -YEARS_MS, toldMinute }
     expect(usage(late)).toEqual({ ...right, curve: ENDS })
   })
 
@@ -261,6 +270,15 @@ describe('pauses', () => {
     expect(usage({ states: [[60, 'suspendedEv']] })).toMatchObject({ idle: [] })
   })
 
+  it('are in the order in which they happened, though told in another', () => {
+    const states: Story['states'] = [
+      [20, 'suspendedEv'],
+      [40, 'charging'],
+    ]
+    const toldMinute = (minute: number): number => (minute === 20 ? 58 : minute)
+    expect(usage({ states, toldMinute })).toMatchObject({ idle: [[20, 40, 'parked']] })
+  })
+
   it('of the future are from when they were told', () => {
     const words = wordsOf({ states: [[40, 'suspendedEv']] })
     const ahead = words.map(word => {
@@ -278,12 +296,12 @@ describe('pauses', () => {
   })
 
   it('without a time are from when they were told, unless by a clock that is not set', () => {
-    const words = wordsOf({ states: [[40, 'suspendedEv']] }).map(word => {
+    const words = wordsOf({ states: [[40, 'suspendedEvse']] }).map(word => {
       if (word.body.name !== 'session_state') return word
       const { changedAt: _, ...body } = word.body.body
       return { ...word, body: { name: word.body.name, body } }
     })
-    expect(told(usageOf(sessionOf(words), 10_000))).toMatchObject({ idle: [[40, 60, 'parked']] })
+    expect(told(usageOf(sessionOf(words), 10_000))).toMatchObject({ idle: [[40, 60, 'withheld']] })
     const by1970 = words.map(word =>
       word.body.name === 'session_state' ? { ...word, recordedAt: 5000 } : word,
     )
@@ -341,8 +359,16 @@ const stories: fc.Arbitrary<Story> = fc.record({
   isOpen: fc.constantFrom(false, false, true),
 })
 
+/** Tariffs of the accountant's table, of many kinds. */
+const tariffs: readonly TariffAt[] = readTariffCases()
+  .filter((_, i) => i % 12 === 0)
+  .map(({ terms, currency }): TariffAt => {
+    const said = { tariffId: 'T1', currency, pricePerKwh: '1', effectiveAt: 0, elements: encodeTerms(terms) }
+    return ref => ({ ...said, ref, hlc: 0n })
+  })
+
 describe('any order, any doubles, and any split over logs', () => {
-  it('give the same usage, and one that a price can compute with', () => {
+  it('give the same usage, one that a price can compute with, and the same bill', () => {
     fc.assert(
       fc.property(
         stories,
@@ -362,6 +388,11 @@ describe('any order, any doubles, and any split over logs', () => {
           const expected = usageOf(whole, energyWh)
           expect(usageOf(sessionOf(shuffled), energyWh)).toEqual(expected)
           isSound(expected)
+          for (const tariffAt of tariffs) {
+            const due = dueOf(whole, tariffAt, { energyWh })
+            expect(due.kind).toBe('due')
+            expect(dueOf(sessionOf(shuffled), tariffAt, { energyWh })).toEqual(due)
+          }
         },
       ),
       { numRuns: 300 },
