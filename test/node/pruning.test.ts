@@ -3,9 +3,13 @@
 import { describe, expect, it } from 'vitest'
 import { reportRetention } from '../../src/api/retention.ts'
 import type { Submission } from '../../src/input.ts'
+import { createLedger } from '../../src/ledger.ts'
+import { decodeBody } from '../../src/log/body.ts'
 import { signObject } from '../../src/log/object.ts'
 import { prunable } from '../../src/pruning.ts'
+import { heldEvents } from '../../src/replica/logs.ts'
 import { decodeMessage } from '../../src/replica/message.ts'
+import { cutRecord, segmentRecord } from '../../src/store/records.ts'
 import { type ChargerId, hex, type LogId } from '../../src/units.ts'
 import { SITE_OPENED_AT, sessionBodies, type TestDevice, type TestLog } from '../site.ts'
 import { createWorld, type Member, operatorOf, sessionsOf, stateOf, type World } from './world.ts'
@@ -185,6 +189,31 @@ const journalOf = ({ disk }: Member): Buffer =>
   )
 
 describe('what a node let go of', () => {
+  it('still says whose log it was, and nothing else', async () => {
+    const old = await prunedLog('first')
+    const log = heldOf(old)
+    const names = (log ? heldEvents(log) : []).map(({ seq, type, body }) => [
+      seq,
+      decodeBody(type, body)?.name,
+    ])
+    expect(names).toEqual([[0, 'epoch_open']])
+  })
+
+  it('leaves no loss behind where a file of the journal that was removed with it comes back', async () => {
+    const old = await prunedLog('back-from-the-dead')
+    const { a, log, device, world } = old
+    const words = heldOf(old)?.cut?.words
+    const ledger = createLedger({
+      ...{ roster: world.site.roster([device]), signatures: world.site.signatures, swVersion: 'test' },
+      ...{ certificate: a.device.certificate, logKey: a.device.keys.logKey, random: world.random },
+    })
+    for (const segment of log.segments(2)) ledger.recover(segmentRecord('segment', segment))
+    expect(ledger.rejectedOnRecovery()).toBe(1)
+    if (words) ledger.recover(cutRecord(words))
+    expect(ledger.rejectedOnRecovery()).toBe(0)
+    expect(ledger.logs.get(log.logId)).toMatchObject({ base: 5 })
+  })
+
   it('is gone from memory, folds and disk, and stays so over a crash', async () => {
     const old = await prunedLog('gone')
     const { a, log, world } = old
