@@ -25,7 +25,7 @@ export function addRetentionCommands(program: Command): void {
       'after',
       `
 Nodes let go of a whole log of sessions and readings only when the cloud has signed that a replica and an archive hold all of
-it (durability 2; one on the disk of a second database too: `cloud run` says so of a PostgreSQL server with a synchronous replica and an archive), when all of its sessions are over, and when it is so
+it (durability 2: a PostgreSQL server with both, see cloud run --help; the embedded database signs 1), when all of its sessions are over, and when it is so
 old by what the operator and the cloud have signed. What the cloud keeps is not touched.
 
 Example:
