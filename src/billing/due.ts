@@ -3,10 +3,10 @@ import type { BodyOf, EventRef } from '../log/body.ts'
 import type { Fact } from '../session/facts.ts'
 import type { Session } from '../session/fold.ts'
 import { type Cost, costOf } from '../tariff/cost.ts'
-import { subtractAmounts } from '../tariff/price.ts'
 import type { Tariff } from '../tariff/tariffs.ts'
 import { decodeTerms } from '../tariff/terms.ts'
 import type { Usage } from '../tariff/usage.ts'
+import { isMore } from './amounts.ts'
 import { usageOf } from './usage.ts'
 
 /** The tariff that this very event published, whether or not it is in force. */
@@ -16,7 +16,7 @@ export type Due =
   | { readonly kind: 'due'; readonly cost: Cost }
   | {
       readonly kind: 'unpriced'
-      /** No tariff was in force at the start; its event is not here yet, or counts no longer; it cannot be computed with; nobody charges so long. */
+      /** No tariff was in force at the start; its event is not here yet, counts no longer, or says another price; it cannot be computed with; nobody charges so long. */
       readonly why: 'no-tariff' | 'tariff-unknown' | 'tariff-unreadable' | 'too-long'
     }
 
@@ -26,25 +26,38 @@ export const LONGEST_PRICED_S = 31 * 24 * 3600
 /** `energyWh`: what is billed. `untilAt` (ms): in the place of a stop that has not come. */
 export type Asked = { readonly energyWh: number; readonly untilAt?: number }
 
-/** One of the prices that were shown at the start, and what it makes of the session. */
-export type PricedBy = { readonly pricing: Fact<'pricing'>; readonly due: Due }
+/** One of the prices that were shown at the start, and what it makes of the session. `vouched`: its tariff says so. */
+export type PricedBy = { readonly pricing: Fact<'pricing'>; readonly due: Due; readonly vouched: boolean }
 
 /**
  * What the session costs. Two islands, or two operators, may have shown it different prices: the cheapest that can be
- * computed counts, of those in the currency that was shown first. Nobody pays more than he may have been shown.
+ * computed counts, of those in the currency that was shown first. Nobody pays more than he may have been shown. But nodes
+ * make no prices: one that its tariff does not say counts for nothing, and one whose tariff is not here only where none of
+ * the others is vouched for.
  */
 export function dueOf(session: Session, tariffAt: TariffAt, asked: Asked): Due {
   return cheapest(pricesOf(session, tariffAt, asked))
 }
 
 export function cheapest(prices: readonly PricedBy[]): Due {
-  const costs = prices.flatMap(({ due }) => (due.kind === 'due' ? [due.cost] : []))
-  const [first] = costs
-  if (!first) return prices[0]?.due ?? { kind: 'unpriced', why: 'no-tariff' }
-  const cost = costs
-    .filter(({ currency }) => currency === first.currency)
-    .reduce((least, one) => (subtractAmounts(one.total, least.total).startsWith('-') ? one : least))
-  return { kind: 'due', cost }
+  const cost = leastOf(costsIn(prices))
+  return cost ? { kind: 'due', cost } : (prices[0]?.due ?? { kind: 'unpriced', why: 'no-tariff' })
+}
+
+/** Of those in the currency of the first. */
+export function leastOf(costs: readonly Cost[]): Cost | undefined {
+  return costs
+    .filter(({ currency }) => currency === costs[0]?.currency)
+    .reduce<Cost | undefined>(
+      (least, one) => (least && !isMore(least.total, one.total) ? least : one),
+      undefined,
+    )
+}
+
+/** What it costs at each price that counts, the earliest first. */
+export function costsIn(prices: readonly PricedBy[]): readonly Cost[] {
+  const known = prices.filter(({ due, vouched }) => vouched && due.kind === 'due')
+  return (known.length > 0 ? known : prices).flatMap(({ due }) => (due.kind === 'due' ? [due.cost] : []))
 }
 
 /** Every different price that was shown, the earliest first. */
@@ -60,7 +73,10 @@ export function pricesOf(
   }
   if (shown.size === 0) return []
   const usage = usageOf(session, energyWh, untilAt)
-  return [...shown.values()].map(pricing => ({ pricing, due: dueBy(pricing.body, tariffAt, usage) }))
+  return [...shown.values()].map(pricing => {
+    const tariff = tariffAt(pricing.body.tariff)
+    return { pricing, due: dueBy(pricing.body, tariff, usage), vouched: tariff !== undefined }
+  })
 }
 
 /** What was shown: another node's copy of it says the same. */
@@ -68,12 +84,17 @@ export function priceWords({ tariff, currency, pricePerKwh, byTerms }: BodyOf<'p
   return `${tariff.logId}/${tariff.seq}/${tariff.hash}/${currency}/${pricePerKwh}/${byTerms ? 'terms' : ''}`
 }
 
-function dueBy(pricing: BodyOf<'pricing'>, tariffAt: TariffAt, usage: Usage): Due {
+function dueBy(pricing: BodyOf<'pricing'>, tariff: Tariff | undefined, usage: Usage): Due {
+  if (tariff && !isSaidBy(tariff, pricing)) return { kind: 'unpriced', why: 'tariff-unknown' }
   if (!pricing.byTerms) return dueFrom(costOf(pricing, usage), usage)
-  const tariff = tariffAt(pricing.tariff)
-  if (!tariff) return { kind: 'unpriced', why: 'tariff-unknown' }
-  const { elements } = tariff
-  return elements !== undefined ? dueByTariff({ ...pricing, elements }, usage) : dueFrom(undefined, usage)
+  return tariff ? dueByTariff(tariff, usage) : { kind: 'unpriced', why: 'tariff-unknown' }
+}
+
+function isSaidBy(tariff: Tariff, { currency, pricePerKwh, byTerms }: BodyOf<'pricing'>): boolean {
+  const isByTerms = tariff.elements !== undefined
+  return (
+    currency === tariff.currency && pricePerKwh === tariff.pricePerKwh && (byTerms === true) === isByTerms
+  )
 }
 
 /** By a tariff itself, as a person may decide. */
