@@ -26,6 +26,9 @@ export const LONGEST_PRICED_S = 31 * 24 * 3600
 /** `energyWh`: what is billed. `untilAt` (ms): in the place of a stop that has not come. */
 export type Asked = { readonly energyWh: number; readonly untilAt?: number }
 
+/** Prices that no tariff vouches for, of one session: a node that makes them by the thousand must not keep others busy. */
+const MAX_UNVOUCHED = 16
+
 /** One of the prices that were shown at the start, and what it makes of the session. `vouched`: its tariff says so. */
 export type PricedBy = { readonly pricing: Fact<'pricing'>; readonly due: Due; readonly vouched: boolean }
 
@@ -73,10 +76,16 @@ export function pricesOf(
   }
   if (shown.size === 0) return []
   const usage = usageOf(session, energyWh, untilAt)
-  return [...shown.values()].map(pricing => {
+  const all = [...shown.values()].map(pricing => {
     const tariff = tariffAt(pricing.body.tariff)
-    return { pricing, due: dueBy(pricing.body, tariff, usage), vouched: tariff !== undefined }
+    return { pricing, tariff, vouched: tariff !== undefined && isSaidBy(tariff, pricing.body) }
   })
+  const others = new Set(all.filter(({ vouched }) => !vouched).slice(0, MAX_UNVOUCHED))
+  return all
+    .filter(one => one.vouched || others.has(one))
+    .map(({ pricing, tariff, vouched }) => {
+      return { pricing, due: dueBy(pricing.body, { tariff, vouched }, usage), vouched }
+    })
 }
 
 /** What was shown: another node's copy of it says the same. */
@@ -84,10 +93,12 @@ export function priceWords({ tariff, currency, pricePerKwh, byTerms }: BodyOf<'p
   return `${tariff.logId}/${tariff.seq}/${tariff.hash}/${currency}/${pricePerKwh}/${byTerms ? 'terms' : ''}`
 }
 
-function dueBy(pricing: BodyOf<'pricing'>, tariff: Tariff | undefined, usage: Usage): Due {
-  if (tariff && !isSaidBy(tariff, pricing)) return { kind: 'unpriced', why: 'tariff-unknown' }
-  if (!pricing.byTerms) return dueFrom(costOf(pricing, usage), usage)
-  return tariff ? dueByTariff(tariff, usage) : { kind: 'unpriced', why: 'tariff-unknown' }
+type By = { readonly tariff: Tariff | undefined; readonly vouched: boolean }
+
+function dueBy(pricing: BodyOf<'pricing'>, { tariff, vouched }: By, usage: Usage): Due {
+  if (tariff && vouched) return dueByTariff(tariff, usage)
+  if (tariff || pricing.byTerms) return { kind: 'unpriced', why: 'tariff-unknown' }
+  return dueFrom(costOf(pricing, usage), usage)
 }
 
 function isSaidBy(tariff: Tariff, { currency, pricePerKwh, byTerms }: BodyOf<'pricing'>): boolean {

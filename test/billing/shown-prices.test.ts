@@ -2,6 +2,7 @@
 // makes prices.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { cheapest, pricesOf, type TariffAt } from '../../src/billing/due.ts'
 import type { AnyBody, BodyOf, EventRef } from '../../src/log/body.ts'
 import { SITE_OPENED_AT, sessionBodies, type TestDevice } from '../site.ts'
 import { issued, refOf, type Step, site, told, type Word, wordOf } from './told.ts'
@@ -27,6 +28,7 @@ function priceOf(tariff: EventRef, pricePerKwh: string, more: Partial<BodyOf<'pr
 }
 
 const tariff = tariffOf('main', '0.40')
+const MAIN = { ...(tariff.said.body as BodyOf<'tariff'>), ref: refOf(tariff), hlc: 0n }
 const cheaper = tariffOf('old', '0.10')
 const session: readonly Word[] = [wordOf(start), wordOf(priceOf(refOf(tariff), '0.40'), 1), wordOf(end, 2)]
 const copied = by(stranger, start)
@@ -98,5 +100,15 @@ describe('a price that a node tells of a session', () => {
     const said = priceOf(refOf(tariff), '0.40', { currency: 'XXX', byTerms: true })
     const steps = [tariff, wordOf(start), wordOf(said, 1), wordOf(end, 2)]
     expect(outcome(steps)).toEqual({ state: 'unpriced', flags: 'tariff-unknown', sum: '0' })
+  })
+
+  it('by the thousand costs nobody more than by the dozen', () => {
+    const lies = [...Array(200).keys()].map(i => by(stranger, priceOf(refOf(cheaper), `0.${i}`), -1e6))
+    const { session: folded } = told([...session, copied, ...lies])
+    if (!folded) throw new Error('no session')
+    const tariffAt: TariffAt = ref => (ref.hash === refOf(tariff).hash ? MAIN : undefined)
+    const prices = pricesOf(folded, tariffAt, { energyWh: 2500 })
+    expect(prices).toHaveLength(17)
+    expect(cheapest(prices)).toMatchObject({ kind: 'due', cost: { total: '1.00' } })
   })
 })
