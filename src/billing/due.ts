@@ -98,7 +98,7 @@ type By = { readonly tariff: Tariff | undefined; readonly vouched: boolean }
 function dueBy(pricing: BodyOf<'pricing'>, { tariff, vouched }: By, usage: Usage): Due {
   if (tariff && vouched) return dueByTariff(tariff, usage)
   if (tariff || pricing.byTerms) return { kind: 'unpriced', why: 'tariff-unknown' }
-  return dueFrom(costOf(pricing, usage), usage)
+  return dueFrom(costOf(pricing, usage), usage, pricing.tariff)
 }
 
 function isSaidBy(tariff: Tariff, { currency, pricePerKwh, byTerms }: BodyOf<'pricing'>): boolean {
@@ -110,16 +110,17 @@ function isSaidBy(tariff: Tariff, { currency, pricePerKwh, byTerms }: BodyOf<'pr
 
 /** By a tariff itself, as a person may decide. */
 export function dueByTariff(
-  tariff: Pick<Tariff, 'currency' | 'pricePerKwh' | 'elements'>,
+  tariff: Pick<Tariff, 'currency' | 'pricePerKwh' | 'elements' | 'ref'>,
   usage: Usage,
 ): Due {
-  const { currency, pricePerKwh, elements } = tariff
-  if (!elements) return dueFrom(costOf({ currency, pricePerKwh }, usage), usage)
+  const { currency, pricePerKwh, elements, ref } = tariff
+  if (!elements) return dueFrom(costOf({ currency, pricePerKwh }, usage), usage, ref)
   if (usage.stoppedAt - usage.startedAt > LONGEST_PRICED_S) return { kind: 'unpriced', why: 'too-long' }
   const terms = decodeTerms(elements)
-  return dueFrom(terms && costOf({ currency, pricePerKwh, terms }, usage), usage)
+  return dueFrom(terms && costOf({ currency, pricePerKwh, terms }, usage), usage, ref)
 }
 
-function dueFrom(cost: Cost | undefined, { stoppedAt }: Usage): Due {
-  return cost ? { kind: 'due', cost: { ...cost, stoppedAt } } : { kind: 'unpriced', why: 'tariff-unreadable' }
+function dueFrom(cost: Cost | undefined, { stoppedAt }: Usage, ref: EventRef): Due {
+  if (!cost) return { kind: 'unpriced', why: 'tariff-unreadable' }
+  return { kind: 'due', cost: { ...cost, stoppedAt, tariff: `${ref.logId}/${ref.seq}/${ref.hash}` } }
 }
