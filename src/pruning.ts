@@ -56,9 +56,11 @@ export function createPruning({ disk, journal, self, logger, count, breathe }: P
   }
 
   const sweep = async (ledger: Ledger): Promise<void> => {
+    // As of now, when all of it is durable: of what goes while files are written anew, nothing stands for it yet.
+    const bases = new Map([...ledger.logs.all()].flatMap(log => (log.cut ? [[log.logId, log.base]] : [])))
     const isDropped = (record: Parameters<typeof logOf>[0]): boolean => {
       const of = logOf(record)
-      return of !== undefined && of.fromSeq < (ledger.logs.get(of.logId)?.base ?? 0)
+      return of !== undefined && of.fromSeq < (bases.get(of.logId) ?? 0)
     }
     try {
       const bytes = await journal.drop({ isDropped, breathe })
@@ -153,11 +155,14 @@ type Asked = { readonly isOver: boolean; readonly keptMs: number }
 function standOf(ledger: Ledger, log: Log, { isOver, keptMs }: Asked): Stand {
   const { logId, certificate, head, fork, base } = log
   if (base > head.seq) return 'gone'
-  if (!certificate.roles.includes('node') || ledger.isVoid(certificate) || fork) return 'operators'
+  if (certificate.roles.some(role => role !== 'node') || ledger.isVoid(certificate) || fork)
+    return 'operators'
   if (!isOver || ledger.ownLog() === logId) return 'live'
   const ack = ledger.objects.get(`ack/${logId}`)
   if (ack?.kind !== 'ack' || ledger.ackedSeq(logId) !== head.seq || ack.body.hash !== head.hash)
     return 'unacknowledged'
+  // Whoever stole the cloud's key can say that it has everything.
+  if (ledger.isVoid(ack.signer)) return 'unacknowledged'
   if (ack.body.durability < PRUNING_DURABILITY) return 'once'
   return ledger.objects.signedAt() - ack.body.issuedAt < keptMs ? 'young' : 'due'
 }

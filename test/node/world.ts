@@ -57,7 +57,7 @@ export type World = {
   readonly site: TestSite
   readonly network: SimulatedNetwork
   readonly sent: readonly Sent[]
-  readonly member: (name: string) => Promise<Member>
+  readonly member: (name: string, disk?: SimulatedDisk) => Promise<Member>
   /** Runs the world for so many virtual milliseconds. */
   readonly run: (ms: number) => Promise<void>
   /** Runs until the condition holds, asked every 100 virtual ms; fails after `withinMs`, else says how long it took. */
@@ -98,10 +98,9 @@ export function createWorld(seed: string): World {
     return usedShare
   }
 
-  const member = async (name: string): Promise<Member> => {
+  const member = async (name: string, disk = simulatedDisk()): Promise<Member> => {
     const device = site.device(name)
     const { deviceId } = device.certificate
-    const disk = simulatedDisk()
     const slot: {
       node: Node | undefined
       port: (Network & { close: () => void }) | undefined
