@@ -228,6 +228,7 @@ describe('the journal, while it is written anew', () => {
       return 0
     }
     const pruning = createPruning({
+      disk: {},
       journal: { drop, turnOver: () => undefined } as Partial<Journal> as Journal,
       ...{ self: a.deviceId, count: () => undefined, breathe: () => Promise.resolve() },
       logger: { debug: silent, info: silent, warn: silent, error: silent },
