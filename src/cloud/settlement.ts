@@ -100,12 +100,17 @@ export async function settlementPage(
   const total = cursor === '' ? await countOf(database, siteId, query) : undefined
   const ids = [...new Set(found.rows.map(row => textIn(row, 'session_id')))]
   const statements = await statementsIn(database, siteId, ids)
-  const { told, tariffs } = await sessionsTold(database, siteId, ids)
+  const pricedBy = [...statements.values()].flatMap(({ cost }) => cost?.tariff ?? [])
+  const { told, tariffs, tariffBy } = await sessionsTold(database, siteId, ids, pricedBy)
   const items = found.rows.flatMap(row => {
     const sessionId = textIn(row, 'session_id')
     const statement = statements.get(`${sessionId}/${intIn(row, 'revision')}`)
     const about = told.get(sessionId)
-    return statement && about ? [{ ...statement, sessionId, ...paidOf(row), ...about }] : []
+    // Of several prices that were shown, the one that counted; or one that a person named.
+    const tariff = statement?.cost?.tariff === undefined ? undefined : tariffBy(statement.cost.tariff)
+    return statement && about
+      ? [{ ...statement, sessionId, ...paidOf(row), ...about, ...(tariff && { tariff }) }]
+      : []
   })
   const last = found.rows.at(-1)
   const next = last && found.rows.length >= limit && keyOf(last)

@@ -134,6 +134,21 @@ describe('a log may go', () => {
     expect(heldOf(old)?.base).toBe(0)
   })
 
+  it('after a week where the disk is nearly full, and not before it is', async () => {
+    const old = await oldLogs('full')
+    await give(old.a, { objects: [ackOf(old.world, old.log)] })
+    await daysLater(old.world, old.a, 8)
+    for (const usedShare of [undefined, 0.79]) {
+      old.a.usedShare = usedShare
+      await old.world.run(2 * HOUR_MS)
+      expect(heldOf(old)?.base, String(usedShare)).toBe(0)
+    }
+    expect(old.a.logged).toContain('warn: the disk does not say how full it is')
+    old.a.usedShare = 0.8
+    await old.world.run(2 * HOUR_MS + 60_000)
+    expect(heldOf(old)?.base).toBeGreaterThan(0)
+  })
+
   it.each<[string, Ack]>([
     ['one database has it', { durability: 1 }],
     ['the ack is of another branch', { hash: 'ee'.repeat(32) }],
@@ -221,6 +236,7 @@ describe('the journal, while it is written anew', () => {
       return 0
     }
     const pruning = createPruning({
+      disk: {},
       journal: { drop, turnOver: () => undefined } as Partial<Journal> as Journal,
       ...{ self: a.deviceId, count: () => undefined, breathe: () => Promise.resolve() },
       logger: { debug: silent, info: silent, warn: silent, error: silent },
