@@ -23,6 +23,9 @@ export type Prunes = Observer & {
 export function pruningChecker(shown: Shown): Prunes {
   let count = 0
   const seen = new Map<Member, Seen>()
+  const { site } = shown
+  const roster = site.roster(site.cloud)
+  for (const { certificate } of site.devices) roster.enrol(certificate.encoded)
 
   const look = (member: Member): void => {
     const logs = member.node()?.ledger().logs
@@ -53,7 +56,7 @@ export function pruningChecker(shown: Shown): Prunes {
     const head = shown.cloud.headsNow().get(logId)
     if (!head || head.seq < base - 1) return `the cloud has ${head?.seq ?? -1} of ${base - 1}`
     if (!cut) return 'nothing stands for it'
-    const verdict = readCut({ roster: shown.site.roster(), signatures: shown.site.signatures }, cut.words)
+    const verdict = readCut({ roster, signatures: site.signatures }, cut.words)
     // Its author may be one that the site's own roster was never told of.
     if (verdict.kind === 'refused')
       return verdict.reason === 'unknown-author' ? undefined : `its cut is ${verdict.reason}`

@@ -164,6 +164,20 @@ describe('the same session with an uplink', () => {
     expect(said.out).toMatch(/cloud, epoch 1: complete[\s\S]*session_end[\s\S]*invoice +ended +\d+\.\d\d EUR/)
   })
 
+  it('is told by the cloud where the node that is asked knows it no more', async () => {
+    const elsewhere = await startSite(join(folder.dir, 'elsewhere'))
+    try {
+      const words = ['trace', sessionId, '--via', elsewhere.nodeDir, '--cloud', cloudDir]
+      const said = JSON.parse((await mustRun(...words, '--json')).out)
+      expect(said).toMatchObject({ sessionId, node: 'unknown', cloud: { session: { sessionId } } })
+      expect((await mustRun(...words)).out).toContain(
+        'node: it knows nothing of this session, or let go of it',
+      )
+    } finally {
+      await elsewhere.node.close()
+    }
+  })
+
   it("leaves with its card's own id, from a file of locations that was filled in", async () => {
     const template = (await mustRun('bills', 'locations', '--site', site)).out
     expect(template).toContain('connector_standard: "IEC_62196_T2"')
