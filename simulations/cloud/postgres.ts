@@ -15,6 +15,7 @@ import { InvariantBroken, invariant } from '../../src/errors.ts'
 import { decodeBody } from '../../src/log/body.ts'
 import { decodeElement } from '../../src/log/event.ts'
 import type { Push, PushAnswer } from '../../src/ports.ts'
+import { PRUNING_DURABILITY } from '../../src/replica/cut.ts'
 import type { ChargerId, EventHash, LogId, SessionId, SiteId } from '../../src/units.ts'
 import {
   away,
@@ -65,7 +66,7 @@ export async function postgresCloud(
     const after = await seqsOf(deps, logIds)
     counters.add(push, refused, logId => (after.get(logId) ?? -1) - (before.get(logId) ?? -1))
     const signer = { certHash: open.certHash, logKey: deps.cloud.logKey, signatures }
-    await signDueAcks({ database, siteId, signer, clock })
+    await signDueAcks({ database, siteId, signer, clock, durability: async () => PRUNING_DURABILITY })
     return { ...(await acksSince(deps, push.sinceVersion)), refused, wireBytes: 0 }
   }
   const rewind = async (ageMs: number): Promise<void> => {

@@ -45,8 +45,8 @@ export function addAudit(server: FastifyInstance, deps: AuditDeps): void {
         'CONFIG_INVALID',
         'another audit export of this node is running; try again behind it',
       )
-    isRunning = true
     const stream = Readable.from(auditBytes(contentsOf(deps, range), deps.signer()))
+    isRunning = true
     stream.once('close', () => {
       isRunning = false
     })

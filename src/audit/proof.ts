@@ -143,7 +143,7 @@ export function createProof(options: ProofOptions, findings: FindingBook): Proof
   }
 
   const takeObject = (to: Roster, record: AuditRecord): void => {
-    const verdict = readObject({ roster: to, signatures }, record.payload)
+    const verdict = readObject({ roster: to, signatures }, record.payload.slice())
     if (verdict.kind === 'valid') objects.push(verdict.object)
     else findings.add('bad-object', `record ${record.number}, byte ${record.at}: ${verdict.reason}`)
   }
@@ -211,14 +211,15 @@ export function createProof(options: ProofOptions, findings: FindingBook): Proof
       const counted = COUNTED.find(one => one === what)
       if (counted) counts[counted] += 1
       try {
-        if (what === 'header' && record.number === 0) return takeHeader(record.payload)
+        if (what === 'header' && record.number === 0) return takeHeader(record.payload.slice())
         if (!roster) return
         if (what === 'certificate') {
-          const verdict = roster.enrol(record.payload)
+          const verdict = roster.enrol(record.payload.slice())
           if (verdict.kind === 'refused')
             findings.add('bad-certificate', `record ${record.number}, byte ${record.at}: ${verdict.reason}`)
         } else if (what === 'segment') takeSegment(roster, record)
-        else if (what === 'fork' && forks.length < MAX_FORKS) forks.push(fromBytes(SEGMENT, record.payload))
+        else if (what === 'fork' && forks.length < MAX_FORKS)
+          forks.push(fromBytes(SEGMENT, record.payload.slice()))
         else if (what === 'object') takeObject(roster, record)
         else if (what === 'trailer') takeTrailer(roster, record)
         else if (what === 'session') fromBytes(SESSION_SAID, record.payload)

@@ -13,7 +13,7 @@ import {
 
 export type AuditRecord = {
   readonly kind: number
-  /** A view into what was given. */
+  /** A view into what was given: good until the next piece is. */
   readonly payload: Uint8Array
   /** Counted from 0, the header. */
   readonly number: number
@@ -89,14 +89,21 @@ export function createAuditReader(): AuditReader {
 
   return {
     push: chunk => {
-      rest = rest.length === 0 ? chunk : concatBytes([rest, chunk])
-      if (!digest && !takeMagic()) return []
+      // A Buffer's slice would be a view into bytes that are soon others.
+      const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)
+      rest = rest.length === 0 ? bytes : concatBytes([rest, bytes])
+      if (!digest && !takeMagic()) {
+        rest = rest.slice()
+        return []
+      }
       const records: AuditRecord[] = []
       while (digest) {
         const record = takeRecord(digest)
         if (!record) break
         records.push(record)
       }
+      // Whoever gives the next piece may give it in the same bytes.
+      rest = rest.slice()
       return records
     },
     end: () => {

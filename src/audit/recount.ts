@@ -20,7 +20,7 @@ import type { AuditRecord } from './reader.ts'
 import type { Money, Reckoning } from './reckoning.ts'
 
 /** Events of one group's chargers; a charger with more is a group by itself. */
-export const GROUP_EVENTS = 150_000
+export const GROUP_EVENTS = 60_000
 
 /** Numbers of the chargers that are folded in one reading; there is at least one reading, for bills of no session. */
 export function groupsOf({ homes }: Read, most = GROUP_EVENTS): readonly ReadonlySet<number>[] {

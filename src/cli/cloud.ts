@@ -23,6 +23,7 @@ type RunOptions = {
   readonly host: readonly string[]
   readonly databaseUrl?: string
   readonly epoch?: number
+  readonly durability?: 1 | 2
   readonly payments?: string
   readonly paymentsTokenFile?: string
   readonly paymentsKeyHours: number
@@ -49,6 +50,11 @@ export function addCloudCommands(program: Command): void {
       'after a restore or a fail-over that may have lost something: one more than before',
       cloudEpoch,
     )
+    .option(
+      '--durability <n>',
+      'of a PostgreSQL server whose replicas cannot be seen: 2 promises that each commit waits for a second disk and is archived; nodes let go of old logs on that promise',
+      durability,
+    )
     .option('--payments <url>', 'payment provider that takes bills (https; see src/cloud/payments-http.ts)')
     .option('--payments-token-file <file>', 'its bearer token, alone in a file')
     .option('--payments-key-hours <n>', 'how long it remembers an Idempotency-Key', hours, 24)
@@ -65,6 +71,11 @@ function cloudEpoch(text: string): number {
   const epoch = Number(text)
   if (!/^\d+$/.test(text) || epoch < 1) throw new InvalidArgumentError('a whole number from 1 on')
   return epoch
+}
+
+function durability(text: string): number {
+  if (text !== '1' && text !== '2') throw new InvalidArgumentError('1 or 2')
+  return Number(text)
 }
 
 function hours(text: string): number {
@@ -99,6 +110,11 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
   await mkdir(options.dir, { recursive: true, mode: 0o700 })
   const [clock, random] = [systemClock(), systemRandom()]
   const url = options.databaseUrl ?? process.env.DATABASE_URL
+  if (options.durability === 2 && url === undefined)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      '--durability 2 needs --database-url: the embedded database has one disk',
+    )
   const database = await openDatabase({
     ...(url !== undefined && { url }),
     dir: join(options.dir, 'database'),
@@ -120,6 +136,7 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
     },
     cloud: { certificate, logKey: unhex(identity.keys.logKey) },
     ...(options.epoch !== undefined && { cloudEpoch: options.epoch }),
+    ...(options.durability !== undefined && { durability: options.durability }),
     ...(options.payments !== undefined && { payments: await providerOf(options, options.payments) }),
     tls: { key, cert },
     operatorToken: token,

@@ -8,14 +8,13 @@ import { type Ack, signObject, VERSIONS_PER_EPOCH } from '../log/object.ts'
 import type { Clock } from '../ports.ts'
 import type { CertHash, EventHash, LogId, SiteId } from '../units.ts'
 import type { Database, Sql } from './database.ts'
+import type { Durability } from './durability.ts'
 import { bytesIn, intIn, textIn, valuesOf } from './rows.ts'
 
 /** Acks in one answer; the node asks on from the version that it was given. */
 export const MAX_ACKS_PER_ANSWER = 1_000
 /** Logs acknowledged in one transaction. */
 const MAX_ACKS_PER_SIGNING = 500
-/** Committed in our database; a synchronous replica and an archived log would be 2 (PROTOCOL 3.5). */
-export const DURABILITY = 1
 export const MAX_CLOUD_EPOCH = 2 ** 20
 
 export type AckDeps = {
@@ -27,6 +26,8 @@ export type AckDeps = {
     readonly signatures: Signatures
   }
   readonly clock: Clock
+  /** How safe a commit is now (durability.ts). */
+  readonly durability: () => Promise<Durability>
 }
 
 /** Signs what is committed and not yet acknowledged, of any log, whoever pushed it. */
@@ -36,12 +37,17 @@ export async function signDueAcks(deps: AckDeps): Promise<void> {
       'SELECT log_id FROM log_head WHERE site_id = $1 AND ack_due LIMIT 1',
       [deps.siteId],
     )
-    signed =
-      due.rows.length === 0 ? 0 : await deps.database.transaction(sql => signSome(deps, sql), deps.siteId)
+    if (due.rows.length === 0) return
+    const durability = await deps.durability()
+    signed = await deps.database.transaction(sql => signSome(deps, sql, durability), deps.siteId)
   }
 }
 
-async function signSome({ siteId, signer, clock }: AckDeps, sql: Sql): Promise<number> {
+async function signSome(
+  { siteId, signer, clock }: AckDeps,
+  sql: Sql,
+  durability: Durability,
+): Promise<number> {
   const site = await sql(
     `UPDATE sites SET ack_version = greatest(ack_version, cloud_epoch * ${VERSIONS_PER_EPOCH})
      WHERE site_id = $1 RETURNING ack_version, cloud_epoch`,
@@ -61,14 +67,14 @@ async function signSome({ siteId, signer, clock }: AckDeps, sql: Sql): Promise<n
     logId: textIn<LogId>(head, 'log_id'),
     seq: intIn(head, 'contiguous_seq'),
     hash: textIn<EventHash>(head, 'head_hash'),
-    durability: DURABILITY,
+    durability,
     cloudEpoch,
     issuedAt,
   }))
   const values = valuesOf(
     acks.map((body, i) => {
       const encoded = signObject(signer, { kind: 'ack', body })
-      return [siteId, body.logId, body.seq, DURABILITY, encoded, firstVersion + i]
+      return [siteId, body.logId, body.seq, durability, encoded, firstVersion + i]
     }),
   )
   await sql(

@@ -12,6 +12,7 @@ import { MAX_CLOUD_EPOCH } from './acks.ts'
 import { addAuditRoute } from './audit.ts'
 import { openCertificates } from './certificates.ts'
 import type { Database } from './database.ts'
+import { createDurability, type Durability, raiseAcks } from './durability.ts'
 import { finalise } from './finalise.ts'
 import { createReaderGate } from './gate.ts'
 import { addInboxRoute } from './inbox.ts'
@@ -42,6 +43,8 @@ export type ReceiverOptions = {
   readonly operatorToken: string
   /** To be raised by one after every fail-over or restore that may have lost commits (PROTOCOL 3.5). */
   readonly cloudEpoch?: number
+  /** What whoever runs the database promises of it; else it is asked (durability.ts). */
+  readonly durability?: Durability
   /** Bills are handed to it; without one they wait in the outbox. */
   readonly payments?: PaymentProvider
   readonly signatures: Signatures
@@ -92,7 +95,9 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   }
   const app = serverOf(options)
   const mayRead = createReaderGate(options.operatorToken, options.clock)
-  const deps = { ...options, siteId: site.siteId, certificates, signer, mayRead }
+  const durability = createDurability(database, options.clock, options.durability)
+  await raiseAcks(database, site.siteId, await durability())
+  const deps = { ...options, siteId: site.siteId, certificates, signer, mayRead, durability }
   addPushRoute(app, deps)
   addReadRoutes(app, deps)
   addAuditRoute(app, { ...deps, siteName: site.name, name: own.certificate.name })

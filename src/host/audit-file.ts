@@ -81,10 +81,10 @@ type Reading = {
 /** False when the file is damaged: nothing behind that place is looked at. */
 async function readAll(file: FileHandle, { take, onBytes, findings }: Reading): Promise<boolean> {
   const reader = createAuditReader()
+  const piece = Buffer.allocUnsafeSlow(PIECE_BYTES)
   try {
     for (let at = 0; ; ) {
-      // Certificates and the like are kept as they lie in the piece, so each has bytes of its own.
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(PIECE_BYTES), 0, PIECE_BYTES, at)
+      const { bytesRead, buffer } = await file.read(piece, 0, PIECE_BYTES, at)
       if (bytesRead === 0) break
       for (const record of reader.push(buffer.subarray(0, bytesRead))) take(record)
       at += bytesRead

@@ -37,6 +37,21 @@ describe('a changed file', () => {
     expect(wrongs(await checked(whole, { rootKey }))).toEqual([])
   })
 
+  it('is read alike in pieces of any length, also when each comes in the same bytes', () => {
+    for (const length of [1, 7, 300, 5000]) {
+      const reader = createAuditReader()
+      const piece = Buffer.alloc(length)
+      const read: Uint8Array[] = []
+      for (let at = 0; at < whole.length; at += length) {
+        const given = whole.subarray(at, at + length)
+        piece.set(given)
+        for (const { payload } of reader.push(piece.subarray(0, given.length))) read.push(payload.slice())
+      }
+      reader.end()
+      expect(read).toEqual(records.map(({ payload }) => payload))
+    }
+  })
+
   it('is found at each single byte, whichever bit of it', { timeout: 120_000 }, async () => {
     const missed: number[] = []
     const misplaced: string[] = []
@@ -148,6 +163,14 @@ describe('a file whose sums somebody made anew', () => {
     expect(said.some(one => one.startsWith('bad-exporter'))).toBe(true)
     expect(said.some(one => one.startsWith('bad-count'))).toBe(true)
   })
+})
+
+it('is found where somebody else signed it in the exporter’s name', async () => {
+  const signer = { ...signerOf(made.site.cloud), logKey: made.devices.thief.keys.logKey }
+  const report = await refused(await fileOf(made.contents, signer))
+  expect(wrongs(report)).toEqual([
+    expect.stringMatching(/^bad-exporter: the signature of cloud .* is not good/),
+  ])
 })
 
 async function signedAnew(contents: Partial<AuditContents>, by = made.site.cloud): Promise<AuditReport> {

@@ -76,6 +76,13 @@ describe('a conflict', () => {
     })
   })
 
+  it('is shown again for another stop, though the smallest is the same', () => {
+    const more = wordOf(sessionBodies({ meterStopWh: 190_000 }).end, 2)
+    expect(outcome([...conflict, decided('waive', conflict), more])).toMatchObject({
+      flags: 'conflicting-ends,resolved-on-other-evidence',
+    })
+  })
+
   it('is not shown again for another copy of what was seen', () => {
     const copy = wordOf(sessionBodies({ meterStopWh: 179_200 }).end, 5)
     expect(outcome([...conflict, decided('waive', conflict), copy])).toMatchObject({ state: 'complete' })
@@ -181,9 +188,12 @@ describe('prices that disagree', () => {
   const dear = wordOf(sessionBodies({ pricePerKwh: '0.50' }).pricing, -1)
 
   it('are billed at the cheapest of those that were shown, and said', () => {
+    const later = wordOf(sessionBodies({ pricePerKwh: '0.50' }).pricing, 3)
     for (const prices of [
       [dear, pricing],
       [pricing, dear],
+      [pricing, later],
+      [later, pricing],
     ])
       expect(outcome([start, ...prices, end])).toEqual({
         ...{ state: 'complete', flags: 'price-disagreement', sum: '0.63' },
@@ -293,6 +303,8 @@ describe('every order of arrival', () => {
         expect(other.sum).toBe(one.sum)
         expect(other.verdict?.flags).toEqual(one.verdict?.flags)
         expect(other.verdict?.state).toBe(one.verdict?.state)
+        // What a node says is what the revisions come to.
+        expect(Number(other.owed?.total)).toBe(Number(one.sum))
         for (const { bills, sums } of [one, other]) {
           expect(bills.map(({ revision }) => revision)).toEqual(bills.map((_, i) => i))
           expect(bills.map(({ kind }) => kind === 'invoice')).toEqual(bills.map((_, i) => i === 0))

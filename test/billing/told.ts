@@ -3,6 +3,7 @@
 import { aboutOf } from '../../src/billing/candidates.ts'
 import { createCorrections, type Rule } from '../../src/billing/corrections.ts'
 import { judge, type Verdict } from '../../src/billing/judge.ts'
+import { type Owed, owedOf } from '../../src/billing/owed.ts'
 import { type Bill, sumOf } from '../../src/billing/revisions.ts'
 import type { AnyBody, EventRef } from '../../src/log/body.ts'
 import type { LogEvent } from '../../src/log/event.ts'
@@ -45,6 +46,8 @@ export type Told = {
   readonly session: Session | undefined
   readonly verdict: Verdict | undefined
   readonly bills: readonly Bill[]
+  /** As a node tells it. */
+  readonly owed: Owed | undefined
   /** Of all revisions. */
   readonly sum: string
   /** The sum behind each step. */
@@ -56,6 +59,7 @@ export function told(steps: readonly Step[]): Told {
   let bills: readonly Bill[] = []
   let verdict: Verdict | undefined
   let session: Session | undefined
+  let owed: Owed | undefined
   const sums: string[] = []
   for (const step of steps) {
     if (step !== 'finalise') {
@@ -71,10 +75,11 @@ export function told(steps: readonly Step[]): Told {
       const knowing = { tariffAt: tariffs.at, corrections: corrections.of(session.sessionId) }
       verdict = judge(session, { ...knowing, billed: bills, finalise: step === 'finalise' })
       bills = [...bills, ...verdict.bills]
+      owed = owedOf(session, { ...knowing, finalise: false }).owed
     }
     sums.push(sumOf(bills))
   }
-  return { session, verdict, bills, sum: sumOf(bills), sums }
+  return { session, verdict, bills, owed, sum: sumOf(bills), sums }
 }
 
 /** As a person decides who sees what these words tell. */

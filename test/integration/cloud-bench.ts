@@ -56,7 +56,16 @@ export async function cloudBench(database: Database, beside?: CloudBench): Promi
   })
   const clock = beside?.clock ?? testClock()
   const signer = { certHash: site.cloud.certificate.hash, logKey: site.cloud.keys.logKey, signatures }
-  const deps = { database, siteId, certificates, signatures, clock, logger: quiet, signer }
+  const deps = {
+    database,
+    siteId,
+    certificates,
+    signatures,
+    clock,
+    logger: quiet,
+    signer,
+    durability: async () => 1 as const,
+  }
   const all = { cursor: '', limit: 1000 }
   return {
     site,
