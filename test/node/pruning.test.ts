@@ -1,9 +1,13 @@
 // What nodes let go of, and what they never do (PROTOCOL 1.11; I10, I11): only whole logs that the cloud has twice over, old
 // enough by signed words, with all of their sessions; and what comes back from below a cut changes nothing.
+import fastify from 'fastify'
 import { describe, expect, it } from 'vitest'
 import { simulatedDisk } from '../../simulations/disk/disk.ts'
 import type { Acting } from '../../src/acting.ts'
+import { addAudit } from '../../src/api/audit.ts'
 import { reportRetention } from '../../src/api/retention.ts'
+import { addTrace } from '../../src/api/trace.ts'
+import type { AuditReport } from '../../src/audit/report.ts'
 import type { Submission } from '../../src/input.ts'
 import { createLedger } from '../../src/ledger.ts'
 import { decodeBody } from '../../src/log/body.ts'
@@ -15,12 +19,16 @@ import { decodeMessage } from '../../src/replica/message.ts'
 import type { Journal } from '../../src/store/journal.ts'
 import { cutRecord, type LedgerRecord, segmentRecord } from '../../src/store/records.ts'
 import { type ChargerId, hex, type LogId } from '../../src/units.ts'
+import { checked } from '../audit/site.ts'
 import { SITE_OPENED_AT, sessionBodies, type TestDevice, type TestLog } from '../site.ts'
 import { createWorld, type Member, operatorOf, sessionsOf, stateOf, type World } from './world.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 const HOUR_MS = 3600 * 1000
 const silent = (): void => undefined
+
+/** The log of the tariff that the sessions name; nobody has it. */
+const NOWHERE = '1'.repeat(32)
 
 type Ack = {
   readonly seq?: number
@@ -373,6 +381,57 @@ describe('what a node let go of', () => {
         .ofCharger('CP-9' as ChargerId).sessions,
     ).toHaveLength(1)
     expect(a.node().uplinks().unsentEvents(a.node().ledger())).toBeGreaterThan(0)
+  })
+
+  it('keeps nobody from following a session that is still there', async () => {
+    const old = await prunedLog('trace')
+    const node = old.a.node()
+    const [session] = node.ledger().view().sessions()
+    const server = fastify()
+    const roster = old.world.site.roster([old.a.device, old.device])
+    addTrace(server, {
+      report: { node, roster, connected: () => [] },
+      ...{ name: 'a', clock: { wallMs: old.world.wallMs, monotonicMs: old.world.nowMs } },
+    })
+    const { statusCode, json } = await server.inject(`/v1/sessions/${session?.sessionId}/trace`)
+    await server.close()
+    expect(statusCode).toBe(200)
+    expect(json().events.map((one: { what: string }) => one.what)).toContain('session_end')
+  })
+
+  it('leaves an audit that is proven, with a remark, at once and later', async () => {
+    const old = await oldLogs('audit')
+    const { a, world } = old
+    await give(a, { objects: [ackOf(world, old.log)] })
+    await daysLater(world, a, 40)
+    const audit = async (): Promise<AuditReport> => {
+      const server = fastify()
+      const { certificate, keys } = a.device
+      addAudit(server, {
+        ...{ node: a.node(), roster: world.site.roster([a.device, old.device]), name: 'a', siteName: 'site' },
+        clock: { wallMs: world.wallMs, monotonicMs: world.nowMs },
+        signer: () => ({
+          ...{ certHash: certificate.hash, logKey: keys.logKey, signatures: world.site.signatures },
+        }),
+      })
+      const { rawPayload } = await server.inject('/v1/audit')
+      await server.close()
+      return await checked(new Uint8Array(rawPayload), { rootKey: world.site.rootKey })
+    }
+    const [before, wrongs] = [
+      await audit(),
+      (of: AuditReport) => of.findings.filter(one => one.severity === 'wrong' && one.about !== NOWHERE),
+    ]
+    expect(wrongs(before)).toEqual([])
+    expect(before).toMatchObject({ sessions: { sessions: 2 } })
+    await world.until(() => heldOf(old)?.base === 5, 2 * HOUR_MS)
+    for (const when of ['at once', 'later']) {
+      const after = await audit()
+      expect(wrongs(after), when).toEqual([])
+      expect(after.found, when).toMatchObject({ pruned: expect.any(Number) })
+      expect(after.sessions?.sessions, when).toBe(1)
+      await world.run(60_000)
+    }
   })
 
   it('is there whole, or gone whole, whenever the power fails', async () => {
