@@ -101,11 +101,10 @@ function dueBy(pricing: BodyOf<'pricing'>, { tariff, vouched }: By, usage: Usage
   return dueFrom(costOf(pricing, usage), usage, pricing.tariff)
 }
 
+/** Of terms all is in the tariff, and nothing is priced from what the node says. */
 function isSaidBy(tariff: Tariff, { currency, pricePerKwh, byTerms }: BodyOf<'pricing'>): boolean {
-  const isByTerms = tariff.elements !== undefined
-  return (
-    currency === tariff.currency && pricePerKwh === tariff.pricePerKwh && (byTerms === true) === isByTerms
-  )
+  if (currency !== tariff.currency) return false
+  return tariff.elements ? byTerms === true : !byTerms && pricePerKwh === tariff.pricePerKwh
 }
 
 /** By a tariff itself, as a person may decide. */
