@@ -82,6 +82,8 @@ export type Outcome = {
   readonly eventsLost: number
   /** Events that were only ever on disks that a fault destroyed: no software can keep these. */
   readonly eventsDestroyed: number
+  /** Logs that nodes let go of because the cloud has them twice over (PROTOCOL 1.11), each node counted. */
+  readonly logsPruned: number
   readonly service: Service
   /** From the end of the faults until all nodes hold the same; undefined when never. */
   readonly convergedMs?: number

@@ -31,6 +31,8 @@ export type Plan = {
   readonly capWhPerDay?: number
   /** Chargers are given lists of cards (site policy local-lists). */
   readonly localLists?: boolean
+  /** Site policy retention-days; the default of the site policy where it is not said. */
+  readonly retentionDays?: number
   readonly visits: readonly Visit[]
   readonly operator: readonly OperatorStep[]
   readonly uplinks: readonly UplinkPlan[]

@@ -54,14 +54,15 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Out
     observers: (shown, ways) => {
       site = shown
       const losses = watchLosses(shown)
+      const pruning = pruningChecker(shown)
       const billing = billingChecker(shown, losses)
       const policy = policyChecker(shown)
       const convergence = convergenceChecker(shown, dice)
-      tally = createTally({ shown, ways, losses, billing, policy, convergence })
+      tally = createTally({ shown, ways, losses, pruning, billing, policy, convergence })
       return [
         logsChecker(shown),
         durabilityChecker(shown),
-        pruningChecker(shown),
+        pruning,
         losses,
         cardsChecker(shown),
         driversChecker(shown, losses),

@@ -15,7 +15,7 @@ import type { Random, Segment } from './ports.ts'
 import { type Remember, readAnew } from './remember.ts'
 import { type Admission, admit, type GateDeps } from './replica/admit.ts'
 import { type Cut, type CutVerdict, type CutWords, cutWordsOf, readCut } from './replica/cut.ts'
-import { type CutSegment, createLogs, type Logs } from './replica/logs.ts'
+import { type CutSegment, createLogs, heldEvents, type Logs } from './replica/logs.ts'
 import { createNewsClock, type News, type NewsClock } from './replica/news.ts'
 import { createObjects, type Objects } from './replica/objects.ts'
 import { ackedSeq } from './replica/receipts.ts'
@@ -44,7 +44,7 @@ export type Times = { readonly wallMs: number; readonly monotonicMs: number }
 
 export type Pending = { readonly records: readonly LedgerRecord[]; readonly authored: readonly CutSegment[] }
 
-/** `held`: no news. `young`: no honest node lets go of it so soon. */
+/** `held`: no news, or ours is needed still. `young`: no honest node lets go of it so soon. */
 export type CutAdmission =
   | { readonly kind: 'taken' | 'held' | 'young' }
   | Extract<CutVerdict, { kind: 'refused' }>
@@ -238,7 +238,12 @@ export function createLedger(deps: LedgerDeps): Ledger {
       const prune = (cut: Cut): void => {
         rejected -= gaps.get(cut.head.logId) ?? 0
         gaps.delete(cut.head.logId)
+        const wasRead = logs.get(cut.head.logId) !== undefined
         logs.prune(cut)
+        const log = logs.get(cut.head.logId)
+        // The power went before the journal was written anew: what stands in it counts no more. Else only the first event is news.
+        if (wasRead) folds.pruned()
+        else if (log) folds.take(log, heldEvents(log))
       }
       const recovery = { roster, admitSegment: again, addObject: objects.add, prune, signatures }
       if (!recoverRecord(recovery, held)) rejected += 1
@@ -266,9 +271,13 @@ export function createLedger(deps: LedgerDeps): Ledger {
     admitCut: words => {
       const verdict = readCut({ roster, signatures }, words)
       if (verdict.kind === 'refused') return verdict
-      const { ack, head } = verdict.cut
+      const { ack, head, signer } = verdict.cut
       if (objects.signedAt() - ack.issuedAt < LEAST_RETENTION_MS) return { kind: 'young' }
-      if ((logs.get(head.logId)?.head.seq ?? -1) >= head.seq) return { kind: 'held' }
+      const log = logs.get(head.logId)
+      // Branches are evidence; and of what we hold the cloud may have lost since what it once acknowledged.
+      const isVoid = ack.cloudEpoch < objects.cloudEpoch() || folds.isRevoked(signer)
+      const isNeeded = log && (log.fork !== undefined || isVoid)
+      if (isNeeded || (log?.head.seq ?? -1) >= head.seq) return { kind: 'held' }
       letGo(verdict.cut)
       return { kind: 'taken' }
     },

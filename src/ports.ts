@@ -31,6 +31,8 @@ export type Disk = {
   /** Writes a whole file at once: after a crash either the old or the new content is there. Durable. */
   readonly replace: (path: string, bytes: Uint8Array) => Promise<void>
   readonly remove: (path: string) => Promise<void>
+  /** How full the file system is, 0 to 1; rejects where it does not say. A disk that cannot be full has none. */
+  readonly usedShare?: () => Promise<number>
 }
 
 /** The mesh. Messages may be lost, doubled and reordered; the sender's id is proven by its certificate. */

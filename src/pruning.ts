@@ -2,9 +2,9 @@
 // are older than the site wants to keep. Sessions go with all their logs or not at all, so that no stop is ever left without its
 // start and no session is open again. What cannot be told for sure stays: a log too many costs bytes, one too few money.
 import type { Acting } from './acting.ts'
-import { MeshError } from './errors.ts'
+import { MeshError, reasonOf } from './errors.ts'
 import { LEAST_RETENTION_MS, type Ledger } from './ledger.ts'
-import type { Logger } from './ports.ts'
+import type { Disk, Logger } from './ports.ts'
 import { PRUNING_DURABILITY } from './replica/cut.ts'
 import type { Log } from './replica/logs.ts'
 import type { Journal } from './store/journal.ts'
@@ -24,7 +24,12 @@ export type Pruning = {
   readonly settled: () => Promise<void>
 }
 
+/** A disk that is so full is no place for what the cloud has twice over: it goes as soon as it may. */
+const FULL_SHARE = 0.8
+const LEAST_DAYS = LEAST_RETENTION_MS / DAY_MS
+
 export type PruningDeps = {
+  readonly disk: Pick<Disk, 'usedShare'>
   readonly journal: Journal
   readonly self: DeviceId
   readonly logger: Logger
@@ -32,17 +37,30 @@ export type PruningDeps = {
   readonly breathe: () => Promise<void>
 }
 
-export function createPruning({ journal, self, logger, count, breathe }: PruningDeps): Pruning {
+export function createPruning({ disk, journal, self, logger, count, breathe }: PruningDeps): Pruning {
   let nextAtMs: number | undefined
   let own: { readonly logId: LogId | undefined; readonly sinceMs: number } = { logId: undefined, sinceMs: 0 }
   let running: Promise<void> | undefined
   /** Something may stand in the journal of what was let go of, by this process or one before it. */
   let isDue = true
 
+  /** As it was an hour ago. */
+  let isFull = false
+  const askDisk = (): void => {
+    disk.usedShare?.().then(
+      share => {
+        isFull = share >= FULL_SHARE
+      },
+      (error: unknown) => logger.warn('the disk does not say how full it is', { reason: reasonOf(error) }),
+    )
+  }
+
   const sweep = async (ledger: Ledger): Promise<void> => {
+    // As of now, when all of it is durable: of what goes while files are written anew, nothing stands for it yet.
+    const bases = new Map([...ledger.logs.all()].flatMap(log => (log.cut ? [[log.logId, log.base]] : [])))
     const isDropped = (record: Parameters<typeof logOf>[0]): boolean => {
       const of = logOf(record)
-      return of !== undefined && of.fromSeq < (ledger.logs.get(of.logId)?.base ?? 0)
+      return of !== undefined && of.fromSeq < (bases.get(of.logId) ?? 0)
     }
     try {
       const bytes = await journal.drop({ isDropped, breathe })
@@ -72,8 +90,10 @@ export function createPruning({ journal, self, logger, count, breathe }: Pruning
       nextAtMs ??= act.times.monotonicMs + EVERY_MS
       if (act.times.monotonicMs < nextAtMs || running) return
       nextAtMs = act.times.monotonicMs + EVERY_MS
-      const days = act.ledger.view().sitePolicy.number('retention-days')
-      if (days === undefined) return
+      act.afterwards(askDisk)
+      const wanted = act.ledger.view().sitePolicy.number('retention-days')
+      if (wanted === undefined) return
+      const days = isFull ? Math.min(wanted, LEAST_DAYS) : wanted
       rotate(act)
       const gone = act.ledger.prune(prunable(act.ledger, days * DAY_MS))
       if (gone.length > 0) {
@@ -135,11 +155,14 @@ type Asked = { readonly isOver: boolean; readonly keptMs: number }
 function standOf(ledger: Ledger, log: Log, { isOver, keptMs }: Asked): Stand {
   const { logId, certificate, head, fork, base } = log
   if (base > head.seq) return 'gone'
-  if (!certificate.roles.includes('node') || ledger.isVoid(certificate) || fork) return 'operators'
+  if (certificate.roles.some(role => role !== 'node') || ledger.isVoid(certificate) || fork)
+    return 'operators'
   if (!isOver || ledger.ownLog() === logId) return 'live'
   const ack = ledger.objects.get(`ack/${logId}`)
   if (ack?.kind !== 'ack' || ledger.ackedSeq(logId) !== head.seq || ack.body.hash !== head.hash)
     return 'unacknowledged'
+  // Whoever stole the cloud's key can say that it has everything.
+  if (ledger.isVoid(ack.signer)) return 'unacknowledged'
   if (ack.body.durability < PRUNING_DURABILITY) return 'once'
   return ledger.objects.signedAt() - ack.body.issuedAt < keptMs ? 'young' : 'due'
 }

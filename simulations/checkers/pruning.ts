@@ -15,7 +15,13 @@ const REFOLD_MS = 60_000
 type Cut = { readonly base: number; readonly atMs: number }
 type Seen = { logs: Logs; changes: number; readonly cuts: Map<LogId, Cut> }
 
-export function pruningChecker(shown: Shown): Observer {
+export type Prunes = Observer & {
+  /** Logs that nodes let go of, each node counted. */
+  readonly count: () => number
+}
+
+export function pruningChecker(shown: Shown): Prunes {
+  let count = 0
   const seen = new Map<Member, Seen>()
 
   const look = (member: Member): void => {
@@ -37,6 +43,7 @@ export function pruningChecker(shown: Shown): Observer {
         `node ${member.name} has ${log.base} for the cut of ${log.logId}, and had ${before}`,
       )
     if (log.base <= before) return
+    count += 1
     cuts.set(log.logId, { base: log.base, atMs: shown.nowMs() })
     const fault = faultOf(log)
     if (fault) shown.object('I11', `node ${member.name} let go of log ${log.logId} although ${fault}`)
@@ -58,6 +65,7 @@ export function pruningChecker(shown: Shown): Observer {
 
   return {
     name: 'pruning',
+    count: () => count,
     stepped: look,
     booted: look,
     gone: (member, how) => {

@@ -7,7 +7,7 @@ import { drawCards, drawGround, drawQuality } from './draw-site.ts'
 import { drawOperator, drawUplinks } from './draw-uplinks.ts'
 import { drawVisits } from './draw-visits.ts'
 import { drawn, drawnWhole } from './range.ts'
-import { SECOND } from './reading.ts'
+import { DAY, SECOND } from './reading.ts'
 import type { Scenario } from './scenario.ts'
 
 /** Real signatures cost more than the rest of a step, a real database more than the rest of a run. */
@@ -23,6 +23,7 @@ export function drawPlan(scenario: Scenario, seed: number): Plan {
   const startsAt = scenario.starts
   const maxAge = scenario.operator.offlineMaxAge
   const { capKwh } = scenario.cards
+  const { keeps } = scenario.site
   const cards = drawCards(scenario, ground.chargers, dice.fork('cards'))
   const stage = { durationMs, startsAt, chargers: ground.chargers, cards }
   const uplinks = drawUplinks(scenario, { ground, durationMs }, dice.fork('uplinks'))
@@ -46,6 +47,7 @@ export function drawPlan(scenario: Scenario, seed: number): Plan {
     ...(maxAge ? { offlineMaxAgeS: Math.ceil(drawnWhole(maxAge, dice.fork('offline')) / SECOND) } : {}),
     ...(capKwh ? { capWhPerDay: 1000 * drawnWhole(capKwh, dice.fork('cap')) } : {}),
     ...(scenario.site.lists && { localLists: true }),
+    ...(keeps && { retentionDays: Math.round(drawnWhole(keeps, dice.fork('keeps')) / DAY) }),
     visits: drawVisits(scenario, stage, dice.fork('visits')),
     operator: drawOperator(scenario, { ground, durationMs, cards, uplinks }, dice.fork('operator')),
     uplinks,

@@ -113,6 +113,7 @@ const FIELDS = {
   offlineMaxAgeS: ms.exactOptional(),
   capWhPerDay: ms.exactOptional(),
   localLists: z.boolean().exactOptional(),
+  retentionDays: count.exactOptional(),
   ...{ visits: z.array(VISIT), operator: z.array(OPERATOR_STEP), uplinks: z.array(UPLINK) },
   faults: z.array(FAULT),
   hostile: z.array(record({ ...node, tricks: z.array(z.enum(HOSTILE_TRICKS)) })),

@@ -211,6 +211,8 @@ function siteFields(site: Site) {
         forgets: read.share().default(exactly(0.2)),
       })
       .optional(),
+    /** How long nodes keep what the cloud has twice over. */
+    keeps: read.duration(7 * read.DAY, 3650 * read.DAY).optional(),
     groups: groupNames(site),
   })
 }

@@ -59,7 +59,7 @@ export function verdictText(outcome: Outcome): string {
     `${outcome.scenario}:${outcome.seed}  ${outcome.ok ? 'ok' : 'VIOLATED'}`,
     `  ${outcome.nodes} nodes, ${outcome.chargers} chargers, ${hours} h, ${faults} faults, ${outcome.hostileActs} hostile acts, ${outcome.signer}, cloud in ${outcome.cloud}`,
     `  drivers ${service.drivers}: ${service.served} served, ${service.refusedWrongly} with a good card refused, ${service.refusedRightly} rightly refused, ${service.servedWrongly} with a bad card served, ${service.turnedAway} turned away`,
-    `  sessions ${service.sessions}: ${service.lostSessions} lost${lostHow(outcome)}, ${service.doubleBills} billed twice; events ${outcome.events}: ${outcome.eventsLost} lost, ${outcome.eventsDestroyed} only on destroyed disks`,
+    `  sessions ${service.sessions}: ${service.lostSessions} lost${lostHow(outcome)}, ${service.doubleBills} billed twice; events ${outcome.events}: ${outcome.eventsLost} lost, ${outcome.eventsDestroyed} only on destroyed disks${outcome.logsPruned > 0 ? `, ${outcome.logsPruned} logs let go of` : ''}`,
     `  whole again ${outcome.convergedMs === undefined ? 'never' : `${outcome.convergedMs / 1000} s after the faults`}; reconciled p50 ${outcome.reconcileMs.p50 / 1000} s, p95 ${outcome.reconcileMs.p95 / 1000} s; ${outcome.bytesPerSession} bytes a session`,
     `  trace ${outcome.traceHash.slice(0, 16)}`,
   ]

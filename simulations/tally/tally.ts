@@ -4,6 +4,7 @@ import type { BillingChecker } from '../checkers/billing.ts'
 import type { ConvergenceWatch } from '../checkers/convergence.ts'
 import type { Losses } from '../checkers/losses.ts'
 import type { PolicyWatch } from '../checkers/policy.ts'
+import type { Prunes } from '../checkers/pruning.ts'
 import type { Ways } from '../cloud/ways.ts'
 import type { Outcome, Percentiles, Revocation, Service, Share } from '../outcome.ts'
 import type { FaultKind } from '../plan.ts'
@@ -18,6 +19,7 @@ export type TallyDeps = {
   readonly shown: Shown
   readonly ways: Ways
   readonly losses: Losses
+  readonly pruning: Prunes
   readonly billing: BillingChecker
   readonly policy: PolicyWatch
   readonly convergence: ConvergenceWatch
@@ -107,7 +109,7 @@ export function createTally(deps: TallyDeps): Tally {
         ...{ virtualMs: ran.virtualMs, nodes: plan.nodes, chargers: plan.chargers.length },
         ...{ signer: plan.signer, cloud: plan.cloud, faults, messages: { sent, lost, doubled } },
         ...{ hostileActs: ran.hostileActs, events, eventsLost: deps.losses.missing() },
-        ...{ eventsDestroyed: deps.losses.destroyedEvents(), service },
+        ...{ eventsDestroyed: deps.losses.destroyedEvents(), logsPruned: deps.pruning.count(), service },
         ...(convergedMs !== undefined && { convergedMs }),
         ...{ reconcileMs: percentiles(reconcileMs), syncAfterReconnectMs: percentiles(syncMs) },
         ...{ meshBytes: percentiles(bytes), uplinkBytes: ways.bytes() },

@@ -142,6 +142,10 @@ export function createOperator(plan: Plan, site: SimulatedSite, dice: Dice): Ope
   append(certificates, plan.startsAt)
   append([tariffOf(plan, plan.pricePerKwh, plan.startsAt - DAY_MS)], plan.startsAt)
   if (plan.localLists) append([{ name: 'policy', body: { name: 'local-lists', value: 'on' } }], plan.startsAt)
+  if (plan.retentionDays !== undefined) {
+    const value = String(plan.retentionDays)
+    append([{ name: 'policy', body: { name: 'retention-days', value } }], plan.startsAt)
+  }
   const known = plan.cards.filter(card => card.kind !== 'unknown')
   if (known.length > 0) append(known.map(grant), plan.startsAt)
   for (const card of known) if (card.kind === 'revoked') revoke(card, 0)

@@ -63,7 +63,8 @@ function contentsOf({ node, roster, name, siteName, clock }: AuditDeps, { from, 
     return { logId, fork, elements, length: hole < 0 ? elements.length : hole }
   })
   const { sessions, tariffs } = view()
-  const all = sessions()
+  // Folds forget half a minute later than logs: what no event in this file tells of is not in it.
+  const all = sessions().filter(({ start: { ref } }) => ref.seq >= (logs.get(ref.logId)?.base ?? 0))
   return {
     header: {
       ...{ siteId: roster.siteId, rootKey: roster.rootKey, siteName, source: 'node', madeBy: name },

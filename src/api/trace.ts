@@ -162,6 +162,8 @@ async function toldOf(logs: Iterable<Log>, session: Session): Promise<readonly T
     for (const [seq, bytes] of log.elements.entries()) {
       looked += 1
       if (looked % AT_ONCE === 0) await new Promise(resolve => setImmediate(resolve))
+      // Of a pruned log nothing is held between its first event and its last.
+      if (bytes === undefined) continue
       const held = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
       const isPlace = places.has(placeText({ logId: log.logId, seq }))
       if (!isPlace && !words.some(word => held.includes(word))) continue

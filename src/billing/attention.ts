@@ -8,7 +8,7 @@ export const REASONS = {
   'debit-review': 'more is owed than was billed; the debit waits to be allowed',
   'price-disagreement': 'different prices were shown; the cheapest is billed',
   unpriced: 'no price was fixed at the start',
-  'tariff-unknown': 'the tariff that was shown is not here, or counts no longer',
+  'tariff-unknown': 'no tariff that counts says the price that was shown, or it is not here yet',
   'tariff-unreadable': 'the tariff that was shown cannot be computed with',
   'too-long': 'longer than anybody charges: a clock was wrong, and its hours are not billed',
   provisional: 'no stop came; billed up to the last reading',

@@ -6,7 +6,7 @@ import type { Session } from '../session/fold.ts'
 import { UNREADABLE_START_WH } from '../session/registers.ts'
 import type { Cost } from '../tariff/cost.ts'
 import { subtractAmounts } from '../tariff/price.ts'
-import { dueByTariff, pricesOf, priceWords, type TariffAt } from './due.ts'
+import { costsIn, dueByTariff, pricesOf, priceWords, type TariffAt } from './due.ts'
 import { usageOf } from './usage.ts'
 
 export type Candidate = {
@@ -24,10 +24,9 @@ export function candidatesOf(session: Session, tariffAt: TariffAt, keep?: EventR
   const costsOf = (one: Session, energyWh: number): readonly Cost[] => {
     const tariff = keep && tariffAt(keep)
     if (keep && !tariff) return []
-    const dues = tariff
-      ? [dueByTariff(tariff, usageOf(one, energyWh))]
-      : pricesOf(one, tariffAt, { energyWh }).map(({ due }) => due)
-    return dues.flatMap(due => (due.kind === 'due' ? [due.cost] : []))
+    if (!tariff) return costsIn(pricesOf(one, tariffAt, { energyWh }))
+    const due = dueByTariff(tariff, usageOf(one, energyWh))
+    return due.kind === 'due' ? [due.cost] : []
   }
   const found: Candidate[] = []
   const { end, lastTick } = session

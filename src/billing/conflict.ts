@@ -7,7 +7,7 @@ import { REASONS, type Reason } from './attention.ts'
 import { aboutOf, candidatesOf } from './candidates.ts'
 import { claimOf } from './claim.ts'
 import { NO_CORRECTIONS, type Rule } from './corrections.ts'
-import { pricesOf, type TariffAt } from './due.ts'
+import { leastOf, pricesOf, type TariffAt } from './due.ts'
 import { aboutGone, type Gone } from './judge.ts'
 import { type Bill, refText, sumOf } from './revisions.ts'
 
@@ -73,9 +73,10 @@ export function conflictOf(session: Session, shown: Shown): Conflict {
     const least = shown.reviewAmount === undefined ? claim.owed : smallerOf(claim.owed, gross)
     outcomes.push({ rule: 'bill-smaller', amount: inDigitsOf(claim.owed, least) })
     if (shown.reviewAmount !== undefined) outcomes.push({ rule: 'accept-debit', amount: claim.owed })
-    for (const { kind, ref, costs } of candidates)
-      for (const cost of kind === 'stop' ? costs.slice(0, 1) : [])
-        outcomes.push({ rule: 'bill-end', amount: cost.total, keep: refText(ref) })
+    for (const { kind, ref, costs } of candidates) {
+      const cost = kind === 'stop' ? leastOf(costs) : undefined
+      if (cost) outcomes.push({ rule: 'bill-end', amount: cost.total, keep: refText(ref) })
+    }
   } else if (billed.length > 0) outcomes.push({ rule: 'bill-smaller', amount: gross })
   outcomes.push({ rule: 'waive', amount: '0' })
   const more: readonly Rule[] =

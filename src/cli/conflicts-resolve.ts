@@ -9,6 +9,7 @@ import { MeshError } from '../errors.ts'
 import type { Operator } from '../host/operator.ts'
 import type { AnyBody, EventRef } from '../log/body.ts'
 import { isDecimal } from '../tariff/price.ts'
+import type { Tariff } from '../tariff/tariffs.ts'
 import type { EventHash, LogId, SessionId } from '../units.ts'
 import { unhex } from '../units.ts'
 import { sumsOf, sumText } from './bill-list.ts'
@@ -73,8 +74,8 @@ async function resolve(sessions: readonly string[], options: ResolveOptions): Pr
     )
   }
   await asOperator(options, async operator => {
-    const tariff = rule === 'tariff' ? tariffOf(operator, options.tariff) : undefined
-    const decisions = decideAll(waiting, { rule, options, tariff })
+    const versions = rule === 'tariff' ? versionsOf(operator, options.tariff) : undefined
+    const decisions = decideAll(waiting, { rule, options, versions })
     if (!options.json) process.stderr.write(`${summaryOf(decisions, stops)}\n`)
     await confirm(decisions.length, options)
     const progress = startProgress('decisions', decisions.length, !options.json)
@@ -117,7 +118,8 @@ type Decision = {
 type Deciding = {
   readonly rule: Rule
   readonly options: ResolveOptions
-  readonly tariff?: EventRef | undefined
+  /** Of the tariff that is named, newest first. */
+  readonly versions?: readonly Tariff[] | undefined
 }
 
 /** Refuses all where the rule does not fit each. */
@@ -133,7 +135,7 @@ function decideAll(waiting: readonly Conflict[], deciding: Deciding): readonly D
 }
 
 /** Or why the rule does not fit. */
-function decisionOf(conflict: Conflict, { rule, options, tariff }: Deciding): Decision | string {
+function decisionOf(conflict: Conflict, { rule, options, versions }: Deciding): Decision | string {
   const { sessionId, reasons, rules, outcomes } = conflict
   const name = `${sessionId.slice(0, 12)} (${reasons.map(({ code }) => code).join(', ')})`
   if (!rules.includes(rule)) return `${name}: ${rules.join(', ')} would`
@@ -142,7 +144,8 @@ function decisionOf(conflict: Conflict, { rule, options, tariff }: Deciding): De
     const wrong = amountFault(conflict, options.amount ?? '')
     return wrong === undefined ? { ...said, amount: options.amount ?? '' } : `${name}: ${wrong}`
   }
-  if (rule === 'tariff') return tariff ? { ...said, keep: tariff } : said
+  if (rule === 'tariff')
+    return versions ? { ...said, keep: versionAt(versions, conflict.startedAt).ref } : said
   const outcome = outcomes.find(
     one => one.rule === rule && (rule !== 'bill-end' || one.keep?.startsWith(`${options.keep}/`)),
   )
@@ -164,12 +167,18 @@ function refIn(ref: string): EventRef {
   return { logId: logId as LogId, seq: Number(seq), hash: hash as EventHash }
 }
 
-function tariffOf(operator: Operator, id: string | undefined): EventRef {
+function versionsOf(operator: Operator, id: string | undefined): readonly Tariff[] {
   const all = operator.ledger.view().tariffs.all()
-  const found = all.find(({ tariffId }) => tariffId === id)
-  if (found) return found.ref
+  const found = all.filter(({ tariffId }) => tariffId === id)
+  if (found.length > 0) return found
   const ids = [...new Set(all.map(({ tariffId }) => tariffId))].join(', ')
   throw new MeshError('CONFIG_INVALID', `--tariff ${id}: this folder knows ${ids === '' ? 'none' : ids}`)
+}
+
+/** What was in force when the session began; where none was yet, the first: next month's price is nobody's who charged today. */
+function versionAt(versions: readonly Tariff[], startedAt = Number.POSITIVE_INFINITY): Tariff {
+  const inForce = versions.find(({ effectiveAt }) => effectiveAt <= startedAt)
+  return inForce ?? (versions.at(-1) as Tariff)
 }
 
 function bodyOf({ conflict, rule, note, amount, keep }: Decision): AnyBody {

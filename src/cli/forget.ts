@@ -35,9 +35,10 @@ Nobody can read the signed meter values of its sessions any more. Bills keep the
 since the law wants them kept; \`verify\` and every chain stay as they are.
 
 What it cannot do: a label that was printed on the card (\`token add --label\`) stands in the grant and stays readable; grants
-made with --private have none. Cards that were granted before accounts had keys are sealed to the operator's own key, which is
-nobody's alone: \`--dry-run --via <node>\` names those sessions. Solid state disks, copies of this folder and backups may keep
-the old bytes of the key: destroy those too.
+made with --private have none. Where chargers hold lists of cards (local-lists), the card's own id stands there too, for nodes
+of the site. Cards that were granted before accounts had keys are sealed to the operator's own key, which is nobody's alone:
+\`--dry-run --via <node>\` names those sessions. Solid state disks, copies of this folder and backups may keep the old bytes of
+the key: destroy those too.
 
 Example:
   chargemesh forget 04A2B3C4 --dry-run --site ./stadium --via ./pole-07
@@ -56,6 +57,8 @@ type Plan = {
   readonly cards: readonly TokenRef[]
   /** Sessions of its cards, begun under a grant without a key of its own; undefined where no node was asked. */
   readonly sealedToOperator: readonly string[] | undefined
+  /** Keys of which no entry says that they are destroyed, and that are not here: after a half done `forget`, or in another copy. */
+  readonly keysElsewhere: number
   readonly keylessGrants: number
 }
 
@@ -104,10 +107,12 @@ async function planOf(operator: Operator, held: AccountKeys, { named, via }: Ask
     const from = keyedAt.get(tokenRef as TokenRef)
     return keyedAt.has(tokenRef as TokenRef) && (from === undefined || Date.parse(startedAt ?? '') < from)
   })
+  const unsaid = pairs.filter(({ sealKey }) => !forgotten.of(sealKey))
   return {
     accounts,
+    keysElsewhere: unsaid.filter(({ sealKey }) => !held.secretOf(sealKey)).length,
     keys: [...new Set(pairs.map(one => one.sealKey))].filter(sealKey => held.secretOf(sealKey)),
-    unsaid: pairs.filter(({ sealKey }) => !forgotten.of(sealKey)),
+    unsaid,
     cards: cards.filter(tokenRef => policy.token(tokenRef).kind === 'granted'),
     sealedToOperator: via.length === 0 ? undefined : [...new Set(old.map(one => one.sessionId))],
     keylessGrants: accounts.reduce((sum, one) => sum + one.keylessGrants, 0),
@@ -158,10 +163,11 @@ function proofLines(proofs: readonly Proof[]): readonly string[] {
   )
 }
 
-function shown({ accounts, keys, cards, keylessGrants, sealedToOperator }: Plan) {
+function shown({ accounts, keys, keysElsewhere, cards, keylessGrants, sealedToOperator }: Plan) {
   return {
     accounts: accounts.map(one => one.accountRef),
     keysDestroyed: keys.length,
+    keysElsewhere,
     cardsRevoked: cards.length,
     grantsWithoutKey: keylessGrants,
     ...(sealedToOperator && { sealedToOperator }),
@@ -169,7 +175,7 @@ function shown({ accounts, keys, cards, keylessGrants, sealedToOperator }: Plan)
 }
 
 function textOf(
-  { keys, cards, accounts, keylessGrants, sealedToOperator }: Plan,
+  { keys, keysElsewhere, cards, accounts, keylessGrants, sealedToOperator }: Plan,
   verb: 'was' | 'would be',
 ): string {
   const what = accounts.length === 1 ? `account ${accounts[0]?.accountRef}` : `${accounts.length} accounts`
@@ -178,6 +184,10 @@ function textOf(
   const lines = done
     ? [`${what}: no key of it is here and no card of it may charge; nothing ${verb} destroyed`]
     : [`${what}: ${keys.length} keys ${plural} destroyed, ${cards.length} cards ${plural} revoked`]
+  if (keysElsewhere > 0)
+    lines.push(
+      `${keysElsewhere} keys are not in this folder: an earlier \`forget\` that was interrupted destroyed them, or another copy of it has them; destroy them there too`,
+    )
   if (keylessGrants > 0)
     lines.push(
       `${keylessGrants} grants have no key of their own: what was signed in sessions under them is sealed to the operator's key and cannot be destroyed singly`,

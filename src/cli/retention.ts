@@ -26,7 +26,7 @@ export function addRetentionCommands(program: Command): void {
       `
 Nodes let go of a whole log of sessions and readings only when the cloud has signed that a replica and an archive hold all of
 it (durability 2: a PostgreSQL server with both, see cloud run --help; the embedded database signs 1), when all of its sessions are over, and when it is so
-old by what the operator and the cloud have signed. What the cloud keeps is not touched.
+old by what the operator and the cloud have signed. A disk that is 80 % full keeps seven days. What the cloud keeps is not touched.
 
 Example:
   chargemesh retention set --sessions 30d --site ./stadium --via ./pole-07`,

@@ -14,7 +14,10 @@ export function named<T extends Pick<SessionReport, 'sessionId'>>(sessions: read
   const found = sessions.filter(({ sessionId }) => sessionId.startsWith(wanted))
   const [one] = found
   if (!one)
-    throw new MeshError('CONFIG_INVALID', `session ${id}: this node knows none; \`session list\` names them`)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `session ${id}: this node knows none; \`session list\` names them. What it let go of (\`retention show\`) is in the cloud: \`trace ${wanted} --cloud <dir>\``,
+    )
   if (found.length > 1)
     throw new MeshError(
       'CONFIG_INVALID',

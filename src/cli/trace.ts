@@ -13,7 +13,7 @@ type TraceOptions = { readonly via?: string; readonly cloud?: string; readonly j
 type Row = Readonly<Record<string, unknown>>
 type Told = {
   readonly sessionId: string
-  readonly node?: TraceReport
+  readonly node?: TraceReport | 'unknown'
   readonly cloud?: CloudTrace | 'unknown'
 }
 
@@ -44,17 +44,20 @@ async function trace(id: string, { via, cloud }: TraceOptions): Promise<Told> {
   if (via === undefined && cloud === undefined)
     throw new MeshError('CONFIG_INVALID', 'who is asked? name --via <node folder>, --cloud <dir>, or both')
   const read = cloud === undefined ? undefined : await cloudReader(cloud)
-  const sessionId = await idOf(id, via, read)
-  const node =
-    via === undefined
-      ? undefined
-      : ((await (await clientIn(via)).get(`/v1/sessions/${sessionId}/trace`)) as TraceReport)
+  const atNode = via === undefined ? [] : await sessionsAt(via)
+  // A node that let go of it knows it no more, and the cloud does.
+  const isThere = read === undefined || atNode.some(one => one.sessionId.startsWith(digitsOf(id)))
+  const sessionId = isThere ? named(atNode, id).sessionId : await idIn(read, id)
+  const node = via === undefined ? undefined : isThere ? await toldBy(via, sessionId) : 'unknown'
   const held = read && (await heldBy(read, sessionId))
   return { sessionId, ...(node && { node }), ...(held && { cloud: held }) }
 }
 
-async function idOf(id: string, via: string | undefined, read: CloudReader | undefined): Promise<string> {
-  if (via !== undefined || !read) return named(await sessionsAt(via ?? ''), id).sessionId
+async function toldBy(via: string, sessionId: string): Promise<TraceReport> {
+  return (await (await clientIn(via)).get(`/v1/sessions/${sessionId}/trace`)) as TraceReport
+}
+
+async function idIn(read: CloudReader, id: string): Promise<string> {
   const found = await beginning(read, digitsOf(id))
   const [one, other] = found
   if (one === undefined)
@@ -85,7 +88,8 @@ async function heldBy(read: CloudReader, sessionId: string): Promise<CloudTrace 
 function textOf({ sessionId, node, cloud }: Told): string {
   return [
     `session ${sessionId}`,
-    ...(node ? nodeLines(node) : []),
+    ...(node === 'unknown' ? ['', 'node: it knows nothing of this session, or let go of it'] : []),
+    ...(node && node !== 'unknown' ? nodeLines(node) : []),
     ...(cloud === 'unknown' ? ['', 'cloud: it has heard nothing of this session yet'] : []),
     ...(cloud && cloud !== 'unknown' ? cloudLines(cloud) : []),
   ].join('\n')

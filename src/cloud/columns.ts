@@ -14,7 +14,7 @@ export type FoldColumns = {
   /** Of a tick: when it was sampled by the charger's clock, or recorded, as far as that clock is worth nothing. */
   readonly sampledAt?: number
   readonly registerWh?: number
-  /** The tariff that prices by its terms, as log/seq. */
+  /** The tariff that prices it, as log/seq. */
   readonly cites?: string
 }
 
@@ -68,8 +68,8 @@ function columnsOf(event: LogEvent, said: AnyBody | undefined): FoldColumns {
     case 'session_card':
       return ofCharger(said.body.chargerId, { sessionId: said.body.sessionId })
     case 'pricing': {
-      const { sessionId, byTerms, tariff } = said.body
-      return { sessionId, ...(byTerms && { cites: placeText(tariff) }) }
+      const { sessionId, tariff } = said.body
+      return { sessionId, cites: placeText(tariff) }
     }
     case 'session_state':
     case 'reconciliation_mark':

@@ -13,7 +13,7 @@ const MAX_SESSIONS = 100
 /** Bills what has been silent for too long; answers how many sessions were looked at. */
 export async function finalise(database: Database, siteId: SiteId, nowAt: number): Promise<number> {
   // What a receiver that died had still to do.
-  let looked = await refoldWaiting(database, siteId, nowAt)
+  let looked = await refoldWaiting(database, siteId, { nowAt })
   let after = ''
   for (;;) {
     const silent = await database.query(

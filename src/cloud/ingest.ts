@@ -16,7 +16,7 @@ import { foldColumns } from './columns.ts'
 import type { Database, Param, Row, Sql } from './database.ts'
 import { awaitRefold } from './refolds.ts'
 import { bigintIn, flagIn, intIn, textIn, valuesOf } from './rows.ts'
-import { refold, refoldWaiting, type Touched } from './sessions.ts'
+import { MAX_REFOLDS, refold, refoldWaiting, type Touched } from './sessions.ts'
 import { noteFork, noteStanding } from './standing.ts'
 
 export type IngestDeps = {
@@ -46,7 +46,8 @@ export async function ingest(
     for (const { logId } of waiting) refused.delete(logId)
     await ingestAll(deps, waiting, refused)
   }
-  await refoldWaiting(deps.database, deps.siteId, deps.clock.wallMs())
+  // The rest a receiver folds meanwhile.
+  await refoldWaiting(deps.database, deps.siteId, { nowAt: deps.clock.wallMs(), most: MAX_REFOLDS })
   return [...refused].map(([logId, reason]) => ({ logId, reason }))
 }
 

@@ -2,14 +2,16 @@
 // query each, for all sessions of a fold at once.
 import { type Corrections, createCorrections } from '../billing/corrections.ts'
 import type { TariffAt } from '../billing/due.ts'
+import { certificateRoles } from '../identity/certificate.ts'
 import { type EventRef, TYPE_NUMBERS } from '../log/body.ts'
 import type { Session } from '../session/fold.ts'
-import type { Tariff } from '../tariff/tariffs.ts'
+import { isUsable, type Tariff } from '../tariff/tariffs.ts'
 import type { SessionId } from '../units.ts'
 import { eventIn } from './charger.ts'
 import { placeText, TARIFF_KEY } from './columns.ts'
-import type { Sql } from './database.ts'
+import type { Row, Sql } from './database.ts'
 import { countsIn } from './exclusion.ts'
+import { bytesIn, optionalTextIn } from './rows.ts'
 
 export type KnownMoney = {
   readonly tariffAt: TariffAt
@@ -38,8 +40,7 @@ export async function knowingOf(sql: Sql, siteId: string, { sessions, loaded }: 
     corrections.add(read[0], read[1])
     if (read[1].name === 'resolution' && read[1].body.keep) cited.push(read[1].body.keep)
   }
-  for (const { pricings } of sessions)
-    for (const { body } of pricings) if (body.byTerms) cited.push(body.tariff)
+  for (const { pricings } of sessions) for (const { body } of pricings) cited.push(body.tariff)
   return { tariffAt: await tariffsOf(sql, siteId, cited), correctionsOf: corrections.of }
 }
 
@@ -49,19 +50,26 @@ async function tariffsOf(sql: Sql, siteId: string, cited: readonly EventRef[]): 
   if (places.size === 0) return () => undefined
   const refs = [...places.values()]
   const found = await sql(
-    `SELECT ${COLUMNS} FROM unnest($2::text[], $3::text[]) AS w (log_id, seq)
+    `SELECT ${COLUMNS}, e.fold_key, c.encoded AS author FROM unnest($2::text[], $3::text[]) AS w (log_id, seq)
      JOIN events e ON e.site_id = $1 AND e.log_id = w.log_id AND e.seq = w.seq::bigint
      JOIN log_head h ON h.site_id = e.site_id AND h.log_id = e.log_id
-     WHERE e.type = ${TYPE_NUMBERS.tariff} AND e.fold_key = '${TARIFF_KEY}' AND ${countsIn('e')}`,
+     LEFT JOIN certificates c ON c.site_id = h.site_id AND c.cert_hash = h.cert_hash
+     WHERE e.type = ${TYPE_NUMBERS.tariff} AND ${countsIn('e')}`,
     [siteId, refs.map(ref => ref.logId), refs.map(ref => String(ref.seq))],
   )
   const held = new Map<string, Tariff>()
   for (const row of found.rows) {
     const read = eventIn(row)
-    if (!read) continue
+    if (!read || !isIssuers(row)) continue
     const [{ logId, seq, hash, hlc }, said] = read
-    if (said.name === 'tariff')
+    if (said.name === 'tariff' && isUsable(said.body))
       held.set(`${logId}/${seq}/${hash}`, { ...said.body, ref: { logId, seq, hash }, hlc })
   }
   return ({ logId, seq, hash }) => held.get(`${logId}/${seq}/${hash}`)
+}
+
+/** Those that came before tariffs had a key of their own (schema.ts) are known by who wrote their log. */
+function isIssuers(row: Row): boolean {
+  if (optionalTextIn(row, 'fold_key') === TARIFF_KEY) return true
+  return row.author != null && certificateRoles(bytesIn(row, 'author')).includes('issuer')
 }

@@ -20,6 +20,7 @@ import { deliver, type PaymentProvider } from './payments.ts'
 import { addPushRoute } from './pushing.ts'
 import { enterSite, migrate } from './schema.ts'
 import { addReadRoutes } from './serving.ts'
+import { refoldWaiting } from './sessions.ts'
 import { addSettlementRoute } from './settlement.ts'
 import { addSignedRoute } from './signed.ts'
 import { addTraceRoute } from './trace.ts'
@@ -67,6 +68,8 @@ const MAX_CONNECTIONS = 1_024
 /** Sessions that nobody ends are looked for so often; the first time a while after the start. */
 const FINALISE_EVERY_MS = 15 * 60 * 1000
 const PAY_EVERY_MS = 2_000
+/** Sessions that wait for it are folded again so often. */
+const REFOLD_EVERY_MS = 2_000
 /** When the database is away, every uplink of every site hears it at once; they are asked to come back one by one. */
 const RETRY_AFTER_S = 5
 const RETRY_SPREAD_S = 10
@@ -106,6 +109,9 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   const stops = [
     repeat(FINALISE_EVERY_MS, 'finalise-failed', logger, () =>
       finalise(database, site.siteId, options.clock.wallMs()),
+    ),
+    repeat(REFOLD_EVERY_MS, 'refold-failed', logger, () =>
+      refoldWaiting(database, site.siteId, { nowAt: options.clock.wallMs() }),
     ),
   ]
   const { payments: provider, clock } = options

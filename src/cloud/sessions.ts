@@ -106,11 +106,19 @@ export function isTouched({ sessionId, start, end }: Session, touched: ReadonlyS
 }
 
 /** Sessions in one transaction. */
-const MAX_REFOLDS = 100
+export const MAX_REFOLDS = 100
 
-/** Folds what waits for it because something that it cites has come, or counts no longer; answers how many. */
-export async function refoldWaiting(database: Database, siteId: string, nowAt: number): Promise<number> {
+/**
+ * Folds what waits for it because something that it cites has come, or counts no longer; answers how many. No more than
+ * `most`, and a few: whoever pushed the last word of a tariff does not wait for a hundred thousand sessions.
+ */
+export async function refoldWaiting(
+  database: Database,
+  siteId: string,
+  { nowAt, most = Number.POSITIVE_INFINITY }: { readonly nowAt: number; readonly most?: number },
+): Promise<number> {
   for (let looked = 0; ; ) {
+    if (looked >= most) return looked
     const waiting = await database.query(
       `SELECT session_id FROM refolds WHERE site_id = $1 ORDER BY session_id LIMIT ${MAX_REFOLDS}`,
       [siteId],

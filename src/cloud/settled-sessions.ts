@@ -17,11 +17,20 @@ type Events = ReadonlyMap<string, Read>
 
 const { pricing, session_card } = TYPE_NUMBERS
 
+type Sessions = {
+  readonly told: ReadonlyMap<string, Told>
+  readonly tariffs: readonly SettledTariff[]
+  /** As the event says that was published there. */
+  readonly tariffBy: (ref: string) => Settled['tariff']
+}
+
+/** `pricedBy`: the tariffs that their costs name. */
 export async function sessionsTold(
   database: Database,
   siteId: SiteId,
   ids: readonly string[],
-): Promise<{ readonly told: ReadonlyMap<string, Told>; readonly tariffs: readonly SettledTariff[] }> {
+  pricedBy: readonly string[],
+): Promise<Sessions> {
   const rows = await database.query(
     'SELECT * FROM sessions WHERE site_id = $1 AND session_id = ANY($2::text[])',
     [siteId, ids],
@@ -47,7 +56,7 @@ export async function sessionsTold(
     ...[...cards.values()].flatMap(card => card.grant ?? []),
     ...[...said.values()].flatMap(all => pricingIn(all)?.tariff ?? []),
   ]
-  const policy = await eventsAt(database, siteId, [...new Set(named.map(refText))])
+  const policy = await eventsAt(database, siteId, [...new Set([...named.map(refText), ...pricedBy])])
   const told = rows.rows.map(row => {
     const sessionId = textIn(row, 'session_id')
     const start = under.get(sessionId)
@@ -59,7 +68,11 @@ export async function sessionsTold(
     }
     return [sessionId, about] as const
   })
-  return { told: new Map(told), tariffs: [...policy.values()].flatMap(publishedOf) }
+  return {
+    told: new Map(told),
+    tariffs: [...policy.values()].flatMap(publishedOf),
+    tariffBy: ref => tariffBy(policy.get(ref)),
+  }
 }
 
 async function eventsAt(database: Database, siteId: SiteId, refs: readonly string[]): Promise<Events> {
@@ -191,6 +204,12 @@ function tariffOf(priced: BodyOf<'pricing'> | undefined, policy: Events): Settle
     pricePerKwh: priced.pricePerKwh,
     byTerms: priced.byTerms === true,
   }
+}
+
+function tariffBy(read: Read | undefined): Settled['tariff'] {
+  if (read?.said.name !== 'tariff') return undefined
+  const { tariffId: id, currency, pricePerKwh, elements } = read.said.body
+  return { id, ref: refText(read.ref), currency, pricePerKwh, byTerms: elements !== undefined }
 }
 
 function publishedOf({ ref, hlc, said }: Read): readonly SettledTariff[] {

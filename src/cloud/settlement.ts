@@ -36,7 +36,7 @@ export type SettlementPage = {
 export const SETTLED_AFTER_MS = 10 * 60 * 1000
 /** A row is some kilobytes with the parts of its price. */
 const MAX_ROWS = 500
-const MAX_CURSOR_LENGTH = 80
+const CURSOR = /^(\d{1,15}\/[0-9a-f]{32}\/\d{1,9})?$/
 
 export type SettlementDeps = {
   readonly database: Database
@@ -62,8 +62,7 @@ export function addSettlementRoute(app: FastifyInstance, deps: SettlementDeps): 
 function readQuery(asked: unknown, nowAt: number): SettlementQuery | string {
   const { cursor = '', limit = '100', ...rest } = (asked ?? {}) as Readonly<Record<string, unknown>>
   const { date_from: from = '1970-01-01T00:00:00Z', date_to: to } = rest
-  if (typeof cursor !== 'string' || cursor.length > MAX_CURSOR_LENGTH || !/^[0-9a-f/]*$/.test(cursor))
-    return 'cursor is the `next` of the page before'
+  if (typeof cursor !== 'string' || !CURSOR.test(cursor)) return 'cursor is the `next` of the page before'
   if (typeof limit !== 'string' || !/^\d{1,4}$/.test(limit) || Number(limit) < 1 || Number(limit) > MAX_ROWS)
     return `limit is 1 to ${MAX_ROWS}`
   const [fromAt, toAt] = [instantIn(from), to === undefined ? nowAt + 1 : instantIn(to)]
@@ -100,12 +99,17 @@ export async function settlementPage(
   const total = cursor === '' ? await countOf(database, siteId, query) : undefined
   const ids = [...new Set(found.rows.map(row => textIn(row, 'session_id')))]
   const statements = await statementsIn(database, siteId, ids)
-  const { told, tariffs } = await sessionsTold(database, siteId, ids)
+  const pricedBy = [...statements.values()].flatMap(({ cost }) => cost?.tariff ?? [])
+  const { told, tariffs, tariffBy } = await sessionsTold(database, siteId, ids, pricedBy)
   const items = found.rows.flatMap(row => {
     const sessionId = textIn(row, 'session_id')
     const statement = statements.get(`${sessionId}/${intIn(row, 'revision')}`)
     const about = told.get(sessionId)
-    return statement && about ? [{ ...statement, sessionId, ...paidOf(row), ...about }] : []
+    // Of several prices that were shown, the one that counted; or one that a person named.
+    const tariff = statement?.cost?.tariff === undefined ? undefined : tariffBy(statement.cost.tariff)
+    return statement && about
+      ? [{ ...statement, sessionId, ...paidOf(row), ...about, ...(tariff && { tariff }) }]
+      : []
   })
   const last = found.rows.at(-1)
   const next = last && found.rows.length >= limit && keyOf(last)

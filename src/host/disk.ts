@@ -2,7 +2,7 @@
 // be new; `replace` writes beside the file and renames. A file whose fsync failed is dead: the kernel may have dropped
 // the dirty pages and called them clean, so a second fsync would lie. Only `replace`, `remove` or a new disk revive it.
 // Names that end in `.tmp` are ours and never listed. Operations on one path run in the order in which they were asked.
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, statfs } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { invariant, MeshError, reasonOf } from '../errors.ts'
 import type { Disk } from '../ports.ts'
@@ -63,6 +63,10 @@ export function openDisk(rootDir: string): HostDisk {
         await syncFolder(dirname(fullPath)).catch(ignoreAbsent)
         file.dead = undefined
       }),
+    usedShare: async () => {
+      const { blocks, bavail } = await statfs(root)
+      return blocks > 0 ? 1 - bavail / blocks : 0
+    },
     close: async () => {
       opened.isClosed = true
       await Promise.all([...opened.files.values()].map(file => file.last))

@@ -147,6 +147,11 @@ export function certificateName(encoded: Uint8Array): string | undefined {
   return parseCertificate(encoded)?.body.name
 }
 
+/** The roles likewise; none where the bytes are no certificate. */
+export function certificateRoles(encoded: Uint8Array): readonly Role[] {
+  return parseCertificate(encoded)?.body.roles ?? []
+}
+
 function signerKeyOf(trust: Trust, body: CertificateBody): Uint8Array | CertificateRefusal {
   if (body.issuedBy === ISSUED_BY_ROOT) return trust.rootKey
   const issuer = trust.certificate(body.issuedBy)

@@ -36,12 +36,20 @@ export type Cut = {
   readonly certificate: Certificate
   readonly head: LogHead
   readonly ack: Ack
+  /** Of the ack. */
+  readonly signer: Certificate
 }
 
 /** An ack below this says that one database has it, and no more. */
 export const PRUNING_DURABILITY = 2
 
-export type CutRefusal = ObjectRefusal | 'not-an-ack' | 'not-durable' | 'not-its-log' | 'unknown-author'
+export type CutRefusal =
+  | ObjectRefusal
+  | 'not-an-ack'
+  | 'not-durable'
+  | 'not-its-log'
+  | 'unknown-author'
+  | 'not-a-nodes'
 export type CutVerdict =
   | { readonly kind: 'valid'; readonly cut: Cut }
   | { readonly kind: 'refused'; readonly reason: CutRefusal }
@@ -67,7 +75,8 @@ export function readCut(deps: CutDeps, words: CutWords): CutVerdict {
   if (end.hash !== ack.hash || !end.signature) return refused('not-its-log')
   const certificate = authorOf(deps, first, ack)
   if (typeof certificate === 'string') return refused(certificate)
-  return { kind: 'valid', cut: { words, certificate, head: headAfter(end), ack } }
+  const { signer } = verdict.object
+  return { kind: 'valid', cut: { words, certificate, head: headAfter(end), ack, signer } }
 }
 
 /** Whose log it is, by the seal of its first event. */
@@ -76,6 +85,8 @@ function authorOf({ roster, signatures }: CutDeps, first: Element, { logId }: Ac
   if (said?.name !== 'epoch_open' || said.body.siteId !== roster.siteId) return 'not-its-log'
   const certificate = roster.certificate(said.body.certHash)
   if (!certificate) return 'unknown-author'
+  // What an operator said decides who may charge: nobody lets go of it, and nobody is believed to have.
+  if (certificate.roles.some(role => role !== 'node')) return 'not-a-nodes'
   if (logIdOf(certificate.deviceId, said.body.epochId) !== logId || !first.signature) return 'not-its-log'
   const digest = digestToSign(first, { logId, seq: 0, prev: GENESIS })
   return signatures.verify(first.signature, digest, certificate.logKey) ? certificate : 'bad-signature'

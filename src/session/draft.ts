@@ -62,7 +62,7 @@ function finish(draft: Draft): Session {
   const ends = draft.ends.toSorted((a, b) => a.body.meterStopWh - b.body.meterStopWh || byTime(a, b))
   const usable = ends.filter(end => end.body.meterStopWh >= start.body.meterStartWh)
   const end = usable[0] ?? ends[0]
-  const pricings = facts.pricings.toSorted(byTime)
+  const pricings = shownIn(facts).toSorted(byTime)
   const [pricing] = pricings
   const mark = facts.marks.toSorted(byTime)[0]
   const states = facts.states.toSorted(byTime)
@@ -111,6 +111,12 @@ function cardOf({ facts, start }: Draft): Pick<Session, 'tokenRef' | 'allowed' |
   const card = shown.find(({ body }) => body.allowed === 'ALLOWED') ?? shown[0] ?? start
   const { tokenRef, allowed, reason } = card.body
   return { tokenRef, allowed, reason }
+}
+
+/** A price is shown by whoever lets a session begin: nobody saw one that a node told of a session that it did not serve. */
+function shownIn({ starts, cards, pricings }: SessionFacts): readonly Fact<'pricing'>[] {
+  const serving = new Set([...starts, ...cards].map(({ deviceId }) => deviceId))
+  return pricings.filter(({ deviceId }) => serving.has(deviceId))
 }
 
 /** Without a price, a person may decide that terms are. */

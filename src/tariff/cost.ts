@@ -46,6 +46,8 @@ export type Cost = {
   readonly periods: readonly ChargingPeriod[]
   /** UTC seconds: when what is billed ended. Told apart from the periods, since time that was withheld is in none of them. */
   readonly stoppedAt?: number
+  /** The event of the tariff by which it was computed, as log/seq/hash. */
+  readonly tariff?: string
 }
 
 /** Undefined where the price is no price that can be computed with: never a default. */

@@ -26,17 +26,24 @@ type Stretch = { readonly from: Place; readonly to: Place; readonly kind?: IdleS
 /** Undefined where a restriction cannot be judged. */
 export function pricedPeriods(terms: Terms, usage: Usage): Priced | undefined {
   const turns: Turns = { minutes: new Set(), passedS: new Set(), usedWh: new Set(), power: false }
-  const rules: Rule[] = []
+  const rules = new Map<Dimension, Rule[]>()
   for (const { components, restrictions } of terms.elements) {
     const holds = conditionOf(restrictions, turns)
     if (!holds) return undefined
-    rules.push(...components.map(component => ({ component, holds })))
+    for (const component of components) {
+      const ofType = rules.get(component.type) ?? []
+      rules.set(component.type, [...ofType, { component, holds }])
+    }
   }
   if (turns.minutes.size > 0 && terms.offsets.length === 0) return undefined
   return priced(stretchesOf(usage, placesOf(terms, usage, turns)), { terms, usage, rules })
 }
 
-type Known = { readonly terms: Terms; readonly usage: Usage; readonly rules: readonly Rule[] }
+type Known = {
+  readonly terms: Terms
+  readonly usage: Usage
+  readonly rules: ReadonlyMap<Dimension, readonly Rule[]>
+}
 
 function priced(stretches: readonly Stretch[], { terms, usage, rules }: Known): Priced {
   const periods: PricedPeriod[] = []
@@ -45,7 +52,7 @@ function priced(stretches: readonly Stretch[], { terms, usage, rules }: Known): 
     const { from, to, kind } = stretch
     const moment = momentOf(from, usage, terms)
     const componentOf = (type: Dimension): PriceComponent | undefined =>
-      rules.find(({ component, holds }) => component.type === type && holds(moment))?.component
+      rules.get(type)?.find(({ holds }) => holds(moment))?.component
     flat ??= componentOf('FLAT')
     const energy = componentOf('ENERGY')
     const timed = kind === 'withheld' ? undefined : componentOf(kind === 'parked' ? 'PARKING_TIME' : 'TIME')
@@ -118,6 +125,13 @@ function stretchesOf(usage: Usage, places: readonly Place[]): readonly Stretch[]
 }
 
 function kindAt({ idle }: Usage, second: number): Pick<Stretch, 'kind'> {
-  const span = idle.find(({ fromAt, toAt }) => fromAt <= second && second < toAt)
-  return span ? { kind: span.kind } : {}
+  // The last that had begun by then, of spans that come one after the other.
+  let low = 0
+  for (let high = idle.length; low < high; ) {
+    const middle = (low + high) >>> 1
+    if ((idle[middle]?.fromAt ?? second) <= second) low = middle + 1
+    else high = middle
+  }
+  const span = idle[low - 1]
+  return span && second < span.toAt ? { kind: span.kind } : {}
 }

@@ -1,6 +1,6 @@
 // When an element of a tariff holds (OCPI mod_tariffs, TariffRestrictions): a condition on one moment of a session, and the
 // places at which it can turn. All of an element's restrictions must hold at once.
-import { fractionOf, isLess, times } from './fraction.ts'
+import { type Fraction, fractionOf, isLess, times, ZERO } from './fraction.ts'
 import { dayOf, type LocalTime, weekdayOf } from './hours.ts'
 import { isDecimal } from './price.ts'
 import type { Restrictions } from './terms.ts'
@@ -43,7 +43,9 @@ export function conditionOf(restrictions: Restrictions | undefined, turns: Turns
     duration(restrictions, turns),
   ]
   if (all.some(condition => condition === undefined)) return undefined
-  return moment => all.every(condition => condition?.(moment))
+  // Asked thousands of times of a long session.
+  const asked = all.filter(condition => condition !== undefined && condition !== always)
+  return moment => asked.every(condition => condition?.(moment))
 }
 
 const always: Condition = () => true
@@ -74,6 +76,7 @@ function daysOfWeek({ daysOfWeek: days }: Restrictions, { minutes }: Turns): Con
 }
 
 function energy({ minKwh, maxKwh }: Restrictions, { usedWh: turns }: Turns): Condition | undefined {
+  if (minKwh === undefined && maxKwh === undefined) return always
   const least = whOf(minKwh ?? '0')
   const most = maxKwh === undefined ? Number.POSITIVE_INFINITY : whOf(maxKwh)
   if (least === undefined || most === undefined) return undefined
@@ -92,18 +95,19 @@ function power({ minPower, maxPower }: Restrictions, turns: Turns): Condition | 
   if (minPower === undefined && maxPower === undefined) return always
   if (!isDecimal(minPower ?? '0') || !isDecimal(maxPower ?? '0')) return undefined
   turns.power = true
-  return ({ flow }) =>
-    (minPower === undefined || !flowsLess(flow, minPower)) &&
-    (maxPower === undefined || flowsLess(flow, maxPower))
+  const least = minPower === undefined ? undefined : fractionOf(minPower)
+  const most = maxPower === undefined ? undefined : fractionOf(maxPower)
+  return ({ flow }) => !(least && flowsLess(flow, least)) && !(most && !flowsLess(flow, most))
 }
 
-function flowsLess({ wh, s }: Moment['flow'], kw: string): boolean {
+function flowsLess({ wh, s }: Moment['flow'], kw: Fraction): boolean {
   // What comes in no time comes with more than any power; and nothing is nothing.
-  if (s === 0) return wh === 0 && isLess({ over: 0n, under: 1n }, fractionOf(kw))
-  return isLess({ over: BigInt(wh) * 3600n, under: BigInt(s) * 1000n }, fractionOf(kw))
+  if (s === 0) return wh === 0 && isLess(ZERO, kw)
+  return isLess({ over: BigInt(wh) * 3600n, under: BigInt(s) * 1000n }, kw)
 }
 
 function duration({ minDurationS, maxDurationS }: Restrictions, { passedS: turns }: Turns): Condition {
+  if (minDurationS === undefined && maxDurationS === undefined) return always
   const least = minDurationS ?? 0
   const most = maxDurationS ?? Number.POSITIVE_INFINITY
   for (const s of [least, most]) if (Number.isFinite(s)) turns.add(s)

@@ -54,8 +54,7 @@ export function createTariffs(): Tariffs {
   const choose = (at: number, place: Place): Choice => chooseFrom(candidatesAt(at), place)
   return {
     add: given => {
-      // A price nobody can compute with is kept out here and stays visible in its log.
-      if (!isDecimal(given.pricePerKwh) || !isCurrency(given.currency)) return
+      if (!isUsable(given)) return
       const terms = given.elements && decodeTerms(given.elements)
       const tariff = terms ? { ...given, terms } : given
       const list = versions.get(tariff.tariffId) ?? []
@@ -74,6 +73,11 @@ export function createTariffs(): Tariffs {
       held.find(({ ref }) => ref.logId === logId && ref.seq === seq && ref.hash === hash),
     all: () => held,
   }
+}
+
+/** A price nobody can compute with is kept out, here and in the cloud, and stays visible in its log. */
+export function isUsable({ pricePerKwh, currency }: Pick<Tariff, 'pricePerKwh' | 'currency'>): boolean {
+  return isDecimal(pricePerKwh) && isCurrency(currency)
 }
 
 /**

@@ -1,6 +1,7 @@
 // What people decide about a session, and what they refund: each rule, each bad input, and every order of arrival.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { conflictOf } from '../../src/billing/conflict.ts'
 import { decisionIn } from '../../src/billing/corrections.ts'
 import { SITE_OPENED_AT, sessionBodies } from '../site.ts'
 import { decided, issued, refOf, refunded, type Step, told, type Word, wordOf } from './told.ts'
@@ -197,6 +198,14 @@ describe('prices that disagree', () => {
       expect(outcome([start, ...prices, end])).toEqual({
         ...{ state: 'complete', flags: 'price-disagreement', sum: '0.63' },
       })
+  })
+
+  it('are offered to a person at the cheapest too, at each of several stops', () => {
+    const { session } = told([start, dear, pricing, end, otherEnd])
+    if (!session) throw new Error('no session')
+    const shown = { state: 'disputed', reasons: [], billed: [], tariffAt: () => undefined }
+    const offered = conflictOf(session, shown).outcomes.filter(({ rule }) => rule === 'bill-end')
+    expect(offered.map(({ amount }) => amount)).toEqual(['6.25'])
   })
 
   it('are no disagreement when copies say the same', () => {

@@ -362,8 +362,9 @@ const stories: fc.Arbitrary<Story> = fc.record({
 /** Tariffs of the accountant's table, of many kinds. */
 const tariffs: readonly TariffAt[] = readTariffCases()
   .filter((_, i) => i % 12 === 0)
-  .map(({ terms, currency }): TariffAt => {
-    const said = { tariffId: 'T1', currency, pricePerKwh: '1', effectiveAt: 0, elements: encodeTerms(terms) }
+  .map(({ terms }): TariffAt => {
+    const shown = { currency: 'EUR', pricePerKwh: '0.25' }
+    const said = { ...shown, tariffId: 'T1', effectiveAt: 0, elements: encodeTerms(terms) }
     return ref => ({ ...said, ref, hlc: 0n })
   })
 
@@ -376,7 +377,10 @@ describe('any order, any doubles, and any split over logs', () => {
         (story, draws) => {
           const words = wordsOf(story)
           const placed: readonly (Placed & { readonly order: number })[] = words.flatMap((word, i) => {
-            const [node, order, isDouble] = draws[i] ?? [0, 0, false]
+            const [drawn, order, isDouble] = draws[i] ?? [0, 0, false]
+            // The price is shown by whoever served the start.
+            const served = words.findIndex(({ body }) => body.name === 'session_start')
+            const node = word.body.name === 'pricing' ? (draws[served]?.[0] ?? 0) : drawn
             const one = { ...word, node, order }
             return isDouble ? [one, { ...one, node: (node + 1) % 3, order: 1000 - order }] : [one]
           })

@@ -243,3 +243,20 @@ describe('a session without a stop', () => {
     expect(await conflicts('--reason', 'resolved-on-other-evidence')).toEqual([])
   })
 })
+
+describe('a session without a price', () => {
+  it('is billed by the tariff that is named as it was when the session began, not as it will be', async () => {
+    for (const [price, from] of [
+      ['0.30', '2026-05-01T00:00Z'],
+      ['0.90', '2026-06-02T00:00Z'],
+    ] as const)
+      await mustRun('tariff', 'set', price, '--from', from, '--site', site)
+    const one = sessionBodies({ chargerId: 'CP-7' })
+    await say([one.start, one.end])
+    expect(await resolve(one.sessionId, '--rule', 'tariff', '--tariff', 'STANDARD')).toMatchObject({
+      code: 0,
+    })
+    await handOver()
+    expect(await bills('--session', one.sessionId)).toMatchObject([{ amount: '0.75', reason: 'resolved' }])
+  })
+})

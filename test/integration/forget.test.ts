@@ -1,6 +1,6 @@
 // An account is forgotten: nobody can read any more what its meter signed, and nothing else has changed.
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
@@ -152,6 +152,48 @@ describe('an account that is forgotten', () => {
     expect(said.code).toBe(1)
     expect(said.error).toMatch(error)
     expect(await keysIn()).toEqual(keys)
+  })
+
+  it('leaves an audit of before and one of after alike, and both are proven', async () => {
+    await charged(CARD, 10)
+    const audit = async (name: string) => {
+      const file = join(folder.dir, name)
+      await mustRun('audit', 'export', '--via', nodeDir, '--out', file)
+      const said = await run('verify', file, '--root', join(site, 'site.json'), '--json')
+      const { verdict, sessions, findings } = JSON.parse(said.out)
+      const wrong = findings.filter((one: { severity: string }) => one.severity === 'wrong')
+      return { code: said.code, verdict, sessions, wrong }
+    }
+    const before = await audit('before.audit')
+    await mustRun('forget', CARD, '--yes', ...operator)
+    expect(await audit('after.audit')).toEqual(before)
+    expect(before).toMatchObject({ code: 0, wrong: [], sessions: { sessions: 1 } })
+  })
+
+  it('is said to be so after a command that was interrupted, and that the key may lie in another copy', async () => {
+    await rm(join(site, 'issuer', 'accounts.keys'))
+    const said = JSON.parse((await forget(CARD, '--yes', '--json')).out)
+    expect(said).toMatchObject({ keysDestroyed: 0, keysElsewhere: 1, cardsRevoked: 1 })
+    expect(said.proofs).toHaveLength(1)
+    expect(JSON.parse((await forget(CARD, '--yes', '--json')).out)).toMatchObject({ keysElsewhere: 0 })
+  })
+
+  it('is forgotten from a folder that is sealed with a passphrase', async () => {
+    const id = await charged(CARD, 10)
+    const pass = join(folder.dir, 'pass')
+    await writeFile(pass, 'the passphrase of the operator\n')
+    await mustRun('keys', 'encrypt', '--dir', site, '--passphrase-file', pass)
+    const unlock = ['--passphrase-file', pass]
+    const values = async () =>
+      JSON.parse((await run('session', 'signed', id, '--json', ...operator, ...unlock)).out)
+    expect(await values()).toMatchObject({ closed: 0, values: [{ format: 'OCMF' }] })
+    const keys = await keysIn()
+    expect((await forget(CARD, '--yes')).code, 'sealed').toBe(1)
+    expect(await keysIn()).toEqual(keys)
+    const done = JSON.parse((await forget(CARD, '--yes', '--json', ...unlock)).out)
+    expect(done).toMatchObject({ keysDestroyed: 1, cardsRevoked: 1 })
+    expect((await keysIn()).length).toBeLessThan(keys.length)
+    expect(await values()).toMatchObject({ values: [], closed: 0, destroyed: { values: 1 } })
   })
 
   it('is not guessed where a label stands on two cards', async () => {

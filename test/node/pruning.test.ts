@@ -1,21 +1,34 @@
 // What nodes let go of, and what they never do (PROTOCOL 1.11; I10, I11): only whole logs that the cloud has twice over, old
 // enough by signed words, with all of their sessions; and what comes back from below a cut changes nothing.
+import fastify from 'fastify'
 import { describe, expect, it } from 'vitest'
+import { simulatedDisk } from '../../simulations/disk/disk.ts'
+import type { Acting } from '../../src/acting.ts'
+import { addAudit } from '../../src/api/audit.ts'
 import { reportRetention } from '../../src/api/retention.ts'
+import { addTrace } from '../../src/api/trace.ts'
+import type { AuditReport } from '../../src/audit/report.ts'
 import type { Submission } from '../../src/input.ts'
 import { createLedger } from '../../src/ledger.ts'
 import { decodeBody } from '../../src/log/body.ts'
 import { signObject } from '../../src/log/object.ts'
-import { prunable } from '../../src/pruning.ts'
+import type { Segment } from '../../src/ports.ts'
+import { createPruning, prunable } from '../../src/pruning.ts'
 import { heldEvents } from '../../src/replica/logs.ts'
 import { decodeMessage } from '../../src/replica/message.ts'
-import { cutRecord, segmentRecord } from '../../src/store/records.ts'
+import type { Journal } from '../../src/store/journal.ts'
+import { cutRecord, type LedgerRecord, segmentRecord } from '../../src/store/records.ts'
 import { type ChargerId, hex, type LogId } from '../../src/units.ts'
+import { checked } from '../audit/site.ts'
 import { SITE_OPENED_AT, sessionBodies, type TestDevice, type TestLog } from '../site.ts'
 import { createWorld, type Member, operatorOf, sessionsOf, stateOf, type World } from './world.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 const HOUR_MS = 3600 * 1000
+const silent = (): void => undefined
+
+/** The log of the tariff that the sessions name; nobody has it. */
+const NOWHERE = '1'.repeat(32)
 
 type Ack = {
   readonly seq?: number
@@ -61,9 +74,9 @@ const whole = (session: typeof FIRST) => [session.start, session.pricing, sessio
 type Old = { readonly world: World; readonly a: Member; readonly device: TestDevice; readonly log: TestLog }
 
 /** A node that is gone wrote two logs; `a` holds both, and all that happened in the older one is over. */
-async function oldLogs(seed: string, bodies = whole(FIRST)): Promise<Old> {
+async function oldLogs(seed: string, bodies = whole(FIRST), disk = simulatedDisk()): Promise<Old> {
   const world = createWorld(seed)
-  const a = await world.member('a')
+  const a = await world.member('a', disk)
   await operatorOf(world, a)
   const device = world.site.device('gone')
   const log = world.site.openLog(device)
@@ -121,6 +134,21 @@ describe('a log may go', () => {
     expect(heldOf(old)?.base).toBe(0)
   })
 
+  it('after a week where the disk is nearly full, and not before it is', async () => {
+    const old = await oldLogs('full')
+    await give(old.a, { objects: [ackOf(old.world, old.log)] })
+    await daysLater(old.world, old.a, 8)
+    for (const usedShare of [undefined, 0.79]) {
+      old.a.usedShare = usedShare
+      await old.world.run(2 * HOUR_MS)
+      expect(heldOf(old)?.base, String(usedShare)).toBe(0)
+    }
+    expect(old.a.logged).toContain('warn: the disk does not say how full it is')
+    old.a.usedShare = 0.8
+    await old.world.run(2 * HOUR_MS + 60_000)
+    expect(heldOf(old)?.base).toBeGreaterThan(0)
+  })
+
   it.each<[string, Ack]>([
     ['one database has it', { durability: 1 }],
     ['the ack is of another branch', { hash: 'ee'.repeat(32) }],
@@ -130,6 +158,18 @@ describe('a log may go', () => {
     const old = await oldLogs('never')
     await give(old.a, { objects: [ackOf(old.world, old.log, said)] })
     await daysLater(old.world, old.a, 40)
+    expect(candidates(old)).toEqual([])
+  })
+
+  it('never on the word of a cloud whose key was stolen', async () => {
+    const old = await oldLogs('stolen-cloud')
+    const { deviceId, serial } = old.world.site.cloud.certificate
+    const operator = await operatorOf(old.world, old.a)
+    await give(old.a, { objects: [ackOf(old.world, old.log)] })
+    await daysLater(old.world, old.a, 40)
+    expect(candidates(old)).toEqual([old.log.logId])
+    const revoke = { deviceId, serial, reason: 'stolen', cutoff: [] }
+    await operator.record([{ name: 'device_revoke', body: revoke }], old.a)
     expect(candidates(old)).toEqual([])
   })
 
@@ -168,6 +208,50 @@ describe('a log may go', () => {
     const revoke = { deviceId, serial, reason: 'stolen', cutoff: [] }
     await operator.record([{ name: 'device_revoke', body: revoke }], old.a)
     expect(candidates(old)).toEqual([])
+  })
+})
+
+describe('the journal, while it is written anew', () => {
+  it('keeps what was let go of since, because the word of that may not be durable yet', async () => {
+    const { world, a, log, device } = await oldLogs('since')
+    const other = world.site.openLog(device, { prev: log.ref() })
+    other.append([{ name: 'diagnostics', body: { code: 'x', detail: '' } }], world.wallMs())
+    await give(a, {
+      segments: other.segments(),
+      objects: [ackOf(world, log), ackOf(world, other, { at: SITE_OPENED_AT + 20 * DAY_MS })],
+    })
+    await daysLater(world, a, 40)
+    const ledger = a.node().ledger()
+    const [first, second] = [log, other].map(one => ({
+      logId: one.logId,
+      record: segmentRecord('segment', one.segments()[0] as Segment),
+    }))
+    if (!first || !second) throw new Error('two logs')
+    ledger.prune([first.logId])
+    const { promise: held, resolve: go } = Promise.withResolvers<void>()
+    let isDropped: ((record: LedgerRecord) => boolean) | undefined
+    const drop = async (dropping: Parameters<Journal['drop']>[0]) => {
+      isDropped = dropping.isDropped
+      await held
+      return 0
+    }
+    const pruning = createPruning({
+      disk: {},
+      journal: { drop, turnOver: () => undefined } as Partial<Journal> as Journal,
+      ...{ self: a.deviceId, count: () => undefined, breathe: () => Promise.resolve() },
+      logger: { debug: silent, info: silent, warn: silent, error: silent },
+    })
+    for (const monotonicMs of [0, HOUR_MS])
+      pruning.tick({
+        ...{ ledger, times: { wallMs: 0, monotonicMs } },
+        afterwards: (run: () => void) => run(),
+      } as Partial<Acting> as Acting)
+    expect(isDropped?.(first.record)).toBe(true)
+    ledger.prune([second.logId])
+    expect(ledger.logs.get(second.logId)?.cut).toBeDefined()
+    expect(isDropped?.(second.record)).toBe(false)
+    go()
+    await pruning.settled()
   })
 })
 
@@ -299,6 +383,105 @@ describe('what a node let go of', () => {
     expect(a.node().uplinks().unsentEvents(a.node().ledger())).toBeGreaterThan(0)
   })
 
+  it('keeps nobody from following a session that is still there', async () => {
+    const old = await prunedLog('trace')
+    const node = old.a.node()
+    const [session] = node.ledger().view().sessions()
+    const server = fastify()
+    const roster = old.world.site.roster([old.a.device, old.device])
+    addTrace(server, {
+      report: { node, roster, connected: () => [] },
+      ...{ name: 'a', clock: { wallMs: old.world.wallMs, monotonicMs: old.world.nowMs } },
+    })
+    const { statusCode, json } = await server.inject(`/v1/sessions/${session?.sessionId}/trace`)
+    await server.close()
+    expect(statusCode).toBe(200)
+    expect(json().events.map((one: { what: string }) => one.what)).toContain('session_end')
+  })
+
+  it('leaves an audit that is proven, with a remark, at once and later', async () => {
+    const old = await oldLogs('audit')
+    const { a, world } = old
+    await give(a, { objects: [ackOf(world, old.log)] })
+    await daysLater(world, a, 40)
+    const audit = async (): Promise<AuditReport> => {
+      const server = fastify()
+      const { certificate, keys } = a.device
+      addAudit(server, {
+        ...{ node: a.node(), roster: world.site.roster([a.device, old.device]), name: 'a', siteName: 'site' },
+        clock: { wallMs: world.wallMs, monotonicMs: world.nowMs },
+        signer: () => ({
+          ...{ certHash: certificate.hash, logKey: keys.logKey, signatures: world.site.signatures },
+        }),
+      })
+      const { rawPayload } = await server.inject('/v1/audit')
+      await server.close()
+      return await checked(new Uint8Array(rawPayload), { rootKey: world.site.rootKey })
+    }
+    const [before, wrongs] = [
+      await audit(),
+      (of: AuditReport) => of.findings.filter(one => one.severity === 'wrong' && one.about !== NOWHERE),
+    ]
+    expect(wrongs(before)).toEqual([])
+    expect(before).toMatchObject({ sessions: { sessions: 2 } })
+    await world.until(() => heldOf(old)?.base === 5, 2 * HOUR_MS)
+    for (const when of ['at once', 'later']) {
+      const after = await audit()
+      expect(wrongs(after), when).toEqual([])
+      expect(after.found, when).toMatchObject({ pruned: expect.any(Number) })
+      expect(after.sessions?.sessions, when).toBe(1)
+      await world.run(60_000)
+    }
+  })
+
+  it('is there whole, or gone whole, whenever the power fails', async () => {
+    const disk = { dieAt: Number.POSITIVE_INFINITY, operations: 0 }
+    const steps: string[] = []
+    for (let dieAt = 1, isDone = false; !isDone; dieAt++) {
+      Object.assign(disk, { dieAt: Number.POSITIVE_INFINITY, operations: 0 })
+      let last = ''
+      const made = simulatedDisk({
+        before: (operation, path) => {
+          disk.operations += 1
+          last = `${operation} ${path}`
+          if (disk.operations === disk.dieAt) made.crash(() => 0.5)
+          return undefined
+        },
+      })
+      const old = await oldLogs('each-step', whole(FIRST), made)
+      const { world, a, log } = old
+      await give(a, { objects: [ackOf(world, log)] })
+      await daysLater(world, a, 40)
+      await world.run(HOUR_MS - 5000)
+      expect(heldOf(old)?.base).toBe(0)
+      const all = sessionsOf(a.node())
+      Object.assign(disk, { dieAt, operations: 0 })
+      await world.run(10_000)
+      isDone = disk.operations < dieAt
+      if (!isDone) steps.push(last)
+      disk.dieAt = Number.POSITIVE_INFINITY
+      a.crash()
+      await a.boot()
+      const when = `died at ${dieAt}: ${last}`
+      expect(a.node().health().recovered, when).toMatch(/^(intact|torn).* 0 refused/)
+      expect(heldOf(old)?.head, when).toMatchObject({ seq: 4, hash: log.ref().hash })
+      expect([0, 5], when).toContain(heldOf(old)?.base)
+      if (heldOf(old)?.base === 0) expect(sessionsOf(a.node()), when).toEqual(all)
+      const sessions = a.node().ledger().view().sessions()
+      expect(
+        sessions.filter(({ end }) => !end),
+        when,
+      ).toEqual([])
+      expect(sessions, when).toHaveLength(heldOf(old)?.base === 0 ? 2 : 1)
+      await world.run(HOUR_MS + 60_000)
+      expect(heldOf(old)?.base, when).toBe(5)
+      const [event] = log.events().filter(({ seq }) => seq === 2)
+      expect(journalOf(a).includes(Buffer.from(event?.body ?? '')), when).toBe(false)
+    }
+    expect(steps.map(step => step.split(' ')[0])).toContain('replace')
+    expect(steps.length).toBeGreaterThan(3)
+  }, 60_000)
+
   it('is a fork where another branch of it comes', async () => {
     const old = await prunedLog('branch')
     const { a, device, log, world } = old
@@ -329,5 +512,55 @@ describe('what a node let go of', () => {
     expect(answer(ackOf(world, log, { seq: 3 }))).toBe('refused')
     expect(answer(ackOf(world, log))).toBe('young')
     expect(hex(elements[0] as Uint8Array)).not.toBe(hex(elements.at(-1) as Uint8Array))
+  })
+
+  it('is taken of no operator: a grant or a revocation is let go of by nobody', async () => {
+    const old = await oldLogs('operators')
+    const { a, world } = old
+    const { log } = await operatorOf(world, a)
+    const held = a.node().ledger().logs.get(log.logId)
+    const b = await world.member('b')
+    await daysLater(world, a, 40)
+    await world.run(10_000)
+    const newest = held?.head.seq ?? 0
+    const words = {
+      ...{ first: held?.elements[0] as Uint8Array, last: held?.elements[newest] as Uint8Array },
+      prev: newest === 0 ? new Uint8Array(32) : Buffer.from(held?.hashes[newest - 1] ?? '', 'hex'),
+      ack: ackOf(world, log),
+    }
+    const ledger = createLedger({
+      ...{ roster: world.site.roster([b.device]), signatures: world.site.signatures, swVersion: 'test' },
+      ...{ certificate: b.device.certificate, logKey: b.device.keys.logKey, random: world.random },
+    })
+    for (const { object } of b.node().ledger().objects.all()) ledger.admitObject(object.encoded)
+    expect(ledger.admitCut(words)).toMatchObject({ kind: 'refused', reason: 'not-a-nodes' })
+  })
+
+  it.each([
+    ['the cloud has lost since', 2, 'held'],
+    ['the cloud has', 1, 'taken'],
+  ] as const)('leaves what is held of a log alone where %s', async (_, cloudEpoch, kind) => {
+    const old = await oldLogs('void')
+    const { a, log, world, device } = old
+    const b = await world.member('b')
+    await daysLater(world, a, 40)
+    await world.run(1000)
+    const ledger = createLedger({
+      ...{ roster: world.site.roster([b.device, device]), signatures: world.site.signatures },
+      ...{ certificate: b.device.certificate, logKey: b.device.keys.logKey, random: world.random },
+      swVersion: 'test',
+    })
+    for (const { object } of a.node().ledger().objects.all()) ledger.admitObject(object.encoded)
+    const [part] = log.segments(0, 2)
+    if (part) ledger.admit(part, { wallMs: world.wallMs(), monotonicMs: 0 })
+    expect(ledger.logs.get(log.logId)?.head.seq).toBeLessThan(4)
+    ledger.objects.sawCloud(cloudEpoch)
+    const elements = heldOf(old)?.elements ?? []
+    const words = {
+      ...{ first: elements[0] as Uint8Array, last: elements.at(-1) as Uint8Array },
+      ...{ prev: Buffer.from(log.events().at(-1)?.prev ?? '', 'hex'), ack: ackOf(world, log) },
+    }
+    expect(ledger.admitCut(words).kind).toBe(kind)
+    expect(ledger.logs.get(log.logId)?.cut === undefined).toBe(kind === 'held')
   })
 })

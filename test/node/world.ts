@@ -1,10 +1,12 @@
 // A site in one process: production nodes over simulated disks and a simulated network, on a virtual clock that is a heap
 // of tasks. The seed is the whole world: topology is the test's, every chance is drawn from the seed, and nothing waits
 // for a real timer: after each task the nodes' microtasks run dry before the next one is taken.
+
 import { createHash } from 'node:crypto'
 import { type SimulatedDisk, simulatedDisk } from '../../simulations/disk/disk.ts'
 import { createSimulatedNetwork, type SimulatedNetwork } from '../../simulations/network/network.ts'
 import { createHeap } from '../../simulations/world/heap.ts'
+import { MeshError } from '../../src/errors.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import { signObject } from '../../src/log/object.ts'
 import { type Node, startNode } from '../../src/node.ts'
@@ -47,13 +49,15 @@ export type Member = {
   readonly banned: string[]
   readonly logged: string[]
   wallOffsetMs: number
+  /** How full its disk is; undefined: nobody can say. */
+  usedShare: number | undefined
 }
 
 export type World = {
   readonly site: TestSite
   readonly network: SimulatedNetwork
   readonly sent: readonly Sent[]
-  readonly member: (name: string) => Promise<Member>
+  readonly member: (name: string, disk?: SimulatedDisk) => Promise<Member>
   /** Runs the world for so many virtual milliseconds. */
   readonly run: (ms: number) => Promise<void>
   /** Runs until the condition holds, asked every 100 virtual ms; fails after `withinMs`, else says how long it took. */
@@ -89,11 +93,14 @@ export function createWorld(seed: string): World {
     nowMs = endMs
   }
   const wallMs = (): number => SITE_OPENED_AT + Math.floor(nowMs)
+  const usedShareOf = async ({ usedShare }: Member): Promise<number> => {
+    if (usedShare === undefined) throw new MeshError('STORE_FAILED', 'statfs')
+    return usedShare
+  }
 
-  const member = async (name: string): Promise<Member> => {
+  const member = async (name: string, disk = simulatedDisk()): Promise<Member> => {
     const device = site.device(name)
     const { deviceId } = device.certificate
-    const disk = simulatedDisk()
     const slot: {
       node: Node | undefined
       port: (Network & { close: () => void }) | undefined
@@ -126,7 +133,8 @@ export function createWorld(seed: string): World {
       }
       const node = await startNode({
         ...{ roster, signatures: site.signatures, certificate: device.certificate },
-        ...{ logKey: device.keys.logKey, clock, random, disk: disk.mount(), network: outward },
+        ...{ logKey: device.keys.logKey, clock, random, network: outward },
+        disk: { ...disk.mount(), usedShare: () => usedShareOf(made) },
         documents: { put: () => undefined },
         openTag: () => undefined,
         chargePoints: {
@@ -154,6 +162,7 @@ export function createWorld(seed: string): World {
     }
     const made: Member = {
       ...{ device, deviceId, disk, boot, disconnected: [], banned: [], logged: [], wallOffsetMs: 0 },
+      usedShare: 0.1,
       command: () => ({ kind: 'unreachable', reason: 'simulated' }),
       peers: () => slot.port?.peers() ?? [],
       node: () => {

@@ -74,6 +74,7 @@ export function outcome(change: Partial<Outcome> = {}): Outcome {
     hostileActs: 0,
     events: 31_872,
     eventsLost: 0,
+    logsPruned: 0,
     eventsDestroyed: 4,
     service: STADIUM,
     convergedMs: 8_420,
