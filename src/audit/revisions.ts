@@ -52,6 +52,7 @@ export function compareBills(session: Session, comparing: Comparing): Due {
     compareUnspoken(session, verdict, comparing)
   }
   if (isLast) compareInputs(last, again.bills[0], add)
+  if (last && !isLast && verdict.bills.length === 0) compareOnlyStop(session, last, comparing)
   // Of one that is wrong it was said already.
   comparePlain(session, isLast ? bills.length : before.length, comparing)
   remark(verdict, { bills, add })
@@ -120,6 +121,21 @@ function tellMismatch(verdict: Verdict, { again, last, comparing, currencies, ad
   add(
     'bill-mismatch',
     `revision ${last.revision} of ${comparing.bills.length} says ${said}, and should say ${should}${missing}`,
+  )
+}
+
+/** A debit may wait for a person where more came to be known; one stop, told by one node, was never known otherwise. */
+function compareOnlyStop(session: Session, last: Bill, comparing: Comparing): void {
+  const { bills, corrections, isDiscounted, findings } = comparing
+  const { ends, end, recordedBy, pricings, flags, lastTick, energyWh } = session
+  const isOnly = ends.length === 1 && recordedBy.length === 1 && pricings.length === 1 && flags.length === 0
+  const isLate = lastTick && end && (lastTick.ref.logId !== end.ref.logId || lastTick.ref.seq > end.ref.seq)
+  const isDecided = corrections.resolutions.length > 0 || corrections.refunds.length > 0
+  if (!isOnly || isLate || isDecided || isDiscounted || bills.length > 1) return
+  if (last.reason !== 'ended' || last.energyWh === energyWh) return
+  adding(session.sessionId, findings)(
+    'bill-mismatch',
+    `billed for ${last.energyWh} Wh; its only stop tells of ${energyWh} Wh`,
   )
 }
 

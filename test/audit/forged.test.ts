@@ -65,6 +65,13 @@ describe('a bill that nothing in the file ever spoke for', () => {
   })
 })
 
+it('a bill of less energy than the only stop tells of is wrong, and no debit that waits', async () => {
+  const words = sessionBodies({ chargerId: 'CP-9', meterStopWh: 154_200 + 25_000 })
+  const less = { amount: '0.25', energyWh: 1000 }
+  const report = await billedAnyway([words.start, words.pricing, words.end], words, less)
+  expect(wrongs(report)).toContainEqual(expect.stringMatching(/^bill-mismatch: .*1000 Wh; .* 25000 Wh/))
+})
+
 describe('whoever made a file', () => {
   it('is no node where it says that it is the cloud’s, and no cloud where it says a node’s', async () => {
     const made = auditSite()
