@@ -82,7 +82,7 @@ export function cloudContract(name: string, open: OpenCloud): void {
       const { log, words, given } = charged('CP-1')
       const first = await push(given)
       const again = await push({ ...given, segments: log.segments(0, 2), sinceVersion: first.version })
-      expect(acksOf(site, first)).toMatchObject([{ ...log.ref(), durability: 1, cloudEpoch: 1 }])
+      expect(acksOf(site, first)).toMatchObject([{ ...log.ref(), durability: 2, cloudEpoch: 1 }])
       expect(again).toEqual({ version: first.version, acks: [], refused: [], wireBytes: 0 })
       const { sessionId } = words
       const known = { sessionId, chargerId: 'CP-1', meterStartWh: 154_200, energyWh: 2500 }
