@@ -60,6 +60,8 @@ export type Homes = {
   readonly weights: () => readonly number[]
   /** Numbers of the chargers that claim a session; none for an id that nobody named so. */
   readonly chargersOf: (sessionId: SessionId) => readonly number[]
+  /** The same, by the number of the session. */
+  readonly claimantsOf: (session: number) => readonly number[]
   /** Whether one of these chargers has a word about a session, by its number. */
   readonly isClaimed: (session: number, chargers: ReadonlySet<number>) => boolean
 }
@@ -125,6 +127,7 @@ export function createHomes(): Homes {
     },
     chargers: () => chargers,
     weights: () => weights,
+    claimantsOf: claimants,
     chargersOf: sessionId => claimants(sessions.get(sessionId) ?? 0),
     isClaimed: (session, chargers) =>
       chargers.has(claimedBy[session] ?? 0) || (alsoBy.get(session)?.some(one => chargers.has(one)) ?? false),

@@ -167,13 +167,29 @@ export function createProof(options: ProofOptions, findings: FindingBook): Proof
         'bad-exporter',
         `the signature of ${signer.name} at the end of the file is not good: somebody changed the file`,
       )
-    else exporter = signer
+    else {
+      exporter = signer
+      checkExporter(signer)
+    }
     for (const one of ['events', ...COUNTED] as const)
       if (ending[one] !== counts[one])
         findings.add(
           'bad-count',
           `the end of the file counts ${ending[one]} of ${one}, and there are ${counts[one]}`,
         )
+  }
+
+  /** A node has no bills and not what every node pushed: it cannot speak as the cloud. */
+  const checkExporter = ({ name, roles }: Certificate): void => {
+    if (!header) return
+    const { source, madeBy } = header
+    if (!roles.includes(source))
+      findings.add(
+        'bad-exporter',
+        `the file says that the ${source} made it; ${name}, which signed it, is no ${source}`,
+      )
+    else if (name !== madeBy)
+      findings.add('bad-exporter', `the file says that ${madeBy} made it; it is signed by ${name}`)
   }
 
   const proveForks = (to: Roster): void => {

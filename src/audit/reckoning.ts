@@ -17,7 +17,12 @@ import { createTally, type Reckoned, type SessionRow } from './tally.ts'
 
 /** Told so much later than it happened, an event is late. */
 const LATE_MS = 3600_000
-export type InFile = { readonly bills: readonly Bill[]; readonly said: SessionSaid | undefined }
+export type InFile = {
+  readonly bills: readonly Bill[]
+  readonly said: SessionSaid | undefined
+  /** There are events of its charger, or prices, that do not count: a bill may rest on them. */
+  readonly isDiscounted: boolean
+}
 
 export type Reckoning = {
   readonly looseBills: Map<SessionId, Bill[]>
@@ -27,7 +32,7 @@ export type Reckoning = {
   readonly billsGone: (
     sessionId: SessionId,
     gone: 'merged' | 'evidence-withdrawn',
-    bills: readonly Bill[],
+    inFile: Pick<InFile, 'bills' | 'isDiscounted'>,
   ) => void
   readonly saidAlone: (said: SessionSaid) => void
   readonly end: () => Reckoned
@@ -72,12 +77,14 @@ export function createReckoning(
   return {
     looseBills,
     looseSaid,
-    billsGone: (sessionId, gone, bills) => {
+    billsGone: (sessionId, gone, { bills, isDiscounted }) => {
       for (const bill of bills) tally.bill(bill)
-      compareGone(sessionId, gone, { bills, corrections: correctionsOf(sessionId), findings })
+      compareGone(sessionId, gone, {
+        ...{ bills, isDiscounted, corrections: correctionsOf(sessionId), findings },
+      })
     },
     saidAlone,
-    session: (session, times, { bills, said }) => {
+    session: (session, times, { bills, said, isDiscounted }) => {
       const { at } = times.startedAt
       if (at < fromAt || at >= toAt) {
         tally.outside()
@@ -91,7 +98,7 @@ export function createReckoning(
       }
       const corrections = correctionsOf(session.sessionId)
       const due = hasBills
-        ? compareBills(session, { bills, tariffAt, corrections, findings })
+        ? compareBills(session, { bills, isDiscounted, tariffAt, corrections, findings })
         : compareSaid(session, { said, tariffAt, findings })
       tally.session(rowOf(session, times, { due, bills, state: stateOf(session) }), session, times)
       for (const bill of bills) tally.bill(bill)

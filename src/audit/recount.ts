@@ -73,6 +73,10 @@ export function createRecount(read: Read, group: Group, reckoning: Reckoning): R
   const bills = new Map<SessionId, Bill[]>()
   const said = new Map<SessionId, SessionSaid>()
 
+  const discounted = discountedIn(read)
+  const isDiscounted = (sessionId: SessionId): boolean =>
+    discounted === 'all' || homes.chargersOf(sessionId).some(number => discounted.has(number))
+
   const isMeant = (home: number): boolean =>
     home > 0 ? group.chargers.has(home) : home < 0 && homes.isClaimed(-home, group.chargers)
   const isAnyMeant = (all: Int32Array): boolean => all.some(isMeant)
@@ -105,7 +109,9 @@ export function createRecount(read: Read, group: Group, reckoning: Reckoning): R
         else if (record.kind === KIND.bill) {
           const bill = fromBytes(BILL, record.payload)
           const shelf = shelfOf(bill.sessionId, { mine: bills, loose: reckoning.looseBills })
-          shelf?.set(bill.sessionId, [...(shelf.get(bill.sessionId) ?? []), billOf(bill)])
+          const list = shelf?.get(bill.sessionId)
+          if (list) list.push(billOf(bill))
+          else shelf?.set(bill.sessionId, [billOf(bill)])
         } else if (record.kind === KIND.session) {
           const one = fromBytes(SESSION_SAID, record.payload)
           shelfOf(one.sessionId, { mine: said, loose: reckoning.looseSaid })?.set(one.sessionId, one)
@@ -122,7 +128,9 @@ export function createRecount(read: Read, group: Group, reckoning: Reckoning): R
           const { sessionId } = session
           const ofSession = bills.get(sessionId) ?? reckoning.looseBills.get(sessionId)
           const ofNode = said.get(sessionId) ?? reckoning.looseSaid.get(sessionId)
-          reckoning.session(session, timesOf(session), { bills: ofSession ?? [], said: ofNode })
+          reckoning.session(session, timesOf(session), {
+            ...{ bills: ofSession ?? [], said: ofNode, isDiscounted: isDiscounted(sessionId) },
+          })
           for (const shelf of [bills, reckoning.looseBills, said, reckoning.looseSaid])
             shelf.delete(sessionId)
         }
@@ -133,11 +141,25 @@ export function createRecount(read: Read, group: Group, reckoning: Reckoning): R
         const isTold = [...facts.chargers.values()].some(
           one => (one.sessions.get(sessionId)?.starts.length ?? 0) > 0,
         )
-        reckoning.billsGone(sessionId, isTold ? 'merged' : 'evidence-withdrawn', list)
+        reckoning.billsGone(sessionId, isTold ? 'merged' : 'evidence-withdrawn', {
+          ...{ bills: list, isDiscounted: isDiscounted(sessionId) },
+        })
       }
       for (const [_sessionId, one] of said) reckoning.saidAlone(one)
     },
   }
+}
+
+/** Chargers of which events tell that do not count, by their numbers; all, where a price does not count. */
+function discountedIn({ logs, homes, said }: Read): ReadonlySet<number> | 'all' {
+  if (said.some(one => one.said.name === 'tariff' && one.event.seq >= one.log.limit)) return 'all'
+  const chargers = new Set<number>()
+  for (const log of logs.values())
+    for (let seq = log.limit; seq <= log.head.seq; seq++) {
+      const home = log.homes[seq] ?? 0
+      for (const number of home < 0 ? homes.claimantsOf(-home) : [home]) chargers.add(number)
+    }
+  return chargers
 }
 
 function billOf({ kind, reason, ...rest }: BillSaid): Bill {

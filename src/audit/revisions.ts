@@ -1,14 +1,15 @@
 // Whether the revisions of a session's bill follow one another, and come to what its readings and tariff come to, as people decided,
 // less what they refunded: the cloud's own rule (billing/judge.ts), asked what it would write behind them, has to answer nothing; asked
 // what it would write behind those before the newest, it has to answer the newest.
-import { isZero } from '../billing/amounts.ts'
+import { inDigitsOf, isMore, isZero } from '../billing/amounts.ts'
+import { candidatesOf, mostOf } from '../billing/candidates.ts'
 import { claimOf } from '../billing/claim.ts'
-import type { Corrections } from '../billing/corrections.ts'
+import { type Corrections, refundsIn } from '../billing/corrections.ts'
 import { dueOf, priceWords, type TariffAt } from '../billing/due.ts'
 import { judge, judgeGone, type Verdict } from '../billing/judge.ts'
-import { type Bill, sumOf } from '../billing/revisions.ts'
+import { type Bill, refundable, sumOf } from '../billing/revisions.ts'
 import type { Session } from '../session/fold.ts'
-import { subtractAmounts } from '../tariff/price.ts'
+import { addAmounts, subtractAmounts } from '../tariff/price.ts'
 import type { SessionId } from '../units.ts'
 import type { FindingBook } from './findings.ts'
 
@@ -18,12 +19,14 @@ export type Due = { readonly amount: string; readonly currency: string } | undef
 
 export type Comparing = {
   readonly bills: readonly Bill[]
+  /** Events of its charger, or prices, are here that do not count: a bill may rest on them. */
+  readonly isDiscounted: boolean
   readonly tariffAt: TariffAt
   readonly corrections: Corrections
   readonly findings: FindingBook
 }
 
-/** Answers what the session owes by now. */
+/** Answers what the session owes by now, less what was refunded. */
 export function compareBills(session: Session, comparing: Comparing): Due {
   const { bills, tariffAt, corrections, findings } = comparing
   const { sessionId } = session
@@ -46,8 +49,10 @@ export function compareBills(session: Session, comparing: Comparing): Due {
     if (isProvisional) compareProvisional(session, last, comparing)
     else if (verdict.bills.length > 0 || verdict.reviewAmount === undefined)
       tellMismatch(verdict, { again, last, comparing, currencies, add })
+    compareUnspoken(session, verdict, comparing)
   }
   if (isLast) compareInputs(last, again.bills[0], add)
+  if (last && !isLast && verdict.bills.length === 0) compareOnlyStop(session, last, comparing)
   // Of one that is wrong it was said already.
   comparePlain(session, isLast ? bills.length : before.length, comparing)
   remark(verdict, { bills, add })
@@ -55,7 +60,11 @@ export function compareBills(session: Session, comparing: Comparing): Due {
     isLast && before.length === 0
       ? undefined
       : claimOf(session, { tariffAt, corrections, finalise: isProvisional })
-  if (claim?.kind === 'due') return { amount: claim.owed, currency: claim.cost.currency }
+  if (claim?.kind === 'due') {
+    const { owed, cost } = claim
+    const given = refundable(refundsIn(corrections), { currency: cost.currency, most: owed }).amount
+    return { amount: inDigitsOf(owed, subtractAmounts(owed, given)), currency: cost.currency }
+  }
   return isLast && !claim
     ? { amount: again.bills[0]?.amount ?? last.amount, currency: last.currency }
     : undefined
@@ -115,6 +124,37 @@ function tellMismatch(verdict: Verdict, { again, last, comparing, currencies, ad
   )
 }
 
+/** A debit may wait for a person where more came to be known; one stop, told by one node, was never known otherwise. */
+function compareOnlyStop(session: Session, last: Bill, comparing: Comparing): void {
+  const { bills, corrections, isDiscounted, findings } = comparing
+  const { ends, end, recordedBy, pricings, flags, lastTick, energyWh } = session
+  const isOnly = ends.length === 1 && recordedBy.length === 1 && pricings.length === 1 && flags.length === 0
+  const isLate = lastTick && end && (lastTick.ref.logId !== end.ref.logId || lastTick.ref.seq > end.ref.seq)
+  const isDecided = corrections.resolutions.length > 0 || corrections.refunds.length > 0
+  if (!isOnly || isLate || isDecided || isDiscounted || bills.length > 1) return
+  if (last.reason !== 'ended' || last.energyWh === energyWh) return
+  adding(session.sessionId, findings)(
+    'bill-mismatch',
+    `billed for ${last.energyWh} Wh; its only stop tells of ${energyWh} Wh`,
+  )
+}
+
+/** Where nothing can be owed by now, what was billed before has to be what some of the evidence came to. */
+function compareUnspoken(session: Session, { flags, bills: next }: Verdict, comparing: Comparing): void {
+  const { bills, tariffAt, corrections, isDiscounted, findings } = comparing
+  const isGone = flags.includes('evidence-withdrawn') && next.length === 0
+  if (!isGone || isDiscounted || corrections.resolutions.length > 0) return
+  if (session.lastTick && bills.some(bill => bill.reason === 'provisional')) return
+  const { currency = '' } = bills[0] ?? {}
+  const gross = sumOf(ungiven(bills))
+  const most = mostOf(candidatesOf(session, tariffAt), currency)
+  if (!isMore(gross, most)) return
+  adding(session.sessionId, findings)(
+    'bill-mismatch',
+    `billed ${gross} ${currency}; what is told of it comes to ${isZero(most) ? 'nothing' : `${most} ${currency} at the most`}`,
+  )
+}
+
 /** Billed by the last reading that had come by then; others may have come since, and are billed with the stop. */
 function compareProvisional(
   session: Session,
@@ -140,9 +180,10 @@ function comparePlain(session: Session, count: number, comparing: Comparing): vo
   const prices = new Set(session.pricings.map(({ body }) => priceWords(body)))
   const isPlain = prices.size === 1 && session.pricing?.body.byTerms !== true
   if (!isPlain || corrections.resolutions.length > 0 || corrections.refunds.length > 0) return
+  let total = '0'
   for (const [i, bill] of bills.slice(0, count).entries()) {
+    total = addAmounts(total, bill.amount)
     const due = dueOf(session, tariffAt, { energyWh: bill.energyWh })
-    const total = sumOf(bills.slice(0, i + 1))
     if (
       !bill ||
       due?.kind !== 'due' ||
@@ -178,7 +219,7 @@ function remark(
 export function compareGone(
   sessionId: SessionId,
   gone: 'merged' | 'evidence-withdrawn',
-  { bills, corrections, findings }: Omit<Comparing, 'tariffAt'>,
+  { bills, isDiscounted, corrections, findings }: Omit<Comparing, 'tariffAt'>,
 ): void {
   const add = adding(sessionId, findings)
   if (!checkRevisions(sessionId, bills, findings)) return
@@ -189,6 +230,7 @@ export function compareGone(
       'bill-mismatch',
       `${told}; ${due.bills.map(bill => `${bill.kind} ${bill.amount}`).join(', ')} are missing (${gone})`,
     )
+  else if (gone !== 'merged' && !isDiscounted && !isZero(sumOf(bills))) add('bill-without-session', told)
   else if (gone === 'merged') add('merged', told)
   else add('withdrawn', told)
 }

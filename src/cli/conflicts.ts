@@ -30,7 +30,7 @@ export function addConflictCommands(program: Command): void {
     .action(async (session: string, options: ListOptions) => {
       const [one] = await conflictsFrom(options, { sessions: [session] })
       if (options.json) printJson(one)
-      else if (one?.kind === 'session') print(textOf(one))
+      else if (one?.kind === 'session') print(textOf(one, options.cloud !== undefined))
     })
   addConflictResolve(conflicts)
 }
@@ -46,14 +46,18 @@ async function listConflicts(options: ListOptions): Promise<void> {
   const all = await conflictsFrom(options, options)
   if (options.json) return printJson(all)
   if (all.length === 0) return print('nothing waits')
-  print(tableOf(all, COLUMNS))
+  // A node knows neither what was billed nor since when it waits.
+  const isCloud = options.cloud !== undefined
+  print(
+    tableOf(all, isCloud ? COLUMNS : COLUMNS.filter(([title]) => title !== 'billed' && title !== 'waits')),
+  )
   const counts = new Map<string, number>()
   for (const code of all.flatMap(codesOf)) counts.set(code, (counts.get(code) ?? 0) + 1)
   print(
     `${all.length} wait: ${[...counts]
       .toSorted()
       .map(([code, n]) => `${n} ${code}`)
-      .join(', ')}`,
+      .join(', ')}; look at one: conflicts show <session>; decide: conflicts resolve`,
   )
 }
 
@@ -90,13 +94,13 @@ function ageText(sinceAt: number | undefined): string {
 
 const KINDS = { least: 'proven', stop: 'by this stop', 'last-reading': 'by the last reading' } as const
 
-function textOf(one: Conflict): string {
+function textOf(one: Conflict, isCloud: boolean): string {
   const lines = [
     `session      ${one.sessionId}`,
     `charger      ${chargerText(one)}`,
     `state        ${one.state}`,
     ...(one.startedAt === undefined ? [] : [`started      ${new Date(one.startedAt).toISOString()}`]),
-    `billed       ${one.billed} ${one.currency ?? ''}`,
+    `billed       ${isCloud ? `${one.billed} ${one.currency ?? ''}`.trim() : 'not known to a node: --cloud knows'}`,
     ...(one.reviewAmount === undefined ? [] : [`waits        a debit of ${one.reviewAmount}`]),
     ...one.reasons.map(({ code, text }) => `why          ${code}: ${text}`),
     ...one.candidates.map(

@@ -11,6 +11,7 @@ import { addDoctorCommand } from './doctor.ts'
 import { addForgetCommand } from './forget.ts'
 import { addKeysCommands } from './keys.ts'
 import { addNodeCommands } from './node.ts'
+import { visible } from './output.ts'
 import { addPolicyCommands } from './policy.ts'
 import { addReceiptCommand } from './receipt.ts'
 import { addRefundCommand } from './refund.ts'
@@ -79,7 +80,7 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT
     if (!(error instanceof MeshError)) throw error
-    process.stderr.write(`${error.code}: ${error.message}\n`)
+    process.stderr.write(`${error.code}: ${visible(error.message)}\n`)
     return 1
   }
 }

@@ -132,7 +132,7 @@ function textOf(tariff: Tariff, cost: Cost, at: number): string {
       ['part', ({ type }) => type],
       ['measured', part => amountOf(part, part.measured)],
       ['billed', part => amountOf(part, part.quantity)],
-      ['price', ({ price }) => price],
+      ['price', part => `${part.price}${PER[part.type] ?? ''}`],
       ['before taxes', part => part.beforeTaxes],
       ['VAT', ({ vat }) => (vat === undefined ? '' : `${vat} %`)],
       ['after taxes', part => part.afterTaxes],
@@ -142,6 +142,8 @@ function textOf(tariff: Tariff, cost: Cost, at: number): string {
     `to pay  ${total} ${currency}`,
   ].join('\n')
 }
+
+const PER: Readonly<Record<string, string>> = { ENERGY: ' a kWh', TIME: ' an hour', PARKING_TIME: ' an hour' }
 
 function amountOf({ type }: CostPart, amount: number): string {
   if (type === 'ENERGY') return `${amount / 1000} kWh`

@@ -79,12 +79,17 @@ function textOf(report: AuditReport): string {
       : []),
     ...(sessions
       ? [
-          `sessions  ${sessions.sessions} (${listOf(sessions.states)}), ${(sessions.energyWh / 1000).toFixed(3)} kWh${sessions.outside > 0 ? `; ${sessions.outside} outside the time that is reported on` : ''}`,
+          `report    ${rangeOf(file)}`,
+          `sessions  ${sessions.sessions}${sessions.sessions > 0 ? ` (${listOf(sessions.states)})` : ''}, ${(sessions.energyWh / 1000).toFixed(3)} kWh${sessions.outside > 0 ? `; ${sessions.outside} outside the time that is reported on` : ''}`,
           `due       ${listOf(sessions.due) || 'nothing'}`,
           ...(file.source === 'cloud'
             ? [`billed    ${listOf(sessions.billed) || 'nothing'}, in ${sessions.bills} revisions`]
             : []),
-          `clocks    of nodes: ${listOf(sessions.nodeClocks)}; times told by: ${listOf(sessions.timesBy)}`,
+          ...(sessions.sessions > 0
+            ? [
+                `clocks    of nodes: ${listOf(sessions.nodeClocks)}; times told by: ${listOf(sessions.timesBy)}`,
+              ]
+            : []),
         ]
       : []),
     ...findingLines(report),
@@ -104,6 +109,13 @@ function findingLines({ found, findings }: AuditReport): readonly string[] {
       ...(count > shown.length ? [`  and ${count - shown.length} more`] : []),
     ]
   })
+}
+
+function rangeOf({ fromAt, toAt }: AuditReport['file']): string {
+  const time = (at: number): string => (at <= 8.64e15 ? new Date(at).toISOString() : String(at))
+  if (fromAt === undefined && toAt === undefined) return 'on all sessions'
+  const from = fromAt === undefined ? '' : ` from ${time(fromAt)} on`
+  return `on sessions that began${from}${toAt === undefined ? '' : ` before ${time(toAt)}`}, and on no others`
 }
 
 function listOf(counts: Readonly<Record<string, string | number>>): string {

@@ -245,6 +245,7 @@ describe('a file that a thief of the exporter’s key signed anew', () => {
   it('is found when the key is of a revoked device, or of nobody', async () => {
     const revoked = await signedAnew({}, made.devices.thief)
     expect(wrongs(revoked)).toEqual([
+      expect.stringMatching(/^bad-exporter: .*thief, which signed it, is no cloud/),
       expect.stringMatching(/^bad-exporter: thief, which made the file, is revoked/),
     ])
     const stranger = auditSite('elsewhere')
