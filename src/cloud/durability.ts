@@ -3,7 +3,7 @@
 // server is asked; where a provider hides its replicas, whoever runs it may promise it. What cannot be seen is not believed.
 import type { Clock } from '../ports.ts'
 import type { Database } from './database.ts'
-import { intIn, textIn } from './rows.ts'
+import { flagIn, intIn, textIn } from './rows.ts'
 
 export type Durability = 1 | 2
 
@@ -32,12 +32,15 @@ async function durabilityOf(database: Database): Promise<Durability> {
   const found = await database.query(
     `SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS waits,
        current_setting('synchronous_standby_names') AS standbys, current_setting('archive_mode') AS archive,
-       (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')) AS replicas`,
+       (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')) AS replicas,
+       (SELECT coalesce(last_failed_time > last_archived_time, last_failed_time IS NOT NULL)
+        FROM pg_stat_archiver) AS archiving_fails`,
   )
   const [row] = found.rows
   if (!row || textIn(row, 'fsync') !== 'on' || !WAITING.includes(textIn(row, 'waits'))) return 1
   const isReplicated = textIn(row, 'standbys') !== '' && intIn(row, 'replicas') > 0
-  return isReplicated && textIn(row, 'archive') !== 'off' ? 2 : 1
+  const isArchived = textIn(row, 'archive') !== 'off' && !flagIn(row, 'archiving_fails')
+  return isReplicated && isArchived ? 2 : 1
 }
 
 /** Acks that promise less than is so by now are due again. */

@@ -4,7 +4,14 @@ import { type Database, openDatabase } from '../../src/cloud/database.ts'
 import { createDurability, raiseAcks } from '../../src/cloud/durability.ts'
 import { enterSite, migrate } from '../../src/cloud/schema.ts'
 
-const SAFE = { fsync: 'on', waits: 'on', standbys: 'ANY 1 (a, b)', archive: 'on', replicas: 1 }
+const SAFE = {
+  fsync: 'on',
+  waits: 'on',
+  standbys: 'ANY 1 (a, b)',
+  archive: 'on',
+  replicas: 1,
+  archiving_fails: false,
+}
 
 function asked(rows: () => object, at = { ms: 0 }) {
   let asks = 0
@@ -30,6 +37,7 @@ describe('the durability of a commit', () => {
     ['without a replica to wait for', { standbys: '' }],
     ['whose replica is away', { replicas: 0 }],
     ['without an archive', { archive: 'off' }],
+    ['whose archiving fails', { archiving_fails: true }],
   ])('is 1 %s', async (_name, change) => {
     expect(await asked(() => ({ ...SAFE, ...change })).durability()).toBe(1)
   })
