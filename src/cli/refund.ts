@@ -1,6 +1,6 @@
 // `chargemesh refund`: gives back a part of what a session was billed, as a signed entry that becomes a credit.
 import type { Command } from 'commander'
-import { digitsOf, isMore, isZero } from '../billing/amounts.ts'
+import { digitsOf, inDigitsOf, isMore, isZero } from '../billing/amounts.ts'
 import { MeshError } from '../errors.ts'
 import { systemRandom } from '../host/system.ts'
 import { addAmounts, isDecimal } from '../tariff/price.ts'
@@ -45,7 +45,7 @@ async function refund(session: string, options: RefundOptions): Promise<void> {
     say(
       options,
       said,
-      `${amount} ${currency} of ${billed.sum} are given back for session ${sessionId.slice(0, 8)}`,
+      `${amount} ${currency} of ${billed.sum} ${currency} are given back for session ${sessionId.slice(0, 8)}`,
     )
   })
 }
@@ -62,7 +62,8 @@ async function billedOf(session: string, { cloud }: RefundOptions): Promise<Bill
   if (sessionId === undefined) return wrong('nothing was billed for it, so there is nothing to give back')
   if (ids.length > 1)
     wrong(`${ids.length} begin so; say more digits: ${ids.map(id => id.slice(0, 12)).join(', ')}`)
-  const sum = rows.map(row => String(row.amount)).reduce(addAmounts, '0')
+  const amounts = rows.map(row => String(row.amount))
+  const sum = inDigitsOf(amounts[0] ?? '0', amounts.reduce(addAmounts, '0'))
   return { sessionId, sum, currency: String(rows[0]?.currency) }
 }
 
@@ -73,7 +74,7 @@ function refuse({ sum, currency: own }: Billed, { amount, currency, reason }: Re
   if (!isDecimal(amount) || isZero(amount))
     wrong(`--amount ${amount}: wanted a number above zero, such as 2.00`)
   if (currency !== undefined && currency !== own) wrong(`--currency ${currency}: the bill is in ${own}`)
-  if (digitsOf(amount) > Math.max(2, digitsOf(sum))) wrong(`--amount ${amount}: cannot be paid in ${own}`)
+  if (digitsOf(amount) > digitsOf(sum)) wrong(`--amount ${amount}: cannot be paid in ${own}`)
   if (isMore(amount, sum)) wrong(`--amount ${amount}: only ${sum} ${own} of the bill are left`)
   if (Buffer.byteLength(reason) > MAX_REASON_BYTES) wrong(`--reason: at most ${MAX_REASON_BYTES} bytes`)
 }

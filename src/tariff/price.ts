@@ -119,7 +119,7 @@ export function perMinute(price: string): string | undefined {
 
 /** As people write money: at least the digits of the currency. */
 export function inDigits(amount: string, currency: string): string {
-  const digits = MINOR_DIGITS[currency] ?? 2
+  const digits = digitsOf(currency)
   const exact = new Big(amount)
   const shown = exact.toFixed()
   return (shown.split('.')[1]?.length ?? 0) >= digits ? shown : exact.toFixed(digits)

@@ -219,6 +219,17 @@ describe('a refund', () => {
       { kind: 'credit', amount: '-0.40', reason: 'refunded' },
     ])
     expect((await refund(one.sessionId, '0.24')).error).toContain('only 0.23 EUR')
+    expect((await refund(one.sessionId, '0.03')).out).toContain('0.03 EUR of 0.23 EUR')
+    await handOver()
+    await handOver()
+    expect((await refund(one.sessionId, '0.21')).error).toContain('only 0.20 EUR')
+  })
+
+  it('is in the digits of its currency', async () => {
+    const one = sessionBodies({ chargerId: 'CP-17', currency: 'JPY', pricePerKwh: '40' })
+    await say([one.start, one.pricing, one.end])
+    await handOver()
+    expect((await refund(one.sessionId, '20.50')).error).toContain('cannot be paid in JPY')
   })
 })
 
