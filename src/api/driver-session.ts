@@ -3,10 +3,11 @@
 import { FULL_AGE_MS } from '../authorization/decide.ts'
 import type { Corrections } from '../billing/corrections.ts'
 import type { TariffAt } from '../billing/due.ts'
+import { DOUBTFUL } from '../billing/judge.ts'
 import { owedOf } from '../billing/owed.ts'
 import { wallOf } from '../log/hlc.ts'
 import { clockedAt, happenedAt } from '../session/clock.ts'
-import type { Session, SessionFlag } from '../session/fold.ts'
+import type { Session } from '../session/fold.ts'
 import type { RequestAnswer, SessionAnswer } from './driver-words.ts'
 import { isoOf, priceText } from './report.ts'
 
@@ -22,9 +23,6 @@ export type SessionKnown = {
   readonly tariffAt: TariffAt
   readonly corrections: Corrections
 }
-
-/** A person looks at these, as the cloud's billing has it. */
-const DISPUTED: readonly SessionFlag[] = ['conflicting-ends', 'meter-reset', 'meter-went-back']
 
 export function sessionAnswer(
   session: Session,
@@ -138,7 +136,7 @@ function paymentOf(
       ? payment('running', `You pay ${priceText(pricing.body, tariffAt)} when the session has ended.`)
       : payment('no_price', 'No price was known when it began; the operator will tell you.')
   }
-  if (!isSettled && flags.some(flag => DISPUTED.includes(flag)))
+  if (!isSettled && flags.some(flag => DOUBTFUL.includes(flag)))
     return payment(
       'in_review',
       'The charger’s figures contradict one another: the operator looks at them first.',

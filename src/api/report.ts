@@ -2,7 +2,7 @@
 // part of the interface; they only grow.
 
 import type { Corrections } from '../billing/corrections.ts'
-import { type Due, dueOf, type TariffAt } from '../billing/due.ts'
+import type { TariffAt, Unpriced } from '../billing/due.ts'
 import { owedOf } from '../billing/owed.ts'
 import type { ConnectorStatus } from '../chargers.ts'
 import type { Roster } from '../identity/roster.ts'
@@ -53,7 +53,7 @@ export type SessionReport = {
   readonly decided?: string
   readonly refunded?: string
   /** Why an ended session has no cost. */
-  readonly unpriced?: Extract<Due, { kind: 'unpriced' }>['why']
+  readonly unpriced?: Unpriced
   /** Names of the nodes that recorded something of it. */
   readonly recordedBy: readonly string[]
   readonly adoptions: number
@@ -104,7 +104,6 @@ type Known = {
 function reportSession(session: Session, known: Known): SessionReport {
   const { start, end, pricing, energyWh, soFar, lastTick } = session
   const { startedAt, stoppedAt } = timesOf(session)
-  const due = energyWh === undefined ? undefined : dueOf(session, known.tariffAt, { energyWh })
   const { claim, owed } = owedOf(session, { ...known, finalise: false })
   return {
     sessionId: session.sessionId,
@@ -134,7 +133,7 @@ function reportSession(session: Session, known: Known): SessionReport {
     ...(owed && { cost: owed.total, currency: owed.currency }),
     ...(owed?.decided !== undefined && { decided: owed.decided }),
     ...(owed?.refunded !== undefined && { refunded: owed.refunded }),
-    ...(due?.kind === 'unpriced' && !owed && { unpriced: due.why }),
+    ...(claim.kind === 'unpriced' && { unpriced: claim.why }),
     recordedBy: session.recordedBy.map(known.nameOf),
     adoptions: session.adoptions.length,
     flags: [...new Set<string>([...session.flags, ...claim.flags])].sort(),

@@ -11,7 +11,7 @@ import { hex } from '../units.ts'
 import { digitsOf, inDigitsOf, isMore } from './amounts.ts'
 import { aboutOf, candidatesOf, isEnergy, mostOf, stopVariants } from './candidates.ts'
 import { type Corrections, type Decision, decisionIn } from './corrections.ts'
-import { cheapest, type Due, dueByTariff, pricesOf, type TariffAt } from './due.ts'
+import { cheapest, type Due, dueByTariff, pricesOf, type TariffAt, type Unpriced } from './due.ts'
 import { usageOf } from './usage.ts'
 
 /** What billing adds to the fold's own flags. */
@@ -38,7 +38,7 @@ export type Claim = { readonly flags: readonly MoneyFlag[]; readonly decision?: 
   | { readonly kind: 'refused' }
   /** Nothing is owed, whatever was used: a person decided so where nothing can be computed. */
   | { readonly kind: 'waived'; readonly energyWh?: number }
-  | { readonly kind: 'unpriced'; readonly energyWh: number }
+  | { readonly kind: 'unpriced'; readonly energyWh: number; readonly why: Unpriced }
   | {
       readonly kind: 'due'
       readonly energyWh: number
@@ -96,7 +96,8 @@ function fromDue(due: Due, { energyWh, reading, provisional }: Read, flags: read
     return { kind: 'due', energyWh, cost, owed: cost.total, reading, provisional, flags }
   }
   // Without a price at all the fold says so itself.
-  return { kind: 'unpriced', energyWh, flags: due.why === 'no-tariff' ? flags : [...flags, due.why] }
+  const { why } = due
+  return { kind: 'unpriced', energyWh, why, flags: why === 'no-tariff' ? flags : [...flags, why] }
 }
 
 function sumOf(due: Due): string {

@@ -12,13 +12,14 @@ import { usageOf } from './usage.ts'
 /** The tariff that this very event published, whether or not it is in force. */
 export type TariffAt = (ref: EventRef) => Tariff | undefined
 
+/**
+ * No tariff was in force at the start; its event is not here yet, counts no longer, or says another price; it cannot be
+ * computed with; nobody charges so long.
+ */
+export type Unpriced = 'no-tariff' | 'tariff-unknown' | 'tariff-unreadable' | 'too-long'
 export type Due =
   | { readonly kind: 'due'; readonly cost: Cost }
-  | {
-      readonly kind: 'unpriced'
-      /** No tariff was in force at the start; its event is not here yet, counts no longer, or says another price; it cannot be computed with; nobody charges so long. */
-      readonly why: 'no-tariff' | 'tariff-unknown' | 'tariff-unreadable' | 'too-long'
-    }
+  | { readonly kind: 'unpriced'; readonly why: Unpriced }
 
 /** A clock that was put years ahead in mid-session must not make a bill of hours: behind this a person looks at it. */
 export const LONGEST_PRICED_S = 31 * 24 * 3600

@@ -27,7 +27,7 @@ export type Verdict = {
 }
 
 /** With these, what is billed is the least that was proven, and a person looks at the rest. */
-const DOUBTFUL: readonly SessionFlag[] = ['conflicting-ends', 'meter-reset', 'meter-went-back']
+export const DOUBTFUL: readonly SessionFlag[] = ['conflicting-ends', 'meter-reset', 'meter-went-back']
 
 export type Judging = {
   readonly billed: readonly Bill[]

@@ -10,8 +10,8 @@ import type { SessionId } from '../units.ts'
 import { eventIn } from './charger.ts'
 import { placeText, TARIFF_KEY } from './columns.ts'
 import type { Row, Sql } from './database.ts'
-import { countsIn } from './exclusion.ts'
 import { bytesIn, optionalTextIn } from './rows.ts'
+import { COLUMNS, COUNTING, COUNTS } from './ticks.ts'
 
 export type KnownMoney = {
   readonly tariffAt: TariffAt
@@ -21,8 +21,6 @@ export type KnownMoney = {
 type Folded = { readonly sessions: readonly Session[]; readonly loaded: readonly SessionId[] }
 
 const { refund, resolution } = TYPE_NUMBERS
-const COLUMNS = 'e.log_id, e.seq, e.event_hash, e.prev, e.element, h.device_id'
-const EVENTS = `FROM events e JOIN log_head h ON h.site_id = e.site_id AND h.log_id = e.log_id`
 
 export async function knowingOf(sql: Sql, siteId: string, { sessions, loaded }: Folded): Promise<KnownMoney> {
   const ids = [...new Set([...loaded, ...sessions.map(({ sessionId }) => sessionId)])]
@@ -30,8 +28,7 @@ export async function knowingOf(sql: Sql, siteId: string, { sessions, loaded }: 
   const cited: EventRef[] = []
   // Only issuers' words have a session here (columns.ts).
   const said = await sql(
-    `SELECT ${COLUMNS} ${EVENTS} WHERE e.site_id = $1 AND e.session_id = ANY($2::text[])
-       AND e.type IN (${refund}, ${resolution}) AND ${countsIn('e')}`,
+    `SELECT ${COLUMNS} ${COUNTING} AND e.session_id = ANY($2::text[]) AND e.type IN (${refund}, ${resolution})`,
     [siteId, ids],
   )
   for (const row of said.rows) {
@@ -54,7 +51,7 @@ async function tariffsOf(sql: Sql, siteId: string, cited: readonly EventRef[]): 
      JOIN events e ON e.site_id = $1 AND e.log_id = w.log_id AND e.seq = w.seq::bigint
      JOIN log_head h ON h.site_id = e.site_id AND h.log_id = e.log_id
      LEFT JOIN certificates c ON c.site_id = h.site_id AND c.cert_hash = h.cert_hash
-     WHERE e.type = ${TYPE_NUMBERS.tariff} AND ${countsIn('e')}`,
+     WHERE e.type = ${TYPE_NUMBERS.tariff} AND ${COUNTS}`,
     [siteId, refs.map(ref => ref.logId), refs.map(ref => String(ref.seq))],
   )
   const held = new Map<string, Tariff>()
