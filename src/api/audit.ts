@@ -4,8 +4,9 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { SessionSaid } from '../audit/format.ts'
+import { ownDue } from '../audit/reckoning.ts'
 import { type AuditContents, auditBytes, cutElements } from '../audit/stream.ts'
-import { dueOf } from '../billing/due.ts'
+import type { TariffAt } from '../billing/due.ts'
 import { check } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import { ISSUED_BY_ROOT } from '../identity/certificate.ts'
@@ -89,7 +90,7 @@ function contentsOf({ node, roster, name, siteName, clock }: AuditDeps, { from, 
 
 function* saidOf(
   sessions: readonly Session[],
-  tariffAt: Parameters<typeof dueOf>[1],
+  tariffAt: TariffAt,
   { from = 0, to = Number.POSITIVE_INFINITY }: { from: number | undefined; to: number | undefined },
 ): Generator<SessionSaid, void, void> {
   for (const session of sessions) {
@@ -99,10 +100,7 @@ function* saidOf(
   }
 }
 
-function sessionSaid(session: Session, tariffAt: Parameters<typeof dueOf>[1]): SessionSaid {
+function sessionSaid(session: Session, tariffAt: TariffAt): SessionSaid {
   const { sessionId, energyWh } = session
-  if (energyWh === undefined) return { sessionId }
-  const due = energyWh >= 0 ? dueOf(session, tariffAt, { energyWh }) : undefined
-  if (due?.kind !== 'due') return { sessionId, energyWh }
-  return { sessionId, energyWh, currency: due.cost.currency, amount: due.cost.total }
+  return { sessionId, ...(energyWh !== undefined && { energyWh }), ...ownDue(session, tariffAt) }
 }

@@ -119,7 +119,7 @@ export function createReckoning(
 }
 
 /** What an ended session costs, as a node says it; undefined where that cannot be said. */
-function ownDue(session: Session, tariffAt: TariffAt): Due {
+export function ownDue(session: Session, tariffAt: TariffAt): Due {
   const { energyWh } = session
   if (energyWh === undefined || energyWh < 0) return undefined
   const due = dueOf(session, tariffAt, { energyWh })
