@@ -7,8 +7,9 @@
 import type { EventRef } from '../log/body.ts'
 import type { Session } from '../session/fold.ts'
 import type { Cost } from '../tariff/cost.ts'
+import { decimalsIn } from '../tariff/price.ts'
 import { hex } from '../units.ts'
-import { digitsOf, inDigitsOf, isMore } from './amounts.ts'
+import { inDigitsOf, isMore } from './amounts.ts'
 import { aboutOf, candidatesOf, isEnergy, mostOf, stopVariants } from './candidates.ts'
 import { type Corrections, type Decision, decisionIn } from './corrections.ts'
 import { cheapest, type Due, dueByTariff, pricesOf, type TariffAt, type Unpriced } from './due.ts'
@@ -123,7 +124,7 @@ function decided(session: Session, claim: Claim, deciding: Deciding): Claim {
   // A rule without its sum is computed from what there is, but only from what that person saw.
   if (said === undefined && !isFresh) return unusable()
   const sum = said ?? basis.cost.total
-  if (digitsOf(sum) > digitsOf(basis.cost.total)) return unusable()
+  if (decimalsIn(sum) > decimalsIn(basis.cost.total)) return unusable()
   const kept = decision.rule === 'tariff' ? decision.body.keep : undefined
   const most = mostOf(candidatesOf(session, deciding.tariffAt, kept), basis.cost.currency)
   const isLimited = isMore(sum, most)

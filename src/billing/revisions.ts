@@ -4,9 +4,9 @@
 import { hashOf, lengthPrefixed, sha256, utf8Bytes } from '../identity/hash.ts'
 import type { EventRef } from '../log/body.ts'
 import type { Cost } from '../tariff/cost.ts'
-import { addAmounts, isDecimal, subtractAmounts } from '../tariff/price.ts'
+import { addAmounts, decimalsIn, isDecimal, subtractAmounts } from '../tariff/price.ts'
 import { concatBytes, hex, type SessionId, unhex } from '../units.ts'
-import { digitsOf, inDigitsOf, isMore, isZero } from './amounts.ts'
+import { inDigitsOf, isMore, isZero } from './amounts.ts'
 import type { Refund } from './corrections.ts'
 
 export type BillKind = 'invoice' | 'credit' | 'debit'
@@ -113,7 +113,7 @@ export function refundable(
 ): { readonly amount: string; readonly flags: readonly RefundFlag[] } {
   const payable = refunds.filter(
     ({ body }) =>
-      body.currency === currency && isDecimal(body.amount) && digitsOf(body.amount) <= digitsOf(most),
+      body.currency === currency && isDecimal(body.amount) && decimalsIn(body.amount) <= decimalsIn(most),
   )
   const asked = payable.map(({ body }) => body.amount).reduce(addAmounts, '0')
   const isLimited = isMore(asked, most)

@@ -1,8 +1,8 @@
 // What the revisions of one session's bill come to, one after the other: what each changes, and what all up to it make.
 // The form in which a cloud hands bills out for settlement (`Settled`, a line of the JSON lines) is documented here.
 import type { Cost } from '../tariff/cost.ts'
-import { addAmounts } from '../tariff/price.ts'
-import { decimalsIn, type Split, splitChange, splitOf } from '../tariff/split.ts'
+import { addAmounts, decimalsIn } from '../tariff/price.ts'
+import { type Split, splitChange, splitOf } from '../tariff/split.ts'
 
 /** A row of the cloud's table. */
 export type Revision = {

@@ -2,13 +2,13 @@
 // operator's log. Nothing is written unless the rule fits every one of them.
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
-import { digitsOf, isMore } from '../billing/amounts.ts'
+import { isMore } from '../billing/amounts.ts'
 import type { Conflict } from '../billing/conflict.ts'
 import { RULES, type Rule } from '../billing/corrections.ts'
 import { MeshError } from '../errors.ts'
 import type { Operator } from '../host/operator.ts'
 import type { AnyBody, EventRef } from '../log/body.ts'
-import { isDecimal } from '../tariff/price.ts'
+import { decimalsIn, isDecimal } from '../tariff/price.ts'
 import type { Tariff } from '../tariff/tariffs.ts'
 import type { EventHash, LogId, SessionId } from '../units.ts'
 import { unhex } from '../units.ts'
@@ -158,7 +158,7 @@ function amountFault({ candidates, currency }: Conflict, amount: string): string
   const own = sums.flatMap(([sum = '', of]) => (of === currency ? [sum] : []))
   const most = own.reduce((a, b) => (isMore(b, a) ? b : a), '0')
   if (isMore(amount, most)) return `${amount} is more than anything speaks for, at most ${most} ${currency}`
-  if (digitsOf(amount) > digitsOf(most)) return `${amount} cannot be paid in ${currency}`
+  if (decimalsIn(amount) > decimalsIn(most)) return `${amount} cannot be paid in ${currency}`
   return undefined
 }
 

@@ -1,9 +1,9 @@
 // `chargemesh refund`: gives back a part of what a session was billed, as a signed entry that becomes a credit.
 import type { Command } from 'commander'
-import { digitsOf, inDigitsOf, isMore, isZero } from '../billing/amounts.ts'
+import { inDigitsOf, isMore, isZero } from '../billing/amounts.ts'
 import { MeshError } from '../errors.ts'
 import { systemRandom } from '../host/system.ts'
-import { addAmounts, isDecimal } from '../tariff/price.ts'
+import { addAmounts, decimalsIn, isDecimal } from '../tariff/price.ts'
 import type { SessionId } from '../units.ts'
 import { asOperator, type OperatorOptions, operatorOptions, say } from './operator.ts'
 import { cloudRows } from './receiver.ts'
@@ -74,7 +74,7 @@ function refuse({ sum, currency: own }: Billed, { amount, currency, reason }: Re
   if (!isDecimal(amount) || isZero(amount))
     wrong(`--amount ${amount}: wanted a number above zero, such as 2.00`)
   if (currency !== undefined && currency !== own) wrong(`--currency ${currency}: the bill is in ${own}`)
-  if (digitsOf(amount) > digitsOf(sum)) wrong(`--amount ${amount}: cannot be paid in ${own}`)
+  if (decimalsIn(amount) > decimalsIn(sum)) wrong(`--amount ${amount}: cannot be paid in ${own}`)
   if (isMore(amount, sum)) wrong(`--amount ${amount}: only ${sum} ${own} of the bill are left`)
   if (Buffer.byteLength(reason) > MAX_REASON_BYTES) wrong(`--reason: at most ${MAX_REASON_BYTES} bytes`)
 }

@@ -3,6 +3,7 @@
 import type { FastifyInstance } from 'fastify'
 import { REASONS, type Reason } from '../billing/attention.ts'
 import { type Conflict, conflictOf, goneConflict, type OrphanStop } from '../billing/conflict.ts'
+import type { TariffAt } from '../billing/due.ts'
 import type { Bill } from '../billing/revisions.ts'
 import type { Session } from '../session/fold.ts'
 import type { ChargerId, SessionId, SiteId } from '../units.ts'
@@ -110,10 +111,7 @@ async function conflictsOf(
   const sql = database.query
   const bills = await heldBills(sql, siteId, ids)
   const touched = { sessions: new Set(ids), chargers: new Set<ChargerId>() }
-  const shown = new Map<
-    SessionId,
-    { session: Session; tariffAt: Parameters<typeof conflictOf>[1]['tariffAt'] }
-  >()
+  const shown = new Map<SessionId, { session: Session; tariffAt: TariffAt }>()
   for (const [chargerId, sessionIds] of await byCharger(sql, siteId, touched)) {
     const fold = await foldOf(sql, {
       siteId,

@@ -1,7 +1,7 @@
 // Whether the lines of a bill make its total. Asked by those who were handed a bill and did not compute it: the price
 // itself is another question, for which they would need the readings.
 import Big from 'big.js'
-import { isCurrency } from './price.ts'
+import { decimalsIn, isCurrency } from './price.ts'
 
 type Lines = {
   readonly currency: string
@@ -31,7 +31,7 @@ export function faultOf({ currency, total, beforeTaxes, taxes, parts }: Lines): 
     return 'the total is not the sum before taxes and the taxes'
   const taxed = taxes.map(({ vat }) => vat)
   if (!isAmong(rates, taxed) || !isAmong(taxed, rates)) return 'the taxes are not those of the parts'
-  const digits = total.split('.')[1]?.length ?? 0
+  const digits = decimalsIn(total)
   if (
     !roundings(sumOf(parts.map(part => part.afterTaxes)), slackOf(parts, 'afterTaxes'), digits).includes(
       total,
@@ -61,7 +61,7 @@ function isAmong(rates: readonly string[], others: readonly string[]): boolean {
 
 /** By how much what is shown of the parts may be off: those with all their digits were rounded. */
 function slackOf(parts: Lines['parts'], side: 'beforeTaxes' | 'afterTaxes'): Big {
-  const rounded = parts.filter(part => (part[side].split('.')[1]?.length ?? 0) >= PART_DIGITS)
+  const rounded = parts.filter(part => decimalsIn(part[side]) >= PART_DIGITS)
   return new Big(10).pow(-PART_DIGITS).div(2).times(rounded.length)
 }
 

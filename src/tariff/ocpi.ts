@@ -12,7 +12,7 @@ import {
   type Say,
 } from './ocpi-object.ts'
 import { restrictionsOf } from './ocpi-restrictions.ts'
-import { isCurrency } from './price.ts'
+import { decimalsIn, isCurrency } from './price.ts'
 import { reachFaults } from './reach.ts'
 import {
   type Dimension,
@@ -138,7 +138,7 @@ function componentOf(
 ): PriceComponent {
   const read = decimalOf(price)
   if (read === undefined) fault(`${type} price`, price, AMOUNT_WANTED, element)
-  else if ((read.split('.')[1]?.length ?? 0) > OCPI_DIGITS)
+  else if (decimalsIn(read) > OCPI_DIGITS)
     warn(
       `${type} price`,
       price,

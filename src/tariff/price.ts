@@ -50,6 +50,11 @@ export function digitsOf(currency: string): number {
   return MINOR_DIGITS[currency] ?? 2
 }
 
+/** Digits behind the point in a decimal text. */
+export function decimalsIn(text: string): number {
+  return text.split('.')[1]?.length ?? 0
+}
+
 /** Amount as decimal text in the currency's own digits, or undefined when the price is no price: never a default. */
 export function priceOf(energyWh: number, price: Price): string | undefined {
   if (
@@ -122,5 +127,5 @@ export function inDigits(amount: string, currency: string): string {
   const digits = digitsOf(currency)
   const exact = new Big(amount)
   const shown = exact.toFixed()
-  return (shown.split('.')[1]?.length ?? 0) >= digits ? shown : exact.toFixed(digits)
+  return decimalsIn(shown) >= digits ? shown : exact.toFixed(digits)
 }

@@ -2,17 +2,13 @@
 // decision. Exact, each rounded once; what rounding leaves over stays with the part before taxes, so that all adds up.
 import Big from 'big.js'
 import type { Cost } from './cost.ts'
+import { decimalsIn } from './price.ts'
 
 export type Split = {
   /** Taxes included. */
   readonly amount: string
   readonly beforeTaxes: string
   readonly taxes: readonly { readonly vat: string; readonly amount: string }[]
-}
-
-/** Digits behind the point in a decimal text. */
-export function decimalsIn(amount: string): number {
-  return amount.split('.')[1]?.length ?? 0
 }
 
 /** `amount` in the proportions of a cost; without one, or where the cost is nothing, no part of it is known to be taxes. */
