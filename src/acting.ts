@@ -2,6 +2,7 @@
 // for each input, and what was added waits there until it is durable.
 import type { Certificate } from './identity/certificate.ts'
 import type { Signatures } from './identity/signature.ts'
+import type { Submission, SubmissionReport } from './input.ts'
 import type { Ledger, Times } from './ledger.ts'
 import type { AnyBody } from './log/body.ts'
 import { type Statement, signObject } from './log/object.ts'
@@ -19,11 +20,15 @@ export type Acting = {
   readonly state: (statement: Statement) => readonly Send[]
   /** Takes signed statements from elsewhere; what is refused is counted and logged. */
   readonly learn: (encoded: readonly Uint8Array[]) => Learned
+  /** Takes what operators have written, through the gate, and spreads it. */
+  readonly submit: (submission: Submission) => Submitted
   /** Runs when everything decided with this input is durable; never, when that fails. */
   readonly afterwards: (run: () => void) => void
 }
 
 export type Learned = { readonly sends: readonly Send[]; readonly refused: number }
+
+export type Submitted = { readonly report: SubmissionReport; readonly sends: readonly Send[] }
 
 export type ActingDeps = {
   readonly certificate: Certificate
@@ -59,10 +64,11 @@ export function createActing(
     })
     return { sends: mesh.learned(news), refused }
   }
-  return {
+  const acting: Acting = {
     ledger,
     times,
     learn,
+    submit: submission => mesh.submit(acting, submission),
     afterwards,
     record: bodies => {
       for (const event of ledger.write(bodies, times)) marks.note(event)
@@ -72,4 +78,5 @@ export function createActing(
       return learn([signObject({ certHash: certificate.hash, logKey, signatures }, statement)]).sends
     },
   }
+  return acting
 }

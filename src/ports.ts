@@ -57,19 +57,45 @@ export type Push = {
   readonly certificates: readonly Uint8Array[]
   /** The receiver's version that we saw last; it answers with the acks that are newer. 0 asks for all. */
   readonly sinceVersion: number
+  /** Operators' logs that we hold, up to where; we take what the receiver has beyond, and logs not named here. Absent: nothing. */
+  readonly holds?: readonly HeldLog[]
+  /** Signed statements of the site, encoded: beacons. */
+  readonly objects?: readonly Uint8Array[]
 }
+/** `nextSeq` is how many events of the log are held from its beginning. */
+export type HeldLog = { readonly logId: LogId; readonly nextSeq: number }
 export type PushAnswer = {
   readonly version: number
-  /** Signed acks (PROTOCOL 3.5), encoded. */
+  /** Signed statements, encoded: the cloud's acks (PROTOCOL 3.5), and beacons that it was given. */
   readonly acks: readonly Uint8Array[]
   readonly refused: readonly { readonly logId: LogId; readonly reason: string }[]
+  /** What operators have said, in their logs, beyond what the push `holds` (cards, revocations, tariffs, policies). */
+  readonly segments?: readonly Segment[]
+  /** Under which these logs are written, issuers before devices. */
+  readonly certificates?: readonly Uint8Array[]
+  /** There was more for us than an answer holds. */
+  readonly more?: boolean
   /** Bytes on the wire, both ways, bodies and headers. */
   readonly wireBytes: number
+}
+
+/** What a way out may be used for, and what it costs; bytes are those on the wire, both ways. */
+export type UplinkTerms = {
+  /** 1 is used first; a higher number waits until all that are lower fail, or are spent for the day. */
+  readonly priority: number
+  /** In a day of UTC. */
+  readonly budgetBytes?: number
+  /** Minutes of a day of UTC, `untilMinute` excluded; over midnight where it is the smaller one. Empty: always. */
+  readonly windows: readonly { readonly fromMinute: number; readonly untilMinute: number }[]
+  /** In the site's currency, for people. */
+  readonly costPerMb?: string
 }
 
 /** One way out of the site. At-least-once; rejects with MeshError UPLINK_FAILED (see `retryAfterMs`). */
 export type Uplink = {
   readonly name: string
+  /** Absent: first, always, and without a bound. */
+  readonly terms?: UplinkTerms
   readonly push: (push: Push) => Promise<PushAnswer>
 }
 

@@ -4,7 +4,7 @@ import type { Acting } from './acting.ts'
 import { MeshError, reasonOf } from './errors.ts'
 import type { Ledger } from './ledger.ts'
 import { cloudEpochOf } from './log/object.ts'
-import type { Clock, Logger, Push, PushAnswer, Random, Uplink } from './ports.ts'
+import type { Clock, HeldLog, Logger, Push, PushAnswer, Random, Uplink } from './ports.ts'
 import type { Send } from './replica/sends.ts'
 import type { DeviceId } from './units.ts'
 import { watchUnsent } from './unsent.ts'
@@ -19,7 +19,13 @@ import {
   sent,
   type Unsent,
 } from './uplink/outbox.ts'
-import { MAX_PUSH_CERTIFICATES, MAX_PUSH_SEGMENTS } from './uplink/request.ts'
+import {
+  MAX_HELD_LOGS,
+  MAX_PUSH_CERTIFICATES,
+  MAX_PUSH_OBJECTS,
+  MAX_PUSH_SEGMENTS,
+} from './uplink/request.ts'
+import { isOperators } from './view.ts'
 
 /** A working uplink says so this often; a minute of silence means that it is gone (PROTOCOL 3.3). */
 const ALIVE_EVERY_MS = 20_000
@@ -61,6 +67,8 @@ type Way = {
   readonly uplink: Uplink
   outbox: OutboxState
   sinceVersion: number
+  /** Value of the objects' change counter up to which the receiver has heard ours. */
+  saidObjects: number
   succeededAtMs: number | undefined
   saidAliveAtMs: number | undefined
   reason: string | undefined
@@ -78,7 +86,7 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
     return new DataView(drawn.buffer, drawn.byteOffset).getUint32(0) / 2 ** 32
   }
 
-  const answered = (way: Way, answer: PushAnswer, act: Acting): readonly Send[] => {
+  const answered = (way: Way, { answer, objectsSaid }: Answered, act: Acting): readonly Send[] => {
     const nowMs = act.times.monotonicMs
     way.succeededAtMs = nowMs
     way.reason = answer.refused[0] && `refused ${answer.refused.length}, first: ${answer.refused[0].reason}`
@@ -90,16 +98,20 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
     }
     act.ledger.objects.sawCloud(cloudEpochOf(answer.version))
     const before = unsent.events(act.ledger)
-    const { sends, refused } = act.learn(answer.acks)
+    const heard = takeWords(deps, act, { way: way.uplink.name, answer })
+    const { sends: learned, refused } = act.learn(answer.acks)
+    const sends = [...heard.sends, ...learned]
     // Acks that we could not read are asked for again: the certificate that signed them may be on its way.
     if (refused === 0)
       act.afterwards(() => {
         way.sinceVersion = answer.version
+        way.saidObjects = Math.max(way.saidObjects, objectsSaid)
       })
     const after = unsent.events(act.ledger)
     // On at once only while it gets somewhere: a cloud whose acks we cannot read must not be hammered.
     // ... and only for what had no room: what came since can wait for the next round, or every event would cost a push.
-    way.outbox = pushed(way.outbox, nowMs, way.wasCut && after > 0 && after < before, dice)
+    const goesOn = (way.wasCut && after > 0 && after < before) || (answer.more === true && heard.admitted > 0)
+    way.outbox = pushed(way.outbox, nowMs, goesOn, dice)
     return sends
   }
 
@@ -148,9 +160,11 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
         })
         way.outbox = next.state
         if (!next.send) continue
+        const objectsSaid = act.ledger.objects.changes()
         const { push, wasCut } = composePush(act.ledger, next.send, {
           batchBytes: way.outbox.batchBytes,
           sinceVersion: way.sinceVersion,
+          saidObjects: way.saidObjects,
         })
         way.wasCut = wasCut
         const reached = new Set(push.segments.map(segment => segment.logId))
@@ -163,7 +177,7 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
         // Nothing leaves the node before it is durable here.
         act.afterwards(() => {
           way.uplink.push(push).then(
-            answer => back(later => answered(way, answer, later)),
+            answer => back(later => answered(way, { answer, objectsSaid }, later)),
             (error: unknown) => back(later => broke(way, error, later)),
           )
         })
@@ -174,6 +188,7 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
       for (const way of ways) {
         way.outbox = { ...way.outbox, busy: false }
         way.sinceVersion = 0
+        way.saidObjects = 0
       }
     },
     hurry: () => {
@@ -197,6 +212,7 @@ function newWay(uplink: Uplink, nowMs: number): Way {
     uplink,
     outbox: emptyOutbox(nowMs),
     sinceVersion: 0,
+    saidObjects: 0,
     succeededAtMs: undefined,
     saidAliveAtMs: undefined,
     reason: undefined,
@@ -217,7 +233,7 @@ function aliveNodes(act: Acting): readonly DeviceId[] {
 function composePush(
   ledger: Ledger,
   send: readonly Unsent[],
-  limits: { batchBytes: number; sinceVersion: number },
+  limits: { batchBytes: number; sinceVersion: number; saidObjects: number },
 ): { readonly push: Push; readonly wasCut: boolean } {
   const segments: Push['segments'][number][] = []
   const certificates = new Set<Uint8Array>()
@@ -242,7 +258,42 @@ function composePush(
     wasCut ||= nextSeq <= (ledger.logs.get(logId)?.head.seq ?? -1)
   }
   return {
-    push: { segments, certificates: [...certificates], sinceVersion: limits.sinceVersion },
+    push: {
+      segments,
+      certificates: [...certificates],
+      sinceVersion: limits.sinceVersion,
+      holds: operatorsLogs(ledger),
+      objects: beaconsSince(ledger, limits.saidObjects),
+    },
     wasCut,
   }
+}
+
+function operatorsLogs(ledger: Ledger): readonly HeldLog[] {
+  const held = [...ledger.logs.all()].filter(log => isOperators(log.certificate))
+  // The newest are those that grow.
+  const newest = held.toSorted((a, b) => b.changedAt - a.changedAt).slice(0, MAX_HELD_LOGS)
+  return newest.map(({ logId, head }) => ({ logId, nextSeq: head.seq + 1 }))
+}
+
+function beaconsSince(ledger: Ledger, since: number): readonly Uint8Array[] {
+  const news = ledger.objects.changedSince(since).filter(object => object.kind === 'beacon')
+  return news.slice(-MAX_PUSH_OBJECTS).map(object => object.encoded)
+}
+
+type Answered = { readonly answer: PushAnswer; readonly objectsSaid: number }
+type Words = { readonly way: string; readonly answer: PushAnswer }
+type Heard = { readonly sends: readonly Send[]; readonly admitted: number }
+
+/** What operators said that came by the cloud: the gate judges it, as anybody's. */
+function takeWords(deps: UplinksDeps, act: Acting, { way, answer }: Words): Heard {
+  const { segments = [], certificates = [] } = answer
+  if (segments.length === 0 && certificates.length === 0) return { sends: [], admitted: 0 }
+  const { report, sends } = act.submit({ segments, certificates, objects: [] })
+  if (report.admitted > 0) deps.count('uplink.heard', report.admitted)
+  for (const reason of report.refused) {
+    deps.count('uplink.unheard')
+    deps.logger.warn('words that came by an uplink were refused', { uplink: way, reason })
+  }
+  return { sends, admitted: report.admitted }
 }

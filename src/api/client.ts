@@ -15,6 +15,7 @@ const PART_BYTES = 256 * 1024
 export type Client = {
   readonly get: (path: string) => Promise<unknown>
   readonly post: (path: string, body: unknown) => Promise<unknown>
+  readonly delete: (path: string) => Promise<unknown>
 }
 
 /** `text` is the content of a node's api.json. */
@@ -53,7 +54,11 @@ export function clientOf(file: string, text: string): Client {
       typeof message === 'string' ? message : `the node answered ${response.status}`,
     )
   }
-  return { get: path => call('GET', path), post: (path, body) => call('POST', path, body) }
+  return {
+    get: path => call('GET', path),
+    post: (path, body) => call('POST', path, body),
+    delete: path => call('DELETE', path),
+  }
 }
 
 const LOGS = z.array(

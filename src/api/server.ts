@@ -32,15 +32,10 @@ import { addSignedValues } from './signed.ts'
 import { reportStatus } from './status.ts'
 import { addTariffs } from './tariffs.ts'
 import { addTrace } from './trace.ts'
+import { addUplinks, type UplinksPlane } from './uplinks.ts'
 
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 const MAX_SUBMITTED = 4096
-
-export type UplinkSetting = {
-  readonly name: string
-  readonly url: string
-  readonly caPem?: string | undefined
-}
 
 export type ApiDeps = Pick<AuditDeps, 'siteName' | 'signer'> & {
   readonly commanding: Commanding
@@ -60,7 +55,7 @@ export type ApiDeps = Pick<AuditDeps, 'siteName' | 'signer'> & {
     chargerId: ChargerId,
     tokenRef: TokenRef,
   ) => { readonly allowed: Allowed; readonly reason: string }
-  readonly addUplink: (setting: UplinkSetting) => Promise<void>
+  readonly uplinks: UplinksPlane
   readonly listen: HostPort
   readonly token: string
   readonly logger: Logger
@@ -82,12 +77,6 @@ const SUBMISSION = z.strictObject({
     .max(MAX_SUBMITTED),
   objects: z.array(base64).max(MAX_SUBMITTED),
 })
-const UPLINK = z.strictObject({
-  name: z.string().min(1).max(32),
-  url: z.url().max(500),
-  caPem: z.string().max(20_000).optional(),
-})
-
 export async function openApi(deps: ApiDeps): Promise<Api> {
   const server = Fastify({ bodyLimit: MAX_REQUEST_BYTES, logger: false })
   const wanted = Buffer.from(`Bearer ${deps.token}`)
@@ -154,14 +143,7 @@ function addWrites(server: FastifyInstance, deps: ApiDeps): void {
     const report = await deps.node.submit(submission)
     return { ...report, refused: [...report.refused, ...frozenIn(deps.node, segments)] }
   })
-  server.post('/v1/uplinks', async request => {
-    await deps.addUplink(check('uplink', UPLINK, request.body))
-    return { added: true }
-  })
-  server.post('/v1/uplinks/hurry', async () => {
-    deps.node.uplinks().hurry()
-    return { hurried: true }
-  })
+  addUplinks(server, deps)
 }
 
 /** A frozen log takes nothing more, and what lies behind its fork counts nowhere: nobody may take that for done. */

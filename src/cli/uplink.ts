@@ -1,47 +1,151 @@
 // `chargemesh uplink`: ways out of the site.
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
+import type { UplinkReport } from '../api/uplinks.ts'
+import { MeshError } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
-import { clientIn, say } from './operator.ts'
+import { wholeNumber } from './number.ts'
+import { clientIn, collect, say } from './operator.ts'
+import { print, printJson, tableOf } from './output.ts'
 
 type AddOptions = {
   readonly via: string
-  readonly name: string
+  readonly name?: string
+  readonly priority?: string
+  readonly budget?: number
+  readonly window: readonly string[]
+  readonly costPerMb?: string
   readonly ca?: string
   readonly json?: boolean
 }
+type ViaOptions = { readonly via: string; readonly json?: boolean }
+
+/** What each kind says of its target; the rest of a setting is the same for all. */
+const KINDS: Readonly<
+  Record<string, (target: string, options: AddOptions) => Promise<Readonly<Record<string, unknown>>>>
+> = {
+  https: async (url, { ca }) => ({
+    kind: 'https',
+    url,
+    ...(ca !== undefined && { caPem: await readText(ca, '--ca') }),
+  }),
+}
+/** By what an address begins with, where no kind is named. */
+const KIND_OF_SCHEME: Readonly<Record<string, string>> = { 'https:': 'https', 'http:': 'https' }
+const DEFAULT_NAMES: Readonly<Record<string, string>> = { https: 'cloud' }
 
 export function addUplinkCommands(program: Command): void {
   const uplink = program.command('uplink').description('ways out of the site: any node may have one')
-  uplink
-    .command('add <url>')
-    .description('give a running node a way to the cloud; it pushes at once and remembers it')
-    .requiredOption('--via <dir>', 'folder of the running node')
-    .option('--name <name>', 'name of the uplink', 'cloud')
+  viaOptions(uplink.command('add <kind> [target]'))
+    .description('give a running node a way out; it is used at once and remembered')
+    .option('--name <name>', 'name of the uplink')
+    .option(
+      '--priority <n>',
+      '1 is used first; a higher number only where all that are lower fail or are spent',
+    )
+    .option('--budget <bytes/day>', 'at most so much in a day, both ways, such as 20MB/day', budget)
+    .option('--window <HH:MM-HH:MM>', 'only then, in UTC; repeat for more', collect, [])
+    .option('--cost-per-mb <price>', 'what a megabyte costs, for the lists')
     .option(
       '--ca <file>',
       'PEM of the authority that signed the receiver’s certificate (`cloud run` writes ca.pem)',
     )
-    .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\nExample:\n  chargemesh uplink add https://192.0.2.10:8443 --ca ./cloud-data/ca.pem --via ./pole-07',
+      `
+Kinds:
+  https <url>     the receiver (\`chargemesh cloud run\`)
+
+Examples:
+  chargemesh uplink add https https://192.0.2.10:8443 --ca ./cloud-data/ca.pem --via ./pole-07
+  chargemesh uplink add https https://192.0.2.10:8443 --ca ./ca.pem --name satellite --priority 2 --budget 20MB/day --window 01:00-05:00 --via ./pole-07`,
     )
-    .action(async (url: string, options: AddOptions) => {
-      const caPem = options.ca === undefined ? undefined : await readText(options.ca, '--ca')
-      await (await clientIn(options.via)).post('/v1/uplinks', { name: options.name, url, caPem })
+    .action(async (kind: string, target: string | undefined, options: AddOptions) => {
+      const setting = await settingOf(kind, target, options)
+      await (await clientIn(options.via)).post('/v1/uplinks', setting)
       say(
         options,
-        { added: options.name },
-        `uplink ${options.name} added; \`chargemesh status\` shows how it does`,
+        { added: setting.name },
+        `uplink ${setting.name} added; \`chargemesh uplink list\` shows how it does`,
       )
     })
-  uplink
-    .command('hurry')
+  viaOptions(uplink.command('list'))
+    .description('the ways out of a node: state, next try and why')
+    .addHelpText('after', '\nExample:\n  chargemesh uplink list --via ./pole-07')
+    .action(async (options: ViaOptions) => {
+      const uplinks = (await (await clientIn(options.via)).get('/v1/uplinks')) as readonly UplinkReport[]
+      if (options.json) printJson(uplinks)
+      else
+        print(
+          uplinks.length === 0
+            ? 'none: what this node records leaves by the uplinks of others'
+            : tableIn(uplinks),
+        )
+    })
+  viaOptions(uplink.command('remove <name>'))
+    .description('take a way out from a node; nothing that waits is lost')
+    .addHelpText('after', '\nExample:\n  chargemesh uplink remove satellite --via ./pole-07')
+    .action(async (name: string, options: ViaOptions) => {
+      await (await clientIn(options.via)).delete(`/v1/uplinks/${encodeURIComponent(name)}`)
+      say(options, { removed: name }, `uplink ${name} removed`)
+    })
+  viaOptions(uplink.command('hurry'))
     .description('try all uplinks of a node now instead of at the next round')
-    .requiredOption('--via <dir>', 'folder of the running node')
-    .option('--json', 'print JSON')
-    .action(async (options: { via: string; json?: boolean }) => {
+    .addHelpText('after', '\nExample:\n  chargemesh uplink hurry --via ./pole-07')
+    .action(async (options: ViaOptions) => {
       await (await clientIn(options.via)).post('/v1/uplinks/hurry', {})
       say(options, { hurried: true }, 'trying now')
     })
+}
+
+function viaOptions(command: Command): Command {
+  return command.requiredOption('--via <dir>', 'folder of the running node').option('--json', 'print JSON')
+}
+
+async function settingOf(
+  kind: string,
+  target: string | undefined,
+  options: AddOptions,
+): Promise<Readonly<Record<string, unknown>>> {
+  // An address alone says its kind.
+  if (target === undefined && URL.canParse(kind)) {
+    const inferred = KIND_OF_SCHEME[new URL(kind).protocol]
+    if (inferred !== undefined) return await settingOf(inferred, kind, options)
+  }
+  const write = KINDS[kind]
+  if (!write)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `uplink add ${kind}: a kind is one of ${Object.keys(KINDS).join(', ')}`,
+    )
+  if (target === undefined) throw new MeshError('CONFIG_INVALID', `uplink add ${kind}: where to? See --help`)
+  const { name, priority, budget: budgetBytes, window: windows, costPerMb } = options
+  return {
+    ...(await write(target, options)),
+    name: name ?? DEFAULT_NAMES[kind] ?? kind,
+    windows,
+    ...(priority !== undefined && { priority: wholeNumber('--priority', priority) }),
+    ...(budgetBytes !== undefined && { budgetBytes }),
+    ...(costPerMb !== undefined && { costPerMb }),
+  }
+}
+
+const UNITS: Readonly<Record<string, number>> = { kB: 1e3, MB: 1e6, GB: 1e9 }
+
+/** `20MB/day`, in bytes. */
+function budget(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(kB|MB|GB)(?:\/day)?$/.exec(text) ?? []
+  if (number === undefined || unit === undefined)
+    throw new InvalidArgumentError('wanted bytes a day, such as 20MB/day or 500kB/day')
+  return Math.round(Number(number) * (UNITS[unit] ?? 1))
+}
+
+function tableIn(uplinks: readonly UplinkReport[]): string {
+  return tableOf(uplinks, [
+    ['uplink', row => row.name],
+    ['kind', row => row.kind],
+    ['priority', row => row.priority],
+    ['state', row => row.state],
+    ['next try', row => (row.nextTryInMs === undefined ? '' : `${Math.round(row.nextTryInMs / 1000)} s`)],
+    ['why', row => row.lastReason],
+  ])
 }

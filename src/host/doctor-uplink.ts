@@ -3,7 +3,7 @@ import http from 'node:http'
 import https from 'node:https'
 import { reasonOf } from '../errors.ts'
 import { type Finding, type Patient, trouble, type UplinkProbe } from './doctor-patient.ts'
-import { rememberedUplinks } from './node-memory.ts'
+import { rememberedUplinks } from './uplink-book.ts'
 
 const ANSWER_MS = 5_000
 

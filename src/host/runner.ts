@@ -32,10 +32,11 @@ import { address, listening } from './listening.ts'
 import { deciding } from './may-charge.ts'
 import { openNetwork } from './network.ts'
 import { API_FILE, NODE_FILE } from './node-files.ts'
-import { knownAddresses, type UplinkBook, uplinkBook } from './node-memory.ts'
+import { knownAddresses } from './node-memory.ts'
 import { breathe, systemClock, systemLogger, systemRandom } from './system.ts'
 import { createKeyRing, createTokens, type KeyRing, stretchingOf, type Tokens, tagKeysOf } from './tokens.ts'
 import { NOTHING_CHOSEN, type Unlock } from './unlock.ts'
+import { type UplinkBook, uplinkBook } from './uplink-book.ts'
 import { clockTrouble, validityTrouble } from './validity.ts'
 
 const TICK_MS = 1000
@@ -281,7 +282,11 @@ async function openPlane(
       ...{ name: identity.name, siteName: identity.site.name },
       signer: () => ({ ...self, certHash: plane.node.ledger().ownCertificate().hash }),
       aliases: tokens.aliases,
-      addUplink: async one => plane.node.setUplinks(await uplinks.add(one)),
+      uplinks: {
+        settings: uplinks.settings,
+        add: async one => plane.node.setUplinks(await uplinks.add(one)),
+        remove: async name => plane.node.setUplinks(await uplinks.remove(name)),
+      },
       listen,
       token,
       logger,

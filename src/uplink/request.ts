@@ -1,7 +1,7 @@
 // The one request between a node and the cloud, for both ends: what a push and its answer look like as CBOR, and the
 // headers that say which device asks. The device signs method, path, time and body (as sent, so compressed) with its
 // log key, and the certificate comes along, so a receiver needs nothing but the site's root to judge a request.
-import { bytes, fromBytes, id, listOf, record, text, toBytes, uint } from '../cbor.ts'
+import { bool, bytes, fromBytes, id, listOf, optional, record, text, toBytes, uint } from '../cbor.ts'
 import { type Certificate, inForce, MAX_CERTIFICATE_BYTES } from '../identity/certificate.ts'
 import { hashOf, lengthPrefixed, sha256, utf8Bytes } from '../identity/hash.ts'
 import type { Signatures } from '../identity/signature.ts'
@@ -19,6 +19,9 @@ export const MAX_PUSH_SEGMENTS = 256
 export const MAX_PUSH_CERTIFICATES = 256
 const MAX_ANSWER_ACKS = 1_200
 const MAX_REASON = 128
+/** Operators' logs that a push may name. */
+export const MAX_HELD_LOGS = 512
+export const MAX_PUSH_OBJECTS = 64
 /**
  * How far a request's time may be from the cloud's clock. Wide, because nodes without internet have bad clocks, and
  * because a replay is harmless: whatever was pushed once may be pushed again, and an answer holds no secret.
@@ -30,11 +33,16 @@ const PUSH = record({
   segments: listOf(SEGMENT, MAX_PUSH_SEGMENTS),
   certificates: listOf(bytes(MAX_CERTIFICATE_BYTES), MAX_PUSH_CERTIFICATES),
   sinceVersion: uint,
+  holds: optional(listOf(record({ logId: id<LogId>(16), nextSeq: uint }), MAX_HELD_LOGS)),
+  objects: optional(listOf(bytes(MAX_OBJECT_BYTES), MAX_PUSH_OBJECTS)),
 })
 const ANSWER = record({
   version: uint,
   acks: listOf(bytes(MAX_OBJECT_BYTES), MAX_ANSWER_ACKS),
   refused: listOf(record({ logId: id<LogId>(16), reason: text(MAX_REASON) }), MAX_PUSH_SEGMENTS),
+  segments: optional(listOf(SEGMENT, MAX_PUSH_SEGMENTS)),
+  certificates: optional(listOf(bytes(MAX_CERTIFICATE_BYTES), MAX_PUSH_CERTIFICATES)),
+  more: optional(bool),
 })
 
 /** Throws MalformedBytes when the push holds more than one request may. */
