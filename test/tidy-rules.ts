@@ -139,6 +139,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   ws: ['src/ocpp/', 'src/uplink/csms'],
   '@noble/ed25519': ['src/identity/'],
   pg: ['src/cloud/'],
+  'prom-client': ['src/cloud/metrics.ts'],
   '@electric-sql/pglite': ['src/cloud/'],
   selfsigned: ['src/cloud/'],
   '@peculiar/*': ['src/host/charger-ca.ts'],
