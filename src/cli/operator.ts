@@ -7,7 +7,6 @@ import { check } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
 import { type Operator, openOperator } from '../host/operator.ts'
-import { keepSiteTls } from '../host/site-tls.ts'
 import type { Unlock } from '../host/unlock.ts'
 import { DAY_MS, upkeepOf } from '../host/upkeep.ts'
 import type { DeviceId } from '../units.ts'
@@ -145,6 +144,8 @@ async function keepUp(operator: Operator, { site }: OperatorOptions): Promise<vo
   const { bodies, renewed } = upkeepOf(operator, nowAt)
   await operator.record(bodies)
   if (renewed.length > 0) process.stderr.write(`renewed the certificates of ${renewed.join(', ')}\n`)
+  // Its library is large, and most commands need it for nothing else.
+  const { keepSiteTls } = await import('../host/site-tls.ts')
   const tls = await keepSiteTls(operator, { siteDir: site, nowAt })
   if (tls) process.stderr.write('renewed the certificate that nodes show to chargers\n')
   const left = Math.floor((operator.certificate.notAfterAt - nowAt) / DAY_MS)
