@@ -20,6 +20,7 @@ import {
 } from '../uplink/request.ts'
 import { type AckDeps, acksSince, signDueAcks } from './acks.ts'
 import { createAttempts } from './attempts.ts'
+import { wordsFor } from './downwards.ts'
 import { type IngestDeps, ingest } from './ingest.ts'
 
 export type PushDeps = IngestDeps & AckDeps
@@ -56,18 +57,19 @@ async function answerPush(
   failed: () => void,
 ): Promise<FastifyReply> {
   const body = request.body instanceof Uint8Array ? new Uint8Array(request.body) : new Uint8Array(0)
-  const refusal = await authenticate(deps, request, body)
-  if (refusal) {
+  const asker = await authenticate(deps, request, body)
+  if (typeof asker === 'string') {
     failed()
-    deps.logger.warn('request-refused', { reason: refusal, address: request.ip })
-    return refuse(reply, 401, { code: refusal })
+    deps.logger.warn('request-refused', { reason: asker, address: request.ip })
+    return refuse(reply, 401, { code: asker })
   }
   const push = await readPush(request, body)
   if (typeof push === 'number') return refuse(reply, push, { code: push === 413 ? 'too-large' : 'malformed' })
   const refused = await ingest(deps, push)
   await signDueAcks(deps)
   const page = await acksSince(deps, push.sinceVersion)
-  return reply.type(CBOR_TYPE).send(Buffer.from(encodeAnswer({ ...page, refused })))
+  const words = await wordsFor(deps, { push, asker, page })
+  return reply.type(CBOR_TYPE).send(Buffer.from(encodeAnswer({ ...words, refused })))
 }
 
 /** The push in a body, or the status that refuses it. */
@@ -90,7 +92,7 @@ async function authenticate(
   deps: PushDeps,
   request: FastifyRequest,
   body: Uint8Array,
-): Promise<RequestRefusal | undefined> {
+): Promise<Certificate | RequestRefusal> {
   const claim = readClaim(request.headers)
   if (!claim) return 'unsigned'
   if (claim.siteId !== deps.siteId) return 'foreign-site'
@@ -98,7 +100,7 @@ async function authenticate(
   if (!certificate) return 'certificate-refused'
   const parts = { method: request.method, path: request.url, issuedAt: claim.issuedAt, body }
   const asked = { parts, signature: claim.signature, nowAt: deps.clock.wallMs() }
-  return refuseRequest(deps.signatures, certificate, asked)
+  return refuseRequest(deps.signatures, certificate, asked) ?? certificate
 }
 
 type Claimed = { readonly claim: RequestClaim; readonly body: Uint8Array }
