@@ -116,7 +116,7 @@ describe('an answer', () => {
       { logId: urgent.logId, nextSeq: 2 },
       { logId: log.logId, nextSeq: 3501 },
     ])
-    expect(answers.length).toBeGreaterThan(2)
+    expect(answers.length).toBeGreaterThan(1)
     for (const { segments = [] } of answers)
       expect(segments.reduce((sum, one) => sum + one.update.length, 0)).toBeLessThan(
         MAX_DOWN_BYTES + 48 * 1024,
