@@ -110,6 +110,14 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     `CREATE INDEX orphan_stops_charger ON orphan_stops (site_id, charger_id)`,
     `CREATE INDEX orphan_stops_found ON orphan_stops (site_id, found_at, stop_id)`,
   ],
+  [
+    // The newest beacon of each operator's log, in the versions of the acks, so that a poll finds both.
+    `CREATE TABLE beacons (
+      site_id text NOT NULL, log_id text NOT NULL, cert_hash text NOT NULL, issued_at bigint NOT NULL,
+      encoded bytea NOT NULL, version bigint NOT NULL,
+      PRIMARY KEY (site_id, log_id))`,
+    `CREATE INDEX beacons_version ON beacons (site_id, version)`,
+  ],
 ]
 
 /** Brings the tables up to date; several receivers may do so at once. */
