@@ -31,12 +31,10 @@ export async function openSiteCloud(
     ...(at.cloudEpoch !== undefined && { cloudEpoch: at.cloudEpoch }),
     sites: [
       {
-        site: {
-          siteId: siteIdIn(identity.site),
-          rootKey: unhex(identity.site.rootKey),
-          name: identity.site.name,
-          certificates,
-        },
+        siteId: siteIdIn(identity.site),
+        rootKey: unhex(identity.site.rootKey),
+        name: identity.site.name,
+        certificates,
         cloud: {
           certificate: certificates.at(-1) ?? new Uint8Array(0),
           logKey: unhex(identity.keys.logKey),
