@@ -26,6 +26,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       'src/tariff/',
       'src/energy/',
       'src/defaults/',
+      'src/forwarding/',
       'src/uplink/outbox.ts',
     ],
   },
