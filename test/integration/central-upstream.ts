@@ -123,7 +123,12 @@ export async function openUpstream(habits: Habits, passwords: Readonly<Record<st
   }
 
   const start = async (): Promise<void> => {
-    const rpc = new ocppRpc.RPCServer({ protocols: [habits.subprotocol], callConcurrency: 1 })
+    // What is not as the standard's schemas have it is refused: whatever a test says here, it said in proper words.
+    const rpc = new ocppRpc.RPCServer({
+      protocols: [habits.subprotocol],
+      strictMode: true,
+      callConcurrency: 1,
+    })
     rpc.auth((accept, reject, { identity, password }) => {
       if (passwords[identity] !== undefined && password?.toString() === passwords[identity]) accept()
       else reject(401, 'Unauthorized')
