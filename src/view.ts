@@ -54,6 +54,7 @@ export type View = {
   readonly ofCharger: (chargerId: ChargerId) => ChargerSessions
   readonly ofToken: (tokenRef: TokenRef) => readonly Session[]
   readonly sessions: () => readonly Session[]
+  readonly chargers: () => readonly ChargerId[]
   readonly orphanEnds: () => readonly Fact<'session_end'>[]
   readonly diagnostics: () => readonly Fact<'diagnostics'>[]
   /** Heads of the operator logs, newest first: the version of the policy that a decision rested on. At most 16, unless it is said. */
@@ -175,6 +176,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     ofCharger: sessions.ofCharger,
     ofToken: sessions.ofToken,
     sessions: sessions.all,
+    chargers: sessions.chargers,
     orphanEnds: sessions.orphanEnds,
     diagnostics: newestDiagnostics,
     policyHeads: (most = MAX_POLICY_HEADS) =>

@@ -10,6 +10,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       'src/units.ts',
       'src/errors.ts',
       'src/ports.ts',
+      'src/upstream.ts',
       'src/charging-profile.ts',
       'src/care.ts',
       'src/cbor.ts',
@@ -69,6 +70,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       ],
       ...[
         'src/uplinks.ts',
+        'src/forwarder',
         'src/stops.ts',
         'src/unsent.ts',
         'src/persist.ts',
@@ -185,6 +187,14 @@ export const VIRTUAL_WIRING = [
   ],
   ...['persist', 'mailbox', 'opening', 'unsent', 'stops', 'local-lists', 'list-state', 'list-talk'],
   ...['onboarding', 'onboarding-state', 'onboarding-talk', 'takeover', 'derating'],
+  ...[
+    'forwarder',
+    'forwarder-line',
+    'forwarder-session',
+    'forwarder-standing',
+    'forwarder-talk',
+    'forwarder-call',
+  ],
 ].map(name => `src/${name}.ts`)
 export const BANNED_CALLS: readonly { readonly call: RegExp; readonly instead: string }[] = [
   { call: /\bDate\.now\b/, instead: 'take `nowAt` as an argument, or ask the Clock port' },

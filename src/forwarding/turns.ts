@@ -38,20 +38,35 @@ export function createTurns(): Turns {
   const handOvers = new Map<string, HandOver[]>()
 
   const newest = (): Order | undefined => orders.at(-1)
+  /** Everybody who held the turn under an order, one behind the other. */
+  const chainOf = (uplink: string, { ref, hlc, body }: Order): Turn[] => {
+    const [first] = body.devices
+    if (!first) return []
+    const chain: Turn[] = [{ holder: first, by: ref, since: hlc, heads: [], isTakenOver: false }]
+    // Hand-overs name what they follow on by its hash, so a chain of them has an end.
+    for (let last = chain[0]; last; ) {
+      const { holder, by } = last
+      const next = (handOvers.get(keyOf(uplink, by)) ?? []).find(({ deviceId }) => deviceId === holder)
+      last = next && {
+        ...{
+          holder: next.body.to,
+          by: next.ref,
+          since: next.hlc,
+          heads: next.body.heads,
+          isTakenOver: false,
+        },
+      }
+      if (last) chain.push(last)
+    }
+    return chain
+  }
   const of = (uplink: string): Turn | undefined => {
     const order = newest()
-    const [first] = order?.body.devices ?? []
-    if (!order || !first) return undefined
-    const isTakenOver = orders.slice(0, -1).some(({ body }) => body.devices.length > 0)
-    let turn: Turn = { holder: first, by: order.ref, since: order.hlc, heads: [], isTakenOver }
-    // Hand-overs name what they follow on by its hash, so a chain of them has an end.
-    for (;;) {
-      const { holder, by } = turn
-      const next = (handOvers.get(keyOf(uplink, by)) ?? []).find(({ deviceId }) => deviceId === holder)
-      if (!next) return turn
-      const { ref, hlc, body } = next
-      turn = { holder: body.to, by: ref, since: hlc, heads: body.heads, isTakenOver: false }
-    }
+    const chain = order ? chainOf(uplink, order) : []
+    const turn = chain.at(-1)
+    if (!turn || chain.length > 1) return turn
+    const before = orders.slice(0, -1).flatMap(old => chainOf(uplink, old))
+    return { ...turn, isTakenOver: before.some(({ holder }) => holder !== turn.holder) }
   }
   return {
     addOrder: order => {

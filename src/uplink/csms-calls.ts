@@ -2,14 +2,14 @@
 // The forwarder (forwarder.ts) decides what is said next, writes it down before it leaves, and remembers what was answered.
 import { tokenTypeOf } from '../ocpp/token-type.ts'
 import type { SessionId } from '../units.ts'
+import type { UpstreamCall as Call, UpstreamPayload as Payload } from '../upstream.ts'
+
+export type { Call, Payload }
 
 /** In a call, for the card's own id: it is put in as the call leaves (`withCard`), and stands in no log of ours. */
 export const CARD = '%card%'
 /** For what kind of card it is (OCPP 2.0.1). */
 export const CARD_TYPE = '%card-type%'
-
-export type Payload = Readonly<Record<string, unknown>>
-export type Call = { readonly action: string; readonly payload: Payload }
 
 /** What a central system knows of a charger before it is told of sessions. */
 export type ToldCharger = {
