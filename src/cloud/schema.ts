@@ -118,6 +118,14 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       PRIMARY KEY (site_id, log_id))`,
     `CREATE INDEX beacons_version ON beacons (site_id, version)`,
   ],
+  [
+    // Whose turn it is to forward to an existing central system (terms.ts); no life: nobody's.
+    `CREATE TABLE forwarders (
+      site_id text NOT NULL, uplink text NOT NULL, term bigint NOT NULL, renewals bigint NOT NULL,
+      life text, device_id text, is_free boolean NOT NULL, is_taken boolean NOT NULL,
+      lease_ms bigint NOT NULL, cloud_epoch bigint NOT NULL,
+      PRIMARY KEY (site_id, uplink))`,
+  ],
 ]
 
 /** Brings the tables up to date; several receivers may do so at once. */
