@@ -13,7 +13,7 @@ import type { Logger } from '../ports.ts'
 import { hex, unhex } from '../units.ts'
 import { collect } from './operator.ts'
 import { print, untilStopped } from './output.ts'
-import { RECEIVER_FILE } from './receiver.ts'
+import { ADMIN_FILE, RECEIVER_FILE } from './receiver.ts'
 import { type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
 
 type RunOptions = {
@@ -121,7 +121,7 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
   })
   closers.push('database', () => database.close())
   const { key, cert, caPem } = await makeServerCertificate(options.host)
-  const token = hex(random.bytes(24))
+  const [token, adminToken] = [hex(random.bytes(24)), hex(random.bytes(24))]
   const certificates = identity.certificates.map(unhex)
   const certificate = certificates.at(-1)
   if (!certificate) throw new MeshError('CONFIG_INVALID', `${options.credentials}: no certificate`)
@@ -140,6 +140,7 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
     ...(options.payments !== undefined && { payments: await providerOf(options, options.payments) }),
     tls: { key, cert },
     operatorToken: token,
+    adminToken,
     signatures: ed25519(),
     clock,
     random,
@@ -153,7 +154,9 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
   }
   const caFile = join(options.dir, 'ca.pem')
   await writeSecret(caFile, caPem)
-  await writeSecret(join(options.dir, RECEIVER_FILE), `${JSON.stringify({ url: receiver.url, token })}\n`)
+  const { url: at } = receiver
+  await writeSecret(join(options.dir, RECEIVER_FILE), `${JSON.stringify({ url: at, token })}\n`)
+  await writeSecret(join(options.dir, ADMIN_FILE), `${JSON.stringify({ url: at, token: adminToken })}\n`)
   if (options.json) print(JSON.stringify({ ready: true, url: receiver.url, caFile }))
   else
     print(

@@ -1,9 +1,10 @@
 // What is told to webhooks: small, stable JSON, named in the past tense. It is written in the transaction of what it tells,
 // and only where somebody listens; webhook-delivery.ts brings it. `data` is what `GET /v1/sessions` and `/v1/bills` say of
 // it at that moment. Fields are added to a version, never changed or taken away. Never a card's own id.
+
+import { isZero } from '../billing/amounts.ts'
 import type { Verdict } from '../billing/judge.ts'
 import { type Bill, idempotencyKeyOf, refText } from '../billing/revisions.ts'
-import { isZero } from '../billing/amounts.ts'
 import { sha256, utf8Bytes } from '../identity/hash.ts'
 import type { Session } from '../session/fold.ts'
 import { timesOf } from '../session/times.ts'
@@ -13,7 +14,8 @@ import { optionalTextIn, textIn } from './rows.ts'
 
 export const NEWS = {
   'session.started': 'a session is known for the first time',
-  'session.completed': 'it is over: complete, provisional or unpriced; again when state, energy or end change',
+  'session.completed':
+    'it is over: complete, provisional or unpriced; again when state, energy or end change',
   'session.disputed': 'it is over, and its evidence contradicts itself or counts no longer',
   'bill.issued': 'one revision of a bill: invoice, credit or debit',
   'gap.found': 'events exist that are not here, for minutes already',
@@ -72,13 +74,13 @@ export function wants(webhook: string, event: string): string {
 }
 
 function writtenOf(
-  { type, data, sameAs }: News,
+  { type, subject, data, sameAs }: News,
   { siteId, nowAt }: Telling,
 ): { readonly eventId: string; readonly body: string } {
   const body = JSON.stringify({
     ...{ type, version: NEWS_VERSION, timestamp: new Date(nowAt).toISOString(), siteId, data },
   })
-  const identity = JSON.stringify([siteId, type, sameAs ?? body])
+  const identity = JSON.stringify([siteId, type, subject, sameAs ?? body])
   return { eventId: `msg_${hex(sha256(utf8Bytes(identity))).slice(0, 32)}`, body }
 }
 

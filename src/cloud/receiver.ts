@@ -6,11 +6,12 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { MeshError, reasonOf } from '../errors.ts'
 import type { Signatures } from '../identity/signature.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
-import type { SiteId } from '../units.ts'
+import { hex, type SiteId } from '../units.ts'
 import { CBOR_TYPE, MAX_REQUEST_BYTES } from '../uplink/request.ts'
 import { MAX_CLOUD_EPOCH } from './acks.ts'
 import { addAuditRoute } from './audit.ts'
 import { openCertificates } from './certificates.ts'
+import { openCourier } from './courier.ts'
 import type { Database } from './database.ts'
 import { createDurability, type Durability, raiseAcks } from './durability.ts'
 import { finalise } from './finalise.ts'
@@ -24,6 +25,7 @@ import { refoldWaiting } from './sessions.ts'
 import { addSettlementRoute } from './settlement.ts'
 import { addSignedRoute } from './signed.ts'
 import { addTraceRoute } from './trace.ts'
+import { addWebhookRoutes } from './webhook-routes.ts'
 
 export type ReceiverOptions = {
   /** Port 0 takes a free one. */
@@ -41,6 +43,8 @@ export type ReceiverOptions = {
   readonly tls: { readonly key: string; readonly cert: string }
   /** Who holds it may read; nothing can be written with it. At least MIN_TOKEN_LENGTH characters. */
   readonly operatorToken: string
+  /** Who holds it may set webhooks, and read nothing; without it nobody may. Of the same length at least. */
+  readonly adminToken?: string
   /** To be raised by one after every fail-over or restore that may have lost commits (PROTOCOL 3.5). */
   readonly cloudEpoch?: number
   /** What whoever runs the database promises of it; else it is asked (durability.ts). */
@@ -78,7 +82,10 @@ const RETRY_SPREAD_S = 10
 export async function openReceiver(options: ReceiverOptions): Promise<Receiver> {
   const { database, site, logger } = options
   const cloudEpoch = options.cloudEpoch ?? 1
-  if (options.operatorToken.length < MIN_TOKEN_LENGTH)
+  if (
+    Math.min(...[options.operatorToken, options.adminToken ?? options.operatorToken].map(one => one.length)) <
+    MIN_TOKEN_LENGTH
+  )
     throw new MeshError('CONFIG_INVALID', `the operator's token needs ${MIN_TOKEN_LENGTH} characters`)
   if (!Number.isInteger(cloudEpoch) || cloudEpoch < 1 || cloudEpoch > MAX_CLOUD_EPOCH)
     throw new MeshError('CONFIG_INVALID', `the cloud's epoch is 1 to ${MAX_CLOUD_EPOCH}`)
@@ -95,9 +102,11 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   }
   const app = serverOf(options)
   const mayRead = createReaderGate(options.operatorToken, options.clock)
+  // A token that nobody knows keeps everybody out.
+  const mayWrite = createReaderGate(options.adminToken ?? hex(options.random.bytes(32)), options.clock)
   const durability = createDurability(database, options.clock, options.durability)
   await raiseAcks(database, site.siteId, await durability())
-  const deps = { ...options, siteId: site.siteId, certificates, signer, mayRead, durability }
+  const deps = { ...options, siteId: site.siteId, certificates, signer, mayRead, mayWrite, durability }
   addPushRoute(app, deps)
   addReadRoutes(app, deps)
   addAuditRoute(app, { ...deps, siteName: site.name, name: own.certificate.name })
@@ -105,6 +114,7 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   addSettlementRoute(app, deps)
   addSignedRoute(app, deps)
   addTraceRoute(app, deps)
+  addWebhookRoutes(app, deps)
   await app.listen({ host: options.listen.host, port: options.listen.port })
   const stops = [
     repeat(FINALISE_EVERY_MS, 'finalise-failed', logger, () =>
@@ -114,6 +124,7 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
       refoldWaiting(database, site.siteId, { nowAt: options.clock.wallMs() }),
     ),
   ]
+  stops.push(openCourier(options, [site.siteId]))
   const { payments: provider, clock } = options
   if (provider) {
     const payments = { database, siteId: site.siteId, provider, clock, logger }

@@ -76,22 +76,28 @@ async function claim(
 ): Promise<readonly Claimed[]> {
   const nowAt = clock.wallMs()
   const claimed = await database.query(
-    `UPDATE webhook_deliveries d SET due_at = $3::bigint + ${LEASE_MS}, attempts = attempts + 1
-     FROM webhook_events v
-     WHERE d.site_id = $1 AND d.webhook = $2 AND v.site_id = d.site_id AND v.event_id = d.event_id
-       AND d.event_id IN (
-         SELECT w.event_id FROM webhook_deliveries w
-         WHERE w.site_id = $1 AND w.webhook = $2 AND w.sent_at IS NULL AND w.gave_up_at IS NULL AND w.due_at <= $3
-           AND NOT EXISTS (SELECT 1 FROM webhook_deliveries e WHERE e.site_id = $1 AND e.webhook = $2
-             AND e.subject = w.subject AND e.number < w.number AND e.sent_at IS NULL AND e.gave_up_at IS NULL)
-         ORDER BY w.number LIMIT $4 FOR UPDATE SKIP LOCKED)
+    // Picked apart from the update: as its condition the planner may pick again for each row, and more than was asked for.
+    `WITH picked AS MATERIALIZED (
+       SELECT w.event_id FROM webhook_deliveries w
+       WHERE w.site_id = $1 AND w.webhook = $2 AND w.sent_at IS NULL AND w.gave_up_at IS NULL AND w.due_at <= $3
+         AND NOT EXISTS (SELECT 1 FROM webhook_deliveries e WHERE e.site_id = $1 AND e.webhook = $2
+           AND e.subject = w.subject AND e.number < w.number AND e.sent_at IS NULL AND e.gave_up_at IS NULL)
+       ORDER BY w.number LIMIT $4 FOR UPDATE SKIP LOCKED)
+     UPDATE webhook_deliveries d SET due_at = $3::bigint + ${LEASE_MS}, attempts = attempts + 1
+     FROM picked p JOIN webhook_events v ON v.site_id = $1 AND v.event_id = p.event_id
+     WHERE d.site_id = $1 AND d.webhook = $2 AND d.event_id = p.event_id
        AND d.sent_at IS NULL AND d.due_at <= $3
      RETURNING d.*, v.body`,
     [siteId, webhook, nowAt, most],
   )
   return claimed.rows
     .map(row => ({
-      ...{ webhook, eventId: textIn(row, 'event_id'), body: textIn(row, 'body'), number: intIn(row, 'number') },
+      ...{
+        webhook,
+        eventId: textIn(row, 'event_id'),
+        body: textIn(row, 'body'),
+        number: intIn(row, 'number'),
+      },
       ...{ attempts: intIn(row, 'attempts'), queuedAt: intIn(row, 'queued_at') },
     }))
     .toSorted((a, b) => a.number - b.number)

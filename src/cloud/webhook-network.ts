@@ -114,7 +114,9 @@ export function guardedLookup(url: URL, network: WebhookNetwork): LookupFunction
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, found) => {
       if (error) return callback(error, [])
-      const reason = isHere ? undefined : found.flatMap(({ address }) => refuseAddress(address, network) ?? [])[0]
+      const reason = isHere
+        ? undefined
+        : found.flatMap(({ address }) => refuseAddress(address, network) ?? [])[0]
       if (reason !== undefined) return callback(new Error(reason), [])
       const [first] = found
       if (options.all || !first) callback(null, found)

@@ -110,7 +110,10 @@ function reportOf(row: Row, undelivered: string | undefined): WebhookReport {
 
 export async function removeWebhook({ database, siteId }: WebhookBook, name: string): Promise<void> {
   await database.transaction(async sql => {
-    const gone = await sql('DELETE FROM webhooks WHERE site_id = $1 AND name = $2 RETURNING name', [siteId, name])
+    const gone = await sql('DELETE FROM webhooks WHERE site_id = $1 AND name = $2 RETURNING name', [
+      siteId,
+      name,
+    ])
     if (gone.rows.length === 0) throw unknown(name)
     await sql('DELETE FROM webhook_deliveries WHERE site_id = $1 AND webhook = $2', [siteId, name])
   }, siteId)
@@ -187,14 +190,22 @@ export async function testWebhook({ database, siteId, clock }: WebhookBook, name
   const nowAt = clock.wallMs()
   await database.transaction(async sql => {
     await held(sql, siteId, name)
-    await tell(sql, { siteId, nowAt }, [{ type: 'webhook.tested', subject: name, data: { webhook: name } }], name)
+    await tell(
+      sql,
+      { siteId, nowAt },
+      [{ type: 'webhook.tested', subject: name, data: { webhook: name } }],
+      name,
+    )
   }, siteId)
 }
 
 /** What was told a month ago is let go of, delivered or not. */
 export async function forgetNews({ database, siteId, clock }: Omit<WebhookBook, 'random'>): Promise<void> {
   const before = clock.wallMs() - KEPT_MS
-  await database.query('DELETE FROM webhook_deliveries WHERE site_id = $1 AND queued_at < $2', [siteId, before])
+  await database.query('DELETE FROM webhook_deliveries WHERE site_id = $1 AND queued_at < $2', [
+    siteId,
+    before,
+  ])
   await database.query(
     `DELETE FROM webhook_events v WHERE v.site_id = $1 AND v.told_at < $2 AND NOT EXISTS (
        SELECT 1 FROM webhook_deliveries d WHERE d.site_id = $1 AND d.event_id = v.event_id)`,
