@@ -129,7 +129,11 @@ export function goneNews(row: Row, verdict: Verdict): readonly News[] {
   return [{ type: overType(verdict), subject: sessionId, data }]
 }
 
-export function billNews(sessionId: SessionId, bills: readonly Bill[], nowAt: number): readonly News[] {
+export function billNews(
+  { siteId, nowAt }: Telling,
+  sessionId: SessionId,
+  bills: readonly Bill[],
+): readonly News[] {
   return bills.map(({ revision, kind, amount, currency, energyWh, reason, inputHash, decidedBy }) => ({
     type: 'bill.issued',
     subject: sessionId,
@@ -137,7 +141,7 @@ export function billNews(sessionId: SessionId, bills: readonly Bill[], nowAt: nu
       ...{ sessionId, revision, kind, amount, currency, energyWh, reason, issuedAt: nowAt },
       decidedBy: decidedBy ?? null,
       // The one under which a payment provider is called; nothing to pay is nothing to call it for.
-      idempotencyKey: isZero(amount) ? null : idempotencyKeyOf(sessionId, revision),
+      idempotencyKey: isZero(amount) ? null : idempotencyKeyOf({ siteId, sessionId, revision }),
     },
     sameAs: [sessionId, revision, amount, currency, inputHash].join('/'),
   }))

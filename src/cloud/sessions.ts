@@ -72,7 +72,7 @@ type Charged = {
 }
 
 async function settleCharger(sql: Sql, settlement: Settlement, charged: Charged): Promise<void> {
-  const { siteId, nowAt } = settlement
+  const { siteId } = settlement
   const { fold, chargerId, touched, news } = charged
   const held = await heldRows(sql, siteId, fold.loaded)
   const bills = await heldBills(sql, siteId, fold.loaded)
@@ -90,7 +90,7 @@ async function settleCharger(sql: Sql, settlement: Settlement, charged: Charged)
       await writeSession(sql, settlement, { session, verdict, billed })
       news.push(...sessionNews({ session, verdict, row }))
     }
-    news.push(...billNews(session.sessionId, verdict.bills, nowAt))
+    news.push(...billNews(settlement, session.sessionId, verdict.bills))
     await writeBills(sql, settlement, { sessionId: session.sessionId, verdict })
   }
   const standing = new Set(fold.sessions.map(session => session.sessionId))
@@ -102,7 +102,7 @@ async function settleCharger(sql: Sql, settlement: Settlement, charged: Charged)
     const billed = bills.get(sessionId) ?? []
     const verdict = judgeGone(sessionId, { gone, billed, corrections: correctionsOf(sessionId) })
     await markGone(sql, settlement, { sessionId, verdict, billed })
-    news.push(...goneNews(row, verdict), ...billNews(sessionId, verdict.bills, nowAt))
+    news.push(...goneNews(row, verdict), ...billNews(settlement, sessionId, verdict.bills))
     await writeBills(sql, settlement, { sessionId, verdict })
   }
   await noteOrphanStops(sql, settlement, { chargerId, fold })
