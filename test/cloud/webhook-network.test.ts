@@ -5,8 +5,26 @@ import { signatureOf } from '../../src/cloud/webhook-post.ts'
 
 const PUBLIC = ['93.184.216.34', '2606:4700::1111', '::ffff:93.184.216.34', '64:ff9b::5db8:d822']
 const PRIVATE = [
-  ...['10.1.2.3', '172.16.0.1', '172.31.255.254', '192.168.1.1', '100.64.0.1', '127.0.0.1', '127.9.9.9', '0.0.0.0'],
-  ...['224.0.0.1', '255.255.255.255', '::1', 'fd12::1', 'fc00::1', 'ff02::1', '::ffff:10.0.0.1', '::ffff:127.0.0.1'],
+  ...[
+    '10.1.2.3',
+    '172.16.0.1',
+    '172.31.255.254',
+    '192.168.1.1',
+    '100.64.0.1',
+    '127.0.0.1',
+    '127.9.9.9',
+    '0.0.0.0',
+  ],
+  ...[
+    '224.0.0.1',
+    '255.255.255.255',
+    '::1',
+    'fd12::1',
+    'fc00::1',
+    'ff02::1',
+    '::ffff:10.0.0.1',
+    '::ffff:127.0.0.1',
+  ],
   '64:ff9b::a00:1',
 ]
 const LINK_LOCAL = [
@@ -33,12 +51,14 @@ describe('an address that a webhook connects to', () => {
 })
 
 describe('the URL of a webhook', () => {
-  it.each(['https://shop.example/hooks?a=1', 'http://127.0.0.1:3000/', 'http://localhost:3000', 'https://[::1]:8443/'])(
-    'may be %s',
-    url => {
-      expect(refuseUrl(url, 'public')).toBeUndefined()
-    },
-  )
+  it.each([
+    'https://shop.example/hooks?a=1',
+    'http://127.0.0.1:3000/',
+    'http://localhost:3000',
+    'https://[::1]:8443/',
+  ])('may be %s', url => {
+    expect(refuseUrl(url, 'public')).toBeUndefined()
+  })
 
   it.each([
     ['', 'wanted'],

@@ -43,7 +43,8 @@ beforeAll(async () => {
 afterAll(() => database?.close())
 beforeEach(async () => {
   nowMs = Date.UTC(2026, 6, 4)
-  for (const table of ['webhooks', 'webhook_events', 'webhook_deliveries']) await database.query(`DELETE FROM ${table}`)
+  for (const table of ['webhooks', 'webhook_events', 'webhook_deliveries'])
+    await database.query(`DELETE FROM ${table}`)
 })
 
 const clock = { wallMs: () => nowMs, monotonicMs: () => nowMs }
@@ -76,7 +77,12 @@ function server(mood: (letter: Letter) => Posted) {
     const row = (
       await database.query('SELECT subject FROM webhook_events WHERE event_id = $1', [letter.eventId])
     ).rows[0]
-    heard.push({ subject: String(row?.subject), n: data.n, id: letter.eventId, signedBy: letter.secrets.length })
+    heard.push({
+      subject: String(row?.subject),
+      n: data.n,
+      id: letter.eventId,
+      signedBy: letter.secrets.length,
+    })
     return posted
   }
   const deliver = (): Promise<number> =>
@@ -129,7 +135,8 @@ describe('news to webhooks', () => {
   })
 
   it('comes again after 5 s to 8 h, and no two come at once', () => {
-    const of = (attempts: number, byte: number) => retryAfterMs(attempts, { bytes: () => new Uint8Array([byte]) })
+    const of = (attempts: number, byte: number) =>
+      retryAfterMs(attempts, { bytes: () => new Uint8Array([byte]) })
     expect([of(1, 0), of(1, 255)]).toEqual([3_750, 6_250])
     expect(of(2, 128)).toBeGreaterThan(15_000)
     expect(of(30, 128)).toBeLessThanOrEqual(LAST_RETRY_MS * 1.01)
@@ -176,7 +183,7 @@ describe('news to webhooks', () => {
   it('is given up after three days, said so, and can be told again', async () => {
     await hook()
     await say('a', 0)
-    let mood = REFUSED
+    let mood: Posted = REFUSED
     const shop = server(() => mood)
     for (const until = nowMs + GIVE_UP_AFTER_MS + LAST_RETRY_MS * 2; nowMs < until; nowMs += 4 * 60 * MINUTE)
       await shop.deliver()
@@ -192,7 +199,8 @@ describe('news to webhooks', () => {
     await hook()
     for (let i = 0; i < 35; i++) await say(`s${i}`, 0)
     const shop = server(() => AWAY)
-    for (const until = nowMs + GIVE_UP_AFTER_MS + 12 * 60 * MINUTE; nowMs < until; nowMs += 6 * 60 * MINUTE) await shop.deliver()
+    for (const until = nowMs + GIVE_UP_AFTER_MS + 12 * 60 * MINUTE; nowMs < until; nowMs += 6 * 60 * MINUTE)
+      await shop.deliver()
     expect(await only()).toMatchObject({ waiting: 0, gaveUp: 35, state: 'failing' })
   })
 
@@ -281,32 +289,36 @@ describe('news to webhooks', () => {
       says: fc.integer({ min: 0, max: 3 }),
     })
     await fc.assert(
-      fc.asyncProperty(fc.array(moods, { maxLength: 40 }), fc.array(step, { maxLength: 10 }), async (all, steps) => {
-        for (const table of ['webhooks', 'webhook_events', 'webhook_deliveries'])
-          await database.query(`DELETE FROM ${table}`)
-        await hook()
-        const left = [...all]
-        const shop = server(() => left.shift() ?? TAKEN)
-        const said = new Map<string, number>()
-        for (const { workers, waitMs, says } of steps) {
-          const subject = `s${says}`
-          const n = said.get(subject) ?? 0
-          said.set(subject, n + 1)
-          await say(subject, n)
-          await Promise.all(Array.from({ length: workers }, shop.deliver))
-          nowMs += waitMs
-        }
-        left.length = 0
-        for (let i = 0; i < 6; i++) {
-          nowMs += LEASE_MS + LAST_RETRY_MS * 2
-          await shop.deliver()
-        }
-        for (const [subject, count] of said) {
-          const firsts = [...new Set(shop.heard.filter(one => one.subject === subject).map(({ n }) => n))]
-          expect(firsts).toEqual(Array.from({ length: count }, (_, n) => n))
-        }
-        expect(await only()).toMatchObject({ waiting: 0, gaveUp: 0 })
-      }),
+      fc.asyncProperty(
+        fc.array(moods, { maxLength: 40 }),
+        fc.array(step, { maxLength: 10 }),
+        async (all, steps) => {
+          for (const table of ['webhooks', 'webhook_events', 'webhook_deliveries'])
+            await database.query(`DELETE FROM ${table}`)
+          await hook()
+          const left = [...all]
+          const shop = server(() => left.shift() ?? TAKEN)
+          const said = new Map<string, number>()
+          for (const { workers, waitMs, says } of steps) {
+            const subject = `s${says}`
+            const n = said.get(subject) ?? 0
+            said.set(subject, n + 1)
+            await say(subject, n)
+            await Promise.all(Array.from({ length: workers }, shop.deliver))
+            nowMs += waitMs
+          }
+          left.length = 0
+          for (let i = 0; i < 6; i++) {
+            nowMs += LEASE_MS + LAST_RETRY_MS * 2
+            await shop.deliver()
+          }
+          for (const [subject, count] of said) {
+            const firsts = [...new Set(shop.heard.filter(one => one.subject === subject).map(({ n }) => n))]
+            expect(firsts).toEqual(Array.from({ length: count }, (_, n) => n))
+          }
+          expect(await only()).toMatchObject({ waiting: 0, gaveUp: 0 })
+        },
+      ),
       { numRuns: 10 },
     )
   })
