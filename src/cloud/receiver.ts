@@ -14,6 +14,7 @@ import { openCourier } from './courier.ts'
 import type { Database } from './database.ts'
 import { createDurability, type Durability } from './durability.ts'
 import { finalise } from './finalise.ts'
+import { addForwarderRoute } from './forwarders.ts'
 import { createReaderGate } from './gate.ts'
 import { addHealthRoutes } from './health.ts'
 import { addInboxRoute } from './inbox.ts'
@@ -88,7 +89,9 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   for (const site of options.sites) sites.set(site.siteId, await openSite(shared, site))
   const app = serverOf(options)
   addHealthRoutes(app, database)
-  addPushRoute(app, { siteOf: siteId => sites.get(siteId), clock, logger })
+  const signed = { siteOf: (siteId: string) => sites.get(siteId), clock, logger }
+  addPushRoute(app, signed)
+  addForwarderRoute(app, signed)
   addSitesRoute(app, { database, mayRead, siteIds: [...sites.values()].map(site => site.siteId) })
   for (const site of sites.values()) {
     app.register(async scope => addSiteRoutes(scope, site), { prefix: `${SITES_PATH}/${site.siteId}` })
