@@ -161,6 +161,8 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
     'src/cli/',
     'src/host/',
     'src/cloud/payments-http.ts',
+    'src/cloud/webhook-routes.ts',
+    'src/cloud/webhook-secrets.ts',
     'src/uplink/setting.ts',
   ],
   fastify: ['src/api/', 'src/cloud/', 'src/host/invite.ts'],

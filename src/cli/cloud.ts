@@ -14,7 +14,7 @@ import type { Logger } from '../ports.ts'
 import { hex, unhex } from '../units.ts'
 import { collect } from './operator.ts'
 import { print, untilStopped } from './output.ts'
-import { RECEIVER_FILE } from './receiver.ts'
+import { ADMIN_FILE, RECEIVER_FILE } from './receiver.ts'
 import { type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
 
 type RunOptions = {
@@ -127,7 +127,7 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
   })
   closers.push('database', () => database.close())
   const { key, cert, caPem } = await makeServerCertificate(options.host)
-  const token = hex(random.bytes(24))
+  const [token, adminToken] = [hex(random.bytes(24)), hex(random.bytes(24))]
   const receiver = await openReceiver({
     listen,
     database,
@@ -137,6 +137,7 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
     ...(options.payments !== undefined && { payments: await providerOf(options, options.payments) }),
     tls: { key, cert },
     operatorToken: token,
+    adminToken,
     signatures: ed25519(),
     clock,
     random,
@@ -153,6 +154,7 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
   const caFile = join(options.dir, 'ca.pem')
   await writeSecret(caFile, caPem)
   const file = { url: receiver.url, token, sites: sites.map(({ siteId, name }) => ({ siteId, name })) }
+  await writeSecret(join(options.dir, ADMIN_FILE), `${adminToken}\n`)
   await writeSecret(join(options.dir, RECEIVER_FILE), `${JSON.stringify(file)}\n`)
   if (options.json) print(JSON.stringify({ ready: true, url: receiver.url, caFile }))
   else
