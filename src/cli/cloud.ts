@@ -12,6 +12,7 @@ import { systemClock, systemLogger, systemRandom } from '../host/system.ts'
 import { ed25519 } from '../identity/signature.ts'
 import type { Logger } from '../ports.ts'
 import { hex, unhex } from '../units.ts'
+import { addCloudLists } from './cloud-lists.ts'
 import { collect } from './operator.ts'
 import { print, untilStopped } from './output.ts'
 import { RECEIVER_FILE } from './receiver.ts'
@@ -71,6 +72,7 @@ export function addCloudCommands(program: Command): void {
       '\nExample:\n  chargemesh cloud run --credentials ./stadium/cloud --dir ./cloud-data --listen 0.0.0.0:8443 --host 192.0.2.10\n  chargemesh cloud run --credentials ./stadium/cloud --dir ./cloud-data --epoch 2    # a backup was restored\n  chargemesh cloud run --credentials ./north/cloud --credentials ./south/cloud --dir ./cloud-data    # several sites',
     )
     .action(runCloud)
+  addCloudLists(cloud)
 }
 
 function cloudEpoch(text: string): number {
