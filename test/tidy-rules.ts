@@ -154,6 +154,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
     'src/cli/',
     'src/host/',
     'src/cloud/payments-http.ts',
+    'src/cloud/openapi',
     'src/uplink/setting.ts',
   ],
   fastify: ['src/api/', 'src/cloud/', 'src/host/invite.ts'],

@@ -16,6 +16,8 @@ import { finalise } from './finalise.ts'
 import { createReaderGate } from './gate.ts'
 import { addHealthRoutes } from './health.ts'
 import { addInboxRoute } from './inbox.ts'
+import { addMetricsRoute, createMetrics } from './metrics.ts'
+import { addOpenApiRoute } from './openapi.ts'
 import { deliver, type PaymentProvider } from './payments.ts'
 import { addPushRoute } from './pushing.ts'
 import { migrate } from './schema.ts'
@@ -36,6 +38,8 @@ export type ReceiverOptions = {
   readonly tls: { readonly key: string; readonly cert: string }
   /** Who holds it may read all sites; nothing can be written with it. At least MIN_TOKEN_LENGTH characters. */
   readonly operatorToken: string
+  /** Who holds it may read /metrics; so may who holds the operator's. */
+  readonly metricsToken?: string
   /** To be raised by one after every fail-over or restore that may have lost commits (PROTOCOL 3.5). */
   readonly cloudEpoch?: number
   /** What whoever runs the database promises of it; else it is asked (durability.ts). */
@@ -53,6 +57,8 @@ export type Receiver = {
   readonly url: string
   /** What nodes pin. */
   readonly caPem: string
+  /** What it answers, such as `GET /v1/sites`. */
+  readonly routes: readonly string[]
   readonly close: () => Promise<void>
 }
 
@@ -75,15 +81,25 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   const cloudEpoch = options.cloudEpoch ?? 1
   checkOptions(options, cloudEpoch)
   await migrate(database)
-  const mayRead = createReaderGate(options.operatorToken, clock)
+  const { operatorToken, metricsToken } = options
+  const mayRead = createReaderGate([operatorToken], clock)
+  const mayMeasure = metricsToken ? createReaderGate([operatorToken, metricsToken], clock) : mayRead
   const durability = createDurability(database, clock, options.durability)
   const shared = { ...options, cloudEpoch, mayRead, durability }
   const sites = new Map<string, SiteDeps>()
   for (const site of options.sites) sites.set(site.siteId, await openSite(shared, site))
   const app = serverOf(options)
+  const routes: string[] = []
+  app.addHook('onRoute', ({ method, url }) => {
+    routes.push(...[method].flat().map(one => `${one} ${url}`))
+  })
   addHealthRoutes(app, database)
-  addPushRoute(app, { siteOf: siteId => sites.get(siteId), clock, logger })
-  addSitesRoute(app, { database, mayRead, siteIds: [...sites.values()].map(site => site.siteId) })
+  const siteIds = [...sites.values()].map(site => site.siteId)
+  const { registry, meter } = createMetrics()
+  addPushRoute(app, { siteOf: siteId => sites.get(siteId), meter, clock, logger })
+  addSitesRoute(app, { database, mayRead, siteIds })
+  addOpenApiRoute(app, sites.size === 1)
+  addMetricsRoute(app, { database, siteIds, clock, registry, mayRead: mayMeasure })
   for (const site of sites.values()) {
     app.register(async scope => addSiteRoutes(scope, site), { prefix: `${SITES_PATH}/${site.siteId}` })
     // Whoever has one site need not name it.
@@ -91,7 +107,8 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   }
   await app.listen({ host: options.listen.host, port: options.listen.port })
   const stops = chores(options, [...sites.values()])
-  return receiverOf(options, app, () => Promise.all(stops.map(stop => stop())))
+  const stop = (): Promise<unknown> => Promise.all(stops.map(one => one()))
+  return { ...receiverOf(options, app, stop), routes }
 }
 
 /** Paths are those behind `/v1/sites/<site>`. */
@@ -154,7 +171,11 @@ function repeat(everyMs: number, run: () => Promise<void>): Stop {
   }
 }
 
-function receiverOf(options: ReceiverOptions, app: FastifyInstance, stop: () => Promise<unknown>): Receiver {
+function receiverOf(
+  options: ReceiverOptions,
+  app: FastifyInstance,
+  stop: () => Promise<unknown>,
+): Omit<Receiver, 'routes'> {
   const address = app.server.address()
   const port = typeof address === 'object' && address ? address.port : options.listen.port
   const { host } = options.listen
