@@ -2,6 +2,7 @@
 // here, and for the description of each that it has.
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
+import { AGREEMENT_PATH } from '../uplink/agreement.ts'
 import { CBOR_TYPE } from '../uplink/request.ts'
 import { SW_VERSION } from '../version.ts'
 import { SCHEMAS, type SchemaName } from './openapi-words.ts'
@@ -45,6 +46,12 @@ export const RECEIVER_ROUTES: readonly Route[] = [
     ...{ body: { type: CBOR_TYPE }, answer: { type: CBOR_TYPE } },
     summary:
       'What a node has, as CBOR (PROTOCOL.md), gzip allowed: committed before it is answered with signed acks. Any number of times',
+    problems: [400, 401, 413, 415, 429, 503],
+  },
+  {
+    ...{ method: 'post', path: AGREEMENT_PATH, auth: 'signed' },
+    ...{ body: { type: CBOR_TYPE }, answer: { type: CBOR_TYPE } },
+    summary: 'Nodes agree here whose turn it is to forward to an existing central system; CBOR',
     problems: [400, 401, 413, 415, 429, 503],
   },
   { ...READ, path: '/v1/sites', query: PAGED, answer: 'Sites', summary: 'The sites that are served here' },

@@ -20,6 +20,7 @@ import {
 } from '../uplink/request.ts'
 import { type AckDeps, acksSince, signDueAcks } from './acks.ts'
 import { createAttempts } from './attempts.ts'
+import { wordsFor } from './downwards.ts'
 import { type IngestDeps, ingest } from './ingest.ts'
 import type { PushMeter } from './metrics.ts'
 
@@ -74,16 +75,14 @@ async function answerPush(
   const { siteOf, meter, clock, logger } = route
   const claim = readClaim(request.headers)
   const deps = claim && siteOf(claim.siteId)
-  const refusal = deps
-    ? await authenticate(deps, request, { claim, body })
-    : claim
-      ? 'foreign-site'
-      : 'unsigned'
-  if (!deps || refusal) {
+  const refuseAs = (reason: RequestRefusal): FastifyReply => {
     failed()
-    logger.warn('request-refused', { reason: refusal, address: request.ip })
-    return turnedAway(route, reply, { status: 401, code: refusal ?? 'unsigned' })
+    logger.warn('request-refused', { reason, address: request.ip })
+    return turnedAway(route, reply, { status: 401, code: reason })
   }
+  if (!deps) return refuseAs(claim ? 'foreign-site' : 'unsigned')
+  const asker = await authenticate(deps, request, { claim, body })
+  if (typeof asker === 'string') return refuseAs(asker)
   const push = await readPush(request, body)
   if (typeof push === 'number')
     return turnedAway(route, reply, { status: push, code: push === 413 ? 'too-large' : 'malformed' })
@@ -91,8 +90,9 @@ async function answerPush(
   const refused = await ingest(deps, push)
   await signDueAcks(deps)
   const page = await acksSince(deps, push.sinceVersion)
+  const words = await wordsFor(deps, { push, asker, page })
   meter.accepted({ segments: push.segments, refused, tookMs: clock.monotonicMs() - fromMs })
-  return reply.type(CBOR_TYPE).send(Buffer.from(encodeAnswer({ ...page, refused })))
+  return reply.type(CBOR_TYPE).send(Buffer.from(encodeAnswer({ ...words, refused })))
 }
 
 /** The push in a body, or the status that refuses it. */
@@ -115,12 +115,12 @@ async function authenticate(
   deps: PushDeps,
   request: FastifyRequest,
   { claim, body }: Claimed,
-): Promise<RequestRefusal | undefined> {
+): Promise<Certificate | RequestRefusal> {
   const certificate = await certificateOf(deps, request, { claim, body })
   if (!certificate) return 'certificate-refused'
   const parts = { method: request.method, path: request.url, issuedAt: claim.issuedAt, body }
   const asked = { parts, signature: claim.signature, nowAt: deps.clock.wallMs() }
-  return refuseRequest(deps.signatures, certificate, asked)
+  return refuseRequest(deps.signatures, certificate, asked) ?? certificate
 }
 
 async function certificateOf(

@@ -13,6 +13,7 @@ import { addAuditRoute } from './audit.ts'
 import type { Database } from './database.ts'
 import { createDurability, type Durability } from './durability.ts'
 import { finalise } from './finalise.ts'
+import { addForwarderRoute } from './forwarders.ts'
 import { createReaderGate } from './gate.ts'
 import { addHealthRoutes } from './health.ts'
 import { addInboxRoute } from './inbox.ts'
@@ -96,7 +97,9 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   addHealthRoutes(app, database)
   const siteIds = [...sites.values()].map(site => site.siteId)
   const { registry, meter } = createMetrics()
-  addPushRoute(app, { siteOf: siteId => sites.get(siteId), meter, clock, logger })
+  const signed = { siteOf: (siteId: string) => sites.get(siteId), meter, clock, logger }
+  addPushRoute(app, signed)
+  addForwarderRoute(app, signed)
   addSitesRoute(app, { database, mayRead, siteIds })
   addOpenApiRoute(app, sites.size === 1)
   addMetricsRoute(app, { database, siteIds, clock, registry, mayRead: mayMeasure })
@@ -140,10 +143,15 @@ function chores(options: ReceiverOptions, sites: readonly SiteDeps[]): readonly 
   const { database, clock, logger, payments: provider } = options
   const forAll = (everyMs: number, failure: string, run: (siteId: SiteId) => Promise<unknown>): Stop =>
     repeat(everyMs, async () => {
-      for (const { siteId } of sites)
-        await run(siteId).catch((error: unknown) =>
-          logger.error(failure, { siteId, reason: reasonOf(error) }),
-        )
+      for (const { siteId } of sites) {
+        try {
+          await run(siteId)
+        } catch (error) {
+          logger.error(failure, { siteId, reason: reasonOf(error) })
+          // A database that is away is so for all of them.
+          if (error instanceof MeshError && error.code === 'STORE_FAILED') return
+        }
+      }
     })
   const stops = [
     forAll(FINALISE_EVERY_MS, 'finalise-failed', siteId => finalise(database, siteId, clock.wallMs())),
