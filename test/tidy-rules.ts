@@ -163,6 +163,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
     'src/cloud/payments-http.ts',
     'src/cloud/webhook-routes.ts',
     'src/cloud/webhook-secrets.ts',
+    'src/cloud/openapi',
     'src/uplink/setting.ts',
   ],
   fastify: ['src/api/', 'src/cloud/', 'src/host/invite.ts'],
