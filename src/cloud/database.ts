@@ -12,7 +12,14 @@ import { MeshError, reasonOf } from '../errors.ts'
 import type { Logger } from '../ports.ts'
 import { lockDirectory } from '../store/lock.ts'
 
-export type Param = string | number | bigint | boolean | Uint8Array | null | readonly string[]
+export type Param =
+  | string
+  | number
+  | bigint
+  | boolean
+  | Uint8Array
+  | null
+  | readonly (string | number | Uint8Array | null)[]
 export type Row = Readonly<Record<string, unknown>>
 /** `count` is the number of rows read or changed. */
 export type Result = { readonly rows: readonly Row[]; readonly count: number }
