@@ -4,8 +4,8 @@ import type { Roster } from '../identity/roster.ts'
 import type { Signatures } from '../identity/signature.ts'
 import { type AnyBody, decodeBody } from '../log/body.ts'
 import type { Segment } from '../ports.ts'
-import { type Admission, admit, type Held } from '../replica/admit.ts'
 import type { Remember } from '../remember.ts'
+import { type Admission, admit, type Held } from '../replica/admit.ts'
 import type { CertHash, LogId } from '../units.ts'
 import type { HeldLogs } from './held.ts'
 
@@ -59,7 +59,11 @@ type Taking = {
 }
 
 /** Answers the segments of logs whose certificate was unknown. */
-function take(gate: Gate, segments: readonly Segment[], { held, steps, refused }: Taking): readonly Segment[] {
+function take(
+  gate: Gate,
+  segments: readonly Segment[],
+  { held, steps, refused }: Taking,
+): readonly Segment[] {
   const waiting: Segment[] = []
   for (const segment of segments) {
     const { logId, fromSeq } = segment

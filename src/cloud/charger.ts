@@ -117,11 +117,7 @@ function claimsIn(reached: Named): ReadonlyMap<SessionId, readonly ChargerId[]> 
 }
 
 /** What names no charger is told of all that have a word about the session; rows of pairs that nobody asked for, of none. */
-function tellersOf(
-  row: Row,
-  reached: Named,
-  claims: ReturnType<typeof claimsIn>,
-): readonly ChargerId[] {
+function tellersOf(row: Row, reached: Named, claims: ReturnType<typeof claimsIn>): readonly ChargerId[] {
   const sessionId = textIn<SessionId>(row, 'session_id')
   const chargerId = optionalTextIn<ChargerId>(row, 'charger_id')
   if (chargerId === undefined) return claims.get(sessionId) ?? []
@@ -159,10 +155,7 @@ type Naming = {
   readonly chargers: ReadonlySet<ChargerId>
 }
 
-async function giveNamelessCurves(
-  sql: Sql,
-  { siteId, asking, tellings, chargers }: Naming,
-): Promise<void> {
+async function giveNamelessCurves(sql: Sql, { siteId, asking, tellings, chargers }: Naming): Promise<void> {
   for (const [chargerId, sessions] of asking) {
     const telling = tellings.get(chargerId)
     if (!telling || !chargers.has(chargerId)) continue
@@ -172,10 +165,7 @@ async function giveNamelessCurves(
   }
 }
 
-function foldFrom(
-  { chargerId, facts, ever, folded }: Telling,
-  reached: ReadonlySet<SessionId>,
-): ChargerFold {
+function foldFrom({ chargerId, facts, ever, folded }: Telling, reached: ReadonlySet<SessionId>): ChargerFold {
   const held = facts.chargers.get(chargerId)
   const everHeld = [...(ever.chargers.get(chargerId)?.sessions.values() ?? [])]
   const homes = new Map(everHeld.flatMap(under => idsUnder(under).map(id => [id, under] as const)))

@@ -67,8 +67,7 @@ function changesOf(held: readonly Row[], { chargerId, fold, nowAt }: Folded): Ch
   return {
     gone: held
       .filter(
-        row =>
-          looked.has(optionalTextIn<SessionId>(row, 'session_id')) && !stops.has(textIn(row, 'stop_id')),
+        row => looked.has(optionalTextIn<SessionId>(row, 'session_id')) && !stops.has(textIn(row, 'stop_id')),
       )
       .map(row => textIn(row, 'stop_id')),
     fresh: [...stops]

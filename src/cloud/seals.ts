@@ -48,7 +48,9 @@ export async function checkSeals(
   }
   return (kind, of, read) =>
     // `Remember` promises that one object is read in one way: what stands here came from the same reading.
-    kind === 'seal' ? ((proven.get(of) as ReturnType<typeof read> | undefined) ?? read()) : remember(kind, of, read)
+    kind === 'seal'
+      ? ((proven.get(of) as ReturnType<typeof read> | undefined) ?? read())
+      : remember(kind, of, read)
 }
 
 function memory(): Remember {

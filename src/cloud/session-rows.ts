@@ -121,7 +121,11 @@ function attentionOf(
 
 type Gone = { readonly sessionId: SessionId; readonly verdict: Verdict }
 
-export function noteGone({ gone }: Written, { sessionId, verdict, billed }: Gone & Known, nowAt: number): void {
+export function noteGone(
+  { gone }: Written,
+  { sessionId, verdict, billed }: Gone & Known,
+  nowAt: number,
+): void {
   const { state, flags, energyWh } = verdict
   gone.push([
     ...[sessionId, state, flags.join(','), energyWh ?? null, nowAt],

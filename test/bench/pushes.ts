@@ -1,13 +1,20 @@
 // A site's day as the cloud is pushed it: real certificates, real logs under real Ed25519, cut and packed as a node's uplink does.
 // Ten chargers charge at a time; each message of a charger is sealed on its own, as a node writes it: start and price in one,
 // a reading each minute, the stop, and the mark behind the ack.
+import type { AnyBody } from '../../src/log/body.ts'
+import type { LogEvent } from '../../src/log/event.ts'
 import type { Push } from '../../src/ports.ts'
+import { countOf } from '../../src/replica/canonical.ts'
 import type { SessionId } from '../../src/units.ts'
-import { SITE_OPENED_AT, sessionBodies, type TestSite, testSite } from '../site.ts'
+import { SITE_OPENED_AT, sessionBodies, type TestDevice, type TestSite, testSite } from '../site.ts'
 
+type Segment = Push['segments'][number] & { readonly count: number }
 export type SiteDay = {
   readonly site: TestSite
-  readonly pushes: readonly Push[]
+  readonly node: TestDevice
+  /** The node's newest log. */
+  readonly log: readonly LogEvent[]
+  readonly pushes: readonly (Omit<Push, 'segments'> & { readonly segments: readonly Segment[] })[]
   readonly events: number
   readonly seals: number
 }
@@ -16,6 +23,8 @@ export type Day = {
   readonly sessions: number
   /** Readings of a session. */
   readonly ticks: number
+  /** Readings that one signature seals: 1, as each message of a charger is written by itself; more, where they come together. */
+  readonly perSeal: number
   /** As in an uplink: no push holds more bytes of segments. */
   readonly batchBytes: number
 }
@@ -27,7 +36,7 @@ const EVENTS_OF_LOG = 3_600
 /** As src/replica/canonical.ts bounds a segment. */
 const EVENTS_OF_SEGMENT = 256
 
-export function dayOf(name: string, { sessions, ticks, batchBytes }: Day): SiteDay {
+export function dayOf(name: string, { sessions, ticks, perSeal, batchBytes }: Day): SiteDay {
   const site = testSite(`bench-ingest-${name}`)
   const node = site.device('node')
   const operator = site.openLog(site.issuer)
@@ -47,7 +56,11 @@ export function dayOf(name: string, { sessions, ticks, batchBytes }: Day): SiteD
     }
     const round = Array.from({ length: Math.min(CHARGERS, sessions - done) }, (_, i) =>
       sessionBodies({
-        ...{ chargerId: `CP-${i}`, meterStartWh: 1_000 + done * 2_000, meterStopWh: 1_000 + done * 2_000 + 11_300 },
+        ...{
+          chargerId: `CP-${i}`,
+          meterStartWh: 1_000 + done * 2_000,
+          meterStopWh: 1_000 + done * 2_000 + 11_300,
+        },
         ...{ startedAt: at + i * 100, stoppedAt: at + ticks * MINUTE_MS },
       }),
     )
@@ -60,8 +73,10 @@ export function dayOf(name: string, { sessions, ticks, batchBytes }: Day): SiteD
       log.append([{ name: 'reconciliation_mark', body: { sessionId, end, cloudEpoch: 1, ackedAt: at } }], at)
     for (let tick = 1; tick <= ticks; tick++) {
       at += MINUTE_MS
-      for (const words of round)
-        log.append([words.tick(1_000 + done * 2_000 + tick * Math.floor(11_000 / ticks), at)], at)
+      const read = round.map(words =>
+        words.tick(1_000 + done * 2_000 + tick * Math.floor(11_000 / ticks), at),
+      )
+      for (const some of inParts(read, perSeal)) log.append(some, at)
     }
     for (const words of round) {
       at += 40
@@ -71,20 +86,27 @@ export function dayOf(name: string, { sessions, ticks, batchBytes }: Day): SiteD
     at += MINUTE_MS
   }
   const events = logs.flatMap(one => one.events())
-  const segments = logs.flatMap(one => one.segments(0, EVENTS_OF_SEGMENT))
+  const segments = logs.flatMap(one =>
+    one.segments(0, EVENTS_OF_SEGMENT).map(segment => ({ ...segment, count: countOf(segment.update) })),
+  )
   const certificates = [site.issuer, node].map(one => one.certificate.encoded)
   return {
-    ...{ site, pushes: packed(segments, batchBytes, certificates) },
+    ...{ site, node, log: log.events(), pushes: packed(segments, batchBytes, certificates) },
     ...{ events: events.length, seals: events.filter(event => event.signature).length },
   }
 }
 
+function inParts(all: readonly AnyBody[], most: number): readonly (readonly AnyBody[])[] {
+  return Array.from({ length: Math.ceil(all.length / most) }, (_, i) => all.slice(i * most, (i + 1) * most))
+}
+
+/** Certificates go with the first segment of a log. */
 function packed(
-  segments: Push['segments'],
+  segments: readonly Segment[],
   batchBytes: number,
   certificates: readonly Uint8Array[],
-): readonly Push[] {
-  const batches: Push['segments'][number][][] = [[]]
+): SiteDay['pushes'] {
+  const batches: Segment[][] = [[]]
   let bytes = 0
   for (const segment of segments) {
     if (bytes > 0 && bytes + segment.update.length > batchBytes) {
@@ -94,5 +116,9 @@ function packed(
     bytes += segment.update.length
     batches.at(-1)?.push(segment)
   }
-  return batches.map(batch => ({ segments: batch, certificates, sinceVersion: 0 }))
+  return batches.map(batch => ({
+    segments: batch,
+    certificates: batch.some(one => one.fromSeq === 0) ? certificates : [],
+    sinceVersion: 0,
+  }))
 }
