@@ -142,6 +142,8 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   ws: ['src/ocpp/', 'src/uplink/csms'],
   '@noble/ed25519': ['src/identity/'],
   pg: ['src/cloud/'],
+  mqtt: ['src/uplink/mqtt', 'src/cloud/mqtt'],
+  'prom-client': ['src/cloud/metrics'],
   '@electric-sql/pglite': ['src/cloud/'],
   selfsigned: ['src/cloud/'],
   '@peculiar/*': ['src/host/charger-ca.ts'],

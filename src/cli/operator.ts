@@ -6,10 +6,8 @@ import { apiFileIn, type Client, clientOf, logsOf, submitTo } from '../api/clien
 import { check } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
-import { type Operator, openOperator } from '../host/operator.ts'
-import { keepSiteTls } from '../host/site-tls.ts'
+import type { Operator } from '../host/operator.ts'
 import type { Unlock } from '../host/unlock.ts'
-import { DAY_MS, upkeepOf } from '../host/upkeep.ts'
 import type { DeviceId } from '../units.ts'
 import { print, printJson } from './output.ts'
 import { type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
@@ -94,6 +92,8 @@ export async function asOperator<T>(
   options: OperatorOptions,
   act: (operator: Operator) => Promise<T>,
 ): Promise<T> {
+  // Loaded here: most commands only ask a node, on a small box.
+  const { openOperator } = await import('../host/operator.ts')
   const operator = await openOperator(options.site, options.unlock ?? unlockOf(options))
   try {
     if (!options.mayBeWithdrawn) refuseWithdrawn(operator, options.site)
@@ -142,6 +142,10 @@ export function refuseWithdrawn({ ledger, certificate }: Operator, site: string)
 async function keepUp(operator: Operator, { site }: OperatorOptions): Promise<void> {
   const nowAt = Date.now()
   if (!operator.certificate.roles.includes('issuer')) return
+  const [{ DAY_MS, upkeepOf }, { keepSiteTls }] = await Promise.all([
+    import('../host/upkeep.ts'),
+    import('../host/site-tls.ts'),
+  ])
   const { bodies, renewed } = upkeepOf(operator, nowAt)
   await operator.record(bodies)
   if (renewed.length > 0) process.stderr.write(`renewed the certificates of ${renewed.join(', ')}\n`)
