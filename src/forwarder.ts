@@ -4,7 +4,7 @@
 import type { Acting } from './acting.ts'
 import { MeshError } from './errors.ts'
 import { type Back, hangUp, type Speaking, type Talk } from './forwarder-call.ts'
-import { type Line, newLine, refresh, toldOf } from './forwarder-line.ts'
+import { isOwed, type Line, newLine, refresh, toldOf } from './forwarder-line.ts'
 import { callsOf, type ForwardReport, reportWay } from './forwarder-report.ts'
 import { createToldSessions, type ToldSessions } from './forwarder-session.ts'
 import { type Standing, standingOf } from './forwarder-standing.ts'
@@ -12,6 +12,7 @@ import { step } from './forwarder-talk.ts'
 import type { Ledger } from './ledger.ts'
 import type { AnyBody } from './log/body.ts'
 import { MAX_HANDED_HEADS } from './log/forward-bodies.ts'
+import type { Session } from './session/fold.ts'
 import type { ChargerId, DeviceId, SessionId } from './units.ts'
 import type { Call, Translator } from './uplink/csms-calls.ts'
 import type { CentralSystem } from './upstream.ts'
@@ -39,6 +40,8 @@ export type Forwarder = {
   readonly handOver: (name: string, to: DeviceId) => Promise<void>
   /** A person decides about a session: told anew, or never. Refuses what that would say twice. */
   readonly decide: (ledger: Ledger, decision: Decision) => AnyBody
+  /** Whether a central system is still to be told of it by this node, so that its logs stay. */
+  readonly owes: (ledger: Ledger, session: Session) => boolean
   readonly report: (ledger: Ledger, nowMs: number) => readonly ForwardReport[]
   /** What would be said of a session, by central system. */
   readonly calls: (
@@ -79,7 +82,8 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
         way.standing = standingOf(act, { ...deps, uplink: way.system.name })
         look(way, act)
         if (way.handing) handOver(way, act)
-        else if (!way.system.terms.shadow) work({ deps, sessions, way, back }, act)
+        else if (!way.system.terms.shadow)
+          work({ deps, sessions, way, back, isListed: () => ways.includes(way) }, act)
       }
     },
     forget: () => {
@@ -95,6 +99,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
       await promise
     },
     decide: (ledger, decision) => decided(wayNamed(ways, decision.name), ledger, decision),
+    owes: (ledger, session) => ways.some(({ system }) => isOwed(system, ledger, session)),
     report: (ledger, nowMs) => ways.map(way => reportWay(way, { deps, told: sessions, ledger, nowMs })),
     calls: (ledger, sessionId) =>
       ways.map(way => {
@@ -182,15 +187,17 @@ type Work = {
   readonly sessions: ToldSessions
   readonly way: Way
   readonly back: Back
+  /** Nobody has taken it away meanwhile. */
+  readonly isListed: () => boolean
 }
 
-function work({ deps, sessions, way, back }: Work, act: Acting): void {
+function work({ deps, sessions, way, back, isListed }: Work, act: Acting): void {
   const { system, translator, standing, lines } = way
   const { monotonicMs } = act.times
   const may = ({ chargerId }: Line): boolean =>
     standing.mayForward || (deps.agreed?.(system.name, chargerId) ?? false)
   const active = (): number => [...lines.values()].filter(line => line.isBusy || line.isGreeted).length
-  const isOurs = (line: Line): boolean => !way.handing && may(line)
+  const isOurs = (line: Line): boolean => isListed() && !way.handing && may(line)
   for (const line of lines.values()) {
     if (line.isBusy) continue
     if (!may(line)) hangUp(system, line)

@@ -8,6 +8,7 @@ import { readText } from '../host/identity-files.ts'
 import { clientIn, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
 import { named, sessionsAt } from './session-named.ts'
+import { instantOf } from './time.ts'
 
 export type CsmsAddOptions = {
   readonly protocol?: string
@@ -18,6 +19,7 @@ export type CsmsAddOptions = {
   readonly shadow?: boolean
   readonly live?: boolean
   readonly allowInsecure?: boolean
+  readonly since?: string
   readonly ca?: string
 }
 type ViaOptions = { readonly via: string; readonly name?: string; readonly json?: boolean }
@@ -39,6 +41,10 @@ export function csmsOptions(command: Command): Command {
     )
     .option('--live', 'csms: begin while a session runs, instead of when it is over')
     .option('--shadow', 'csms: say nothing, and show with `uplink forward show` what would be said')
+    .option(
+      '--since <time>',
+      'csms: only sessions that began then or later; all that this node holds otherwise',
+    )
     .option('--allow-insecure', 'csms: ws:// to another machine, passwords and cards in the clear')
 }
 
@@ -57,6 +63,7 @@ export async function csmsSetting(
     ...(protocol !== undefined && { protocol }),
     ...(lostAnswers !== undefined && { lostAnswers }),
     ...(unknownCard !== undefined && { unknownCard }),
+    ...(options.since !== undefined && { sinceAt: instantOf('--since', options.since, Date.now()) }),
     ...(options.live && { live: true }),
     ...(options.shadow && { shadow: true }),
     ...(options.allowInsecure && { allowInsecure: true }),

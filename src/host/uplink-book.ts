@@ -73,13 +73,14 @@ function openOne(setting: UplinkSetting, options: UplinkBookOptions): OpenWay {
 
 function openCentral(setting: CsmsSetting, { logger, onCall }: UplinkBookOptions): OpenCsms {
   const { name, url, caPem, passwords, defaultPassword, protocol, lostAnswers } = setting
-  const { shadow, live, chargers, unknownCard } = setting
+  const { shadow, live, chargers, unknownCard, sinceAt } = setting
   return openCsms({
     ...{ name, url, logger },
     terms: {
       ...{ protocol, lostAnswers, shadow, live },
       ...(chargers && { chargers }),
       ...(unknownCard !== undefined && { unknownCard }),
+      ...(sinceAt !== undefined && { sinceAt }),
     },
     ...(caPem !== undefined && { caPem }),
     password: chargerId => (Object.hasOwn(passwords, chargerId) ? passwords[chargerId] : defaultPassword),

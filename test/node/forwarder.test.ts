@@ -391,7 +391,7 @@ describe('whose turn it is', () => {
     await charge(world, b, 9000)
     await world.run(60_000)
     expect(fake.of('StartTransaction').map(({ payload }) => payload.meterStart)).toEqual([9000])
-    expect(reportOf(b).sessions[0]?.reason).toContain('the operator took the turn')
+    expect(reportOf(b).sessions[0]?.reason).toContain('may have been told already')
     await decide(b, 'retry')
     await world.run(60_000)
     expect(fake.transactions.size).toBe(2)
