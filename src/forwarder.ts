@@ -9,7 +9,7 @@ import { callsOf, type ForwardReport, reportWay } from './forwarder-report.ts'
 import { createToldSessions, type ToldSessions } from './forwarder-session.ts'
 import { type Standing, standingOf } from './forwarder-standing.ts'
 import { step } from './forwarder-talk.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger, Times } from './ledger.ts'
 import type { AnyBody } from './log/body.ts'
 import { MAX_HANDED_HEADS } from './log/forward-bodies.ts'
 import type { Session } from './session/fold.ts'
@@ -42,7 +42,7 @@ export type Forwarder = {
   readonly decide: (ledger: Ledger, decision: Decision) => AnyBody
   /** Whether a central system is still to be told of it by this node, so that its logs stay. */
   readonly owes: (ledger: Ledger, session: Session) => boolean
-  readonly report: (ledger: Ledger, nowMs: number) => readonly ForwardReport[]
+  readonly report: (ledger: Ledger, times: Times) => readonly ForwardReport[]
   /** What would be said of a session, by central system. */
   readonly calls: (
     ledger: Ledger,
@@ -100,14 +100,14 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     },
     decide: (ledger, decision) => decided(wayNamed(ways, decision.name), ledger, decision),
     owes: (ledger, session) => ways.some(({ system }) => isOwed(system, ledger, session)),
-    report: (ledger, nowMs) => ways.map(way => reportWay(way, { deps, told: sessions, ledger, nowMs })),
+    report: (ledger, times) => ways.map(way => reportWay(way, { deps, told: sessions, ledger, times })),
     calls: (ledger, sessionId) =>
       ways.map(way => {
         const found = ledger
           .view()
           .sessions()
           .find(one => one.sessionId === sessionId)
-        const looking = { deps, told: sessions, ledger, nowMs: 0 }
+        const looking = { deps, told: sessions, ledger, times: NO_TIME }
         return { name: way.system.name, calls: found ? callsOf(way, found, looking) : [] }
       }),
   }
@@ -155,6 +155,7 @@ function decided({ system, lines }: Way, ledger: Ledger, { sessionId, verdict }:
     },
   }
 }
+const NO_TIME: Times = { wallMs: 0, monotonicMs: 0 }
 /** As many as one word can name. */
 const MAX_UNDONE = 16
 

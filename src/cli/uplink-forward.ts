@@ -141,8 +141,8 @@ async function listForward(options: ViaOptions): Promise<void> {
     return
   }
   if (reports.length === 0) print('this node has no central system; `uplink add csms` names one')
-  for (const { name, state, queue, held, lastReason, sessions } of reports) {
-    print(`${name}: ${state}, ${queue} to be told, ${held} held${lastReason ? `: ${lastReason}` : ''}`)
+  for (const { name, state, waiting, why, sessions } of reports) {
+    print(`${name}: ${state}, ${waiting.sessions} to be told, ${waiting.held} held${why ? `: ${why}` : ''}`)
     if (sessions.length > 0) print(tableIn(sessions))
   }
 }

@@ -1,5 +1,6 @@
 // What an existing central system is told of a charger's sessions: one translator for each version of OCPP, all of them pure.
 // The forwarder (forwarder.ts) decides what is said next, writes it down before it leaves, and remembers what was answered.
+import { tokenTypeOf } from '../ocpp/token-type.ts'
 import type { SessionId } from '../units.ts'
 import type { UpstreamCall as Call, UpstreamPayload as Payload } from '../upstream.ts'
 
@@ -7,6 +8,8 @@ export type { Call, Payload }
 
 /** In a call, for the card's own id: it is put in as the call leaves (`withCard`), and stands in no log of ours. */
 export const CARD = '%card%'
+/** For what kind of card it is (OCPP 2.0.1). */
+export const CARD_TYPE = '%card-type%'
 
 /** What a central system knows of a charger before it is told of sessions. */
 export type ToldCharger = {
@@ -74,6 +77,7 @@ export function withCard(call: Call, idTag: string): Call {
 
 function fill(value: unknown, idTag: string): unknown {
   if (value === CARD) return idTag
+  if (value === CARD_TYPE) return tokenTypeOf(idTag)
   if (Array.isArray(value)) return value.map(one => fill(one, idTag))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, fill(one, idTag)]))

@@ -77,7 +77,8 @@ export const OCPP_1_6: Translator = {
   },
 }
 
-function welcome({ status, interval }: Readonly<Record<string, unknown>>): Heard {
+/** Of BootNotification, which both versions answer alike. */
+export function welcome({ status, interval }: Readonly<Record<string, unknown>>): Heard {
   if (status === 'Accepted') return { kind: 'taken' }
   const waitS = typeof interval === 'number' && interval > 0 ? interval : undefined
   const reason = `it answers ${JSON.stringify(status)?.slice(0, 40)} to BootNotification: is the charger registered there?`

@@ -70,7 +70,10 @@ async function openCentralSystem(): Promise<CentralSystem> {
   }
 }
 
-type Row = Readonly<Record<string, unknown>> & { readonly name: string }
+type Row = Readonly<Record<string, unknown>> & {
+  readonly name: string
+  readonly waiting: { readonly sessions?: number }
+}
 
 async function rowOf(nodeDir: string): Promise<Row> {
   const rows = await asked<readonly Row[]>(nodeDir, '/v1/uplinks')
@@ -104,8 +107,8 @@ it('tells a central system of a session, with the card that was shown', { timeou
   await until(() => central.refused.length > 0, { withinMs: 20_000, what: 'a refused password' })
   await until(async () => (await rowOf(nodeDir)).state === 'failing', { withinMs: 10_000, what: 'a reason' })
   expect(await rowOf(nodeDir)).toMatchObject({
-    queue: 1,
-    lastReason: expect.stringContaining('the password of CP01'),
+    waiting: { sessions: 1 },
+    why: expect.stringContaining('the password of CP01'),
   })
   const shown = JSON.stringify(await rowOf(nodeDir))
   expect(shown).not.toContain('wrong')
@@ -126,7 +129,10 @@ it('tells a central system of a session, with the card that was shown', { timeou
     transactionId: 4711,
     meterStop: truth?.meterStopWh,
   })
-  await until(async () => (await rowOf(nodeDir)).queue === 0, { withinMs: 10_000, what: 'an empty queue' })
+  await until(async () => (await rowOf(nodeDir)).waiting.sessions === 0, {
+    withinMs: 10_000,
+    what: 'an empty queue',
+  })
   expect((await run('uplink', 'forward', 'list', ...via)).out).toContain('steve: forwarding, 0 to be told')
 
   // A restart says nothing again.
