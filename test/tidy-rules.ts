@@ -82,6 +82,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/input.ts',
         'src/opening.ts',
         'src/host/runner.ts',
+        'src/host/self.ts',
         'src/host/doors.ts',
         'src/host/driver-plane.ts',
         'src/host/may-charge.ts',
