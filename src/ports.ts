@@ -100,7 +100,7 @@ export type UplinkTerms = {
   readonly costPerMb?: string
 }
 
-/** One way out of the site. At-least-once; rejects with MeshError UPLINK_FAILED (see `retryAfterMs`). */
+/** One way out of the site. At-least-once; rejects with MeshError UPLINK_FAILED (see `retryAfterMs` and `wireBytes`). */
 export type Uplink = {
   readonly name: string
   /** Absent: first, always, and without a bound. */

@@ -31,16 +31,18 @@ export async function openSiteCloud(
     listen: { host: '127.0.0.1', port: 0 },
     database: at.database,
     ...(at.cloudEpoch !== undefined && { cloudEpoch: at.cloudEpoch }),
-    site: {
-      siteId: siteIdIn(identity.site),
-      rootKey: unhex(identity.site.rootKey),
-      name: identity.site.name,
-      certificates,
-    },
-    cloud: {
-      certificate: certificates.at(-1) ?? new Uint8Array(0),
-      logKey: unhex(identity.keys.logKey),
-    },
+    sites: [
+      {
+        siteId: siteIdIn(identity.site),
+        rootKey: unhex(identity.site.rootKey),
+        name: identity.site.name,
+        certificates,
+        cloud: {
+          certificate: certificates.at(-1) ?? new Uint8Array(0),
+          logKey: unhex(identity.keys.logKey),
+        },
+      },
+    ],
     tls: await makeServerCertificate(['127.0.0.1', 'localhost']),
     operatorToken: token,
     ...{ signatures: ed25519(), clock: systemClock(), random: systemRandom(), logger: quiet },
