@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { AnyBody } from '../../src/log/body.ts'
 import { signObject } from '../../src/log/object.ts'
 import type { PushAnswer, Segment, Uplink } from '../../src/ports.ts'
-import { hex, type TokenRef } from '../../src/units.ts'
+import { hex, type LogId, type TokenRef } from '../../src/units.ts'
 import { SITE_OPENED_AT, type TestLog, testSite } from '../site.ts'
 import { createWorld, type Member, startMessage, type World } from './world.ts'
 
@@ -143,6 +143,23 @@ describe('a cloud that lies', () => {
     const rounds = (at.world.nowMs() - fromMs) / 5000
     expect(at.pushes() - pushesBefore, 'it is asked no sooner for it').toBeLessThanOrEqual(rounds + 2)
     expect((await at.a.tell(startMessage(at.world))).kind).toBe('started')
+  })
+
+  it('with a forgery after the other: some are judged, each log once; the rest is left', async () => {
+    const at = await setting('many')
+    at.log.append([revocation(at.world)])
+    const [next] = at.log.segments(2).map(spoilt)
+    const logs = Array.from({ length: 40 }, (_, i) => ({
+      ...{ fromSeq: 0, update: at.log.segments(0, 1)[0]?.update ?? new Uint8Array(0) },
+      logId: String(10 + i).repeat(16) as LogId,
+    }))
+    const before = at.a.node().counters()
+    const pushes = at.pushes()
+    await at.says({ segments: [...Array.from({ length: 50 }, () => next as Segment), ...logs] })
+    const after = at.a.node().counters()
+    const answers = at.pushes() - pushes
+    expect((after['gate.invalid'] ?? 0) - (before['gate.invalid'] ?? 0)).toBeLessThanOrEqual(16 * answers)
+    expect(after['uplink.unheard']).toBeLessThanOrEqual(16 * answers)
   })
 
   it('with another branch of a log: the fork is seen, and what lies behind it counts nowhere', async () => {
