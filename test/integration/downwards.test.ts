@@ -27,7 +27,7 @@ beforeAll(async () => {
     islands.push({ dir, node: await runNode(dir) })
     await giveUplink(dir, cloud)
   }
-}, 60_000)
+}, 240_000)
 afterAll(async () => {
   for (const { node } of islands) await node.close()
   await cloud.receiver.close()

@@ -28,7 +28,7 @@ beforeAll(async () => {
     const dir = await joinAlone(site, join(folder.dir, name), name)
     nodes.push({ dir, node: await runNode(dir) })
   }
-}, 60_000)
+}, 240_000)
 afterAll(async () => {
   for (const { node } of nodes) await node.close()
   await cloud.receiver.close()
