@@ -70,6 +70,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       ...[
         'src/uplinks.ts',
         'src/push.ts',
+        'src/ahead.ts',
         'src/spending.ts',
         'src/way.ts',
         'src/stops.ts',
@@ -186,6 +187,7 @@ export const VIRTUAL_WIRING = [
     'view',
     'uplinks',
     'push',
+    'ahead',
     'spending',
     'way',
   ],

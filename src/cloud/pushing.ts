@@ -19,6 +19,7 @@ import {
   refuseRequest,
 } from '../uplink/request.ts'
 import { type AckDeps, acksSince, signDueAcks } from './acks.ts'
+import { takeAhead } from './ahead.ts'
 import { createAttempts } from './attempts.ts'
 import { type IngestDeps, ingest } from './ingest.ts'
 
@@ -79,6 +80,7 @@ async function answerPush(
   const push = await readPush(request, body)
   if (typeof push === 'number') return refuse(reply, push, { code: push === 413 ? 'too-large' : 'malformed' })
   const refused = await ingest(deps, push)
+  await takeAhead(deps, push)
   await signDueAcks(deps)
   const page = await acksSince(deps, push.sinceVersion)
   return reply.type(CBOR_TYPE).send(Buffer.from(encodeAnswer({ ...page, refused })))
