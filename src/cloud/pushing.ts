@@ -19,6 +19,7 @@ import {
   refuseRequest,
 } from '../uplink/request.ts'
 import { type AckDeps, acksSince, signDueAcks } from './acks.ts'
+import { takeAhead } from './ahead.ts'
 import { createAttempts } from './attempts.ts'
 import { wordsFor } from './downwards.ts'
 import { type IngestDeps, ingest } from './ingest.ts'
@@ -88,6 +89,7 @@ async function answerPush(
     return turnedAway(route, reply, { status: push, code: push === 413 ? 'too-large' : 'malformed' })
   const fromMs = clock.monotonicMs()
   const refused = await ingest(deps, push)
+  await takeAhead(deps, push)
   await signDueAcks(deps)
   const page = await acksSince(deps, push.sinceVersion)
   const words = await wordsFor(deps, { push, asker, page })
