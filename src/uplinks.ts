@@ -1,12 +1,13 @@
 // The ways out of a node: each tick asks the outbox what is due, hands it to the uplink, and brings the answer back
 // into the mailbox. Several nodes may push the same at once; the cloud applies it once (PROTOCOL 3.1).
 import type { Acting } from './acting.ts'
+import { claimsOf, doubtedIn } from './claims.ts'
 import { MeshError, reasonOf } from './errors.ts'
 import type { Ledger } from './ledger.ts'
 import { cloudEpochOf } from './log/object.ts'
 import type { Clock, HeldLog, Logger, Push, PushAnswer, Random, Uplink } from './ports.ts'
 import type { Send } from './replica/sends.ts'
-import type { DeviceId } from './units.ts'
+import type { DeviceId, LogId } from './units.ts'
 import { watchUnsent } from './unsent.ts'
 import {
   emptyOutbox,
@@ -19,12 +20,7 @@ import {
   sent,
   type Unsent,
 } from './uplink/outbox.ts'
-import {
-  MAX_HELD_LOGS,
-  MAX_PUSH_CERTIFICATES,
-  MAX_PUSH_OBJECTS,
-  MAX_PUSH_SEGMENTS,
-} from './uplink/request.ts'
+import { MAX_HELD_LOGS, MAX_PUSH_CERTIFICATES, MAX_PUSH_SEGMENTS } from './uplink/request.ts'
 import { isOperators } from './view.ts'
 
 /** A working uplink says so this often; a minute of silence means that it is gone (PROTOCOL 3.3). */
@@ -34,6 +30,8 @@ const ALIVE_FOR_MS = 60_000
 const MAX_SEGMENTS = 64
 /** A certificate comes with its issuer's. */
 const CHAIN_LENGTH = 2
+/** Beside receipts (claims.ts). */
+const MAX_BEACONS = 32
 
 export type UplinkStatus = {
   readonly name: string
@@ -76,6 +74,8 @@ type Way = {
   wireBytes: number
   /** The last push had no room for all that was due. */
   wasCut: boolean
+  /** Receipts for them are said back. */
+  doubted: readonly LogId[]
 }
 
 export function createUplinks(deps: UplinksDeps): Uplinks {
@@ -89,6 +89,7 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
   const answered = (way: Way, { answer, objectsSaid }: Answered, act: Acting): readonly Send[] => {
     const nowMs = act.times.monotonicMs
     way.succeededAtMs = nowMs
+    way.doubted = doubtedIn(answer)
     way.reason = answer.refused[0] && `refused ${answer.refused.length}, first: ${answer.refused[0].reason}`
     way.wireBytes += answer.wireBytes
     deps.count('uplink.pushed')
@@ -96,7 +97,7 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
       deps.count('uplink.refused')
       deps.logger.warn('the cloud refused part of a log', { log: logId, reason, uplink: way.uplink.name })
     }
-    act.ledger.objects.sawCloud(cloudEpochOf(answer.version))
+    act.ledger.objects.sawCloud(cloudEpochOf(answer.version), objectsSaid)
     const before = unsent.events(act.ledger)
     const heard = takeWords(deps, act, { way: way.uplink.name, answer })
     const { sends: learned, refused } = act.learn(answer.acks)
@@ -165,6 +166,7 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
           batchBytes: way.outbox.batchBytes,
           sinceVersion: way.sinceVersion,
           saidObjects: way.saidObjects,
+          doubted: way.doubted,
         })
         way.wasCut = wasCut
         const reached = new Set(push.segments.map(segment => segment.logId))
@@ -219,6 +221,7 @@ function newWay(uplink: Uplink, nowMs: number): Way {
     pushes: 0,
     wireBytes: 0,
     wasCut: false,
+    doubted: [],
   }
 }
 
@@ -233,7 +236,7 @@ function aliveNodes(act: Acting): readonly DeviceId[] {
 function composePush(
   ledger: Ledger,
   send: readonly Unsent[],
-  limits: { batchBytes: number; sinceVersion: number; saidObjects: number },
+  limits: { batchBytes: number; sinceVersion: number; saidObjects: number; doubted: readonly LogId[] },
 ): { readonly push: Push; readonly wasCut: boolean } {
   const segments: Push['segments'][number][] = []
   const certificates = new Set<Uint8Array>()
@@ -263,7 +266,7 @@ function composePush(
       certificates: [...certificates],
       sinceVersion: limits.sinceVersion,
       holds: operatorsLogs(ledger),
-      objects: beaconsSince(ledger, limits.saidObjects),
+      objects: [...beaconsSince(ledger, limits.saidObjects), ...claimsOf(ledger, limits.doubted)],
     },
     wasCut,
   }
@@ -278,7 +281,7 @@ function operatorsLogs(ledger: Ledger): readonly HeldLog[] {
 
 function beaconsSince(ledger: Ledger, since: number): readonly Uint8Array[] {
   const news = ledger.objects.changedSince(since).filter(object => object.kind === 'beacon')
-  return news.slice(-MAX_PUSH_OBJECTS).map(object => object.encoded)
+  return news.slice(-MAX_BEACONS).map(object => object.encoded)
 }
 
 type Answered = { readonly answer: PushAnswer; readonly objectsSaid: number }

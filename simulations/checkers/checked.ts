@@ -14,6 +14,7 @@ export const CHECKED: readonly Checked[] = [
   ...under('exclusion', ['I17']),
   ...under('billing', ['I19', 'I20', 'I22', 'I23', 'I24', 'I25']),
   ...under('drivers', ['I22']),
+  ...under('uplinks', ['I19', 'I24', 'I25', 'L1']),
   ...under('liveness', ['L1', 'L3', 'L4']),
 ]
 

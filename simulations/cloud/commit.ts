@@ -7,7 +7,8 @@ import { readManifest } from '../../src/identity/manifest.ts'
 import { createRoster, type Roster } from '../../src/identity/roster.ts'
 import type { Signatures } from '../../src/identity/signature.ts'
 import { type AnyBody, decodeBody } from '../../src/log/body.ts'
-import type { LogEvent } from '../../src/log/event.ts'
+import { encodeElement, type LogEvent } from '../../src/log/event.ts'
+import type { SignedObject } from '../../src/log/object.ts'
 import type { Admission } from '../../src/replica/admit.ts'
 import { createLogs, type Logs } from '../../src/replica/logs.ts'
 import type { CertHash, LogId, SessionId } from '../../src/units.ts'
@@ -21,6 +22,8 @@ export type Commit =
   | { readonly kind: 'certificate'; readonly encoded: Uint8Array }
   | { readonly kind: 'events'; readonly admission: Admitted }
   | { readonly kind: 'fork'; readonly logId: LogId; readonly seq: number }
+  /** A beacon, checked. */
+  | { readonly kind: 'statement'; readonly object: SignedObject }
   | { readonly kind: 'finalise' }
 export type Committed = { readonly atMs: number; readonly wallAt: number; readonly commit: Commit }
 
@@ -65,6 +68,9 @@ export function apply(tables: Tables, { commit, wallAt: nowAt }: Committed): voi
       if (verdict.kind === 'valid') known.add(verdict.certificate.hash)
       return
     }
+    case 'statement':
+      tables.acks.state(commit.object)
+      return
     case 'events':
       applyEvents(tables, commit.admission, touched)
       break
@@ -80,11 +86,11 @@ export function apply(tables: Tables, { commit, wallAt: nowAt }: Committed): voi
   ledger.refold(touched, { nowAt, finalise })
 }
 
-/** Elements are not kept: nobody asks the cloud for segments. */
+/** Elements of operators' logs are kept, for whoever asks; of others nobody does. */
 function applyEvents(tables: Tables, admission: Admitted, touched: Touched): void {
   const { logs, devices, ledger, acks } = tables
   const { events, certificate } = admission
-  acks.due(logs.append(certificate, events, []).logId)
+  acks.due(logs.append(certificate, events, isOperator(certificate) ? events.map(encodeElement) : []).logId)
   for (const event of events) {
     const said = decodeBody(event.type, event.body)
     ledger.add(event, said, { certificate, touched })

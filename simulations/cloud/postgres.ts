@@ -8,6 +8,7 @@ import type { Database, Row } from '../../src/cloud/database.ts'
 import { finalise } from '../../src/cloud/finalise.ts'
 import { gapsOf } from '../../src/cloud/gaps.ts'
 import { ingest } from '../../src/cloud/ingest.ts'
+import { heedClaims } from '../../src/cloud/regression.ts'
 import { bytesIn, intIn, optionalIntIn, textIn } from '../../src/cloud/rows.ts'
 import { enterSite, migrate } from '../../src/cloud/schema.ts'
 import { billOf } from '../../src/cloud/session-rows.ts'
@@ -60,6 +61,8 @@ export async function postgresCloud(
     return take(change)
   }
   const answer = async (push: Push): Promise<PushAnswer> => {
+    const heeding = { ...deps, ...open, signatures, signer: { certHash: open.certHash } }
+    if (await heedClaims(heeding, push.objects)) cloudEpoch = await epochOf(deps)
     const logIds = [...new Set(push.segments.map(segment => segment.logId))]
     const before = await seqsOf(deps, logIds)
     const refused = await commit({ kind: 'push', push })
@@ -67,12 +70,12 @@ export async function postgresCloud(
     counters.add(push, refused, logId => (after.get(logId) ?? -1) - (before.get(logId) ?? -1))
     const signer = { certHash: open.certHash, logKey: deps.cloud.logKey, signatures }
     await signDueAcks({ database, siteId, signer, clock, durability: async () => PRUNING_DURABILITY })
-    return { ...(await acksSince(deps, push.sinceVersion)), refused, wireBytes: 0 }
+    return { ...(await acksSince(deps, push.sinceVersion, logIds)), refused, wireBytes: 0 }
   }
-  const rewind = async (ageMs: number): Promise<void> => {
+  const rewind = async (ageMs: number, epochs = 1): Promise<void> => {
     const untilMs = clock.monotonicMs() - ageMs
     journal = journal.filter(made => made.atMs <= untilMs)
-    cloudEpoch += 1
+    cloudEpoch += epochs
     again = clock.wallMs()
     open = await openSite({ ...deps, signatures })
     for (const { wallAt, change } of journal) {
@@ -94,6 +97,7 @@ export async function postgresCloud(
     },
     failover: losesMs => inTurn(() => rewind(losesMs)),
     restore: ageMs => inTurn(() => rewind(ageMs)),
+    forget: losesMs => inTurn(() => rewind(losesMs, 0)),
     finalise: () => inTurn(async () => void (await commit({ kind: 'finalise' }))),
     sessions: () => inTurn(() => sessionsOf(deps)),
     bills: () => inTurn(() => billsOf(deps)),
@@ -130,6 +134,11 @@ async function openSite(
 function ownHash(own: Awaited<ReturnType<CertificateStore['enrol']>>) {
   invariant(own.kind === 'valid' && own.certificate.roles.includes('cloud'), 'the cloud may sign receipts')
   return own.certificate.hash
+}
+
+async function epochOf({ database, siteId }: Site): Promise<number> {
+  const found = await database.query('SELECT cloud_epoch FROM sites WHERE site_id = $1', [siteId])
+  return found.rows[0] ? intIn(found.rows[0], 'cloud_epoch') : 1
 }
 
 async function forget({ database, siteId }: Site): Promise<void> {

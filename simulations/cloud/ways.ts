@@ -10,6 +10,7 @@ export type Ways = {
   /** Forced up or down; undefined: as the plan says. */
   readonly force: (node: number, up: boolean | undefined) => void
   readonly lossy: (rates: Rates | undefined) => void
+  readonly slow: (delayMs: number) => void
   readonly isUp: (node: number) => boolean
   readonly bytes: () => number
   /** The faults are over: every way that was planned works, and if there was none, these nodes get one. */
@@ -18,7 +19,7 @@ export type Ways = {
 
 export type WaysDeps = {
   readonly plan: Plan
-  readonly cloud: SimulatedCloud
+  readonly cloud: Pick<SimulatedCloud, 'push'>
   readonly dice: Dice
   readonly schedule: (delayMs: number, task: () => void) => void
   readonly nowMs: () => number
@@ -33,13 +34,14 @@ const GOOD: Omit<UplinkPlan, 'node'> = { windows: [], delayMs: [20, 60], lossRat
 
 export function openWays({ plan, cloud, dice, schedule, nowMs }: WaysDeps): Ways {
   let lossy: Rates | undefined
+  let slowMs = 0
   let calm = false
   const ways = new Map<number, Way[]>()
   const open = (uplink: UplinkPlan, name: string): Way => {
     // When it is up is decided here, where flaps and the quiet time have their say too.
     const always = { ...uplink, windows: [[0, Number.POSITIVE_INFINITY]] as const }
     const rates = (): Rates => (calm ? NO_LOSS : (lossy ?? NO_LOSS))
-    const deps = { plan: always, dice: dice.fork(name), schedule, nowMs, lossy: rates }
+    const deps = { plan: always, dice: dice.fork(name), schedule, nowMs, lossy: rates, slowMs: () => slowMs }
     return { ...uplinkOver(cloud, deps, name), plan: uplink, forced: undefined }
   }
   for (let node = 1; node <= plan.nodes; node++) {
@@ -71,6 +73,9 @@ export function openWays({ plan, cloud, dice, schedule, nowMs }: WaysDeps): Ways
     },
     lossy: rates => {
       lossy = rates
+    },
+    slow: delayMs => {
+      slowMs = delayMs
     },
     isUp: node => (ways.get(node) ?? []).some(wanted),
     bytes: () => [...ways.values()].flat().reduce((sum, way) => sum + way.bytes(), 0),

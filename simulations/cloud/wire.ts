@@ -24,6 +24,8 @@ export type WireDeps = {
   readonly nowMs: () => number
   /** What a fault adds to the plan's rates for now. */
   readonly lossy: () => { readonly lossRate: number; readonly duplicateRate: number }
+  /** Each leg takes so much longer for now. */
+  readonly slowMs?: () => number
 }
 
 export type Wire = Uplink & {
@@ -140,12 +142,12 @@ type Sides = {
 }
 
 /** The same number of throws for every push. */
-function throwsOf({ plan, dice, lossy }: WireDeps): Throws {
+function throwsOf({ plan, dice, lossy, slowMs = () => 0 }: WireDeps): Throws {
   const more = lossy()
   const [minMs, maxMs] = plan.delayMs
   const loss = either(plan.lossRate, more.lossRate)
   const [thereMs, backMs, secondMs] = [dice.share(), dice.share(), dice.share()].map(
-    share => minMs + Math.floor(share * (maxMs - minMs + 1)),
+    share => slowMs() + minMs + Math.floor(share * (maxMs - minMs + 1)),
   )
   const [isRequestLost, isAnswerLost] = [dice.share() < loss, dice.share() < loss]
   const isDoubled = dice.share() < either(plan.duplicateRate, more.duplicateRate)

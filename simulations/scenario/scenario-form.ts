@@ -147,6 +147,7 @@ function operator(site: Site) {
     beaconEvery: read.duration(10 * read.SECOND, 30 * read.DAY).default(exactly(15 * read.MINUTE)),
     /** Who hears the news first; without it the nodes that have an uplink. */
     nodes: members(site.nodes).optional(),
+    via: read.oneOf(['nodes', 'cloud']).default('nodes'),
     /** So old may the operator's news be at a node that accepts a card; 90 days, unless it is said. */
     offlineMaxAge: read.duration(read.MINUTE, MAX_DURATION_MS).optional(),
     tariffs: z.array(TARIFF, { error: 'a list of {at, price, from}' }).default([]),

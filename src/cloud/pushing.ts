@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MalformedBytes } from '../cbor.ts'
 import type { Certificate } from '../identity/certificate.ts'
 import type { Push } from '../ports.ts'
+import type { LogId } from '../units.ts'
 import {
   CBOR_TYPE,
   decodePush,
@@ -21,6 +22,7 @@ import {
 import { type AckDeps, acksSince, signDueAcks } from './acks.ts'
 import { createAttempts } from './attempts.ts'
 import { type IngestDeps, ingest } from './ingest.ts'
+import { heedClaims } from './regression.ts'
 
 export type PushDeps = IngestDeps & AckDeps
 
@@ -48,6 +50,10 @@ export function addPushRoute(app: FastifyInstance, deps: PushDeps): void {
   })
 }
 
+export function logsIn({ segments }: Push): readonly LogId[] {
+  return [...new Set(segments.map(({ logId }) => logId))]
+}
+
 type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply }
 
 async function answerPush(
@@ -64,9 +70,10 @@ async function answerPush(
   }
   const push = await readPush(request, body)
   if (typeof push === 'number') return refuse(reply, push, { code: push === 413 ? 'too-large' : 'malformed' })
+  await heedClaims(deps, push.objects)
   const refused = await ingest(deps, push)
   await signDueAcks(deps)
-  const page = await acksSince(deps, push.sinceVersion)
+  const page = await acksSince(deps, push.sinceVersion, logsIn(push))
   return reply.type(CBOR_TYPE).send(Buffer.from(encodeAnswer({ ...page, refused })))
 }
 
