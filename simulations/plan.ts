@@ -1,6 +1,7 @@
 // One world, drawn to the last fault: what a scenario and a seed become before anything runs, what a replay runs again and
 // what shrinking takes pieces out of. Plain data. Instants are milliseconds from the start of the run unless a name says
 // otherwise; nodes and chargers are numbered from 1.
+import type { UplinkTerms } from '../src/ports.ts'
 import type { Battery } from './charger/battery.ts'
 
 export type Plan = {
@@ -135,6 +136,8 @@ export type UplinkPlan = {
   readonly lossRate: number
   readonly duplicateRate: number
   readonly bytesPerDay?: number
+  /** What the node is told of it. */
+  readonly terms?: UplinkTerms
 }
 
 export const HOSTILE_TRICKS = [

@@ -14,6 +14,7 @@ import { watchLosses } from './checkers/losses.ts'
 import { policyChecker } from './checkers/policy.ts'
 import { pruningChecker } from './checkers/pruning.ts'
 import { stopsChecker } from './checkers/stops.ts'
+import { termsChecker } from './checkers/terms.ts'
 import { uplinksChecker } from './checkers/uplinks.ts'
 import { windowChecker } from './checkers/window.ts'
 import type { CloudDeps, SimulatedCloud } from './cloud/cloud.ts'
@@ -76,6 +77,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Out
         livenessChecker(shown, losses),
         billing,
         uplinksChecker(shown),
+        termsChecker(shown, ways),
         tally,
       ]
     },

@@ -5,6 +5,7 @@
 import { acksSince, signDueAcks } from '../../src/cloud/acks.ts'
 import { type CertificateStore, openCertificates } from '../../src/cloud/certificates.ts'
 import type { Database, Row } from '../../src/cloud/database.ts'
+import { wordsFor } from '../../src/cloud/downwards.ts'
 import { finalise } from '../../src/cloud/finalise.ts'
 import { gapsOf } from '../../src/cloud/gaps.ts'
 import { ingest } from '../../src/cloud/ingest.ts'
@@ -13,11 +14,12 @@ import { bytesIn, intIn, optionalIntIn, textIn } from '../../src/cloud/rows.ts'
 import { enterSite, migrate } from '../../src/cloud/schema.ts'
 import { billOf } from '../../src/cloud/session-rows.ts'
 import { InvariantBroken, invariant } from '../../src/errors.ts'
+import type { Certificate } from '../../src/identity/certificate.ts'
 import { decodeBody } from '../../src/log/body.ts'
 import { decodeElement } from '../../src/log/event.ts'
 import type { Push, PushAnswer } from '../../src/ports.ts'
 import { PRUNING_DURABILITY } from '../../src/replica/cut.ts'
-import type { ChargerId, EventHash, LogId, SessionId, SiteId } from '../../src/units.ts'
+import type { CertHash, ChargerId, EventHash, LogId, SessionId, SiteId } from '../../src/units.ts'
 import {
   away,
   type CloudBill,
@@ -70,7 +72,9 @@ export async function postgresCloud(
     counters.add(push, refused, logId => (after.get(logId) ?? -1) - (before.get(logId) ?? -1))
     const signer = { certHash: open.certHash, logKey: deps.cloud.logKey, signatures }
     await signDueAcks({ database, siteId, signer, clock, durability: async () => PRUNING_DURABILITY })
-    return { ...(await acksSince(deps, push.sinceVersion, logIds)), refused, wireBytes: 0 }
+    const page = await acksSince(deps, push.sinceVersion, logIds)
+    const words = await wordsFor({ ...deps, ...open, signatures }, { push, asker: open.own, page })
+    return { ...words, refused, wireBytes: 0 }
   }
   const rewind = async (ageMs: number, epochs = 1): Promise<void> => {
     const untilMs = clock.monotonicMs() - ageMs
@@ -120,20 +124,18 @@ function queue(): <T>(run: () => Promise<T>) => Promise<T> {
 }
 
 /** As openReceiver does it, for a site of which nothing is known yet. */
-async function openSite(
-  deps: CloudDeps & Site,
-): Promise<{ readonly certificates: CertificateStore; readonly certHash: ReturnType<typeof ownHash> }> {
+async function openSite(deps: CloudDeps & Site): Promise<{
+  readonly certificates: CertificateStore
+  readonly certHash: CertHash
+  readonly own: Certificate
+}> {
   const { database, siteId, rootKey } = deps
   await forget(deps)
   await enterSite(database, { siteId, rootKey, name: 'simulated' }, 1)
   const certificates = await openCertificates(deps)
   const own = await certificates.enrol(database.query, deps.cloud.certificate)
-  return { certificates, certHash: ownHash(own) }
-}
-
-function ownHash(own: Awaited<ReturnType<CertificateStore['enrol']>>) {
   invariant(own.kind === 'valid' && own.certificate.roles.includes('cloud'), 'the cloud may sign receipts')
-  return own.certificate.hash
+  return { certificates, certHash: own.certificate.hash, own: own.certificate }
 }
 
 async function epochOf({ database, siteId }: Site): Promise<number> {

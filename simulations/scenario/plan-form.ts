@@ -106,6 +106,12 @@ const VISIT = record({
 const UPLINK = record({
   ...{ ...node, windows: z.array(two), delayMs: two, lossRate: rate, duplicateRate: rate },
   bytesPerDay: ms.exactOptional(),
+  terms: record({
+    priority: number,
+    budgetBytes: ms.exactOptional(),
+    windows: z.array(record({ fromMinute: count, untilMinute: count })).readonly(),
+    costPerMb: z.string().exactOptional(),
+  }).exactOptional(),
 })
 
 // Complete by the compiler's word: a new field of a plan is missing here until it is written and read.

@@ -69,7 +69,7 @@ export type Observer = {
   /** Just before the bytes leave. */
   readonly sending?: (member: Member, to: DeviceId, bytes: Uint8Array) => void
   /** Just before a push leaves for the cloud. */
-  readonly pushing?: (member: Member, push: Push) => void
+  readonly pushing?: (member: Member, push: Push, way: string) => void
   /** What the cloud answers, as it means it: what is lost or changed on the way is not seen here. */
   readonly receipted?: (answer: PushAnswer) => void
   /** It will have nothing to do with this peer for a while. */

@@ -250,6 +250,7 @@ function calm(world: World): void {
   population.quietHostiles()
   weather.clear()
   ways.calm(population.members()[0]?.number ?? 1)
+  for (const member of population.members()) member.reopenUplinks()
   for (const station of population.stations) station.leaveAll()
   observe(one => one.calmed?.())
 }

@@ -2,7 +2,6 @@
 import type { FastifyInstance } from 'fastify'
 import { check } from '../config.ts'
 import type { Node } from '../node.ts'
-import type { Clock } from '../ports.ts'
 import { UPLINK_SETTING, type UplinkSetting } from '../uplink/setting.ts'
 
 export type UplinksPlane = {
@@ -11,20 +10,22 @@ export type UplinksPlane = {
   readonly remove: (name: string) => Promise<void>
 }
 
-export type UplinksDeps = { readonly node: Node; readonly clock: Clock; readonly uplinks: UplinksPlane }
+export type UplinksDeps = { readonly node: Node; readonly uplinks: UplinksPlane }
 
 export type UplinkReport = ReturnType<typeof reportUplinks>[number]
 
-function reportUplinks({ node, clock, uplinks }: UplinksDeps) {
+/** All of them carry from the same queue. */
+function reportUplinks({ node, uplinks }: UplinksDeps) {
   const states = new Map(
     node
       .uplinks()
-      .status(clock.monotonicMs())
+      .status()
       .map(state => [state.name, state]),
   )
+  const waiting = node.uplinks().waiting(node.ledger())
   return uplinks
     .settings()
-    .map(({ caPem: _caPem, ...setting }) => ({ ...setting, ...states.get(setting.name) }))
+    .map(({ caPem: _caPem, ...setting }) => ({ ...setting, ...states.get(setting.name), waiting }))
 }
 
 export function addUplinks(server: FastifyInstance, deps: UplinksDeps): void {

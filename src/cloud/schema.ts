@@ -110,6 +110,22 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     `CREATE INDEX orphan_stops_charger ON orphan_stops (site_id, charger_id)`,
     `CREATE INDEX orphan_stops_found ON orphan_stops (site_id, found_at, stop_id)`,
   ],
+  [
+    // The newest beacon of each operator's log, in the versions of the acks, so that a poll finds both.
+    `CREATE TABLE beacons (
+      site_id text NOT NULL, log_id text NOT NULL, cert_hash text NOT NULL, issued_at bigint NOT NULL,
+      encoded bytea NOT NULL, version bigint NOT NULL,
+      PRIMARY KEY (site_id, log_id))`,
+    `CREATE INDEX beacons_version ON beacons (site_id, version)`,
+  ],
+  [
+    // Whose turn it is to forward to an existing central system (terms.ts); no life: nobody's.
+    `CREATE TABLE forwarders (
+      site_id text NOT NULL, uplink text NOT NULL, term bigint NOT NULL, renewals bigint NOT NULL,
+      life text, device_id text, is_free boolean NOT NULL, is_taken boolean NOT NULL,
+      lease_ms bigint NOT NULL, cloud_epoch bigint NOT NULL,
+      PRIMARY KEY (site_id, uplink))`,
+  ],
 ]
 
 /** Brings the tables up to date; several receivers may do so at once. */

@@ -164,9 +164,10 @@ export async function writeBills(
     )
     // Nothing to pay is nothing to call a payment provider for.
     if (isZero(bill.amount)) continue
+    const { revision } = bill
     await sql(
       `INSERT INTO outbox (site_id, session_id, revision, idempotency_key, created_at) VALUES ($1, $2, $3, $4, $5)`,
-      [siteId, sessionId, bill.revision, idempotencyKeyOf(sessionId, bill.revision), nowAt],
+      [siteId, sessionId, revision, idempotencyKeyOf({ siteId, sessionId, revision }), nowAt],
     )
   }
 }

@@ -87,7 +87,7 @@ describe('the checker of durability', () => {
             .node()
             ?.ledger()
             .write([{ name: 'diagnostics', body: { code: 'unsaved', detail: '' } }], times)
-          if (way === 'pushing') checker.pushing?.(member, PUSH)
+          if (way === 'pushing') checker.pushing?.(member, PUSH, 'way')
           if (way === 'sending') checker.sending?.(member, member.deviceId, new Uint8Array(0))
           const [station] = shown.stations
           if (way !== 'answered' || !station) return

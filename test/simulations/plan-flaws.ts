@@ -104,7 +104,11 @@ export function checkNews(plan: Plan, need: Need): void {
     if (step.kind === 'grant')
       need(revoked.delete(step.card), `card ${step.card} granted after it was revoked`)
   }
-  need(new Set(plan.uplinks.map(one => one.node)).size === plan.uplinks.length, 'one uplink a node')
+  const plain = plan.uplinks.filter(one => !one.terms)
+  need(
+    new Set(plain.map(one => one.node)).size === plain.length,
+    'one uplink a node, apart from those on terms',
+  )
   for (const { node, windows } of plan.uplinks) {
     need(!hostile.includes(node), `uplink ${node} honest`)
     need(
