@@ -61,7 +61,7 @@ export type Push = {
   readonly sinceVersion: number
   /** Operators' logs that we hold, up to where; we take what the receiver has beyond, and logs not named here. Absent: nothing. */
   readonly holds?: readonly HeldLog[]
-  /** Signed statements of the site, encoded: beacons. */
+  /** Signed statements of the site, encoded: beacons, and the newest receipts that we hold of the receiver's. */
   readonly objects?: readonly Uint8Array[]
   /** Ahead of the logs: the pusher's signed digest of all that it holds, ... */
   readonly digest?: Uint8Array

@@ -2,6 +2,7 @@
 // receiver may lack for them, what goes ahead of the rest, and what the operators' logs reach to here.
 import type { Acting } from './acting.ts'
 import { goAhead, listed, type ToldAhead, withoutCovered } from './ahead.ts'
+import { claimsOf } from './claims.ts'
 import type { Signatures } from './identity/signature.ts'
 import type { Ledger } from './ledger.ts'
 import type { LoneLog } from './log/lone.ts'
@@ -9,18 +10,15 @@ import type { HeldLog, Push, Segment } from './ports.ts'
 import { encodeUpdate, MAX_SEGMENT_BYTES } from './replica/canonical.ts'
 import { endOfSegment } from './replica/logs.ts'
 import { give, lanesOf, nextLane, type OutboxState, type Unsent } from './uplink/outbox.ts'
-import {
-  MAX_HELD_LOGS,
-  MAX_PUSH_CERTIFICATES,
-  MAX_PUSH_OBJECTS,
-  MAX_PUSH_SEGMENTS,
-} from './uplink/request.ts'
+import { MAX_HELD_LOGS, MAX_PUSH_CERTIFICATES, MAX_PUSH_SEGMENTS } from './uplink/request.ts'
 import { isMetered } from './uplink/terms.ts'
 import { isOperators } from './view.ts'
 import type { Way } from './way.ts'
 
 /** A certificate comes with its issuer's. */
 const CHAIN_LENGTH = 2
+/** Beside receipts (claims.ts). */
+const MAX_BEACONS = 32
 
 export type Composed = {
   readonly push: Push
@@ -68,7 +66,7 @@ export function composePush({ ledger, times }: Acting, way: Way, due: Due): Comp
     push: {
       ...{ segments: taken.segments, certificates: withAuthors(ledger, taken.certificates, lone) },
       ...{ sinceVersion: way.sinceVersion, holds: operatorsLogs(ledger) },
-      objects: beaconsSince(ledger, way.saidObjects),
+      objects: [...beaconsSince(ledger, way.saidObjects), ...claimsOf(ledger, way.doubted)],
       ...(ahead.digest && { digest: ahead.digest }),
       ...(list.frontier && { frontier: list.frontier }),
       ...(lone.length > 0 && { lone }),
@@ -167,5 +165,5 @@ function operatorsLogs(ledger: Ledger): readonly HeldLog[] {
 
 function beaconsSince(ledger: Ledger, since: number): readonly Uint8Array[] {
   const news = ledger.objects.changedSince(since).filter(object => object.kind === 'beacon')
-  return news.slice(-MAX_PUSH_OBJECTS).map(object => object.encoded)
+  return news.slice(-MAX_BEACONS).map(object => object.encoded)
 }

@@ -2,6 +2,7 @@
 // into the mailbox. Several nodes may push the same at once; the cloud applies it once (PROTOCOL 3.1).
 import type { Acting } from './acting.ts'
 import { NOTHING_TOLD } from './ahead.ts'
+import { doubtedIn } from './claims.ts'
 import { MeshError, reasonOf } from './errors.ts'
 import type { Signatures } from './identity/signature.ts'
 import type { Ledger } from './ledger.ts'
@@ -82,6 +83,7 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
   const answered = (way: Way, { answer, composed, objectsSaid }: Answered, act: Acting): readonly Send[] => {
     const nowMs = act.times.monotonicMs
     const wasProbe = isOpen(way.outbox)
+    way.doubted = doubtedIn(answer)
     way.failingSinceMs = undefined
     way.reason = answer.refused[0] && `refused ${answer.refused.length}, first: ${answer.refused[0].reason}`
     cost(way, answer.wireBytes)
@@ -90,7 +92,7 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
       deps.count('uplink.refused')
       deps.logger.warn('the cloud refused part of a log', { log: logId, reason, uplink: way.uplink.name })
     }
-    act.ledger.objects.sawCloud(cloudEpochOf(answer.version))
+    act.ledger.objects.sawCloud(cloudEpochOf(answer.version), objectsSaid)
     const before = unsent.events(act.ledger)
     const heard = takeWords(deps, act, { way: way.uplink.name, answer })
     const { sends: learned, refused } = act.learn(answer.acks)
@@ -98,8 +100,10 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
     // Acks that we could not read are asked for again: the certificate that signed them may be on its way.
     if (refused === 0)
       act.afterwards(() => {
+        // A cloud that lost commits lost beacons too.
+        const isSame = cloudEpochOf(way.sinceVersion) === cloudEpochOf(answer.version)
+        way.saidObjects = isSame ? Math.max(way.saidObjects, objectsSaid) : 0
         way.sinceVersion = answer.version
-        way.saidObjects = Math.max(way.saidObjects, objectsSaid)
       })
     const after = unsent.events(act.ledger)
     // On at once only while it gets somewhere: a cloud whose acks we cannot read must not be hammered.

@@ -54,6 +54,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       ...[
         'src/mesh.ts',
         'src/marks.ts',
+        'src/claims.ts',
         'src/witness.ts',
         'src/serve.ts',
         'src/serve-readings.ts',

@@ -216,13 +216,21 @@ export async function enterSite(database: Database, site: SiteRow, cloudEpoch: n
       site.rootKey,
       site.name,
     ])
-    const raised = await sql(
-      // The version says so at once: a node whose acks are of an earlier epoch must push again what is not here any more.
-      `UPDATE sites SET cloud_epoch = $2, ack_version = $2 * ${VERSIONS_PER_EPOCH}
-       WHERE site_id = $1 AND cloud_epoch < $2 RETURNING cloud_epoch`,
-      [site.siteId, cloudEpoch],
-    )
-    if (raised.rows.length > 0)
-      await sql('UPDATE log_head SET ack_due = true WHERE site_id = $1', [site.siteId])
+    await raise(sql, site.siteId, cloudEpoch)
   }, site.siteId)
+}
+
+/** Commits were lost, or may have been (PROTOCOL 3.5). */
+export async function raiseEpoch(database: Database, siteId: string, cloudEpoch: number): Promise<void> {
+  await database.transaction(sql => raise(sql, siteId, cloudEpoch), siteId)
+}
+
+async function raise(sql: Sql, siteId: string, cloudEpoch: number): Promise<void> {
+  const raised = await sql(
+    // The version says so at once: a node whose acks are of an earlier epoch must push again what is not here any more.
+    `UPDATE sites SET cloud_epoch = $2, ack_version = $2 * ${VERSIONS_PER_EPOCH}
+       WHERE site_id = $1 AND cloud_epoch < $2 RETURNING cloud_epoch`,
+    [siteId, cloudEpoch],
+  )
+  if (raised.rows.length > 0) await sql('UPDATE log_head SET ack_due = true WHERE site_id = $1', [siteId])
 }
