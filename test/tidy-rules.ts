@@ -10,6 +10,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       'src/units.ts',
       'src/errors.ts',
       'src/ports.ts',
+      'src/upstream.ts',
       'src/charging-profile.ts',
       'src/care.ts',
       'src/cbor.ts',
@@ -26,6 +27,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       'src/tariff/',
       'src/energy/',
       'src/defaults/',
+      'src/forwarding/',
       'src/uplink/outbox.ts',
       'src/uplink/terms.ts',
     ],
@@ -69,6 +71,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       ],
       ...[
         'src/uplinks.ts',
+        'src/forwarder',
         'src/push.ts',
         'src/ahead.ts',
         'src/spending.ts',
@@ -159,6 +162,9 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
     'src/cli/',
     'src/host/',
     'src/cloud/payments-http.ts',
+    'src/cloud/webhook-routes.ts',
+    'src/cloud/webhook-secrets.ts',
+    'src/cloud/openapi',
     'src/uplink/setting.ts',
   ],
   fastify: ['src/api/', 'src/cloud/', 'src/host/invite.ts'],
@@ -193,6 +199,14 @@ export const VIRTUAL_WIRING = [
   ],
   ...['persist', 'mailbox', 'opening', 'unsent', 'stops', 'local-lists', 'list-state', 'list-talk'],
   ...['onboarding', 'onboarding-state', 'onboarding-talk', 'takeover', 'derating'],
+  ...[
+    'forwarder',
+    'forwarder-line',
+    'forwarder-session',
+    'forwarder-standing',
+    'forwarder-talk',
+    'forwarder-call',
+  ],
 ].map(name => `src/${name}.ts`)
 export const BANNED_CALLS: readonly { readonly call: RegExp; readonly instead: string }[] = [
   { call: /\bDate\.now\b/, instead: 'take `nowAt` as an argument, or ask the Clock port' },

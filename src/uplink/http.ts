@@ -55,14 +55,20 @@ export type HttpUplinkOptions = RequestSigner & {
   readonly allowPlain?: boolean
 }
 
+/** One signed question to our receiver and its answer, beside pushes; rejects as they do. */
+export type AskReceiver = (path: string, body: Uint8Array) => Promise<Uint8Array>
+
 /** Throws CONFIG_INVALID on an address that is no http(s) URL, or plain http to elsewhere without `allowPlain`. */
-export function openHttpUplink(options: HttpUplinkOptions): Uplink & { readonly close: () => void } {
+export function openHttpUplink(
+  options: HttpUplinkOptions,
+): Uplink & { readonly ask: AskReceiver; readonly close: () => void } {
   const target = targetOf(options)
   const sockets = new Set<Duplex>()
   const wire = wireOf(target, options, sockets)
   return {
     name: options.name,
     push: push => send(options, wire, push),
+    ask: (path, body) => ask(options, wire, { path, body }),
     close: () => {
       wire.agent.destroy()
       for (const socket of sockets) socket.destroy()
@@ -155,6 +161,16 @@ function read(answered: Answered): Omit<PushAnswer, 'wireBytes'> {
     if (!(error instanceof MalformedBytes)) throw error
     throw new UplinkFailed('the cloud answered something that is no answer', { cause: error, status: 200 })
   }
+}
+
+type Question = { readonly path: string; readonly body: Uint8Array }
+
+async function ask(options: HttpUplinkOptions, wire: Wire, { path, body }: Question): Promise<Uint8Array> {
+  const parts = { method: 'POST', path, issuedAt: Math.floor(options.clock.wallMs()), body }
+  const size = { 'content-type': CBOR_TYPE, 'content-length': String(body.length) }
+  const answer = await exchange(wire, { path, headers: { ...size, ...signedHeaders(options, parts) }, body })
+  if (answer.status !== 200) throw refusedBy(answer)
+  return answer.body
 }
 
 type Outgoing = {

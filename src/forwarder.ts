@@ -1,0 +1,135 @@
+// Tells existing central systems of sessions, as each charger would have told them that was offline: in order, over a line of
+// the charger's own. What is said is written in the log before it leaves, and what is answered before anything else is said, so
+// that a restart, or another node, goes on just there (forwarding/). One node at a time has the turn (forwarding/turns.ts).
+import type { Acting } from './acting.ts'
+import { type Back, hangUp, type Speaking, type Talk } from './forwarder-call.ts'
+import { type Line, newLine, refresh } from './forwarder-line.ts'
+import { createToldSessions, type ToldSessions } from './forwarder-session.ts'
+import { type Standing, standingOf } from './forwarder-standing.ts'
+import { step } from './forwarder-talk.ts'
+import { MAX_HANDED_HEADS } from './log/forward-bodies.ts'
+import type { ChargerId, DeviceId } from './units.ts'
+import type { Translator } from './uplink/csms-calls.ts'
+import type { CentralSystem } from './upstream.ts'
+
+/** Chargers of one central system that are spoken for at once. */
+const MAX_AT_ONCE = 8
+/** A line on which nothing is to be said is closed. */
+const LINGER_MS = 15_000
+
+export type Way = {
+  readonly system: CentralSystem
+  readonly translator: Translator
+  readonly lines: Map<ChargerId, Line>
+  standing: Standing
+  handing: Handing | undefined
+}
+type Handing = { readonly to: DeviceId; readonly done: () => void }
+
+export type Forwarder = {
+  readonly set: (systems: readonly CentralSystem[]) => void
+  readonly tick: (act: Acting, back: Back) => void
+  /** The store failed: what was under way is found again in the log. */
+  readonly forget: () => void
+  /** Gives the turn away as soon as no call is under way; resolves when that is durable. */
+  readonly handOver: (name: string, to: DeviceId) => Promise<void>
+  readonly ways: () => readonly Way[]
+}
+
+export type ForwarderDeps = Speaking & {
+  readonly self: DeviceId
+  readonly nameOf: (deviceId: DeviceId) => string
+  readonly translators: Readonly<Partial<Record<CentralSystem['terms']['protocol'], Translator>>>
+  /** Where several nodes see our receiver: whether they agreed there that this one may forward for a charger. */
+  readonly agreed?: (uplink: string, chargerId: ChargerId) => boolean
+}
+
+export function createForwarder(deps: ForwarderDeps): Forwarder {
+  let ways: readonly Way[] = []
+  const sessions = createToldSessions()
+  return {
+    set: systems => {
+      ways = systems.flatMap(system => {
+        const held = ways.find(way => way.system === system)
+        const translator = deps.translators[system.terms.protocol]
+        if (held || !translator) return held ?? []
+        const standing: Standing = { mayForward: false, reason: 'not looked at yet', isDoubtful: () => false }
+        return { system, translator, lines: new Map(), standing, handing: undefined }
+      })
+    },
+    tick: (act, back) => {
+      for (const way of ways) {
+        way.standing = standingOf(act, { ...deps, uplink: way.system.name })
+        look(way, act)
+        if (way.handing) handOver(way, act)
+        else if (!way.system.terms.shadow) work({ deps, sessions, way, back }, act)
+      }
+    },
+    forget: () => {
+      for (const way of ways)
+        for (const line of way.lines.values()) Object.assign(line, { isBusy: false, seen: undefined })
+    },
+    handOver: (name, to) => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const way = ways.find(({ system }) => system.name === name)
+      if (way) way.handing = { to, done: resolve }
+      return promise
+    },
+    ways: () => ways,
+  }
+}
+
+/** What each charger has waiting. */
+function look({ system, lines }: Way, { ledger }: Acting): void {
+  for (const chargerId of system.terms.chargers ?? ledger.view().chargers()) {
+    const line = lines.get(chargerId) ?? newLine(chargerId)
+    lines.set(chargerId, line)
+    refresh(line, ledger, system)
+  }
+}
+
+function handOver(way: Way, act: Acting): void {
+  const { handing, system, lines } = way
+  const turn = act.ledger.view().forwarding.turns.of(system.name)
+  if (!handing || !turn || [...lines.values()].some(({ isBusy }) => isBusy)) return
+  const heads = act.ledger.view().forwarding.told.heads(system.name).slice(0, MAX_HANDED_HEADS)
+  act.record([
+    { name: 'hand_over', body: { uplink: system.name, to: handing.to, after: turn.by, heads: [...heads] } },
+  ])
+  for (const line of lines.values()) hangUp(system, line)
+  act.afterwards(() => {
+    way.handing = undefined
+    handing.done()
+  })
+}
+
+type Work = {
+  readonly deps: ForwarderDeps
+  readonly sessions: ToldSessions
+  readonly way: Way
+  readonly back: Back
+}
+
+function work({ deps, sessions, way, back }: Work, act: Acting): void {
+  const { system, translator, standing, lines } = way
+  const { monotonicMs } = act.times
+  const may = ({ chargerId }: Line): boolean =>
+    standing.mayForward || (deps.agreed?.(system.name, chargerId) ?? false)
+  const active = (): number => [...lines.values()].filter(line => line.isBusy || line.isGreeted).length
+  const isOurs = (line: Line): boolean => !way.handing && may(line)
+  for (const line of lines.values()) {
+    if (line.isBusy) continue
+    if (!may(line)) hangUp(system, line)
+    else if (monotonicMs >= line.readyAtMs && (line.isGreeted || active() < MAX_AT_ONCE)) {
+      const { isDoubtful } = standing
+      const talk: Talk = {
+        ...{ deps, sessions, system, translator, back, line, isOurs, isDoubtful },
+        goOn: later => step(talk, later),
+      }
+      talk.goOn(act)
+    }
+    if (line.isBusy || !line.isGreeted) continue
+    line.idleSinceMs ??= monotonicMs
+    if (monotonicMs - line.idleSinceMs >= LINGER_MS) hangUp(system, line)
+  }
+}
