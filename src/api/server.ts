@@ -17,6 +17,7 @@ import { addCertificateRequests, type CertificateRequests } from './certificates
 import { addCommands, type Commanding } from './commands.ts'
 import { reportConflicts } from './conflicts.ts'
 import { reportDevices, UNTIL } from './devices.ts'
+import { addForward } from './forward.ts'
 import { addLocalLists } from './local-list.ts'
 import { addOnboarding } from './onboarding.ts'
 import { addReceipts, type ReceiptPen } from './receipt.ts'
@@ -145,6 +146,7 @@ function addWrites(server: FastifyInstance, deps: ApiDeps): void {
     return { ...report, refused: [...report.refused, ...frozenIn(deps.node, segments)] }
   })
   addUplinks(server, deps)
+  addForward(server, deps)
   addBundles(server, deps)
 }
 

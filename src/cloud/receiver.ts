@@ -18,6 +18,8 @@ import { addForwarderRoute } from './forwarders.ts'
 import { createReaderGate } from './gate.ts'
 import { addHealthRoutes } from './health.ts'
 import { addInboxRoute } from './inbox.ts'
+import { addMetricsRoute, createMetrics } from './metrics.ts'
+import { addOpenApiRoute } from './openapi.ts'
 import { deliver, type PaymentProvider } from './payments.ts'
 import { addPushRoute } from './pushing.ts'
 import { migrate } from './schema.ts'
@@ -41,6 +43,8 @@ export type ReceiverOptions = {
   readonly operatorToken: string
   /** Who holds it may set webhooks, and read nothing; without it nobody may. As long, at least. */
   readonly adminToken?: string
+  /** Who holds it may read /metrics; so may who holds the operator's. */
+  readonly metricsToken?: string
   /** To be raised by one after every fail-over or restore that may have lost commits (PROTOCOL 3.5). */
   readonly cloudEpoch?: number
   /** What whoever runs the database promises of it; else it is asked (durability.ts). */
@@ -58,6 +62,8 @@ export type Receiver = {
   readonly url: string
   /** What nodes pin. */
   readonly caPem: string
+  /** What it answers, such as `GET /v1/sites`. */
+  readonly routes: readonly string[]
   readonly close: () => Promise<void>
 }
 
@@ -80,19 +86,29 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   const cloudEpoch = options.cloudEpoch ?? 1
   checkOptions(options, cloudEpoch)
   await migrate(database)
-  const mayRead = createReaderGate(options.operatorToken, clock)
   // A token that nobody knows keeps everybody out.
-  const mayWrite = createReaderGate(options.adminToken ?? hex(options.random.bytes(32)), clock)
+  const mayWrite = createReaderGate([options.adminToken ?? hex(options.random.bytes(32))], clock)
+  const { operatorToken, metricsToken } = options
+  const mayRead = createReaderGate([operatorToken], clock)
+  const mayMeasure = metricsToken ? createReaderGate([operatorToken, metricsToken], clock) : mayRead
   const durability = createDurability(database, clock, options.durability)
   const shared = { ...options, cloudEpoch, mayRead, mayWrite, durability }
   const sites = new Map<string, SiteDeps>()
   for (const site of options.sites) sites.set(site.siteId, await openSite(shared, site))
   const app = serverOf(options)
+  const routes: string[] = []
+  app.addHook('onRoute', ({ method, url }) => {
+    routes.push(...[method].flat().map(one => `${one} ${url}`))
+  })
   addHealthRoutes(app, database)
-  const signed = { siteOf: (siteId: string) => sites.get(siteId), clock, logger }
+  const siteIds = [...sites.values()].map(site => site.siteId)
+  const { registry, meter } = createMetrics()
+  const signed = { siteOf: (siteId: string) => sites.get(siteId), meter, clock, logger }
   addPushRoute(app, signed)
   addForwarderRoute(app, signed)
-  addSitesRoute(app, { database, mayRead, siteIds: [...sites.values()].map(site => site.siteId) })
+  addSitesRoute(app, { database, mayRead, siteIds })
+  addOpenApiRoute(app, sites.size === 1)
+  addMetricsRoute(app, { database, siteIds, clock, registry, mayRead: mayMeasure })
   for (const site of sites.values()) {
     app.register(async scope => addSiteRoutes(scope, site), { prefix: `${SITES_PATH}/${site.siteId}` })
     // Whoever has one site need not name it.
@@ -100,7 +116,8 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   }
   await app.listen({ host: options.listen.host, port: options.listen.port })
   const stops = chores(options, [...sites.values()])
-  return receiverOf(options, app, () => Promise.all(stops.map(stop => stop())))
+  const stop = (): Promise<unknown> => Promise.all(stops.map(one => one()))
+  return { ...receiverOf(options, app, stop), routes }
 }
 
 /** Paths are those behind `/v1/sites/<site>`. */
@@ -134,10 +151,15 @@ function chores(options: ReceiverOptions, sites: readonly SiteDeps[]): readonly 
   const { database, clock, logger, payments: provider } = options
   const forAll = (everyMs: number, failure: string, run: (siteId: SiteId) => Promise<unknown>): Stop =>
     repeat(everyMs, async () => {
-      for (const { siteId } of sites)
-        await run(siteId).catch((error: unknown) =>
-          logger.error(failure, { siteId, reason: reasonOf(error) }),
-        )
+      for (const { siteId } of sites) {
+        try {
+          await run(siteId)
+        } catch (error) {
+          logger.error(failure, { siteId, reason: reasonOf(error) })
+          // A database that is away is so for all of them.
+          if (error instanceof MeshError && error.code === 'STORE_FAILED') return
+        }
+      }
     })
   const siteIds = sites.map(({ siteId }) => siteId)
   const stops = [
@@ -167,7 +189,11 @@ function repeat(everyMs: number, run: () => Promise<void>): Stop {
   }
 }
 
-function receiverOf(options: ReceiverOptions, app: FastifyInstance, stop: () => Promise<unknown>): Receiver {
+function receiverOf(
+  options: ReceiverOptions,
+  app: FastifyInstance,
+  stop: () => Promise<unknown>,
+): Omit<Receiver, 'routes'> {
   const address = app.server.address()
   const port = typeof address === 'object' && address ? address.port : options.listen.port
   const { host } = options.listen
