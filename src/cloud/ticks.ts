@@ -45,7 +45,7 @@ export async function orphanTickRows(
  * and where its two highest and two lowest values came first (session/registers.ts). No bill needs others.
  */
 function ticksBy(heap: Heap, where: string): string {
-  const each = 'charger_id, log_id, heap'
+  const each = 'heap, log_id, charger_id'
   return `WITH ticks AS (
       SELECT e.charger_id, e.log_id, e.seq, e.hlc, e.sampled_at, e.register_wh, e.${heap} AS heap ${COUNTING}
         AND ${where} AND e.charger_id = ANY($2::text[]) AND e.type = ${meter_tick}
@@ -54,9 +54,9 @@ function ticksBy(heap: Heap, where: string): string {
       WHERE register_wh IS NOT NULL ORDER BY ${each}, register_wh, sampled_at, hlc, seq
     ), ranked AS (
       SELECT log_id, seq, row_number() OVER (PARTITION BY ${each} ORDER BY register_wh) AS low,
-        row_number() OVER (PARTITION BY ${each} ORDER BY register_wh DESC) AS high FROM firsts
+        count(*) OVER (PARTITION BY ${each}) AS all_of_it FROM firsts
     ), wanted AS (
-      SELECT log_id, seq FROM ranked WHERE low <= 2 OR high <= 2
+      SELECT log_id, seq FROM ranked WHERE low <= 2 OR low > all_of_it - 2
       UNION
       (SELECT log_id, seq FROM (SELECT DISTINCT ON (${each}) log_id, seq FROM ticks
        ORDER BY ${each}, sampled_at DESC, hlc DESC, seq DESC) newest)
@@ -87,7 +87,7 @@ export async function orphanCurveRows(
 
 /** Of each heap in each log the first and the last register of every interval of the finest grid (session/curve.ts). */
 function curveBy(heap: Heap, where: string): string {
-  const each = `charger_id, log_id, heap, sampled_at / ${GRIDS_MS[0]}`
+  const each = `heap, log_id, charger_id, sampled_at / ${GRIDS_MS[0]}`
   const pick = (way: 'ASC' | 'DESC'): string =>
     `(SELECT log_id, seq FROM (SELECT DISTINCT ON (${each}) log_id, seq FROM ticks
       ORDER BY ${each}, ${['sampled_at', 'register_wh', 'hlc', 'seq'].map(by => `${by} ${way}`).join(', ')}) picked)`
