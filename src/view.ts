@@ -7,9 +7,15 @@ import { createKnowledge, type Knowledge } from './authorization/knowledge.ts'
 import { createListRecords, type ListRecords } from './authorization/list-records.ts'
 import { createPolicy, type Policy } from './authorization/policy.ts'
 import { createSiteKeys, type SiteKeys } from './authorization/site-keys.ts'
-import { createSitePolicy, type SitePolicy } from './authorization/site-policy.ts'
+import {
+  createSitePolicy,
+  devicesIn,
+  isSitePolicyValue,
+  type SitePolicy,
+} from './authorization/site-policy.ts'
 import { createStanding, type Standing } from './authorization/standing.ts'
 import { type CorrectionBook, createCorrections } from './billing/corrections.ts'
+import { createForwarding, type Forwarding } from './forwarding/forwarding.ts'
 import { type Certificate, ISSUED_BY_ROOT } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import { type AnyBody, type BodyOf, decodeBody, type EventRef } from './log/body.ts'
@@ -39,6 +45,8 @@ export type View = {
   readonly knowledge: Knowledge
   /** Lists that chargers were given. */
   readonly lists: ListRecords
+  /** What existing central systems were told, and whose turn that is. */
+  readonly forwarding: Forwarding
   /** Something was fed that a revocation fed later voids, or that one fed earlier should have let through. */
   readonly outdated: () => 'no' | 'now' | 'soon'
   /** Feeds one event of a log that `certificate` wrote. Each event once. */
@@ -46,6 +54,7 @@ export type View = {
   readonly ofCharger: (chargerId: ChargerId) => ChargerSessions
   readonly ofToken: (tokenRef: TokenRef) => readonly Session[]
   readonly sessions: () => readonly Session[]
+  readonly chargers: () => readonly ChargerId[]
   readonly orphanEnds: () => readonly Fact<'session_end'>[]
   readonly diagnostics: () => readonly Fact<'diagnostics'>[]
   /** Heads of the operator logs, newest first: the version of the policy that a decision rested on. At most 16, unless it is said. */
@@ -72,6 +81,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
   const standing = createStanding(roster.manifest()?.withdrawn ?? [], roster.certificate)
   const knowledge = createKnowledge()
   const lists = createListRecords()
+  const forwarding = createForwarding()
   const heard = new Set<DeviceId>()
   let outdated: 'no' | 'now' | 'soon' = 'no'
   const sessions = createSessions()
@@ -87,13 +97,13 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
   }
 
   const applySaid = (event: LogEvent, said: AnyBody, deviceId: DeviceId): void => {
+    const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
     if (said.name === 'diagnostics') {
-      const ref = { logId: event.logId, seq: event.seq, hash: event.hash }
       diagnostics.push({ ref, hlc: event.hlc, deviceId, body: said.body })
       if (diagnostics.length >= 2 * MAX_DIAGNOSTICS) newestDiagnostics()
     } else if (said.name === 'local_list')
       lists.add({ hlc: event.hlc, logId: event.logId, deviceId, body: said.body })
-    else sessions.add(event, said, deviceId)
+    else if (!forwarding.add(said, { ref, hlc: event.hlc, deviceId })) sessions.add(event, said, deviceId)
   }
 
   /** Whether the event counts, as far as is known now. */
@@ -124,7 +134,10 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     policyHeads.set(event.logId, { ref, hlc: event.hlc })
     if (!said) return
     applyPolicy(
-      { policy, sitePolicy, siteKeys, chargerTls, tariffs, forgotten, corrections, standing, knowledge },
+      {
+        ...{ policy, sitePolicy, siteKeys, chargerTls, tariffs, forgotten, corrections, standing, knowledge },
+        forwarding,
+      },
       event,
       said,
       author,
@@ -145,6 +158,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     standing,
     knowledge,
     lists,
+    forwarding,
     outdated: () => outdated,
     apply: (event, certificate) => {
       changes += 1
@@ -162,6 +176,7 @@ export function createView(roster: Roster, remember: Remember = readAnew): View 
     ofCharger: sessions.ofCharger,
     ofToken: sessions.ofToken,
     sessions: sessions.all,
+    chargers: sessions.chargers,
     orphanEnds: sessions.orphanEnds,
     diagnostics: newestDiagnostics,
     policyHeads: (most = MAX_POLICY_HEADS) =>
@@ -229,6 +244,7 @@ type PolicyFolds = Pick<
   | 'corrections'
   | 'standing'
   | 'knowledge'
+  | 'forwarding'
 >
 
 /** Whoever has a role of the operator's, as people call them. */
@@ -263,6 +279,18 @@ function applyPolicy(folds: PolicyFolds, event: LogEvent, said: AnyBody, certifi
   if (said.name === 'charger_tls') folds.chargerTls.add({ hlc: event.hlc, body: said.body })
   if (said.name === 'charger_tls_key') folds.chargerTls.addKey({ hlc: event.hlc, body: said.body })
   if (said.name === 'policy') folds.sitePolicy.add(placed(said.body))
+  if (said.name === 'policy') addOrder(folds, said.body, ref, event.hlc)
   if (said.name === 'account_forgotten') folds.forgotten.add(placed(said.body))
   if (said.name === 'tariff') folds.tariffs.add({ ...said.body, ref, hlc: event.hlc })
+}
+
+/** Every order that was ever given counts: whoever it named may have forwarded. */
+function addOrder(
+  { forwarding }: PolicyFolds,
+  { name, value }: BodyOf<'policy'>,
+  ref: EventRef,
+  hlc: Hlc,
+): void {
+  if (name !== 'forwarders' || !isSitePolicyValue(name, value)) return
+  forwarding.turns.addOrder({ ref, hlc, body: { devices: devicesIn(value) } })
 }

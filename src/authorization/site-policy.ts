@@ -2,6 +2,7 @@
 // counts, and where there is none the safe default does. Order of arrival does not matter (PROTOCOL 2.2, 2.3).
 import type { BodyOf, EventRef } from '../log/body.ts'
 import type { Hlc } from '../log/hlc.ts'
+import type { DeviceId } from '../units.ts'
 
 /** What each entry may say; the first word is the default. */
 export const SITE_POLICIES = {
@@ -35,10 +36,17 @@ export const SITE_CLASS_LISTS = {
   'always-allow': /^([A-Za-z0-9_-]{1,24}(,[A-Za-z0-9_-]{1,24}){0,15})?$/,
 } as const
 
+/** Entries that name devices by their ids, with commas between them; none by default. */
+export const SITE_DEVICE_LISTS = {
+  /** Who may tell existing central systems of sessions, and in which order; the first does, from this entry on. */
+  forwarders: /^([0-9a-f]{32}(,[0-9a-f]{32}){0,15})?$/,
+} as const
+
 export type SiteChoiceName = keyof typeof SITE_POLICIES
 export type SiteClassesName = keyof typeof SITE_CLASS_LISTS
 export type SiteNumberName = keyof typeof SITE_NUMBERS
-export type SitePolicyName = SiteChoiceName | SiteClassesName | SiteNumberName
+export type SiteDevicesName = keyof typeof SITE_DEVICE_LISTS
+export type SitePolicyName = SiteChoiceName | SiteClassesName | SiteNumberName | SiteDevicesName
 export type SitePolicyValue<N extends SiteChoiceName> = (typeof SITE_POLICIES)[N][number]
 type Entry = { readonly ref: EventRef; readonly hlc: Hlc; readonly body: BodyOf<'policy'> }
 
@@ -55,6 +63,7 @@ export const SITE_POLICY_NAMES = [
   ...Object.keys(SITE_POLICIES),
   ...Object.keys(SITE_CLASS_LISTS),
   ...Object.keys(SITE_NUMBERS),
+  ...Object.keys(SITE_DEVICE_LISTS),
 ] as readonly SitePolicyName[]
 
 export function isSitePolicy(name: string): name is SitePolicyName {
@@ -64,6 +73,7 @@ export function isSitePolicy(name: string): name is SitePolicyName {
 /** Whether newer software wrote what this cannot read, or the value is one that this knows. */
 export function isSitePolicyValue(name: SitePolicyName, value: string): boolean {
   if (isClassList(name)) return SITE_CLASS_LISTS[name].test(value)
+  if (isDeviceList(name)) return SITE_DEVICE_LISTS[name].test(value)
   if (isNumber(name)) return value === '' || isWithin(name, value)
   return (SITE_POLICIES[name] as readonly string[]).includes(value)
 }
@@ -71,6 +81,7 @@ export function isSitePolicyValue(name: SitePolicyName, value: string): boolean 
 /** In words, for people: the values that an entry may have. */
 export function allowedValues(name: SitePolicyName): string {
   if (isClassList(name)) return 'up to 16 classes of cards with commas between them, or "" for none'
+  if (isDeviceList(name)) return 'up to 16 nodes with commas between them, or "" for none'
   if (isNumber(name)) return `${SITE_NUMBERS[name].least} to ${SITE_NUMBERS[name].most}, or "" for none`
   return SITE_POLICIES[name].join(' or ')
 }
@@ -78,7 +89,7 @@ export function allowedValues(name: SitePolicyName): string {
 /** As it would be written. */
 export function defaultValue(name: SitePolicyName): string {
   if (isNumber(name)) return String(otherwise(name) ?? '')
-  return isClassList(name) ? '' : SITE_POLICIES[name][0]
+  return isClassList(name) || isDeviceList(name) ? '' : SITE_POLICIES[name][0]
 }
 
 export function createSitePolicy(): SitePolicy {
@@ -106,6 +117,14 @@ export function createSitePolicy(): SitePolicy {
 
 function isClassList(name: SitePolicyName): name is SiteClassesName {
   return Object.hasOwn(SITE_CLASS_LISTS, name)
+}
+
+export function isDeviceList(name: SitePolicyName): name is SiteDevicesName {
+  return Object.hasOwn(SITE_DEVICE_LISTS, name)
+}
+
+export function devicesIn(value: string): readonly DeviceId[] {
+  return value.split(',').filter(word => word !== '') as DeviceId[]
 }
 
 function isNumber(name: SitePolicyName): name is SiteNumberName {

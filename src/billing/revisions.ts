@@ -126,11 +126,16 @@ export function refundable(
   }
 }
 
-/** The key under which a payment provider takes one bill at most once. */
-export function idempotencyKeyOf(sessionId: SessionId, revision: number): string {
+type BillKey = { readonly siteId: string; readonly sessionId: SessionId; readonly revision: number }
+
+/**
+ * The key under which a payment provider takes one bill at most once. The site is in it because the session's id is made of
+ * the charger's words alone, and chargers of two sites that one provider serves may say the same.
+ */
+export function idempotencyKeyOf({ siteId, sessionId, revision }: BillKey): string {
   const number = new Uint8Array(4)
   new DataView(number.buffer).setUint32(0, revision)
-  return hex(sha256(concatBytes([unhex(sessionId), number])))
+  return hex(sha256(concatBytes([unhex(siteId), unhex(sessionId), number])))
 }
 
 export function refText(ref: EventRef): string {

@@ -1,5 +1,4 @@
 // `chargemesh audit`: one file that proves what was billed.
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { apiFileIn } from '../api/client.ts'
@@ -7,13 +6,13 @@ import { HEADER, KIND, SEGMENT } from '../audit/format.ts'
 import { type AuditRecord, createAuditReader } from '../audit/reader.ts'
 import { fromBytes } from '../cbor.ts'
 import { MeshError } from '../errors.ts'
-import { readJson, readText } from '../host/identity-files.ts'
+import { readJson } from '../host/identity-files.ts'
 import { writeStream } from '../host/stream-file.ts'
 import { countOf } from '../replica/canonical.ts'
 import { download, type Source } from './download.ts'
 import { say } from './operator.ts'
 import { startLines } from './progress.ts'
-import { RECEIVER_FILE } from './receiver.ts'
+import { cloudPlace } from './receiver.ts'
 import { instantOf } from './time.ts'
 
 type ExportOptions = {
@@ -55,7 +54,7 @@ Example:
 
 async function runExport(options: ExportOptions): Promise<void> {
   const source = await sourceOf(options)
-  const path = pathOf(options)
+  const path = `${source.path}?${queryOf(options)}`
   const progress = startLines('events', options.json !== true)
   const taken = { events: 0, bills: 0, sessions: 0, records: 0 }
   const note = ({ kind, payload }: AuditRecord): void => {
@@ -102,21 +101,20 @@ async function* checked(
 
 const PLANE = z.object({ url: z.url(), token: z.string() })
 
-async function sourceOf({ via, cloud }: ExportOptions): Promise<Source> {
+const PATH = '/v1/audit'
+
+async function sourceOf({ via, cloud }: ExportOptions): Promise<Source & { readonly path: string }> {
   if ((via === undefined) === (cloud === undefined))
     throw new MeshError('CONFIG_INVALID', 'say where from: --via <node folder> or --cloud <data folder>')
   if (via !== undefined) {
     const plane = await readJson(apiFileIn(via), PLANE, 'is the node running, and is this its folder?')
-    return { ...plane, name: 'the node', code: 'NODE_UNREACHABLE' }
+    return { ...plane, path: PATH, name: 'the node', code: 'NODE_UNREACHABLE' }
   }
-  const dir = cloud ?? ''
-  const hint = 'is the cloud running, and is this its data folder?'
-  const receiver = await readJson(join(dir, RECEIVER_FILE), PLANE, hint)
-  const ca = await readText(join(dir, 'ca.pem'), 'the receiver’s certificate')
-  return { ...receiver, ca, name: 'the cloud', code: 'UPLINK_FAILED' }
+  const { url, token, ca, pathOf } = await cloudPlace(cloud ?? '')
+  return { url, token, ca, path: pathOf(PATH), name: 'the cloud', code: 'UPLINK_FAILED' }
 }
 
-function pathOf({ from, to }: ExportOptions): string {
+function queryOf({ from, to }: ExportOptions): URLSearchParams {
   const nowAt = Date.now()
   const fromAt = from === undefined ? undefined : instantOf('--from', from, nowAt)
   const toAt = to === undefined ? undefined : instantOf('--to', to, nowAt)
@@ -125,5 +123,5 @@ function pathOf({ from, to }: ExportOptions): string {
   const query = new URLSearchParams()
   if (fromAt !== undefined) query.set('from', String(fromAt))
   if (toAt !== undefined) query.set('to', String(toAt))
-  return `/v1/audit?${query}`
+  return query
 }

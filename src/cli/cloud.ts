@@ -1,23 +1,26 @@
-// `chargemesh cloud`: the receiver that a site's nodes push to.
+// `chargemesh cloud`: the receiver that the nodes of one site or several push to.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { PaymentProvider } from '../cloud/payments.ts'
+import type { ReceiverSite } from '../cloud/site.ts'
 import { parseHostPort } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import { type Closers, createClosers } from '../host/closers.ts'
-import { readIdentity, readText, siteIdIn, writeSecret } from '../host/identity-files.ts'
+import { readIdentity, siteIdIn, writeSecret } from '../host/identity-files.ts'
 import { systemClock, systemLogger, systemRandom } from '../host/system.ts'
 import { ed25519 } from '../identity/signature.ts'
 import type { Logger } from '../ports.ts'
 import { hex, unhex } from '../units.ts'
+import { certificateIn, operatorTokenIn, tokenIn } from './cloud-door.ts'
+import { addCloudLists } from './cloud-lists.ts'
 import { collect } from './operator.ts'
 import { print, untilStopped } from './output.ts'
-import { RECEIVER_FILE } from './receiver.ts'
+import { ADMIN_FILE, RECEIVER_FILE } from './receiver.ts'
 import { type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
 
 type RunOptions = {
-  readonly credentials: string
+  readonly credentials: readonly string[]
   readonly dir: string
   readonly listen: string
   readonly host: readonly string[]
@@ -28,6 +31,7 @@ type RunOptions = {
   readonly paymentsTokenFile?: string
   readonly paymentsKeyHours: number
   readonly retryPayments?: boolean
+  readonly metricsTokenFile?: string
   readonly json?: boolean
 } & UnlockOptions
 
@@ -37,7 +41,12 @@ export function addCloudCommands(program: Command): void {
     .description('the receiver: verifies, bills once, answers with signed acks')
   unlockOptions(cloud.command('run'))
     .description('run the receiver until it is stopped')
-    .requiredOption('--credentials <dir>', 'the cloud folder of a site (`site init` made it)')
+    .option(
+      '--credentials <dir>',
+      'the cloud folder of a site (`site init` made it); repeat for more sites',
+      collect,
+      [],
+    )
     .requiredOption('--dir <dir>', 'data folder: embedded PostgreSQL, certificate, operator token')
     .option('--listen <host:port>', 'address of the HTTPS server', '127.0.0.1:8443')
     .option('--host <name>', 'name or address that nodes will use; repeat for more', collect, [
@@ -58,13 +67,15 @@ export function addCloudCommands(program: Command): void {
     .option('--payments <url>', 'payment provider that takes bills (https; see src/cloud/payments-http.ts)')
     .option('--payments-token-file <file>', 'its bearer token, alone in a file')
     .option('--payments-key-hours <n>', 'how long it remembers an Idempotency-Key', hours, 24)
+    .option('--metrics-token-file <file>', 'a token that may read /metrics and nothing else, alone in a file')
     .option('--retry-payments', 'offer bills that it refused once more')
     .option('--json', 'print its address as JSON when it is ready')
     .addHelpText(
       'after',
-      '\nExample:\n  chargemesh cloud run --credentials ./stadium/cloud --dir ./cloud-data --listen 0.0.0.0:8443 --host 192.0.2.10\n  chargemesh cloud run --credentials ./stadium/cloud --dir ./cloud-data --epoch 2    # a backup was restored',
+      '\nExample:\n  chargemesh cloud run --credentials ./stadium/cloud --dir ./cloud-data --listen 0.0.0.0:8443 --host 192.0.2.10\n  chargemesh cloud run --credentials ./stadium/cloud --dir ./cloud-data --epoch 2    # a backup was restored\n  chargemesh cloud run --credentials ./north/cloud --credentials ./south/cloud --dir ./cloud-data    # several sites',
     )
     .action(runCloud)
+  addCloudLists(cloud)
 }
 
 function cloudEpoch(text: string): number {
@@ -101,12 +112,11 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
   const listen = parseHostPort(options.listen)
   if (!listen) throw new MeshError('CONFIG_INVALID', `--listen ${options.listen}: wanted host:port`)
   // Loaded only here: the embedded database would slow down every other command.
-  const [{ openDatabase }, { openReceiver }, { makeServerCertificate }] = await Promise.all([
+  const [{ openDatabase }, { openReceiver }] = await Promise.all([
     import('../cloud/database.ts'),
     import('../cloud/receiver.ts'),
-    import('../cloud/tls.ts'),
   ])
-  const identity = await readIdentity(options.credentials, unlockOf(options))
+  const sites = await sitesOf(options)
   await mkdir(options.dir, { recursive: true, mode: 0o700 })
   const [clock, random] = [systemClock(), systemRandom()]
   const url = options.databaseUrl ?? process.env.DATABASE_URL
@@ -120,26 +130,23 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
     dir: join(options.dir, 'database'),
   })
   closers.push('database', () => database.close())
-  const { key, cert, caPem } = await makeServerCertificate(options.host)
-  const token = hex(random.bytes(24))
-  const certificates = identity.certificates.map(unhex)
-  const certificate = certificates.at(-1)
-  if (!certificate) throw new MeshError('CONFIG_INVALID', `${options.credentials}: no certificate`)
+  const { key, cert, caPem } = await certificateIn(options.dir, options.host)
+  const token = await operatorTokenIn(options.dir, random)
+  const adminToken = hex(random.bytes(24))
+  const { metricsTokenFile } = options
   const receiver = await openReceiver({
     listen,
     database,
-    site: {
-      siteId: siteIdIn(identity.site),
-      rootKey: unhex(identity.site.rootKey),
-      name: identity.site.name,
-      certificates,
-    },
-    cloud: { certificate, logKey: unhex(identity.keys.logKey) },
+    sites,
     ...(options.epoch !== undefined && { cloudEpoch: options.epoch }),
     ...(options.durability !== undefined && { durability: options.durability }),
     ...(options.payments !== undefined && { payments: await providerOf(options, options.payments) }),
     tls: { key, cert },
     operatorToken: token,
+    adminToken,
+    ...(metricsTokenFile !== undefined && {
+      metricsToken: await tokenIn(metricsTokenFile, 'the token of whoever reads metrics'),
+    }),
     signatures: ed25519(),
     clock,
     random,
@@ -148,17 +155,37 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
   closers.push('receiver', () => receiver.close())
   if (options.retryPayments) {
     const { retryRefused } = await import('../cloud/payments.ts')
-    const again = await retryRefused({ database, siteId: siteIdIn(identity.site), clock })
-    logger.info('payments-offered-again', { bills: again })
+    for (const { siteId } of sites) {
+      const again = await retryRefused({ database, siteId, clock })
+      logger.info('payments-offered-again', { siteId, bills: again })
+    }
   }
   const caFile = join(options.dir, 'ca.pem')
   await writeSecret(caFile, caPem)
-  await writeSecret(join(options.dir, RECEIVER_FILE), `${JSON.stringify({ url: receiver.url, token })}\n`)
+  const file = { url: receiver.url, token, sites: sites.map(({ siteId, name }) => ({ siteId, name })) }
+  await writeSecret(join(options.dir, ADMIN_FILE), `${adminToken}\n`)
+  await writeSecret(join(options.dir, RECEIVER_FILE), `${JSON.stringify(file)}\n`)
   if (options.json) print(JSON.stringify({ ready: true, url: receiver.url, caFile }))
   else
     print(
       `cloud runs at ${receiver.url}\n  nodes reach it with: chargemesh uplink add ${receiver.url} --ca ${caFile} --via <node folder>`,
     )
+}
+
+/** One secret opens the folders of all sites. */
+async function sitesOf(options: RunOptions): Promise<readonly ReceiverSite[]> {
+  if (options.credentials.length === 0)
+    throw new MeshError('CONFIG_INVALID', 'wanted --credentials <dir>: the cloud folder of a site')
+  const sites: ReceiverSite[] = []
+  for (const dir of options.credentials) {
+    const { site, certificates: encoded, keys } = await readIdentity(dir, unlockOf(options))
+    const certificates = encoded.map(unhex)
+    const certificate = certificates.at(-1)
+    if (!certificate) throw new MeshError('CONFIG_INVALID', `${dir}: no certificate`)
+    const cloud = { certificate, logKey: unhex(keys.logKey) }
+    sites.push({ siteId: siteIdIn(site), rootKey: unhex(site.rootKey), name: site.name, certificates, cloud })
+  }
+  return sites
 }
 
 /** In the clear only on this machine: the token would be read on the way. */
@@ -169,12 +196,7 @@ async function providerOf(options: RunOptions, url: string): Promise<PaymentProv
     throw new MeshError('CONFIG_INVALID', `--payments ${url}: wanted https://..., or http:// on this machine`)
   if (options.paymentsTokenFile === undefined)
     throw new MeshError('CONFIG_INVALID', '--payments needs --payments-token-file')
-  const token = (await readText(options.paymentsTokenFile, 'the token of the payment provider')).trim()
-  if (!/^[\x21-\x7e]{8,512}$/.test(token))
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `${options.paymentsTokenFile}: wanted a token of 8 to 512 characters`,
-    )
+  const token = await tokenIn(options.paymentsTokenFile, 'the token of the payment provider')
   const { httpProvider } = await import('../cloud/payments-http.ts')
   return httpProvider({ url, token, keyWindowMs: options.paymentsKeyHours * 3_600_000 })
 }

@@ -6,6 +6,7 @@ import { readText } from '../host/identity-files.ts'
 import { wholeNumber } from './number.ts'
 import { clientIn, collect, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
+import { addForwardCommands, type CsmsAddOptions, csmsOptions, csmsSetting } from './uplink-forward.ts'
 
 type AddOptions = {
   readonly via: string
@@ -17,25 +18,32 @@ type AddOptions = {
   readonly ca?: string
   readonly json?: boolean
 }
+type AllOptions = AddOptions & CsmsAddOptions
 type ViaOptions = { readonly via: string; readonly json?: boolean }
 
 /** What each kind says of its target; the rest of a setting is the same for all. */
 const KINDS: Readonly<
-  Record<string, (target: string, options: AddOptions) => Promise<Readonly<Record<string, unknown>>>>
+  Record<string, (target: string, options: AllOptions) => Promise<Readonly<Record<string, unknown>>>>
 > = {
   https: async (url, { ca }) => ({
     kind: 'https',
     url,
     ...(ca !== undefined && { caPem: await readText(ca, '--ca') }),
   }),
+  csms: csmsSetting,
 }
 /** By what an address begins with, where no kind is named. */
-const KIND_OF_SCHEME: Readonly<Record<string, string>> = { 'https:': 'https', 'http:': 'https' }
+const KIND_OF_SCHEME: Readonly<Record<string, string>> = {
+  'https:': 'https',
+  'http:': 'https',
+  'wss:': 'csms',
+  'ws:': 'csms',
+}
 const DEFAULT_NAMES: Readonly<Record<string, string>> = { https: 'cloud' }
 
 export function addUplinkCommands(program: Command): void {
   const uplink = program.command('uplink').description('ways out of the site: any node may have one')
-  viaOptions(uplink.command('add <kind> [target]'))
+  csmsOptions(viaOptions(uplink.command('add <kind> [target]')))
     .description('give a running node a way out; it is used at once and remembered')
     .option('--name <name>', 'name of the uplink')
     .option(
@@ -54,12 +62,14 @@ export function addUplinkCommands(program: Command): void {
       `
 Kinds:
   https <url>     the receiver (\`chargemesh cloud run\`)
+  csms <url>      an existing central system, over OCPP: it is told of sessions that are over, as by chargers that were offline
 
 Examples:
   chargemesh uplink add https https://192.0.2.10:8443 --ca ./cloud-data/ca.pem --via ./pole-07
-  chargemesh uplink add https https://192.0.2.10:8443 --ca ./ca.pem --name satellite --priority 2 --budget 20MB/day --window 01:00-05:00 --via ./pole-07`,
+  chargemesh uplink add https https://192.0.2.10:8443 --ca ./ca.pem --name satellite --priority 2 --budget 20MB/day --window 01:00-05:00 --via ./pole-07
+  chargemesh uplink add csms wss://csms.example.com/ocpp --passwords chargers.csv --name steve --lost-answers retry --via ./pole-07`,
     )
-    .action(async (kind: string, target: string | undefined, options: AddOptions) => {
+    .action(async (kind: string, target: string | undefined, options: AllOptions) => {
       const setting = await settingOf(kind, target, options)
       await (await clientIn(options.via)).post('/v1/uplinks', setting)
       say(
@@ -69,8 +79,15 @@ Examples:
       )
     })
   viaOptions(uplink.command('list'))
-    .description('the ways out of a node: state, next try and why')
-    .addHelpText('after', '\nExample:\n  chargemesh uplink list --via ./pole-07')
+    .description('the ways out of a node: state, what waits, what was sent today, next try and why')
+    .addHelpText(
+      'after',
+      `
+What waits is the same for all but central systems. A day is one of UTC; a fifth of a budget is kept for what operators say.
+
+Example:
+  chargemesh uplink list --via ./pole-07`,
+    )
     .action(async (options: ViaOptions) => {
       const uplinks = (await (await clientIn(options.via)).get('/v1/uplinks')) as readonly UplinkReport[]
       if (options.json) printJson(uplinks)
@@ -88,6 +105,7 @@ Examples:
       await (await clientIn(options.via)).delete(`/v1/uplinks/${encodeURIComponent(name)}`)
       say(options, { removed: name }, `uplink ${name} removed`)
     })
+  addForwardCommands(uplink)
   viaOptions(uplink.command('hurry'))
     .description('try all uplinks of a node now instead of at the next round')
     .addHelpText('after', '\nExample:\n  chargemesh uplink hurry --via ./pole-07')
@@ -104,13 +122,18 @@ function viaOptions(command: Command): Command {
 async function settingOf(
   kind: string,
   target: string | undefined,
-  options: AddOptions,
+  options: AllOptions,
 ): Promise<Readonly<Record<string, unknown>>> {
   // An address alone says its kind.
   if (target === undefined && URL.canParse(kind)) {
     const inferred = KIND_OF_SCHEME[new URL(kind).protocol]
     if (inferred !== undefined) return await settingOf(inferred, kind, options)
   }
+  if (kind === 'usb')
+    throw new MeshError(
+      'CONFIG_INVALID',
+      'a stick is no standing uplink: `chargemesh usb export <stick> --via <node folder>` fills it whenever it is there',
+    )
   const write = KINDS[kind]
   if (!write)
     throw new MeshError(
@@ -129,6 +152,7 @@ async function settingOf(
   }
 }
 
+const DURATIONS: Readonly<Record<string, number>> = { days: 864e5, h: 36e5, min: 6e4 }
 const UNITS: Readonly<Record<string, number>> = { kB: 1e3, MB: 1e6, GB: 1e9 }
 
 /** `20MB/day`, in bytes. */
@@ -145,7 +169,37 @@ function tableIn(uplinks: readonly UplinkReport[]): string {
     ['kind', row => row.kind],
     ['priority', row => row.priority],
     ['state', row => row.state],
-    ['next try', row => (row.nextTryInMs === undefined ? '' : `${Math.round(row.nextTryInMs / 1000)} s`)],
-    ['why', row => row.lastReason],
+    ['queue', row => queueOf(row)],
+    ['oldest', row => durationOf(row.waiting.oldestAgeMs)],
+    ['sent today', row => (row.kind === 'csms' ? '' : sentToday(row))],
+    ['next try', row => durationOf(row.nextTryInMs)],
+    ['why', row => row.why],
   ])
+}
+
+function queueOf({ waiting }: UplinkReport): string {
+  const { sessions, held = 0, events = 0, bytes = 0 } = waiting
+  if (sessions === undefined) return `${events} events, ${sizeOf(bytes)}`
+  return `${sessions} sessions${held > 0 ? `, ${held} held` : ''}`
+}
+
+function sentToday({ sentTodayBytes, budgetBytes }: UplinkReport): string {
+  const sent = sizeOf(sentTodayBytes ?? 0)
+  return budgetBytes === undefined ? sent : `${sent} of ${sizeOf(budgetBytes)}`
+}
+
+function sizeOf(bytes: number): string {
+  const [unit, size] = Object.entries(UNITS).findLast(([, least]) => bytes >= least) ?? ['B', 1]
+  return `${(bytes / size).toFixed(size > 1 && bytes < 100 * size ? 1 : 0)} ${unit}`
+}
+
+function durationOf(ms: number | undefined): string {
+  if (ms === undefined) return ''
+  const [unit, size] = Object.entries(DURATIONS).find(([, least]) => ms >= 2 * least) ?? ['s', 1000]
+  return `${Math.round(ms / size)} ${unit}`
+}
+
+/** When the next push of an uplink is, as a part of a sentence. */
+export function nextTryIn(ms: number | undefined): string {
+  return ms === undefined ? 'waits for its turn' : `next in ${durationOf(ms)}`
 }

@@ -36,7 +36,7 @@ export type Range = { readonly fromAt: number | undefined; readonly toAt: number
 
 export function addAuditRoute(app: FastifyInstance, deps: AuditDeps): void {
   let isRunning = false
-  app.get('/v1/audit', async (request, reply) => {
+  app.get('/audit', async (request, reply) => {
     const refused = deps.mayRead(request, reply)
     if (refused) return refused
     const range = rangeIn(request.query)

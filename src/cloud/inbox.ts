@@ -34,9 +34,9 @@ const NO_DATE = Number.MAX_SAFE_INTEGER
 
 export type InboxDeps = { readonly database: Database; readonly siteId: SiteId; readonly mayRead: ReaderGate }
 
-/** `GET /v1/conflicts?reason&until&session&cursor&limit`. */
+/** `GET /conflicts?reason&until&session&cursor&limit`. */
 export function addInboxRoute(app: FastifyInstance, { database, siteId, mayRead }: InboxDeps): void {
-  app.get('/v1/conflicts', async (request, reply) => {
+  app.get('/conflicts', async (request, reply) => {
     const refused = mayRead(request, reply)
     if (refused) return refused
     const query = readQuery(request.query)

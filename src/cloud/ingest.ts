@@ -136,7 +136,7 @@ async function weighStep(on: Applying, step: Step, { nowAt, touched }: Weighing)
   const [first] = step.admission.events
   if (first && isPricing(step))
     await awaitRefold(on.sql, on.siteId, { logId: first.logId, fromSeq: first.seq })
-  addAll(touched, await noteStanding(on, step))
+  addAll(touched, await noteStanding(on, { ...step, nowAt }))
 }
 
 function addAll(touched: Growing, more: Touched): void {

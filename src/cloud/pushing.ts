@@ -1,4 +1,4 @@
-// POST /v1/push: who asks, then unpack, then ingest, then sign what is due and answer. A request is judged by its
+// POST /v1/push: which site and who asks, then unpack, then ingest, then sign what is due and answer. A request is judged by its
 // signature before its body is unpacked or read, except that a device whose issuer is not known yet brings the
 // issuer's certificate in the body.
 import { promisify } from 'node:util'
@@ -6,7 +6,7 @@ import { gunzip } from 'node:zlib'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MalformedBytes } from '../cbor.ts'
 import type { Certificate } from '../identity/certificate.ts'
-import type { Push } from '../ports.ts'
+import type { Clock, Logger, Push } from '../ports.ts'
 import {
   CBOR_TYPE,
   decodePush,
@@ -20,9 +20,19 @@ import {
 } from '../uplink/request.ts'
 import { type AckDeps, acksSince, signDueAcks } from './acks.ts'
 import { createAttempts } from './attempts.ts'
+import { wordsFor } from './downwards.ts'
 import { type IngestDeps, ingest } from './ingest.ts'
+import type { PushMeter } from './metrics.ts'
 
 export type PushDeps = IngestDeps & AckDeps
+
+export type PushRouteDeps = {
+  /** A site that is served here, by what a request says of itself. */
+  readonly siteOf: (siteId: string) => PushDeps | undefined
+  readonly meter: PushMeter
+  readonly clock: Clock
+  readonly logger: Logger
+}
 
 /** Pushes worked on at once; more are sent away for a moment, which costs less than a pile of waiting bodies. */
 const MAX_PUSHES_AT_ONCE = 16
@@ -32,42 +42,57 @@ const MAX_INTRODUCED = 4
 
 const unpack = promisify(gunzip)
 
-export function addPushRoute(app: FastifyInstance, deps: PushDeps): void {
+export function addPushRoute(app: FastifyInstance, deps: PushRouteDeps): void {
   const attempts = createAttempts(deps.clock)
   let working = 0
   app.post(PUSH_PATH, async (request, reply) => {
     const wait = attempts.waitS(request.ip)
-    if (wait > 0) return refuse(reply, 429, { code: 'too-many-failures', retryAfterS: wait })
-    if (working >= MAX_PUSHES_AT_ONCE) return refuse(reply, 503, { code: 'busy', retryAfterS: BUSY_RETRY_S })
+    if (wait > 0)
+      return turnedAway(deps, reply, { status: 429, code: 'too-many-failures', retryAfterS: wait })
+    if (working >= MAX_PUSHES_AT_ONCE)
+      return turnedAway(deps, reply, { status: 503, code: 'busy', retryAfterS: BUSY_RETRY_S })
     working += 1
     try {
       return await answerPush(deps, { request, reply }, () => attempts.fail(request.ip))
+    } catch (error) {
+      deps.meter.refused('failed')
+      throw error
     } finally {
       working -= 1
     }
   })
 }
 
+type Claimed = { readonly claim: RequestClaim; readonly body: Uint8Array }
 type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply }
 
 async function answerPush(
-  deps: PushDeps,
+  route: PushRouteDeps,
   { request, reply }: Exchange,
   failed: () => void,
 ): Promise<FastifyReply> {
   const body = request.body instanceof Uint8Array ? new Uint8Array(request.body) : new Uint8Array(0)
-  const refusal = await authenticate(deps, request, body)
-  if (refusal) {
+  const { siteOf, meter, clock, logger } = route
+  const claim = readClaim(request.headers)
+  const deps = claim && siteOf(claim.siteId)
+  const refuseAs = (reason: RequestRefusal): FastifyReply => {
     failed()
-    deps.logger.warn('request-refused', { reason: refusal, address: request.ip })
-    return refuse(reply, 401, { code: refusal })
+    logger.warn('request-refused', { reason, address: request.ip })
+    return turnedAway(route, reply, { status: 401, code: reason })
   }
+  if (!deps) return refuseAs(claim ? 'foreign-site' : 'unsigned')
+  const asker = await authenticate(deps, request, { claim, body })
+  if (typeof asker === 'string') return refuseAs(asker)
   const push = await readPush(request, body)
-  if (typeof push === 'number') return refuse(reply, push, { code: push === 413 ? 'too-large' : 'malformed' })
+  if (typeof push === 'number')
+    return turnedAway(route, reply, { status: push, code: push === 413 ? 'too-large' : 'malformed' })
+  const fromMs = clock.monotonicMs()
   const refused = await ingest(deps, push)
   await signDueAcks(deps)
   const page = await acksSince(deps, push.sinceVersion)
-  return reply.type(CBOR_TYPE).send(Buffer.from(encodeAnswer({ ...page, refused })))
+  const words = await wordsFor(deps, { push, asker, page })
+  meter.accepted({ segments: push.segments, refused, tookMs: clock.monotonicMs() - fromMs })
+  return reply.type(CBOR_TYPE).send(Buffer.from(encodeAnswer({ ...words, refused })))
 }
 
 /** The push in a body, or the status that refuses it. */
@@ -89,19 +114,14 @@ async function readPush(request: FastifyRequest, body: Uint8Array): Promise<Push
 async function authenticate(
   deps: PushDeps,
   request: FastifyRequest,
-  body: Uint8Array,
-): Promise<RequestRefusal | undefined> {
-  const claim = readClaim(request.headers)
-  if (!claim) return 'unsigned'
-  if (claim.siteId !== deps.siteId) return 'foreign-site'
+  { claim, body }: Claimed,
+): Promise<Certificate | RequestRefusal> {
   const certificate = await certificateOf(deps, request, { claim, body })
   if (!certificate) return 'certificate-refused'
   const parts = { method: request.method, path: request.url, issuedAt: claim.issuedAt, body }
   const asked = { parts, signature: claim.signature, nowAt: deps.clock.wallMs() }
-  return refuseRequest(deps.signatures, certificate, asked)
+  return refuseRequest(deps.signatures, certificate, asked) ?? certificate
 }
-
-type Claimed = { readonly claim: RequestClaim; readonly body: Uint8Array }
 
 async function certificateOf(
   deps: PushDeps,
@@ -123,6 +143,15 @@ async function certificateOf(
 
 type Refusal = { readonly code: string; readonly retryAfterS?: number }
 
+function turnedAway(
+  { meter }: PushRouteDeps,
+  reply: FastifyReply,
+  { status, ...refusal }: Refusal & { readonly status: number },
+): FastifyReply {
+  meter.refused(refusal.code)
+  return refuse(reply, status, refusal)
+}
+
 export function refuse(reply: FastifyReply, status: number, refusal: Refusal): FastifyReply {
   if (refusal.retryAfterS !== undefined) reply.header('retry-after', String(refusal.retryAfterS))
   return reply.code(status).send({ code: refusal.code, message: MESSAGES[refusal.code] ?? refusal.code })
@@ -134,7 +163,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   'too-large': 'the body is too long',
   malformed: 'the body is not a push',
   unsigned: 'the request is not signed',
-  'foreign-site': 'this receiver serves another site',
+  'foreign-site': 'this receiver does not serve this site',
   'certificate-refused': "the certificate was not issued under this site's root",
   'certificate-expired': 'the certificate has expired',
   'not-its-role': 'the certificate does not let its holder do this',

@@ -1,4 +1,4 @@
-// The cloud's door: an HTTPS server for one site. Nodes push with signed requests; people read with a token. It holds
+// The cloud's door: an HTTPS server for one site or several. Nodes push with signed requests; people read with a token. It holds
 // no state that another receiver on the same database would miss. Everything is bounded: bodies, time, connections,
 // pushes at once and failed attempts per address.
 import { isIPv6 } from 'node:net'
@@ -6,41 +6,45 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { MeshError, reasonOf } from '../errors.ts'
 import type { Signatures } from '../identity/signature.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
-import type { SiteId } from '../units.ts'
+import { hex, type SiteId } from '../units.ts'
 import { CBOR_TYPE, MAX_REQUEST_BYTES } from '../uplink/request.ts'
 import { MAX_CLOUD_EPOCH } from './acks.ts'
 import { addAuditRoute } from './audit.ts'
-import { openCertificates } from './certificates.ts'
+import { openCourier } from './courier.ts'
 import type { Database } from './database.ts'
-import { createDurability, type Durability, raiseAcks } from './durability.ts'
+import { createDurability, type Durability } from './durability.ts'
 import { finalise } from './finalise.ts'
+import { addForwarderRoute } from './forwarders.ts'
 import { createReaderGate } from './gate.ts'
+import { addHealthRoutes } from './health.ts'
 import { addInboxRoute } from './inbox.ts'
+import { addMetricsRoute, createMetrics } from './metrics.ts'
+import { addOpenApiRoute } from './openapi.ts'
 import { deliver, type PaymentProvider } from './payments.ts'
 import { addPushRoute } from './pushing.ts'
-import { enterSite, migrate } from './schema.ts'
+import { migrate } from './schema.ts'
 import { addReadRoutes } from './serving.ts'
 import { refoldWaiting } from './sessions.ts'
 import { addSettlementRoute } from './settlement.ts'
 import { addSignedRoute } from './signed.ts'
+import { openSite, type ReceiverSite, type SiteDeps } from './site.ts'
+import { addSitesRoute, SITES_PATH } from './sites.ts'
 import { addTraceRoute } from './trace.ts'
+import { addWebhookRoutes } from './webhook-routes.ts'
 
 export type ReceiverOptions = {
   /** Port 0 takes a free one. */
   readonly listen: { readonly host: string; readonly port: number }
   readonly database: Database
-  readonly site: {
-    readonly siteId: SiteId
-    readonly rootKey: Uint8Array
-    readonly name: string
-    /** Encoded, issuers before devices. */
-    readonly certificates: readonly Uint8Array[]
-  }
-  /** Encoded certificate of role `cloud`, and the seed of its log key: they sign acks. */
-  readonly cloud: { readonly certificate: Uint8Array; readonly logKey: Uint8Array }
+  /** At least one. */
+  readonly sites: readonly ReceiverSite[]
   readonly tls: { readonly key: string; readonly cert: string }
-  /** Who holds it may read; nothing can be written with it. At least MIN_TOKEN_LENGTH characters. */
+  /** Who holds it may read all sites; nothing can be written with it. At least MIN_TOKEN_LENGTH characters. */
   readonly operatorToken: string
+  /** Who holds it may set webhooks, and read nothing; without it nobody may. As long, at least. */
+  readonly adminToken?: string
+  /** Who holds it may read /metrics; so may who holds the operator's. */
+  readonly metricsToken?: string
   /** To be raised by one after every fail-over or restore that may have lost commits (PROTOCOL 3.5). */
   readonly cloudEpoch?: number
   /** What whoever runs the database promises of it; else it is asked (durability.ts). */
@@ -58,6 +62,8 @@ export type Receiver = {
   readonly url: string
   /** What nodes pin. */
   readonly caPem: string
+  /** What it answers, such as `GET /v1/sites`. */
+  readonly routes: readonly string[]
   readonly close: () => Promise<void>
 }
 
@@ -76,66 +82,105 @@ const RETRY_SPREAD_S = 10
 
 /** Refuses with CONFIG_INVALID or CERTIFICATE_INVALID, and with STORE_FAILED when the database is not there. */
 export async function openReceiver(options: ReceiverOptions): Promise<Receiver> {
-  const { database, site, logger } = options
+  const { database, clock, logger } = options
   const cloudEpoch = options.cloudEpoch ?? 1
-  if (options.operatorToken.length < MIN_TOKEN_LENGTH)
-    throw new MeshError('CONFIG_INVALID', `the operator's token needs ${MIN_TOKEN_LENGTH} characters`)
+  checkOptions(options, cloudEpoch)
+  await migrate(database)
+  // A token that nobody knows keeps everybody out.
+  const mayWrite = createReaderGate([options.adminToken ?? hex(options.random.bytes(32))], clock)
+  const { operatorToken, metricsToken } = options
+  const mayRead = createReaderGate([operatorToken], clock)
+  const mayMeasure = metricsToken ? createReaderGate([operatorToken, metricsToken], clock) : mayRead
+  const durability = createDurability(database, clock, options.durability)
+  const shared = { ...options, cloudEpoch, mayRead, mayWrite, durability }
+  const sites = new Map<string, SiteDeps>()
+  for (const site of options.sites) sites.set(site.siteId, await openSite(shared, site))
+  const app = serverOf(options)
+  const routes: string[] = []
+  app.addHook('onRoute', ({ method, url }) => {
+    routes.push(...[method].flat().map(one => `${one} ${url}`))
+  })
+  addHealthRoutes(app, database)
+  const siteIds = [...sites.values()].map(site => site.siteId)
+  const { registry, meter } = createMetrics()
+  const signed = { siteOf: (siteId: string) => sites.get(siteId), meter, clock, logger }
+  addPushRoute(app, signed)
+  addForwarderRoute(app, signed)
+  addSitesRoute(app, { database, mayRead, siteIds })
+  addOpenApiRoute(app, sites.size === 1)
+  addMetricsRoute(app, { database, siteIds, clock, registry, mayRead: mayMeasure })
+  for (const site of sites.values()) {
+    app.register(async scope => addSiteRoutes(scope, site), { prefix: `${SITES_PATH}/${site.siteId}` })
+    // Whoever has one site need not name it.
+    if (sites.size === 1) app.register(async scope => addSiteRoutes(scope, site), { prefix: '/v1' })
+  }
+  await app.listen({ host: options.listen.host, port: options.listen.port })
+  const stops = chores(options, [...sites.values()])
+  const stop = (): Promise<unknown> => Promise.all(stops.map(one => one()))
+  return { ...receiverOf(options, app, stop), routes }
+}
+
+/** Paths are those behind `/v1/sites/<site>`. */
+function addSiteRoutes(scope: FastifyInstance, deps: SiteDeps): void {
+  addReadRoutes(scope, deps)
+  addAuditRoute(scope, deps)
+  addInboxRoute(scope, deps)
+  addSettlementRoute(scope, deps)
+  addSignedRoute(scope, deps)
+  addTraceRoute(scope, deps)
+  addWebhookRoutes(scope, deps)
+}
+
+function checkOptions({ sites, operatorToken, adminToken }: ReceiverOptions, cloudEpoch: number): void {
+  if (sites.length === 0) throw new MeshError('CONFIG_INVALID', 'the receiver needs a site')
+  for (const [at, { siteId, name }] of sites.entries()) {
+    const first = sites.findIndex(other => other.siteId === siteId)
+    if (first !== at) throw new MeshError('CONFIG_INVALID', `${name}: this site is named twice`)
+  }
+  for (const token of [operatorToken, adminToken ?? operatorToken])
+    if (token.length < MIN_TOKEN_LENGTH)
+      throw new MeshError('CONFIG_INVALID', `the operator's token needs ${MIN_TOKEN_LENGTH} characters`)
   if (!Number.isInteger(cloudEpoch) || cloudEpoch < 1 || cloudEpoch > MAX_CLOUD_EPOCH)
     throw new MeshError('CONFIG_INVALID', `the cloud's epoch is 1 to ${MAX_CLOUD_EPOCH}`)
-  await migrate(database)
-  await enterSite(database, site, cloudEpoch)
-  const certificates = await openCertificates({ ...site, database, signatures: options.signatures })
-  const own = await certificates.enrol(database.query, options.cloud.certificate)
-  if (own.kind === 'refused' || !own.certificate.roles.includes('cloud'))
-    throw new MeshError('CERTIFICATE_INVALID', "the cloud's own certificate does not let it sign receipts")
-  const signer = {
-    certHash: own.certificate.hash,
-    logKey: options.cloud.logKey,
-    signatures: options.signatures,
-  }
-  const app = serverOf(options)
-  const mayRead = createReaderGate(options.operatorToken, options.clock)
-  const durability = createDurability(database, options.clock, options.durability)
-  await raiseAcks(database, site.siteId, await durability())
-  const deps = { ...options, siteId: site.siteId, certificates, signer, mayRead, durability }
-  addPushRoute(app, deps)
-  addReadRoutes(app, deps)
-  addAuditRoute(app, { ...deps, siteName: site.name, name: own.certificate.name })
-  addInboxRoute(app, deps)
-  addSettlementRoute(app, deps)
-  addSignedRoute(app, deps)
-  addTraceRoute(app, deps)
-  await app.listen({ host: options.listen.host, port: options.listen.port })
+}
+
+type Stop = () => Promise<void>
+
+/** What is done for every site in turn, whether or not anybody asks. */
+function chores(options: ReceiverOptions, sites: readonly SiteDeps[]): readonly Stop[] {
+  const { database, clock, logger, payments: provider } = options
+  const forAll = (everyMs: number, failure: string, run: (siteId: SiteId) => Promise<unknown>): Stop =>
+    repeat(everyMs, async () => {
+      for (const { siteId } of sites) {
+        try {
+          await run(siteId)
+        } catch (error) {
+          logger.error(failure, { siteId, reason: reasonOf(error) })
+          // A database that is away is so for all of them.
+          if (error instanceof MeshError && error.code === 'STORE_FAILED') return
+        }
+      }
+    })
+  const siteIds = sites.map(({ siteId }) => siteId)
   const stops = [
-    repeat(FINALISE_EVERY_MS, 'finalise-failed', logger, () =>
-      finalise(database, site.siteId, options.clock.wallMs()),
-    ),
-    repeat(REFOLD_EVERY_MS, 'refold-failed', logger, () =>
-      refoldWaiting(database, site.siteId, { nowAt: options.clock.wallMs() }),
+    openCourier(options, siteIds),
+    forAll(FINALISE_EVERY_MS, 'finalise-failed', siteId => finalise(database, siteId, clock.wallMs())),
+    forAll(REFOLD_EVERY_MS, 'refold-failed', siteId =>
+      refoldWaiting(database, siteId, { nowAt: clock.wallMs() }),
     ),
   ]
-  const { payments: provider, clock } = options
-  if (provider) {
-    const payments = { database, siteId: site.siteId, provider, clock, logger }
-    stops.push(repeat(PAY_EVERY_MS, 'payments-failed', logger, () => deliver(payments)))
-  }
-  return receiverOf(options, app, () => Promise.all(stops.map(stop => stop())))
+  if (!provider) return stops
+  const pay = (siteId: SiteId): Promise<unknown> => deliver({ database, siteId, provider, clock, logger })
+  return [...stops, forAll(PAY_EVERY_MS, 'payments-failed', pay)]
 }
 
 /** Again and again, never twice at once; what it answers ends that, and resolves when the last run is over. */
-function repeat(
-  everyMs: number,
-  failure: string,
-  logger: Logger,
-  run: () => Promise<unknown>,
-): () => Promise<void> {
+function repeat(everyMs: number, run: () => Promise<void>): Stop {
   let running: Promise<void> | undefined
   const timer = setInterval(() => {
-    running ??= run()
-      .catch((error: unknown) => logger.error(failure, { reason: reasonOf(error) }))
-      .then(() => {
-        running = undefined
-      })
+    running ??= run().then(() => {
+      running = undefined
+    })
   }, everyMs)
   timer.unref()
   return async () => {
@@ -144,7 +189,11 @@ function repeat(
   }
 }
 
-function receiverOf(options: ReceiverOptions, app: FastifyInstance, stop: () => Promise<unknown>): Receiver {
+function receiverOf(
+  options: ReceiverOptions,
+  app: FastifyInstance,
+  stop: () => Promise<unknown>,
+): Omit<Receiver, 'routes'> {
   const address = app.server.address()
   const port = typeof address === 'object' && address ? address.port : options.listen.port
   const { host } = options.listen

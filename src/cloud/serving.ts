@@ -1,5 +1,4 @@
-// The routes for people: health without a token; sessions, bills, gaps, forks and a summary with the operator's.
-// Reading only.
+// The routes for people, with the operator's token: sessions, bills, gaps, forks and a summary of one site. Reading only.
 import type { FastifyInstance } from 'fastify'
 import type { SiteId } from '../units.ts'
 import type { Database } from './database.ts'
@@ -25,21 +24,16 @@ export type ServingDeps = {
 
 type Lister = (database: Database, siteId: SiteId, query: BillQuery) => Promise<Listing>
 const LISTS: Readonly<Record<string, Lister>> = {
-  '/v1/sessions': sessionsPage,
-  '/v1/bills': billsPage,
-  '/v1/gaps': gapsPage,
-  '/v1/forks': forksPage,
+  '/sessions': sessionsPage,
+  '/bills': billsPage,
+  '/gaps': gapsPage,
+  '/forks': forksPage,
 }
 const MAX_CURSOR_LENGTH = 160
 
 export function addReadRoutes(app: FastifyInstance, deps: ServingDeps): void {
-  app.get('/healthz', async () => ({ status: 'ok' }))
-  app.get('/readyz', async (_request, reply) => {
-    await deps.database.query('SELECT 1 AS ready')
-    return reply.send({ status: 'ready' })
-  })
   app.get(
-    '/v1/summary',
+    '/summary',
     async (request, reply) =>
       deps.mayRead(request, reply) ?? reply.send(await summaryOf(deps.database, deps.siteId)),
   )

@@ -133,7 +133,11 @@ export function noteGone(
   ])
 }
 
-export function noteBills({ bills, outbox }: Written, { sessionId, verdict }: Gone, nowAt: number): void {
+export function noteBills(
+  { bills, outbox }: Written,
+  { sessionId, verdict }: Gone,
+  { siteId, nowAt }: { readonly siteId: string; readonly nowAt: number },
+): void {
   for (const bill of verdict.bills) {
     bills.push([
       sessionId,
@@ -150,7 +154,8 @@ export function noteBills({ bills, outbox }: Written, { sessionId, verdict }: Go
     ])
     // Nothing to pay is nothing to call a payment provider for.
     if (isZero(bill.amount)) continue
-    outbox.push([sessionId, bill.revision, idempotencyKeyOf(sessionId, bill.revision), nowAt])
+    const { revision } = bill
+    outbox.push([sessionId, revision, idempotencyKeyOf({ siteId, sessionId, revision }), nowAt])
   }
 }
 

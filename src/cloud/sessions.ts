@@ -9,6 +9,7 @@ import type { ChargerId, SessionId } from '../units.ts'
 import { type ChargerFold, foldsOf } from './charger.ts'
 import type { Database, Row, Sql } from './database.ts'
 import { type KnownMoney, knowingOf } from './knowing.ts'
+import { billNews, goneNews, type News, sessionNews, tell } from './news.ts'
 import { noteOrphanStops } from './orphan-stops.ts'
 import { optionalTextIn, textIn } from './rows.ts'
 import {
@@ -40,9 +41,10 @@ export async function refold(sql: Sql, settlement: Settlement, touched: Touched)
   const bills = await heldBills(sql, siteId, loaded)
   const money = await knowingOf(sql, siteId, [...folds.values()])
   const written = openWritten()
-  const books: Books = { held, bills, money, written, nowAt, finalise }
+  const books: Books = { siteId, held, bills, money, written, nowAt, finalise, news: [] }
   for (const [chargerId, fold] of folds) settle(books, { chargerId, fold, touched: touched.sessions })
   await writeAll(sql, siteId, written)
+  await tell(sql, settlement, books.news)
   await noteOrphanStops(sql, settlement, folds)
 }
 
@@ -98,17 +100,20 @@ type Charged = {
 }
 
 type Books = {
+  readonly siteId: string
   /** Rows of sessions; of one that is written now, whose it is. */
   readonly held: Map<SessionId, Row>
   readonly bills: ReadonlyMap<SessionId, readonly Bill[]>
   readonly money: KnownMoney
   readonly written: Written
+  /** What comes of it, for webhooks, is added. */
+  readonly news: News[]
   readonly nowAt: number
   readonly finalise: ReadonlySet<SessionId>
 }
 
 function settle(books: Books, { chargerId, fold, touched }: Charged): void {
-  const { held, bills, written, nowAt } = books
+  const { siteId, held, bills, written, news, nowAt } = books
   const { tariffAt, correctionsOf } = books.money
   for (const session of fold.sessions) {
     const { sessionId } = session
@@ -122,9 +127,11 @@ function settle(books: Books, { chargerId, fold, touched }: Charged): void {
     })
     if (isTouched(session, touched) || !row || changed(row, session, verdict)) {
       noteSession(written, { session, verdict, billed }, nowAt)
+      news.push(...sessionNews({ session, verdict, row }))
       held.set(sessionId, { ...row, charger_id: chargerId })
     }
-    noteBills(written, { sessionId, verdict }, nowAt)
+    news.push(...billNews({ siteId, nowAt }, sessionId, verdict.bills))
+    noteBills(written, { sessionId, verdict }, { siteId, nowAt })
   }
   const standing = new Set(fold.sessions.map(session => session.sessionId))
   for (const sessionId of fold.loaded) {
@@ -135,7 +142,8 @@ function settle(books: Books, { chargerId, fold, touched }: Charged): void {
     const billed = bills.get(sessionId) ?? []
     const verdict = judgeGone(sessionId, { gone, billed, corrections: correctionsOf(sessionId) })
     noteGone(written, { sessionId, verdict, billed }, nowAt)
-    noteBills(written, { sessionId, verdict }, nowAt)
+    news.push(...goneNews(row, verdict), ...billNews({ siteId, nowAt }, sessionId, verdict.bills))
+    noteBills(written, { sessionId, verdict }, { siteId, nowAt })
   }
 }
 

@@ -45,9 +45,9 @@ export type SettlementDeps = {
   readonly mayRead: ReaderGate
 }
 
-/** `GET /v1/cdrs?date_from&date_to&cursor&limit`; the instants are those of `issuedAt`, OCPI's last_updated. */
+/** `GET /cdrs?date_from&date_to&cursor&limit`; the instants are those of `issuedAt`, OCPI's last_updated. */
 export function addSettlementRoute(app: FastifyInstance, deps: SettlementDeps): void {
-  app.get('/v1/cdrs', async (request, reply) => {
+  app.get('/cdrs', async (request, reply) => {
     const refused = deps.mayRead(request, reply)
     if (refused) return refused
     const nowAt = deps.clock.wallMs()

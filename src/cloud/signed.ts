@@ -25,7 +25,7 @@ const LEAST_BYTES = 180
 const MAX_VALUES = 64
 
 export function addSignedRoute(app: FastifyInstance, deps: Deps): void {
-  app.get<Route>('/v1/sessions/:id/signed', async (request, reply) => {
+  app.get<Route>('/sessions/:id/signed', async (request, reply) => {
     const refused = deps.mayRead(request, reply)
     if (refused) return refused
     const { id } = request.params

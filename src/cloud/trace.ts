@@ -47,7 +47,7 @@ const { meter_tick } = TYPE_NUMBERS
 type Route = { readonly Params: { readonly id: string } }
 
 export function addTraceRoute(app: FastifyInstance, deps: TraceDeps): void {
-  app.get<Route>('/v1/sessions/:id/trace', async (request, reply) => {
+  app.get<Route>('/sessions/:id/trace', async (request, reply) => {
     const refused = deps.mayRead(request, reply)
     if (refused) return refused
     const trace = /^[0-9a-f]{32}$/.test(request.params.id)

@@ -32,6 +32,7 @@ import {
   superseded,
   tokenRef,
 } from './fields.ts'
+import { FORWARD_BODIES } from './forward-bodies.ts'
 import { SESSION_BODIES } from './session-bodies.ts'
 import { BOOT_REASONS, STORE_STATES, WHITELIST } from './words.ts'
 
@@ -95,6 +96,7 @@ export const BODIES = {
   }),
   /** Written once a session by the node that ended it, when an ack covers the end (PROTOCOL 3.5). */
   reconciliation_mark: record({ sessionId, end: EVENT_REF, cloudEpoch: uint, ackedAt: uint }),
+  ...FORWARD_BODIES,
 
   grant: record({
     tokenRef,
@@ -184,6 +186,8 @@ export const TYPE_NUMBERS: Readonly<Record<EventName, number>> = {
   refund: 33,
   resolution: 34,
   reconciliation_mark: 35,
+  forwarded: 36,
+  hand_over: 37,
   grant: 48,
   revoke: 49,
   snapshot_begin: 50,

@@ -9,3 +9,5 @@ export const ALLOWED = ['ALLOWED', 'BLOCKED', 'EXPIRED', 'NO_CREDIT', 'NOT_ALLOW
 /** How fresh the policy was when a decision was taken (PROTOCOL 2.3). */
 export const TIERS = ['FULL', 'NORMAL', 'REDUCED', 'ALLOWLIST'] as const
 export const PAUSE_STATES = ['charging', 'paused', 'suspendedEv', 'suspendedEvse'] as const
+/** How far an existing central system was told of a session. */
+export const FORWARD_STAGES = ['asked', 'started', 'stopping', 'stopped', 'retry', 'skipped'] as const

@@ -8,6 +8,7 @@ import { certificateCall, isCertificateCommand } from './certificates.ts'
 import { type Call, callOf, outcomeOf } from './commands.ts'
 import { profileCall201 } from './profiles201.ts'
 import { isObject } from './repair.ts'
+import { tokenTypeOf } from './token-type.ts'
 import { askedAs, keyOf, variableOf } from './variables.ts'
 
 const MAX_KEYS = 100
@@ -59,10 +60,8 @@ export function callOf201(command: ChargerCommand, requestId: number): Call | st
   }
 }
 
-/** Cards are matched by id and type: what looks like the number of a contactless card is taken for one. */
 function idTokenOf(idTag: string): Payload {
-  const isCard = /^[0-9A-F]+$/.test(idTag) && [8, 14, 20].includes(idTag.length)
-  return { idToken: idTag, type: isCard ? 'ISO14443' : 'Central' }
+  return { idToken: idTag, type: tokenTypeOf(idTag) }
 }
 
 function baseReport(requestId: number): Call {

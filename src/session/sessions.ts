@@ -16,6 +16,8 @@ export type Sessions = {
   /** The sessions of one card; no other is looked at. */
   readonly ofToken: (tokenRef: TokenRef) => readonly Session[]
   readonly all: () => readonly Session[]
+  /** Who has ever said something of a session. */
+  readonly chargers: () => readonly ChargerId[]
   /** Stops that no session is known for. */
   readonly orphanEnds: () => readonly Fact<'session_end'>[]
 }
@@ -45,6 +47,7 @@ export function createSessions(): Sessions {
     ofCharger,
     ofToken: tokenRef =>
       [...(chargersOf.get(tokenRef) ?? [])].flatMap(id => bookOf(id)?.ofToken(tokenRef) ?? []),
+    chargers: () => [...facts.chargers.keys()],
     all: () => [...facts.chargers.keys()].flatMap(id => ofCharger(id).sessions),
     orphanEnds: () => [...facts.chargers.keys()].flatMap(id => ofCharger(id).orphanEnds),
   }

@@ -34,6 +34,8 @@ export class UplinkFailed extends MeshError {
   readonly retryAfterMs: number | undefined
   /** HTTP status, when there was an answer. */
   readonly status: number | undefined
+  /** What the failure has cost, both ways, where that is known. */
+  wireBytes: number | undefined
 
   constructor(message: string, detail: { cause?: unknown; retryAfterMs?: number; status?: number }) {
     super('UPLINK_FAILED', message, detail.cause)
@@ -53,14 +55,20 @@ export type HttpUplinkOptions = RequestSigner & {
   readonly allowPlain?: boolean
 }
 
+/** One signed question to our receiver and its answer, beside pushes; rejects as they do. */
+export type AskReceiver = (path: string, body: Uint8Array) => Promise<Uint8Array>
+
 /** Throws CONFIG_INVALID on an address that is no http(s) URL, or plain http to elsewhere without `allowPlain`. */
-export function openHttpUplink(options: HttpUplinkOptions): Uplink & { readonly close: () => void } {
+export function openHttpUplink(
+  options: HttpUplinkOptions,
+): Uplink & { readonly ask: AskReceiver; readonly close: () => void } {
   const target = targetOf(options)
   const sockets = new Set<Duplex>()
   const wire = wireOf(target, options, sockets)
   return {
     name: options.name,
     push: push => send(options, wire, push),
+    ask: (path, body) => ask(options, wire, { path, body }),
     close: () => {
       wire.agent.destroy()
       for (const socket of sockets) socket.destroy()
@@ -136,14 +144,33 @@ async function send(options: HttpUplinkOptions, wire: Wire, push: Push): Promise
     ...signedHeaders(options, parts),
   }
   const before = wire.traffic()
-  const answer = await exchange(wire, { path, headers, body })
-  if (answer.status !== 200) throw refusedBy(answer)
   try {
-    return { ...decodeAnswer(answer.body), wireBytes: wire.traffic() - before }
+    const answer = read(await exchange(wire, { path, headers, body }))
+    return { ...answer, wireBytes: wire.traffic() - before }
+  } catch (error) {
+    if (error instanceof UplinkFailed) error.wireBytes = wire.traffic() - before
+    throw error
+  }
+}
+
+function read(answered: Answered): Omit<PushAnswer, 'wireBytes'> {
+  if (answered.status !== 200) throw refusedBy(answered)
+  try {
+    return decodeAnswer(answered.body)
   } catch (error) {
     if (!(error instanceof MalformedBytes)) throw error
     throw new UplinkFailed('the cloud answered something that is no answer', { cause: error, status: 200 })
   }
+}
+
+type Question = { readonly path: string; readonly body: Uint8Array }
+
+async function ask(options: HttpUplinkOptions, wire: Wire, { path, body }: Question): Promise<Uint8Array> {
+  const parts = { method: 'POST', path, issuedAt: Math.floor(options.clock.wallMs()), body }
+  const size = { 'content-type': CBOR_TYPE, 'content-length': String(body.length) }
+  const answer = await exchange(wire, { path, headers: { ...size, ...signedHeaders(options, parts) }, body })
+  if (answer.status !== 200) throw refusedBy(answer)
+  return answer.body
 }
 
 type Outgoing = {

@@ -247,11 +247,16 @@ describe('a provisional end', () => {
 })
 
 describe('the idempotency key', () => {
-  it('is the hash of session and revision, and differs for each', () => {
-    const sessionId = '00112233445566778899aabbccddeeff' as SessionId
-    // printf '<session id>00000000' | xxd -r -p | sha256sum
-    const known = 'b885cb403508720d9a928397116d1de95f114923dfc068c63512ee6e742e2881'
-    expect(idempotencyKeyOf(sessionId, 0)).toBe(known)
-    expect(idempotencyKeyOf(sessionId, 0)).not.toBe(idempotencyKeyOf(sessionId, 1))
+  it('is the hash of site, session and revision, and differs for each', () => {
+    const bill = {
+      siteId: '0f0e0d0c0b0a09080706050403020100',
+      sessionId: '00112233445566778899aabbccddeeff' as SessionId,
+      revision: 0,
+    }
+    // printf '<site id><session id>00000000' | xxd -r -p | sha256sum
+    const known = '8808ab409feab631dbeba9444f3defb6c84ea298e4ea720cc17c14e341ec6989'
+    expect(idempotencyKeyOf(bill)).toBe(known)
+    expect(idempotencyKeyOf({ ...bill, revision: 1 })).not.toBe(known)
+    expect(idempotencyKeyOf({ ...bill, siteId: '00'.repeat(16) })).not.toBe(known)
   })
 })

@@ -10,7 +10,7 @@ function commandsOf(command: Command, path: readonly string[] = []): readonly (r
 
 async function helpOf(path: string): Promise<{ text: string; code: string }> {
   let text = ''
-  const program = buildProgram()
+  const program = await buildProgram()
   for (const [, command] of commandsOf(program)) command.configureOutput({ writeOut: said => (text += said) })
   try {
     await program.parseAsync([...path.split(' ').slice(1), '--help'], { from: 'user' })
@@ -20,7 +20,18 @@ async function helpOf(path: string): Promise<{ text: string; code: string }> {
   return { text, code: 'went on' }
 }
 
-const ALL = commandsOf(buildProgram())
+const ALL = commandsOf(await buildProgram())
+
+describe('a command that is named', () => {
+  it.each(ALL.filter(([, one]) => one.parent && !one.parent.parent).map(([, one]) => one.name()))(
+    'is loaded without the others: %s',
+    async name => {
+      const { commands } = await buildProgram(name)
+      expect(commands.map(one => one.name())).toContain(name)
+      expect(commands.length).toBeLessThan(3)
+    },
+  )
+})
 
 describe('help', () => {
   it('covers all commands', () => {

@@ -16,7 +16,7 @@ import { hex } from '../../src/units.ts'
 import { auditSite } from '../audit/site.ts'
 import { until } from '../deadline.ts'
 import { testSite } from '../site.ts'
-import { cloudBench, openTestDatabase, quiet, testClock } from './cloud-bench.ts'
+import { cloudBench, openTestDatabase, quiet, served, testClock } from './cloud-bench.ts'
 import { asked, mustRun, run, startSite, tempFolder } from './operator-site.ts'
 
 const PASSWORD = 'sixteen-or-more-chars'
@@ -163,13 +163,7 @@ describe('the audit file of a cloud', () => {
       await bench.push({ segments: contents.forks as [] })
       receiver = await openReceiver({
         ...{ listen: { host: '127.0.0.1', port: 0 }, database },
-        site: {
-          siteId: site.siteId,
-          rootKey: site.rootKey,
-          name: 'Stadium',
-          certificates: [site.issuer.certificate.encoded],
-        },
-        cloud: { certificate: site.cloud.certificate.encoded, logKey: site.cloud.keys.logKey },
+        sites: [served(site, 'Stadium')],
         tls: await makeServerCertificate(['127.0.0.1']),
         operatorToken: 'a-token-for-the-operator',
         ...{ signatures: site.signatures, clock: bench.clock, random: { bytes: site.random }, logger: quiet },

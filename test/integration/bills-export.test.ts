@@ -24,7 +24,7 @@ import {
   sessionBodies,
   type TestLog,
 } from '../site.ts'
-import { type CloudBench, cloudBench, openTestDatabase, quiet } from './cloud-bench.ts'
+import { type CloudBench, cloudBench, openTestDatabase, quiet, served } from './cloud-bench.ts'
 import { run } from './operator-site.ts'
 
 const TOKEN = 'a-token-for-the-operator'
@@ -82,11 +82,7 @@ async function openFor({ site, clock }: CloudBench, folder: string): Promise<Rec
         return await database.query(text, params)
       },
     },
-    site: {
-      ...{ siteId: site.siteId, rootKey: site.rootKey, name: 'Stadium' },
-      certificates: [site.issuer.certificate.encoded],
-    },
-    cloud: { certificate: site.cloud.certificate.encoded, logKey: site.cloud.keys.logKey },
+    sites: [served(site, 'Stadium')],
     tls: await makeServerCertificate(['127.0.0.1', 'localhost']),
     operatorToken: TOKEN,
     ...{ signatures: site.signatures, clock, random: { bytes: site.random }, logger: quiet },

@@ -6,6 +6,7 @@ import { type Database, openDatabase } from '../../src/cloud/database.ts'
 import { type IngestDeps, ingest } from '../../src/cloud/ingest.ts'
 import { billsPage, sessionsPage } from '../../src/cloud/reading.ts'
 import { enterSite, migrate } from '../../src/cloud/schema.ts'
+import type { ReceiverSite } from '../../src/cloud/site.ts'
 import type { Clock, Logger, Push, PushAnswer } from '../../src/ports.ts'
 import { SITE_OPENED_AT, type TestSite, testSite } from '../site.ts'
 
@@ -30,6 +31,15 @@ export async function openTestDatabase(): Promise<Database> {
   const database = await openDatabase({ dir: 'memory', ...(url && { url }) })
   await migrate(database)
   return database
+}
+
+/** A site as a receiver is told of it. */
+export function served(site: TestSite, name: string): ReceiverSite {
+  return {
+    ...{ siteId: site.siteId, rootKey: site.rootKey, name },
+    certificates: [site.issuer.certificate.encoded],
+    cloud: { certificate: site.cloud.certificate.encoded, logKey: site.cloud.keys.logKey },
+  }
 }
 
 export type CloudBench = {

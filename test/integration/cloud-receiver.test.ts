@@ -5,13 +5,14 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../src/cloud/database.ts'
 import { openReceiver, type Receiver } from '../../src/cloud/receiver.ts'
+import type { ReceiverSite } from '../../src/cloud/site.ts'
 import { makeServerCertificate } from '../../src/cloud/tls.ts'
 import { MeshError } from '../../src/errors.ts'
 import { readObject } from '../../src/log/object.ts'
 import { openHttpUplink, UplinkFailed } from '../../src/uplink/http.ts'
 import { encodePush, MAX_REQUEST_BYTES, PUSH_PATH, signedHeaders } from '../../src/uplink/request.ts'
 import { sessionBodies, type TestDevice, testSite } from '../site.ts'
-import { openTestDatabase, quiet, testClock } from './cloud-bench.ts'
+import { openTestDatabase, quiet, served, testClock } from './cloud-bench.ts'
 
 const site = testSite(`receiver-${process.pid}-${process.hrtime.bigint()}`)
 const clock = testClock()
@@ -20,19 +21,17 @@ let database: Database
 let receiver: Receiver
 const node = site.device('north')
 
-type Overrides = { readonly database?: Database; readonly port?: number }
+type Overrides = {
+  readonly database?: Database
+  readonly port?: number
+  readonly sites?: readonly ReceiverSite[]
+}
 
 async function open(overrides: Overrides = {}): Promise<Receiver> {
   return openReceiver({
     listen: { host: '127.0.0.1', port: overrides.port ?? 0 },
     database: overrides.database ?? database,
-    site: {
-      siteId: site.siteId,
-      rootKey: site.rootKey,
-      name: 'Stadium',
-      certificates: [site.issuer.certificate.encoded],
-    },
-    cloud: { certificate: site.cloud.certificate.encoded, logKey: site.cloud.keys.logKey },
+    sites: overrides.sites ?? [served(site, 'Stadium')],
     tls: await makeServerCertificate(['127.0.0.1', 'localhost']),
     operatorToken: TOKEN,
     signatures: site.signatures,

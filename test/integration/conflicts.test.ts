@@ -45,8 +45,12 @@ beforeAll(async () => {
   await mkdir(cloud)
   receiver = await openReceiver({
     ...{ listen: { host: '127.0.0.1', port: 0 }, database, operatorToken: TOKEN },
-    site: { siteId, rootKey, name: own.site.name, certificates },
-    cloud: { certificate: certificates.at(-1) ?? new Uint8Array(), logKey: unhex(own.keys.logKey) },
+    sites: [
+      {
+        ...{ siteId, rootKey, name: own.site.name, certificates },
+        cloud: { certificate: certificates.at(-1) ?? new Uint8Array(), logKey: unhex(own.keys.logKey) },
+      },
+    ],
     tls: await makeServerCertificate(['127.0.0.1', 'localhost']),
     ...{ signatures, clock, random: systemRandom(), logger: quiet },
   })

@@ -122,6 +122,17 @@ export const SAMPLES: { readonly [N in EventName]: readonly BodyOf<N>[] } = {
     { sessionId, rule: 'amount', keep: ref, note: 'by phone', about: filled(32, 22), amount: '4.20' },
   ],
   reconciliation_mark: [{ sessionId, end: ref, cloudEpoch: 3, ackedAt: at }],
+  forwarded: [
+    {
+      ...{ uplink: 'steve', sessionId, chargerId, stage: 'asked', words: '["StartTransaction",{}]' },
+      ...{ standIn: 'UNKNOWN', upstreamId: '4711', undoes: [ref, ref], note: 'Invalid' },
+    },
+    { uplink: 'csms', sessionId, chargerId, stage: 'skipped', undoes: [], note: '' },
+  ],
+  hand_over: [
+    { uplink: 'steve', to: deviceId, after: ref, heads: [ref, ref] },
+    { uplink: 'csms', to: deviceId, after: ref, heads: [] },
+  ],
   grant: [
     {
       ...{ tokenRef, groupRef: tokenRef, accountRef, whitelist: 'ALLOWED_OFFLINE', supersedes: [eventHash] },

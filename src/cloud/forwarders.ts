@@ -1,0 +1,165 @@
+// POST /v1/forwarders: nodes that could forward to an existing central system agree here whose turn it is (uplink/agreement.ts,
+// terms.ts). Signed like a push; one serialisable transaction for what one node claims. A device that anybody revoked gets no
+// turn, and may give its own up.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { MalformedBytes } from '../cbor.ts'
+import type { Certificate } from '../identity/certificate.ts'
+import type { DeviceId, SiteId } from '../units.ts'
+import { hex } from '../units.ts'
+import {
+  AGREEMENT_PATH,
+  type AgreementAnswer,
+  type AgreementRequest,
+  decodeAgreementRequest,
+  encodeAgreementAnswer,
+} from '../uplink/agreement.ts'
+import { CBOR_TYPE, type RequestClaim, readClaim, refuseRequest } from '../uplink/request.ts'
+import { createAttempts } from './attempts.ts'
+import type { Database, Row, Sql } from './database.ts'
+import { type PushDeps, type PushRouteDeps, refuse } from './pushing.ts'
+import { flagIn, intIn, optionalTextIn, textIn } from './rows.ts'
+import { type Asker, answerOf, judge, type TermRow } from './terms.ts'
+
+/** Central systems of one site; names are free, and a certified node must not fill a table with them. */
+const MAX_ROWS_PER_SITE = 64
+
+export function addForwarderRoute(app: FastifyInstance, deps: PushRouteDeps): void {
+  const attempts = createAttempts(deps.clock)
+  app.post(AGREEMENT_PATH, async (request, reply) => {
+    const wait = attempts.waitS(request.ip)
+    if (wait > 0) return refuse(reply, 429, { code: 'too-many-failures', retryAfterS: wait })
+    const body = request.body instanceof Uint8Array ? new Uint8Array(request.body) : new Uint8Array(0)
+    const asker = await askerOf(deps, request, body)
+    if (typeof asker === 'string') {
+      attempts.fail(request.ip)
+      deps.logger.warn('request-refused', { reason: asker, address: request.ip })
+      return refuse(reply, 401, { code: asker })
+    }
+    return await answerClaims(asker, body, reply)
+  })
+}
+
+type Known = { readonly site: PushDeps; readonly certificate: Certificate }
+
+async function askerOf(
+  { siteOf, clock }: PushRouteDeps,
+  request: FastifyRequest,
+  body: Uint8Array,
+): Promise<Known | string> {
+  const claim = readClaim(request.headers)
+  if (!claim) return 'unsigned'
+  const site = siteOf(claim.siteId)
+  if (!site) return 'foreign-site'
+  const certificate = await certificateOf(site, claim)
+  if (!certificate) return 'certificate-refused'
+  const parts = { method: request.method, path: request.url, issuedAt: claim.issuedAt, body }
+  const asked = { parts, signature: claim.signature, nowAt: clock.wallMs() }
+  return refuseRequest(site.signatures, certificate, asked) ?? { site, certificate }
+}
+
+async function certificateOf(
+  { certificates, database }: PushDeps,
+  claim: RequestClaim,
+): Promise<Certificate | undefined> {
+  const verdict = await certificates.enrol(database.query, claim.certificate)
+  if (verdict.kind === 'valid') return verdict.certificate
+  if (verdict.reason !== 'unknown-issuer') return undefined
+  // Another receiver may have learnt of its issuer.
+  await certificates.reload()
+  const again = await certificates.enrol(database.query, claim.certificate)
+  return again.kind === 'valid' ? again.certificate : undefined
+}
+
+async function answerClaims(
+  { site, certificate }: Known,
+  body: Uint8Array,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  let request: AgreementRequest
+  try {
+    request = decodeAgreementRequest(body)
+  } catch (error) {
+    if (error instanceof MalformedBytes) return refuse(reply, 400, { code: 'malformed' })
+    throw error
+  }
+  const answer = await agree(site.database, { siteId: site.siteId, deviceId: certificate.deviceId, request })
+  return reply.type(CBOR_TYPE).send(Buffer.from(encodeAgreementAnswer(answer)))
+}
+
+export type Agreeing = {
+  readonly siteId: SiteId
+  readonly deviceId: DeviceId
+  readonly request: AgreementRequest
+}
+
+/** What is answered is committed. A claim that is not heard (revoked, or a name too many) has no row in the answer. */
+export async function agree(
+  database: Database,
+  { siteId, deviceId, request }: Agreeing,
+): Promise<AgreementAnswer> {
+  return await database.transaction(async sql => {
+    const epoch = await sql('SELECT cloud_epoch FROM sites WHERE site_id = $1', [siteId])
+    const cloudEpoch = epoch.rows[0] ? intIn(epoch.rows[0], 'cloud_epoch') : 1
+    const asker: Asker = { life: hex(request.life), deviceId, leaseMs: request.leaseMs, cloudEpoch }
+    const isOut = await isRevoked(sql, siteId, deviceId)
+    const rows = await rowsOf(sql, siteId)
+    const answers: AgreementAnswer['rows'][number][] = []
+    for (const claim of request.claims) {
+      const before = rows.get(claim.uplink)
+      if ((isOut && !claim.release) || (!before && rows.size >= MAX_ROWS_PER_SITE)) continue
+      const after = judge(before, claim, asker)
+      if (after !== before) await write(sql, siteId, { uplink: claim.uplink, row: after })
+      rows.set(claim.uplink, after)
+      answers.push(answerOf(claim.uplink, after, asker))
+    }
+    return { rows: answers }
+  }, siteId)
+}
+
+async function isRevoked(sql: Sql, siteId: SiteId, deviceId: DeviceId): Promise<boolean> {
+  const found = await sql(
+    'SELECT 1 AS there FROM revocations WHERE site_id = $1 AND device_id = $2 LIMIT 1',
+    [siteId, deviceId],
+  )
+  return found.rows.length > 0
+}
+
+async function rowsOf(sql: Sql, siteId: SiteId): Promise<Map<string, TermRow>> {
+  const found = await sql(
+    `SELECT uplink, term, renewals, life, device_id, is_free, is_taken, lease_ms, cloud_epoch
+     FROM forwarders WHERE site_id = $1`,
+    [siteId],
+  )
+  return new Map(found.rows.map(row => [textIn(row, 'uplink'), rowIn(row)]))
+}
+
+function rowIn(row: Row): TermRow {
+  const life = optionalTextIn(row, 'life')
+  const deviceId = optionalTextIn<DeviceId>(row, 'device_id')
+  return {
+    mark: { term: intIn(row, 'term'), renewals: intIn(row, 'renewals') },
+    ...(life !== undefined && deviceId !== undefined && { holder: { life, deviceId } }),
+    isFree: flagIn(row, 'is_free'),
+    isTaken: flagIn(row, 'is_taken'),
+    leaseMs: intIn(row, 'lease_ms'),
+    cloudEpoch: intIn(row, 'cloud_epoch'),
+  }
+}
+
+type Written = { readonly uplink: string; readonly row: TermRow }
+
+async function write(sql: Sql, siteId: SiteId, { uplink, row }: Written): Promise<void> {
+  const { mark, holder, isFree, isTaken, leaseMs, cloudEpoch } = row
+  await sql(
+    `INSERT INTO forwarders
+      (site_id, uplink, term, renewals, life, device_id, is_free, is_taken, lease_ms, cloud_epoch)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+     ON CONFLICT (site_id, uplink) DO UPDATE SET term = excluded.term, renewals = excluded.renewals,
+      life = excluded.life, device_id = excluded.device_id, is_free = excluded.is_free,
+      is_taken = excluded.is_taken, lease_ms = excluded.lease_ms, cloud_epoch = excluded.cloud_epoch`,
+    [
+      ...[siteId, uplink, mark.term, mark.renewals, holder?.life ?? null, holder?.deviceId ?? null],
+      ...[isFree, isTaken, leaseMs, cloudEpoch],
+    ],
+  )
+}

@@ -1,0 +1,98 @@
+// What existing central systems were told of sessions, and what they answered: the words of all forwarders, in whatever order
+// they came. A word that was written before its call left says that the call may have arrived.
+import type { BodyOf, EventRef } from '../log/body.ts'
+import type { Hlc } from '../log/hlc.ts'
+import type { ChargerId, DeviceId, LogId, SessionId } from '../units.ts'
+import { byTime } from './turns.ts'
+
+export type Word = {
+  readonly ref: EventRef
+  readonly hlc: Hlc
+  readonly deviceId: DeviceId
+  readonly body: BodyOf<'forwarded'>
+}
+
+/** Of one session, as far as a central system was told. */
+export type Told =
+  /** `isReleased`: a person said that it may be told (again), whatever was before. */
+  | { readonly stage: 'unsaid'; readonly isReleased: boolean }
+  /** It may have arrived; nobody knows what the central system calls it. */
+  | { readonly stage: 'asked'; readonly asked: Word }
+  | { readonly stage: 'started'; readonly upstreamId: string; readonly asked: Word | undefined }
+  | { readonly stage: 'stopping'; readonly upstreamId: string; readonly stopping: Word }
+  | { readonly stage: 'stopped'; readonly upstreamId: string; readonly at: Hlc }
+  | { readonly stage: 'skipped'; readonly skipped: Word }
+
+export type ToldBook = {
+  readonly add: (word: Word) => void
+  readonly of: (uplink: string, sessionId: SessionId) => Told
+  /** Every word about it, in the order in which they were written. */
+  readonly words: (uplink: string, sessionId: SessionId) => readonly Word[]
+  /** Which session a central system calls so. */
+  readonly named: (uplink: string, chargerId: ChargerId, upstreamId: string) => SessionId | undefined
+  /** Of all central systems. */
+  readonly logsOf: (sessionId: SessionId) => ReadonlySet<LogId>
+  /** The newest word about a central system in each log, newest first. */
+  readonly heads: (uplink: string) => readonly EventRef[]
+  /** Grows with every word about a charger. */
+  readonly changes: (uplink: string, chargerId: ChargerId) => number
+}
+
+const UNSAID: Told = { stage: 'unsaid', isReleased: false }
+const NO_LOGS: ReadonlySet<LogId> = new Set()
+
+export function createTold(): ToldBook {
+  const bySession = new Map<string, Word[]>()
+  const byUpstream = new Map<string, SessionId>()
+  const logs = new Map<SessionId, Set<LogId>>()
+  const heads = new Map<string, Map<LogId, Word>>()
+  const changes = new Map<string, number>()
+  return {
+    add: word => {
+      const { uplink, sessionId, chargerId, upstreamId } = word.body
+      const key = `${sessionId} ${uplink}`
+      bySession.set(key, kept([...(bySession.get(key) ?? []), word]).sort(byTime))
+      logs.set(sessionId, (logs.get(sessionId) ?? new Set()).add(word.ref.logId))
+      if (upstreamId !== undefined) byUpstream.set(`${uplink} ${chargerId} ${upstreamId}`, sessionId)
+      const newest = heads.get(uplink) ?? new Map<LogId, Word>()
+      heads.set(uplink, newest)
+      if ((newest.get(word.ref.logId)?.ref.seq ?? -1) < word.ref.seq) newest.set(word.ref.logId, word)
+      const charger = `${uplink} ${chargerId}`
+      changes.set(charger, (changes.get(charger) ?? 0) + 1)
+    },
+    of: (uplink, sessionId) => {
+      const words = bySession.get(`${sessionId} ${uplink}`)
+      return words ? toldBy(words) : UNSAID
+    },
+    words: (uplink, sessionId) => bySession.get(`${sessionId} ${uplink}`) ?? [],
+    named: (uplink, chargerId, upstreamId) => byUpstream.get(`${uplink} ${chargerId} ${upstreamId}`),
+    logsOf: sessionId => logs.get(sessionId) ?? NO_LOGS,
+    heads: uplink =>
+      [...(heads.get(uplink)?.values() ?? [])].sort((a, b) => byTime(b, a)).map(({ ref }) => ref),
+    changes: (uplink, chargerId) => changes.get(`${uplink} ${chargerId}`) ?? 0,
+  }
+}
+
+/** Of a session that was told to its end nothing else is asked any more, and there will be many of these. */
+function kept(words: readonly Word[]): Word[] {
+  const stopped = words.filter(({ body }) => body.stage === 'stopped')
+  return stopped.length > 0 ? stopped : [...words]
+}
+
+/** `words` in their order. What was answered outweighs what was asked; only a person's word undoes. */
+export function toldBy(words: readonly Word[]): Told {
+  const undone = new Set(words.flatMap(({ body }) => body.undoes.map(({ hash }) => hash)))
+  const standing = words.filter(({ ref }) => !undone.has(ref.hash))
+  const first = (stage: Word['body']['stage']): Word | undefined =>
+    standing.find(({ body }) => body.stage === stage)
+  const [started, stopping, stopped] = [first('started'), first('stopping'), first('stopped')]
+  const asked = first('asked')
+  const upstreamId = started?.body.upstreamId ?? stopping?.body.upstreamId ?? stopped?.body.upstreamId
+  if (upstreamId !== undefined && stopped) return { stage: 'stopped', upstreamId, at: stopped.hlc }
+  const skipped = first('skipped')
+  if (skipped) return { stage: 'skipped', skipped }
+  if (upstreamId !== undefined && stopping) return { stage: 'stopping', upstreamId, stopping }
+  if (upstreamId !== undefined) return { stage: 'started', upstreamId, asked }
+  if (asked) return { stage: 'asked', asked }
+  return { stage: 'unsaid', isReleased: words.some(({ body }) => body.stage === 'retry') }
+}
