@@ -11,12 +11,12 @@ import { readIdentity, siteIdIn, writeSecret } from '../host/identity-files.ts'
 import { systemClock, systemLogger, systemRandom } from '../host/system.ts'
 import { ed25519 } from '../identity/signature.ts'
 import type { Logger } from '../ports.ts'
-import { unhex } from '../units.ts'
+import { hex, unhex } from '../units.ts'
 import { certificateIn, operatorTokenIn, tokenIn } from './cloud-door.ts'
 import { addCloudLists } from './cloud-lists.ts'
 import { collect } from './operator.ts'
 import { print, untilStopped } from './output.ts'
-import { RECEIVER_FILE } from './receiver.ts'
+import { ADMIN_FILE, RECEIVER_FILE } from './receiver.ts'
 import { type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
 
 type RunOptions = {
@@ -132,6 +132,7 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
   closers.push('database', () => database.close())
   const { key, cert, caPem } = await certificateIn(options.dir, options.host)
   const token = await operatorTokenIn(options.dir, random)
+  const adminToken = hex(random.bytes(24))
   const { metricsTokenFile } = options
   const receiver = await openReceiver({
     listen,
@@ -142,6 +143,7 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
     ...(options.payments !== undefined && { payments: await providerOf(options, options.payments) }),
     tls: { key, cert },
     operatorToken: token,
+    adminToken,
     ...(metricsTokenFile !== undefined && {
       metricsToken: await tokenIn(metricsTokenFile, 'the token of whoever reads metrics'),
     }),
@@ -161,6 +163,7 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
   const caFile = join(options.dir, 'ca.pem')
   await writeSecret(caFile, caPem)
   const file = { url: receiver.url, token, sites: sites.map(({ siteId, name }) => ({ siteId, name })) }
+  await writeSecret(join(options.dir, ADMIN_FILE), `${adminToken}\n`)
   await writeSecret(join(options.dir, RECEIVER_FILE), `${JSON.stringify(file)}\n`)
   if (options.json) print(JSON.stringify({ ready: true, url: receiver.url, caFile }))
   else

@@ -10,6 +10,8 @@ import { readJson, readText } from '../host/identity-files.ts'
 const SITE = z.object({ siteId: z.string(), name: z.string() })
 const RECEIVER = z.object({ url: z.string(), token: z.string(), sites: z.array(SITE).default([]) })
 export const RECEIVER_FILE = 'receiver.json'
+/** The token of those who may set something: another file, so that whoever is given the first may only look. */
+export const ADMIN_FILE = 'admin.token'
 /** The one list that is not of a site. */
 export const SITES_PATH = '/v1/sites'
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -29,7 +31,21 @@ export async function cloudReader(dir: string): Promise<CloudReader> {
   }
 }
 
+/** Sets something of one site at its receiver; answers what that says. */
+export type CloudWriter = (method: 'POST' | 'DELETE', path: string, body?: object) => Promise<unknown>
+
+export async function cloudWriter(dir: string): Promise<CloudWriter> {
+  const { home, url, ca, pathOf } = await cloudPlace(dir)
+  const token = (await readText(join(home, ADMIN_FILE), 'the token of those who may set something')).trim()
+  return async (method, path, body) => {
+    const sent = body && { body: JSON.stringify(body) }
+    return JSON.parse(await getText(`${url}${pathOf(path)}`, { ca, token, method, ...sent }))
+  }
+}
+
 export type CloudPlace = {
+  /** The receiver's own folder. */
+  readonly home: string
   readonly url: string
   readonly token: string
   /** PEM. */
@@ -45,9 +61,7 @@ export async function cloudPlace(dir: string): Promise<CloudPlace> {
   const { url, token, sites } = await readJson(join(home, RECEIVER_FILE), RECEIVER, hint)
   const ca = await readText(join(home, 'ca.pem'), 'the receiver’s certificate')
   return {
-    url,
-    token,
-    ca,
+    ...{ home, url, token, ca },
     pathOf: path => (path === SITES_PATH ? path : path.replace(/^\/v1(?=\/)/, baseOf(sites, home, site))),
   }
 }
@@ -94,12 +108,19 @@ export async function cloudRows(
   return rows
 }
 
-function getText(
-  url: string,
-  { ca, token }: { readonly ca: string; readonly token: string },
-): Promise<string> {
+type Asking = {
+  readonly ca: string
+  readonly token: string
+  readonly method?: string
+  /** As JSON. */
+  readonly body?: string
+}
+
+function getText(url: string, { ca, token, method = 'GET', body }: Asking): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
-  const request = httpsRequest(url, { ca, headers: { authorization: `Bearer ${token}` } }, response => {
+  const type = body === undefined ? {} : { 'content-type': 'application/json' }
+  const headers = { authorization: `Bearer ${token}`, ...type }
+  const request = httpsRequest(url, { ca, method, headers }, response => {
     const parts: Buffer[] = []
     let bytes = 0
     response.on('data', (part: Buffer) => {
@@ -119,6 +140,6 @@ function getText(
   request.on('error', error =>
     reject(new MeshError('UPLINK_FAILED', `the cloud does not answer at ${url}: ${error.message}`, error)),
   )
-  request.end()
+  request.end(body)
   return promise
 }

@@ -6,10 +6,11 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { MeshError, reasonOf } from '../errors.ts'
 import type { Signatures } from '../identity/signature.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
-import type { SiteId } from '../units.ts'
+import { hex, type SiteId } from '../units.ts'
 import { CBOR_TYPE, MAX_REQUEST_BYTES } from '../uplink/request.ts'
 import { MAX_CLOUD_EPOCH } from './acks.ts'
 import { addAuditRoute } from './audit.ts'
+import { openCourier } from './courier.ts'
 import type { Database } from './database.ts'
 import { createDurability, type Durability } from './durability.ts'
 import { finalise } from './finalise.ts'
@@ -29,6 +30,7 @@ import { addSignedRoute } from './signed.ts'
 import { openSite, type ReceiverSite, type SiteDeps } from './site.ts'
 import { addSitesRoute, SITES_PATH } from './sites.ts'
 import { addTraceRoute } from './trace.ts'
+import { addWebhookRoutes } from './webhook-routes.ts'
 
 export type ReceiverOptions = {
   /** Port 0 takes a free one. */
@@ -39,6 +41,8 @@ export type ReceiverOptions = {
   readonly tls: { readonly key: string; readonly cert: string }
   /** Who holds it may read all sites; nothing can be written with it. At least MIN_TOKEN_LENGTH characters. */
   readonly operatorToken: string
+  /** Who holds it may set webhooks, and read nothing; without it nobody may. As long, at least. */
+  readonly adminToken?: string
   /** Who holds it may read /metrics; so may who holds the operator's. */
   readonly metricsToken?: string
   /** To be raised by one after every fail-over or restore that may have lost commits (PROTOCOL 3.5). */
@@ -82,11 +86,13 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   const cloudEpoch = options.cloudEpoch ?? 1
   checkOptions(options, cloudEpoch)
   await migrate(database)
+  // A token that nobody knows keeps everybody out.
+  const mayWrite = createReaderGate([options.adminToken ?? hex(options.random.bytes(32))], clock)
   const { operatorToken, metricsToken } = options
   const mayRead = createReaderGate([operatorToken], clock)
   const mayMeasure = metricsToken ? createReaderGate([operatorToken, metricsToken], clock) : mayRead
   const durability = createDurability(database, clock, options.durability)
-  const shared = { ...options, cloudEpoch, mayRead, durability }
+  const shared = { ...options, cloudEpoch, mayRead, mayWrite, durability }
   const sites = new Map<string, SiteDeps>()
   for (const site of options.sites) sites.set(site.siteId, await openSite(shared, site))
   const app = serverOf(options)
@@ -122,16 +128,18 @@ function addSiteRoutes(scope: FastifyInstance, deps: SiteDeps): void {
   addSettlementRoute(scope, deps)
   addSignedRoute(scope, deps)
   addTraceRoute(scope, deps)
+  addWebhookRoutes(scope, deps)
 }
 
-function checkOptions({ sites, operatorToken }: ReceiverOptions, cloudEpoch: number): void {
+function checkOptions({ sites, operatorToken, adminToken }: ReceiverOptions, cloudEpoch: number): void {
   if (sites.length === 0) throw new MeshError('CONFIG_INVALID', 'the receiver needs a site')
   for (const [at, { siteId, name }] of sites.entries()) {
     const first = sites.findIndex(other => other.siteId === siteId)
     if (first !== at) throw new MeshError('CONFIG_INVALID', `${name}: this site is named twice`)
   }
-  if (operatorToken.length < MIN_TOKEN_LENGTH)
-    throw new MeshError('CONFIG_INVALID', `the operator's token needs ${MIN_TOKEN_LENGTH} characters`)
+  for (const token of [operatorToken, adminToken ?? operatorToken])
+    if (token.length < MIN_TOKEN_LENGTH)
+      throw new MeshError('CONFIG_INVALID', `the operator's token needs ${MIN_TOKEN_LENGTH} characters`)
   if (!Number.isInteger(cloudEpoch) || cloudEpoch < 1 || cloudEpoch > MAX_CLOUD_EPOCH)
     throw new MeshError('CONFIG_INVALID', `the cloud's epoch is 1 to ${MAX_CLOUD_EPOCH}`)
 }
@@ -153,7 +161,9 @@ function chores(options: ReceiverOptions, sites: readonly SiteDeps[]): readonly 
         }
       }
     })
+  const siteIds = sites.map(({ siteId }) => siteId)
   const stops = [
+    openCourier(options, siteIds),
     forAll(FINALISE_EVERY_MS, 'finalise-failed', siteId => finalise(database, siteId, clock.wallMs())),
     forAll(REFOLD_EVERY_MS, 'refold-failed', siteId =>
       refoldWaiting(database, siteId, { nowAt: clock.wallMs() }),
