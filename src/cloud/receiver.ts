@@ -7,8 +7,10 @@ import { MeshError, reasonOf } from '../errors.ts'
 import type { Signatures } from '../identity/signature.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import { hex, type SiteId } from '../units.ts'
+import type { BrokerAccess } from '../uplink/broker.ts'
 import { CBOR_TYPE, MAX_REQUEST_BYTES } from '../uplink/request.ts'
 import { MAX_CLOUD_EPOCH } from './acks.ts'
+import { BROKER } from './attempts.ts'
 import { addAuditRoute } from './audit.ts'
 import { openCourier } from './courier.ts'
 import type { Database } from './database.ts'
@@ -25,7 +27,7 @@ import { addReadRoutes } from './serving.ts'
 import { refoldWaiting } from './sessions.ts'
 import { addSettlementRoute } from './settlement.ts'
 import { addSignedRoute } from './signed.ts'
-import { openSite, type ReceiverSite, type SiteDeps } from './site.ts'
+import { answerSignerOf, openSite, type ReceiverSite, type SiteDeps } from './site.ts'
 import { addSitesRoute, SITES_PATH } from './sites.ts'
 import { addTraceRoute } from './trace.ts'
 import { addWebhookRoutes } from './webhook-routes.ts'
@@ -47,6 +49,8 @@ export type ReceiverOptions = {
   readonly durability?: Durability
   /** Bills are handed to it; without one they wait in the outbox. */
   readonly payments?: PaymentProvider
+  /** Nodes may also ask by way of this broker. */
+  readonly broker?: BrokerAccess
   readonly signatures: Signatures
   readonly clock: Clock
   readonly random: Random
@@ -99,8 +103,39 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
     if (sites.size === 1) app.register(async scope => addSiteRoutes(scope, site), { prefix: '/v1' })
   }
   await app.listen({ host: options.listen.host, port: options.listen.port })
-  const stops = chores(options, [...sites.values()])
+  const stops = [...chores(options, [...sites.values()]), await atBroker(options, app, [...sites.values()])]
   return receiverOf(options, app, () => Promise.all(stops.map(stop => stop())))
+}
+
+/** The same routes, asked without a socket. */
+async function atBroker(
+  { broker, clock, random, logger }: ReceiverOptions,
+  app: FastifyInstance,
+  sites: readonly SiteDeps[],
+): Promise<Stop> {
+  if (!broker) return async () => undefined
+  // Loaded only where there is one.
+  const { openAtBroker } = await import('./mqtt.ts')
+  const { close } = openAtBroker({
+    ...{ access: broker, clock, random, logger },
+    sites: sites.map(site => ({ siteId: site.siteId, signer: answerSignerOf(site) })),
+    ask: async ({ path, headers, body }) => {
+      const payload = Buffer.from(body)
+      const {
+        statusCode,
+        headers: said,
+        rawPayload,
+      } = await app.inject({
+        ...{ method: 'POST', url: path, headers, payload, remoteAddress: BROKER },
+      })
+      const retryAfter = said['retry-after']
+      return {
+        ...{ status: statusCode, body: new Uint8Array(rawPayload) },
+        ...(retryAfter !== undefined && { retryAfter: String(retryAfter) }),
+      }
+    },
+  })
+  return close
 }
 
 /** Paths are those behind `/v1/sites/<site>`. */

@@ -18,6 +18,7 @@ export type HashDomain =
   | 'chargemesh/hello/v1'
   | 'chargemesh/join/v1'
   | 'chargemesh/request/v1'
+  | 'chargemesh/answer/v1'
   | 'chargemesh/frontier/v1'
   | 'chargemesh/rank/v1'
   | 'chargemesh/bill/v1'
