@@ -4,6 +4,7 @@ import type { Acting } from './acting.ts'
 import { MeshError, reasonOf } from './errors.ts'
 import type { Ledger } from './ledger.ts'
 import { cloudEpochOf } from './log/object.ts'
+import { takeWords } from './operators-words.ts'
 import type { Clock, Disk, Logger, PushAnswer, Random, Uplink } from './ports.ts'
 import { type Composed, composePush } from './push.ts'
 import type { Send } from './replica/sends.ts'
@@ -276,19 +277,4 @@ type Answered = {
   readonly answer: PushAnswer
   readonly composed: Composed
   readonly objectsSaid: number
-}
-type Words = { readonly way: string; readonly answer: PushAnswer }
-type Heard = { readonly sends: readonly Send[]; readonly admitted: number }
-
-/** What operators said that came by the cloud: the gate judges it, as anybody's. */
-function takeWords(deps: UplinksDeps, act: Acting, { way, answer }: Words): Heard {
-  const { segments = [], certificates = [] } = answer
-  if (segments.length === 0 && certificates.length === 0) return { sends: [], admitted: 0 }
-  const { report, sends } = act.submit({ segments, certificates, objects: [] })
-  if (report.admitted > 0) deps.count('uplink.heard', report.admitted)
-  for (const reason of report.refused) {
-    deps.count('uplink.unheard')
-    deps.logger.warn('words that came by an uplink were refused', { uplink: way, reason })
-  }
-  return { sends, admitted: report.admitted }
 }

@@ -17,10 +17,13 @@ import { type CloudDevices, createDevices, isOperator } from './devices.ts'
 import { type CloudLedger, createCloudLedger, emptyTouched, type Touched } from './ledger.ts'
 
 type Admitted = Extract<Admission, { kind: 'admitted' }>
-export type Commit =
-  | { readonly kind: 'certificate'; readonly encoded: Uint8Array }
+export type Step =
   | { readonly kind: 'events'; readonly admission: Admitted }
   | { readonly kind: 'fork'; readonly logId: LogId; readonly seq: number }
+export type Commit =
+  | { readonly kind: 'certificate'; readonly encoded: Uint8Array }
+  /** Of one push, in its order; all that they say is folded once. */
+  | { readonly kind: 'push'; readonly steps: readonly Step[] }
   | { readonly kind: 'finalise' }
 export type Committed = { readonly atMs: number; readonly wallAt: number; readonly commit: Commit }
 
@@ -56,7 +59,7 @@ export function openTables(deps: CloudDeps, cloudEpoch: number): Tables {
 }
 
 export function apply(tables: Tables, { commit, wallAt: nowAt }: Committed): void {
-  const { roster, known, devices, ledger } = tables
+  const { roster, known, ledger } = tables
   const touched = emptyTouched()
   const finalise = new Set<SessionId>()
   switch (commit.kind) {
@@ -65,11 +68,8 @@ export function apply(tables: Tables, { commit, wallAt: nowAt }: Committed): voi
       if (verdict.kind === 'valid') known.add(verdict.certificate.hash)
       return
     }
-    case 'events':
-      applyEvents(tables, commit.admission, touched)
-      break
-    case 'fork':
-      ledger.withdraw(devices.fork(commit.logId, commit.seq), touched)
+    case 'push':
+      for (const step of commit.steps) take(tables, step, touched)
       break
     case 'finalise':
       for (const sessionId of ledger.silentSince(nowAt - FINALISE_AFTER_MS)) {
@@ -78,6 +78,13 @@ export function apply(tables: Tables, { commit, wallAt: nowAt }: Committed): voi
       }
   }
   ledger.refold(touched, { nowAt, finalise })
+}
+
+/** Into the tables, but for what has to be folded again behind it, which is added to `touched`. */
+export function take(tables: Tables, step: Step, touched: Touched): void {
+  const { devices, ledger } = tables
+  if (step.kind === 'events') applyEvents(tables, step.admission, touched)
+  else ledger.withdraw(devices.fork(step.logId, step.seq), touched)
 }
 
 /** Elements are not kept: nobody asks the cloud for segments. */

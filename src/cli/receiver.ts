@@ -12,11 +12,14 @@ const RECEIVER = z.object({ url: z.string(), token: z.string(), sites: z.array(S
 export const RECEIVER_FILE = 'receiver.json'
 /** The token of those who may set something: another file, so that whoever is given the first may only look. */
 export const ADMIN_FILE = 'admin.token'
+/** The one list that is not of a site. */
+export const SITES_PATH = '/v1/sites'
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 /** Sites that an error names. */
 const MAX_NAMED = 5
 
-type JsonRow = Readonly<Record<string, unknown>>
+export type JsonRow = Readonly<Record<string, unknown>>
+export type JsonPage = { readonly items: readonly JsonRow[]; readonly next?: string }
 /** Answers to GETs of one site at its receiver; the path is the one that a receiver of a single site has. */
 export type CloudReader = (path: string, query?: Readonly<Record<string, string>>) => Promise<unknown>
 
@@ -51,14 +54,16 @@ export type CloudPlace = {
   readonly pathOf: (path: string) => string
 }
 
-/** Rejects with CONFIG_INVALID when nothing runs there, or when it is not clear which site is meant. */
+/** Rejects with CONFIG_INVALID when nothing runs there; `pathOf` throws it when it is not clear which site is meant. */
 export async function cloudPlace(dir: string): Promise<CloudPlace> {
   const { home, site } = await homeOf(dir)
   const hint = 'is the cloud running, and is this its data folder?'
   const { url, token, sites } = await readJson(join(home, RECEIVER_FILE), RECEIVER, hint)
-  const base = baseOf(sites, home, site)
   const ca = await readText(join(home, 'ca.pem'), 'the receiver’s certificate')
-  return { home, url, token, ca, pathOf: path => path.replace(/^\/v1(?=\/)/, base) }
+  return {
+    ...{ home, url, token, ca },
+    pathOf: path => (path === SITES_PATH ? path : path.replace(/^\/v1(?=\/)/, baseOf(sites, home, site))),
+  }
 }
 
 /** The receiver's own folder, and the site that was named behind it. */
@@ -96,12 +101,9 @@ export async function cloudRows(
   let cursor: string | undefined
   do {
     const query = { limit: '1000', ...asked, ...(cursor !== undefined && { cursor }) }
-    const page = (await read(path, query)) as {
-      readonly items: readonly JsonRow[]
-      readonly next?: string | null
-    }
+    const page = (await read(path, query)) as JsonPage
     rows.push(...page.items)
-    cursor = page.next ?? undefined
+    cursor = page.next
   } while (cursor !== undefined)
   return rows
 }

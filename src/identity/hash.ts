@@ -31,6 +31,7 @@ export type HashDomain =
   | 'chargemesh/receipt-number/v1'
   | 'chargemesh/receipt-values/v1'
   | 'chargemesh/receipt-enclosed/v1'
+  | 'chargemesh/bundle/v1'
 
 export function hashOf(domain: HashDomain, ...parts: readonly Uint8Array[]): Uint8Array {
   return sha256(concatBytes([domainBytes(domain), ...parts]))
