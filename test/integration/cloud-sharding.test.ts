@@ -238,7 +238,7 @@ async function contentsOf(suffix: string): Promise<readonly unknown[]> {
 }
 
 describe('the statements', () => {
-  it('read and write one site each, whoever else is there', async () => {
+  it('read and write one site each, whoever else is there', { timeout: 90_000 }, async () => {
     await partition()
     const [north, south] = SITES
     await freeze(south.suffix, true)
