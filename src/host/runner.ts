@@ -130,7 +130,7 @@ async function open(setting: Setting): Promise<RunningNode> {
   doors.central = central
   closers.push('ocpp', () => central.close())
   const uplinks = uplinkBook({
-    ...{ dir, logger, siteId: self.roster.siteId },
+    ...{ dir, logger, storeKeys, siteId: self.roster.siteId },
     certificate: () => node.ledger().ownCertificate().encoded,
     ...{ logKey: self.logKey, signatures: self.signatures, clock: self.clock },
     give: ways => {
@@ -272,6 +272,7 @@ async function openPlane(
       self: self.certificate.deviceId,
       clock: self.clock,
       ...{ name: identity.name, siteName: identity.site.name },
+      sealKey: unhex(identity.keys.sealKey),
       signer: () => ({ ...self, certHash: plane.node.ledger().ownCertificate().hash }),
       aliases: tokens.aliases,
       uplinks,
