@@ -130,8 +130,7 @@ type Question = { readonly path: string; readonly body: Uint8Array; readonly pac
 
 async function exchange(state: State, question: Question): Promise<Answered> {
   clearTimeout(state.idle)
-  state.line ??= dial(state)
-  const mine = state.line
+  const mine = lineOf(state)
   try {
     const line = await mine
     const answered = await request(state, line, question)
@@ -146,7 +145,17 @@ async function exchange(state: State, question: Question): Promise<Answered> {
   }
 }
 
-async function dial(state: State): Promise<Line> {
+/** The line that is open, or a new one; one that was lost is no line any more. */
+function lineOf(state: State): Promise<Line> {
+  if (state.line) return state.line
+  const mine: Promise<Line> = dial(state, () => {
+    if (state.line === mine) state.line = undefined
+  })
+  state.line = mine
+  return mine
+}
+
+async function dial(state: State, lost: () => void): Promise<Line> {
   const { options, wire } = state
   const { siteId, random, username, password } = options
   // Loaded only by nodes that have such an uplink.
@@ -179,6 +188,7 @@ async function dial(state: State): Promise<Line> {
       failAll(new UplinkFailed('no receiver listens at the broker', {}))
   })
   client.on('close', () => {
+    lost()
     const why = failure === undefined ? '' : `: ${reasonOf(failure)}`
     const hungUp = new UplinkFailed(`the broker hung up${why}`, { cause: failure })
     reject(failure ?? hungUp)

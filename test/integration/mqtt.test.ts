@@ -237,6 +237,18 @@ describe('a broker', () => {
     expect((await one.push(push)).refused).toEqual([])
   })
 
+  it('that was away while nothing was said is dialled anew', async () => {
+    const one = uplink()
+    await one.push(news().push)
+    await broker.stop()
+    await broker.start()
+    await until(() => broker.workers() === receivers.length, {
+      withinMs: DEADLINE_MS,
+      what: 'the workers are back',
+    })
+    expect((await one.push(news().push)).refused).toEqual([])
+  })
+
   it('that goes under a push fails it at once', async () => {
     const one = uplink()
     await one.push(news().push)
