@@ -16,14 +16,12 @@ export type Standing = {
   readonly isDoubtful: (session: Session) => boolean
 }
 
-const NO_DOUBT = (): boolean => false
-
 export function standingOf(
   { ledger }: Pick<Acting, 'ledger'>,
   { uplink, self, nameOf }: StandingDeps,
 ): Standing {
   const turn = ledger.view().forwarding.turns.of(uplink)
-  const no = (reason: string): Standing => ({ mayForward: false, reason, isDoubtful: NO_DOUBT })
+  const no = (reason: string): Standing => ({ mayForward: false, reason, isDoubtful: () => false })
   if (!turn) return no(NOBODY)
   if (turn.holder !== self) {
     const since = new Date(wallOf(turn.since)).toISOString().slice(0, 16)
@@ -32,7 +30,7 @@ export function standingOf(
   const missing = turn.heads.find(({ logId, seq, hash }) => !isHeld(ledger, { logId, seq, hash }))
   if (missing)
     return no('was handed the central system; waits for words of the node before, which are not here yet')
-  return { mayForward: true, reason: '', isDoubtful: doubtOf(turn) }
+  return { mayForward: true, reason: '', isDoubtful: doubtOf(turn, ledger) }
 }
 
 export type StandingDeps = {
@@ -44,9 +42,11 @@ export type StandingDeps = {
 const NOBODY =
   'the site names no forwarders: `policy set forwarders <node,...>`, the first of which forwards until it hands over'
 
-function doubtOf({ isTakenOver, since }: Turn): Standing['isDoubtful'] {
-  if (!isTakenOver) return NO_DOUBT
-  return ({ start, end }) => (end?.hlc ?? start.hlc) <= since
+/** What was said of it may be unknown here: of a node that the turn was taken from, or in a log that was let go of. */
+function doubtOf({ isTakenOver, since }: Turn, { logs }: Ledger): Standing['isDoubtful'] {
+  const gone = [...logs.all()].flatMap(log => (log.cut ? [log.cut.head.hlc] : []))
+  const doubtful = gone.reduce((newest, hlc) => (hlc > newest ? hlc : newest), isTakenOver ? since : 0n)
+  return ({ start, end }) => (end?.hlc ?? start.hlc) <= doubtful
 }
 
 function isHeld({ logs }: Ledger, { logId, seq, hash }: Turn['heads'][number]): boolean {
@@ -67,13 +67,13 @@ const UNREADABLE =
 /** The card's own id leaves this function for the call, and is kept nowhere. */
 export function cardOf(
   { ledger }: Pick<Acting, 'ledger'>,
-  { start, starts, tokenRef }: Session,
+  { starts, tokenRef, tagSealed }: Session,
   { openTag, unknownCard }: { readonly openTag: OpenTag; readonly unknownCard: ForwardTerms['unknownCard'] },
 ): CardSaid {
-  const sealedAtStart = [start, ...starts].flatMap(({ body }) =>
+  const sealedAtStarts = starts.flatMap(({ body }) =>
     body.tokenRef === tokenRef ? (body.tagSealed ?? []) : [],
   )
-  const boxes = [...sealedAtStart, ledger.view().policy.tagSealed(tokenRef) ?? []].flat()
+  const boxes = [tagSealed ?? [], ...sealedAtStarts, ledger.view().policy.tagSealed(tokenRef) ?? []].flat()
   for (const box of boxes) {
     const idTag = openTag(tokenRef, box)
     if (idTag !== undefined) return { kind: 'own', idTag }

@@ -107,6 +107,7 @@ function serveCard(context: ServeContext, input: ChargerInput, message: Card): S
   if (hasCard || isSame || !sessionId || !decision) return served
   const { allowed, reason, grant, tier } = decision
   const { policyAgeMs } = context.card
+  const tagSealed = context.sealTag?.(tokenRef)
   const card: AnyBody = {
     name: 'session_card',
     body: {
@@ -114,6 +115,7 @@ function serveCard(context: ServeContext, input: ChargerInput, message: Card): S
       ...(grant && { grant }),
       policyHead: context.view.policyHeads(),
       ...(policyAgeMs !== undefined && { policyAgeMs }),
+      ...(tagSealed && { tagSealed }),
     },
   }
   const isIn = decision.allowed === 'ALLOWED'
@@ -148,6 +150,7 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
   const decision = decideFor(context.card, chargerId, tokenRef)
   const verdict = message.cardless ? NO_CARD_YET : decision
   const { policyAgeMs } = context.card
+  const tagSealed = message.cardless ? undefined : context.sealTag?.(tokenRef)
   const bodies: AnyBody[] = [
     {
       name: 'session_start',
@@ -167,6 +170,7 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
         tier: decision.tier,
         connectionId: input.connectionId,
         clock: CLOCK,
+        ...(tagSealed && { tagSealed }),
         ...(known?.end && { follows: known.end.ref }),
         ...(stationTransactionId !== undefined && { stationTransactionId }),
         ...(message.cardless && { cardless: true }),

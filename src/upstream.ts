@@ -29,6 +29,8 @@ export type ForwardTerms = {
   readonly live: boolean
   /** Said for a card whose own id nobody here can read; without, such a session is held. */
   readonly unknownCard?: string
+  /** Sessions that began before are none of its business; UTC ms. */
+  readonly sinceAt?: number
 }
 
 export type CentralSystem = {

@@ -1,5 +1,6 @@
 // One way out of this node: the uplink, when it is tried next, and what has become of it so far; and how that is told to
 // people.
+import { NOTHING_TOLD, type ToldAhead } from './ahead.ts'
 import type { Ledger } from './ledger.ts'
 import { wallOf } from './log/hlc.ts'
 import type { Uplink, UplinkTerms } from './ports.ts'
@@ -35,6 +36,8 @@ export type Way = {
   wireBytes: number
   /** The last push had no room for all that was due. */
   wasCut: boolean
+  /** What went ahead of the logs. */
+  told: ToldAhead
   /** Logs with which the cloud could not go on: receipts for them are said back. */
   doubted: readonly LogId[]
   /** Counted before the push that is under way, until its answer says what it took. */
@@ -56,6 +59,7 @@ export function newWay(uplink: Uplink, nowMs: number): Way {
     },
     ...{ succeededAtMs: undefined, failingSinceMs: undefined, triedAtMs: undefined, reason: undefined },
     openedAtMs: nowMs,
+    told: NOTHING_TOLD,
     permission: { upTo: 4, mayPoll: true },
   }
 }

@@ -22,8 +22,9 @@ import {
   type SiteId,
 } from '../../src/units.ts'
 import { UplinkFailed } from '../../src/uplink/http.ts'
-import { apply, type Commit, type Committed, openTables, type Tables } from './commit.ts'
+import { apply, type Commit, type Committed, openTables, type Step, type Tables, take } from './commit.ts'
 import { wordsFor } from './downwards.ts'
+import { emptyTouched, type Touched } from './ledger.ts'
 
 export type CloudSession = {
   readonly sessionId: SessionId
@@ -147,6 +148,19 @@ export function memoryCloud(deps: CloudDeps): SimulatedCloud {
     apply(tables, made)
     journal.push(made)
   }
+  /** Each step is there for the next one; what all of them say is folded at the end, and they are one commit. */
+  const runSteps = <T>(ofPush: (step: (one: Step) => void) => T): T => {
+    const [steps, touched]: [Step[], Touched] = [[], emptyTouched()]
+    const made = { atMs: clock.monotonicMs(), wallAt: clock.wallMs() }
+    const answer = ofPush(one => {
+      take(tables, one, touched)
+      steps.push(one)
+    })
+    if (steps.length === 0) return answer
+    tables.ledger.refold(touched, { nowAt: made.wallAt, finalise: new Set() })
+    journal.push({ ...made, commit: { kind: 'push', steps } })
+    return answer
+  }
   const enrol = (encoded: Uint8Array): void => {
     const verdict = tables.roster.enrol(encoded)
     if (verdict.kind === 'refused') deps.logger.warn('certificate-refused', { reason: verdict.reason })
@@ -184,16 +198,15 @@ export function memoryCloud(deps: CloudDeps): SimulatedCloud {
       await heedClaims(push.objects ?? [])
       const before = new Map(push.segments.map(({ logId }) => [logId, headOf(logId)?.seq ?? -1]))
       for (const encoded of push.certificates) enrol(encoded)
-      const refused = ingest(push.segments, segment => {
-        const admission = admit(
-          { roster: tables.roster, signatures },
-          segment,
-          tables.logs.held(segment.logId),
-        )
-        if (admission.kind === 'admitted') run({ kind: 'events', admission })
-        if (admission.kind === 'fork') run({ kind: 'fork', logId: segment.logId, seq: admission.seq })
-        return refusalIn(admission)
-      })
+      const refused = runSteps(step =>
+        ingest(push.segments, segment => {
+          const { roster, logs } = tables
+          const admission = admit({ roster, signatures }, segment, logs.held(segment.logId))
+          if (admission.kind === 'admitted') step({ kind: 'events', admission })
+          if (admission.kind === 'fork') step({ kind: 'fork', logId: segment.logId, seq: admission.seq })
+          return refusalIn(admission)
+        }),
+      )
       counters.add(push, refused, logId => (headOf(logId)?.seq ?? -1) - (before.get(logId) ?? -1))
       for (const encoded of push.objects ?? []) hear(encoded)
       tables.acks.sign(headOf, clock.wallMs())

@@ -11,11 +11,13 @@ import type { Node } from '../node.ts'
 import type { Allowed, ChargePoints, Clock, Logger, Network } from '../ports.ts'
 import type { ChargerId, DeviceId, LogId, TokenRef } from '../units.ts'
 import { type AuditDeps, addAudit } from './audit.ts'
+import { addBundles, type BundleDeps } from './bundle.ts'
 import { addCards } from './cards.ts'
 import { addCertificateRequests, type CertificateRequests } from './certificates.ts'
 import { addCommands, type Commanding } from './commands.ts'
 import { reportConflicts } from './conflicts.ts'
 import { reportDevices, UNTIL } from './devices.ts'
+import { addForward } from './forward.ts'
 import { addLocalLists } from './local-list.ts'
 import { addOnboarding } from './onboarding.ts'
 import { addReceipts, type ReceiptPen } from './receipt.ts'
@@ -37,7 +39,7 @@ import { addUplinks, type UplinksPlane } from './uplinks.ts'
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 const MAX_SUBMITTED = 4096
 
-export type ApiDeps = Pick<AuditDeps, 'siteName' | 'signer'> & {
+export type ApiDeps = Pick<AuditDeps & BundleDeps, 'siteName' | 'signer' | 'sealKey'> & {
   readonly commanding: Commanding
   readonly node: Node
   readonly roster: Roster
@@ -144,6 +146,8 @@ function addWrites(server: FastifyInstance, deps: ApiDeps): void {
     return { ...report, refused: [...report.refused, ...frozenIn(deps.node, segments)] }
   })
   addUplinks(server, deps)
+  addForward(server, deps)
+  addBundles(server, deps)
 }
 
 /** A frozen log takes nothing more, and what lies behind its fork counts nowhere: nobody may take that for done. */

@@ -2,7 +2,8 @@
 import type { FastifyInstance } from 'fastify'
 import { check } from '../config.ts'
 import type { Node } from '../node.ts'
-import { UPLINK_SETTING, type UplinkSetting } from '../uplink/setting.ts'
+import type { Clock } from '../ports.ts'
+import { shownSetting, UPLINK_SETTING, type UplinkSetting } from '../uplink/setting.ts'
 
 export type UplinksPlane = {
   readonly settings: () => readonly UplinkSetting[]
@@ -10,22 +11,47 @@ export type UplinksPlane = {
   readonly remove: (name: string) => Promise<void>
 }
 
-export type UplinksDeps = { readonly node: Node; readonly uplinks: UplinksPlane }
+export type UplinksDeps = { readonly node: Node; readonly clock: Clock; readonly uplinks: UplinksPlane }
 
-export type UplinkReport = ReturnType<typeof reportUplinks>[number]
+/** What each kind has in common; its setting stands beside it. */
+export type UplinkReport = {
+  readonly name: string
+  readonly kind: UplinkSetting['kind']
+  readonly priority?: number
+  readonly budgetBytes?: number
+  readonly state?: string
+  readonly why?: string
+  readonly nextTryInMs?: number
+  readonly sentTodayBytes?: number
+  /** Events for our receiver, sessions for a central system. */
+  readonly waiting: {
+    readonly events?: number
+    readonly bytes?: number
+    readonly sessions?: number
+    readonly held?: number
+    readonly oldestAgeMs?: number
+  }
+}
 
-/** All of them carry from the same queue. */
-function reportUplinks({ node, uplinks }: UplinksDeps) {
-  const states = new Map(
+/** All that push carry from the same queue. */
+function reportUplinks({ node, clock, uplinks }: UplinksDeps): readonly UplinkReport[] {
+  const pushes = new Map(
     node
       .uplinks()
       .status()
       .map(state => [state.name, state]),
   )
+  const times = { wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() }
+  const forwards = new Map(
+    node.forwarder
+      .report(node.ledger(), times)
+      .map(({ sessions: _, chargers: __, ...report }) => [report.name, report]),
+  )
   const waiting = node.uplinks().waiting(node.ledger())
-  return uplinks
-    .settings()
-    .map(({ caPem: _caPem, ...setting }) => ({ ...setting, ...states.get(setting.name), waiting }))
+  return uplinks.settings().map(setting => {
+    const { kind, name } = setting
+    return { ...shownSetting(setting), name, kind, waiting, ...pushes.get(name), ...forwards.get(name) }
+  })
 }
 
 export function addUplinks(server: FastifyInstance, deps: UplinksDeps): void {
@@ -40,6 +66,7 @@ export function addUplinks(server: FastifyInstance, deps: UplinksDeps): void {
   })
   server.post('/v1/uplinks/hurry', async () => {
     deps.node.uplinks().hurry()
+    deps.node.forwarder.hurry()
     return { hurried: true }
   })
 }

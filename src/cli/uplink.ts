@@ -3,9 +3,11 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { UplinkReport } from '../api/uplinks.ts'
 import { MeshError } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
+import { passwordIn } from './broker.ts'
 import { wholeNumber } from './number.ts'
 import { clientIn, collect, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
+import { addForwardCommands, type CsmsAddOptions, csmsOptions, csmsSetting } from './uplink-forward.ts'
 
 type AddOptions = {
   readonly via: string
@@ -15,27 +17,44 @@ type AddOptions = {
   readonly window: readonly string[]
   readonly costPerMb?: string
   readonly ca?: string
+  readonly username?: string
+  readonly passwordFile?: string
   readonly json?: boolean
 }
+type AllOptions = AddOptions & CsmsAddOptions
 type ViaOptions = { readonly via: string; readonly json?: boolean }
 
 /** What each kind says of its target; the rest of a setting is the same for all. */
 const KINDS: Readonly<
-  Record<string, (target: string, options: AddOptions) => Promise<Readonly<Record<string, unknown>>>>
+  Record<string, (target: string, options: AllOptions) => Promise<Readonly<Record<string, unknown>>>>
 > = {
   https: async (url, { ca }) => ({
     kind: 'https',
     url,
     ...(ca !== undefined && { caPem: await readText(ca, '--ca') }),
   }),
+  mqtt: async (url, { ca, username, passwordFile }) => ({
+    ...{ kind: 'mqtt', url },
+    ...(ca !== undefined && { caPem: await readText(ca, '--ca') }),
+    ...(username !== undefined && { username }),
+    ...(passwordFile !== undefined && { password: await passwordIn(passwordFile) }),
+  }),
+  csms: csmsSetting,
 }
 /** By what an address begins with, where no kind is named. */
-const KIND_OF_SCHEME: Readonly<Record<string, string>> = { 'https:': 'https', 'http:': 'https' }
-const DEFAULT_NAMES: Readonly<Record<string, string>> = { https: 'cloud' }
+const KIND_OF_SCHEME: Readonly<Record<string, string>> = {
+  'https:': 'https',
+  'http:': 'https',
+  'mqtts:': 'mqtt',
+  'mqtt:': 'mqtt',
+  'wss:': 'csms',
+  'ws:': 'csms',
+}
+const DEFAULT_NAMES: Readonly<Record<string, string>> = { https: 'cloud', mqtt: 'broker' }
 
 export function addUplinkCommands(program: Command): void {
   const uplink = program.command('uplink').description('ways out of the site: any node may have one')
-  viaOptions(uplink.command('add <kind> [target]'))
+  csmsOptions(viaOptions(uplink.command('add <kind> [target]')))
     .description('give a running node a way out; it is used at once and remembered')
     .option('--name <name>', 'name of the uplink')
     .option(
@@ -47,19 +66,25 @@ export function addUplinkCommands(program: Command): void {
     .option('--cost-per-mb <price>', 'what a megabyte costs, for the lists')
     .option(
       '--ca <file>',
-      'PEM of the authority that signed the receiver’s certificate (`cloud run` writes ca.pem)',
+      'PEM of the authority that signed the receiver’s certificate (`cloud run` writes ca.pem), or the broker’s',
     )
+    .option('--username <name>', 'who the node is at the broker')
+    .option('--password-file <file>', 'its password there, alone in a file')
     .addHelpText(
       'after',
       `
 Kinds:
   https <url>     the receiver (\`chargemesh cloud run\`)
+  mqtt <url>      the receiver, by way of an MQTT 5 broker at which it listens too (\`cloud run --mqtt\`)
+  csms <url>      an existing central system, over OCPP: it is told of sessions that are over, as by chargers that were offline
 
 Examples:
   chargemesh uplink add https https://192.0.2.10:8443 --ca ./cloud-data/ca.pem --via ./pole-07
-  chargemesh uplink add https https://192.0.2.10:8443 --ca ./ca.pem --name satellite --priority 2 --budget 20MB/day --window 01:00-05:00 --via ./pole-07`,
+  chargemesh uplink add https https://192.0.2.10:8443 --ca ./ca.pem --name satellite --priority 2 --budget 20MB/day --window 01:00-05:00 --via ./pole-07
+  chargemesh uplink add mqtt mqtts://broker.example:8883 --ca ./broker-ca.pem --username site-7 --password-file ./broker.password --via ./pole-07
+  chargemesh uplink add csms wss://csms.example.com/ocpp --passwords chargers.csv --name steve --lost-answers retry --via ./pole-07`,
     )
-    .action(async (kind: string, target: string | undefined, options: AddOptions) => {
+    .action(async (kind: string, target: string | undefined, options: AllOptions) => {
       const setting = await settingOf(kind, target, options)
       await (await clientIn(options.via)).post('/v1/uplinks', setting)
       say(
@@ -73,7 +98,7 @@ Examples:
     .addHelpText(
       'after',
       `
-What waits is the same for all. A day is one of UTC; a fifth of a budget is kept for what operators say.
+What waits is the same for all but central systems. A day is one of UTC; a fifth of a budget is kept for what operators say.
 
 Example:
   chargemesh uplink list --via ./pole-07`,
@@ -95,6 +120,7 @@ Example:
       await (await clientIn(options.via)).delete(`/v1/uplinks/${encodeURIComponent(name)}`)
       say(options, { removed: name }, `uplink ${name} removed`)
     })
+  addForwardCommands(uplink)
   viaOptions(uplink.command('hurry'))
     .description('try all uplinks of a node now instead of at the next round')
     .addHelpText('after', '\nExample:\n  chargemesh uplink hurry --via ./pole-07')
@@ -111,13 +137,18 @@ function viaOptions(command: Command): Command {
 async function settingOf(
   kind: string,
   target: string | undefined,
-  options: AddOptions,
+  options: AllOptions,
 ): Promise<Readonly<Record<string, unknown>>> {
   // An address alone says its kind.
   if (target === undefined && URL.canParse(kind)) {
     const inferred = KIND_OF_SCHEME[new URL(kind).protocol]
     if (inferred !== undefined) return await settingOf(inferred, kind, options)
   }
+  if (kind === 'usb')
+    throw new MeshError(
+      'CONFIG_INVALID',
+      'a stick is no standing uplink: `chargemesh usb export <stick> --via <node folder>` fills it whenever it is there',
+    )
   const write = KINDS[kind]
   if (!write)
     throw new MeshError(
@@ -153,12 +184,18 @@ function tableIn(uplinks: readonly UplinkReport[]): string {
     ['kind', row => row.kind],
     ['priority', row => row.priority],
     ['state', row => row.state],
-    ['queue', row => `${row.waiting.events} events, ${sizeOf(row.waiting.bytes)}`],
+    ['queue', row => queueOf(row)],
     ['oldest', row => durationOf(row.waiting.oldestAgeMs)],
-    ['sent today', row => sentToday(row)],
+    ['sent today', row => (row.kind === 'csms' ? '' : sentToday(row))],
     ['next try', row => durationOf(row.nextTryInMs)],
     ['why', row => row.why],
   ])
+}
+
+function queueOf({ waiting }: UplinkReport): string {
+  const { sessions, held = 0, events = 0, bytes = 0 } = waiting
+  if (sessions === undefined) return `${events} events, ${sizeOf(bytes)}`
+  return `${sessions} sessions${held > 0 ? `, ${held} held` : ''}`
 }
 
 function sentToday({ sentTodayBytes, budgetBytes }: UplinkReport): string {

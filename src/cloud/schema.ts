@@ -126,6 +126,59 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       lease_ms bigint NOT NULL, cloud_epoch bigint NOT NULL,
       PRIMARY KEY (site_id, uplink))`,
   ],
+  [
+    // Who is told, and how it goes; `secrets` is JSON: the newest first, an older one until it ends.
+    `CREATE TABLE webhooks (
+      site_id text NOT NULL, name text NOT NULL, url text NOT NULL, secrets text NOT NULL, events text NOT NULL,
+      network text NOT NULL, created_at bigint NOT NULL, gone_at bigint, failures int NOT NULL DEFAULT 0,
+      failing_since bigint, wait_until bigint NOT NULL DEFAULT 0, last_error text, last_sent_at bigint,
+      PRIMARY KEY (site_id, name))`,
+    // What was told (news.ts); numbers grow within a subject, since its transactions follow one another.
+    `CREATE TABLE webhook_events (
+      site_id text NOT NULL, event_id text NOT NULL, number bigint GENERATED ALWAYS AS IDENTITY, type text NOT NULL,
+      subject text NOT NULL, body text NOT NULL, told_at bigint NOT NULL,
+      PRIMARY KEY (site_id, event_id))`,
+    `CREATE INDEX webhook_events_told ON webhook_events (site_id, told_at)`,
+    `CREATE TABLE webhook_deliveries (
+      site_id text NOT NULL, webhook text NOT NULL, event_id text NOT NULL, number bigint NOT NULL,
+      subject text NOT NULL, queued_at bigint NOT NULL, due_at bigint NOT NULL, attempts int NOT NULL DEFAULT 0,
+      sent_at bigint, gave_up_at bigint, last_error text,
+      PRIMARY KEY (site_id, webhook, event_id))`,
+    `CREATE INDEX webhook_deliveries_due ON webhook_deliveries (site_id, webhook, number)
+      WHERE sent_at IS NULL AND gave_up_at IS NULL`,
+    `CREATE INDEX webhook_deliveries_subject ON webhook_deliveries (site_id, webhook, subject, number)
+      WHERE sent_at IS NULL AND gave_up_at IS NULL`,
+    `CREATE INDEX webhook_deliveries_queued ON webhook_deliveries (site_id, queued_at)`,
+    // Gaps of which webhooks were told.
+    `CREATE TABLE webhook_gaps (
+      site_id text NOT NULL, gap text NOT NULL, seen_at bigint NOT NULL, told boolean NOT NULL, body text NOT NULL,
+      PRIMARY KEY (site_id, gap))`,
+  ],
+  [
+    // Of nine events in ten, ticks that name their session, it said nothing that events_session does not say: one index less to
+    // keep, and no plan can go through all ticks of a site by it.
+    'DROP INDEX events_fold',
+    `CREATE INDEX events_starts ON events (site_id, charger_id, fold_key)
+      WHERE type = ${TYPE_NUMBERS.session_start} AND charger_id IS NOT NULL`,
+  ],
+  [
+    // What nodes sent ahead of their logs (PROTOCOL 3.4): signed digests of all that they hold, with the list that one commits to
+    // once that came, and what became of the comparison; ends and starts of sessions that no log has reached yet.
+    `CREATE TABLE digests (
+      site_id text NOT NULL, device_id text NOT NULL, issued_at bigint NOT NULL, encoded bytea NOT NULL,
+      logs bigint NOT NULL, events bigint NOT NULL, root text NOT NULL, frontier bytea, received_at bigint NOT NULL,
+      state text NOT NULL CHECK (state IN ('held', 'agrees', 'contradicts')),
+      log_id text, seq bigint, ours text, theirs text,
+      PRIMARY KEY (site_id, device_id, issued_at))`,
+    `CREATE INDEX digests_root ON digests (site_id, root) WHERE state = 'held'`,
+    // ours: what the log says in that place, where it says something else.
+    `CREATE TABLE lone_events (
+      site_id text NOT NULL, log_id text NOT NULL, seq bigint NOT NULL, event_hash text NOT NULL,
+      device_id text NOT NULL, type int NOT NULL, element bytea NOT NULL, charger_id text NOT NULL, session_id text,
+      register_wh bigint NOT NULL, said_at bigint, received_at bigint NOT NULL, ours text,
+      PRIMARY KEY (site_id, log_id, seq, event_hash))`,
+    `CREATE INDEX lone_events_session ON lone_events (site_id, session_id, type) WHERE session_id IS NOT NULL`,
+  ],
 ]
 
 /** Brings the tables up to date; several receivers may do so at once. */

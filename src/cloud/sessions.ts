@@ -1,15 +1,28 @@
 // Turns folds into rows: the sessions table says how every session stands, and what the verdict bills is written
-// beside it, with its outbox row, in the transaction of the segment that made it so (PROTOCOL 3.6).
+// beside it, with its outbox row, in the transaction of the push that made it so (PROTOCOL 3.6).
 
 import { judge, judgeGone } from '../billing/judge.ts'
+import type { Bill } from '../billing/revisions.ts'
+import { TYPE_NUMBERS } from '../log/body.ts'
 import type { Session } from '../session/fold.ts'
 import type { ChargerId, SessionId } from '../units.ts'
-import { type ChargerFold, foldOf } from './charger.ts'
-import type { Database, Sql } from './database.ts'
-import { knowingOf } from './knowing.ts'
+import { type ChargerFold, foldsOf } from './charger.ts'
+import type { Database, Row, Sql } from './database.ts'
+import { type KnownMoney, knowingOf } from './knowing.ts'
+import { billNews, goneNews, type News, sessionNews, tell } from './news.ts'
 import { noteOrphanStops } from './orphan-stops.ts'
 import { optionalTextIn, textIn } from './rows.ts'
-import { changed, heldBills, heldRows, markGone, writeBills, writeSession } from './session-rows.ts'
+import {
+  changed,
+  heldBills,
+  heldRows,
+  noteBills,
+  noteGone,
+  noteSession,
+  openWritten,
+  type Written,
+  writeAll,
+} from './session-rows.ts'
 
 export type Settlement = {
   readonly siteId: string
@@ -20,14 +33,27 @@ export type Settlement = {
 
 /** Folds the sessions again, of every charger that has a word about them, and writes what changed. */
 export async function refold(sql: Sql, settlement: Settlement, touched: Touched): Promise<void> {
-  for (const [chargerId, sessionIds] of await byCharger(sql, settlement.siteId, touched)) {
-    const { siteId, finalise } = settlement
-    const fold = await foldOf(sql, { siteId, chargerId, sessionIds: [...sessionIds], finalise })
-    await settleCharger(sql, settlement, { chargerId, fold, touched: touched.sessions })
-  }
+  const { siteId, finalise, nowAt } = settlement
+  const folds = await foldsOf(sql, { siteId, sessions: await byCharger(sql, siteId, touched), finalise })
+  if (folds.size === 0) return
+  const loaded = [...new Set([...folds.values()].flatMap(fold => fold.loaded))]
+  const held = await heldRows(sql, siteId, loaded)
+  const bills = await heldBills(sql, siteId, loaded)
+  const money = await knowingOf(sql, siteId, [...folds.values()])
+  const written = openWritten()
+  const books: Books = { siteId, held, bills, money, written, nowAt, finalise, news: [] }
+  for (const [chargerId, fold] of folds) settle(books, { chargerId, fold, touched: touched.sessions })
+  await writeAll(sql, siteId, written)
+  await tell(sql, settlement, books.news)
+  await noteOrphanStops(sql, settlement, folds)
 }
 
 export type Touched = { readonly sessions: ReadonlySet<SessionId>; readonly chargers: ReadonlySet<ChargerId> }
+
+/** Without one of these there is no session: ticks name the charger as well, and are many. */
+const NAMING = (['session_start', 'session_end', 'session_card', 'adoption'] as const).map(
+  name => TYPE_NUMBERS[name],
+)
 
 /**
  * Pricing, states and marks name no charger: whoever recorded the session's start or stop does. A session that was split
@@ -42,14 +68,21 @@ export async function byCharger(
   for (const chargerId of [...touched.chargers].sort()) result.set(chargerId, new Set())
   if (touched.sessions.size === 0) return result
   const found = await sql(
-    `SELECT DISTINCT session_id, charger_id FROM events
-     WHERE site_id = $1 AND session_id = ANY($2::text[]) AND charger_id IS NOT NULL
+    `SELECT e.session_id, e.charger_id FROM unnest($2::text[]) AS w (session_id)
+     CROSS JOIN unnest($3::int[]) AS t (type)
+     CROSS JOIN LATERAL (
+       SELECT session_id, charger_id FROM events e
+       WHERE e.site_id = $1 AND e.session_id = w.session_id AND e.type = t.type AND e.charger_id IS NOT NULL OFFSET 0) e
      UNION
-     SELECT e.session_id, e.charger_id FROM sessions s
-     JOIN events e ON e.site_id = s.site_id AND e.log_id = split_part(s.start_ref, '/', 1)
-       AND e.seq = split_part(s.start_ref, '/', 2)::bigint
-     WHERE s.site_id = $1 AND s.session_id = ANY($2::text[]) AND e.charger_id IS NOT NULL ORDER BY charger_id`,
-    [siteId, [...touched.sessions]],
+     SELECT e.session_id, e.charger_id FROM unnest($2::text[]) AS w (session_id)
+     CROSS JOIN LATERAL (
+       SELECT start_ref FROM sessions s WHERE s.site_id = $1 AND s.session_id = w.session_id OFFSET 0) s
+     CROSS JOIN LATERAL (
+       SELECT session_id, charger_id FROM events e
+       WHERE e.site_id = $1 AND e.log_id = split_part(s.start_ref, '/', 1)
+         AND e.seq = split_part(s.start_ref, '/', 2)::bigint AND e.charger_id IS NOT NULL OFFSET 0) e
+     ORDER BY charger_id`,
+    [siteId, [...touched.sessions], NAMING],
   )
   for (const row of found.rows) {
     const chargerId = textIn<ChargerId>(row, 'charger_id')
@@ -66,25 +99,39 @@ type Charged = {
   readonly touched: ReadonlySet<SessionId>
 }
 
-async function settleCharger(sql: Sql, settlement: Settlement, charged: Charged): Promise<void> {
-  const { siteId } = settlement
-  const { fold, chargerId, touched } = charged
-  const held = await heldRows(sql, siteId, fold.loaded)
-  const bills = await heldBills(sql, siteId, fold.loaded)
-  const { tariffAt, correctionsOf } = await knowingOf(sql, siteId, fold)
+type Books = {
+  readonly siteId: string
+  /** Rows of sessions; of one that is written now, whose it is. */
+  readonly held: Map<SessionId, Row>
+  readonly bills: ReadonlyMap<SessionId, readonly Bill[]>
+  readonly money: KnownMoney
+  readonly written: Written
+  /** What comes of it, for webhooks, is added. */
+  readonly news: News[]
+  readonly nowAt: number
+  readonly finalise: ReadonlySet<SessionId>
+}
+
+function settle(books: Books, { chargerId, fold, touched }: Charged): void {
+  const { siteId, held, bills, written, news, nowAt } = books
+  const { tariffAt, correctionsOf } = books.money
   for (const session of fold.sessions) {
-    const row = held.get(session.sessionId)
+    const { sessionId } = session
+    const row = held.get(sessionId)
     // The id is a hash over the charger's own words, so a second charger under it is a forgery: the first one stays.
     if (row && textIn(row, 'charger_id') !== chargerId) continue
-    const billed = bills.get(session.sessionId) ?? []
+    const billed = bills.get(sessionId) ?? []
     const verdict = judge(session, {
-      ...{ billed, tariffAt, corrections: correctionsOf(session.sessionId) },
-      finalise: settlement.finalise.has(session.sessionId),
+      ...{ billed, tariffAt, corrections: correctionsOf(sessionId) },
+      finalise: books.finalise.has(sessionId),
     })
     if (isTouched(session, touched) || !row || changed(row, session, verdict)) {
-      await writeSession(sql, settlement, { session, verdict, billed })
+      noteSession(written, { session, verdict, billed }, nowAt)
+      news.push(...sessionNews({ session, verdict, row }))
+      held.set(sessionId, { ...row, charger_id: chargerId })
     }
-    await writeBills(sql, settlement, { sessionId: session.sessionId, verdict })
+    news.push(...billNews({ siteId, nowAt }, sessionId, verdict.bills))
+    noteBills(written, { sessionId, verdict }, { siteId, nowAt })
   }
   const standing = new Set(fold.sessions.map(session => session.sessionId))
   for (const sessionId of fold.loaded) {
@@ -94,10 +141,10 @@ async function settleCharger(sql: Sql, settlement: Settlement, charged: Charged)
     const gone = fold.isTold(sessionId, refs) ? 'merged' : 'evidence-withdrawn'
     const billed = bills.get(sessionId) ?? []
     const verdict = judgeGone(sessionId, { gone, billed, corrections: correctionsOf(sessionId) })
-    await markGone(sql, settlement, { sessionId, verdict, billed })
-    await writeBills(sql, settlement, { sessionId, verdict })
+    noteGone(written, { sessionId, verdict, billed }, nowAt)
+    news.push(...goneNews(row, verdict), ...billNews({ siteId, nowAt }, sessionId, verdict.bills))
+    noteBills(written, { sessionId, verdict }, { siteId, nowAt })
   }
-  await noteOrphanStops(sql, settlement, { chargerId, fold })
 }
 
 /** Whether something was said of it: under its own id, or, while it is open, under the one that it is told under. */

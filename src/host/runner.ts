@@ -4,9 +4,7 @@ import { join } from 'node:path'
 import { type ApiDeps, openApi } from '../api/server.ts'
 import { type NodeConfig, parseNodeConfig } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
-import { createRoster } from '../identity/roster.ts'
-import { ed25519 } from '../identity/signature.ts'
-import { type Node, type NodeDeps, startNode } from '../node.ts'
+import { type Node, startNode } from '../node.ts'
 import type { Logger } from '../ports.ts'
 import type { Documents } from '../store/documents.ts'
 import { hex, unhex } from '../units.ts'
@@ -20,21 +18,23 @@ import { openDisk } from './disk.ts'
 import { mendDocuments, openCheckedDocuments } from './document-check.ts'
 import { type Doors, lateChargePoints, lateNetwork } from './doors.ts'
 import { openDrivers } from './driver-plane.ts'
-import {
-  holdIdentity,
-  type IdentityFile,
-  readText,
-  siteIdIn,
-  storeKeysIn,
-  writeSecret,
-} from './identity-files.ts'
+import { holdIdentity, type IdentityFile, readText, storeKeysIn, writeSecret } from './identity-files.ts'
 import { address, listening } from './listening.ts'
 import { deciding } from './may-charge.ts'
 import { openNetwork } from './network.ts'
 import { API_FILE, NODE_FILE } from './node-files.ts'
 import { knownAddresses } from './node-memory.ts'
-import { breathe, systemClock, systemLogger, systemRandom } from './system.ts'
-import { createKeyRing, createTokens, type KeyRing, stretchingOf, type Tokens, tagKeysOf } from './tokens.ts'
+import { ownIdentity, type Self } from './self.ts'
+import { breathe, systemLogger } from './system.ts'
+import {
+  createKeyRing,
+  createTokens,
+  type KeyRing,
+  sealingTags,
+  stretchingOf,
+  type Tokens,
+  tagKeysOf,
+} from './tokens.ts'
 import { NOTHING_CHOSEN, type Unlock } from './unlock.ts'
 import { type UplinkBook, uplinkBook } from './uplink-book.ts'
 import { clockTrouble, validityTrouble } from './validity.ts'
@@ -85,7 +85,7 @@ async function open(setting: Setting): Promise<RunningNode> {
   const { dir, config, identity, logger, closers } = setting
   const disk = openDisk(dir)
   closers.push('disk', () => disk.close())
-  const self = ownIdentity(setting)
+  const self = ownIdentity(dir, identity)
   const storeKeys = storeKeysIn(identity)
   const documents = await openCheckedDocuments({ dir, keys: storeKeys }, self.clock.wallMs(), logger)
   closers.push('documents', () => documents.settled().finally(() => documents.close()))
@@ -99,6 +99,7 @@ async function open(setting: Setting): Promise<RunningNode> {
     network: lateNetwork(doors),
     chargePoints: lateChargePoints(doors),
     openTag: (tokenRef, box) => doors.openTag?.(tokenRef, box),
+    sealTag: tokenRef => doors.sealTag?.(tokenRef),
     logger,
     swVersion: SW_VERSION,
     heartbeatS: config.ocpp.heartbeatS,
@@ -108,11 +109,13 @@ async function open(setting: Setting): Promise<RunningNode> {
   closers.push('node', () => node.stop())
   const view = () => node.ledger().view()
   const ring = createKeyRing(identity, self.certificate.deviceId, view)
-  doors.openTag = tagKeysOf(ring).open
+  const tagKeys = tagKeysOf(ring)
+  doors.openTag = tagKeys.open
   const tokens = createTokens({
     ...{ stretching: stretchingOf(identity), keys: ring.keys, policy: () => view().policy },
   })
   doors.tokens = tokens
+  doors.sealTag = sealingTags(tagKeys, tokens, self.random)
   const tokenReference = tokens.reference
   const mayCharge = deciding(self.clock, node, tokens)
   const commanding = createCommanding({
@@ -127,12 +130,17 @@ async function open(setting: Setting): Promise<RunningNode> {
   doors.central = central
   closers.push('ocpp', () => central.close())
   const uplinks = uplinkBook({
-    ...{ dir, logger, siteId: self.roster.siteId },
+    ...{ dir, logger, storeKeys, siteId: self.roster.siteId, rootKey: self.roster.rootKey },
+    random: self.random,
     certificate: () => node.ledger().ownCertificate().encoded,
     ...{ logKey: self.logKey, signatures: self.signatures, clock: self.clock },
+    give: ways => {
+      node.setUplinks(ways.uplinks)
+      node.forwarder.set(ways.centralSystems)
+    },
   })
   closers.push('uplinks', () => uplinks.close())
-  node.setUplinks(await uplinks.open())
+  await uplinks.open()
   const extraStatus = (): Readonly<Record<string, unknown>> => ({
     documents: documents.state(),
     ocpp: { chargers: central.status(), refused: central.refusals(), tls: tls.report() },
@@ -208,21 +216,6 @@ function startMending({ logger, closers }: Setting, documents: Documents, node: 
   })
 }
 
-type Self = Pick<NodeDeps, 'roster' | 'signatures' | 'certificate' | 'logKey' | 'clock' | 'random'>
-
-function ownIdentity({ dir, identity }: Setting): Self {
-  const [clock, random, signatures] = [systemClock(), systemRandom(), ed25519()]
-  const roster = createRoster({ signatures }, siteIdIn(identity.site), unhex(identity.site.rootKey))
-  for (const encoded of identity.certificates) roster.enrol(unhex(encoded))
-  const certificate = roster.all().at(-1)
-  if (!certificate)
-    throw new MeshError(
-      'CERTIFICATE_INVALID',
-      `${dir}: the certificate is not one of this site; \`chargemesh doctor\` says what to do`,
-    )
-  return { roster, signatures, certificate, logKey: unhex(identity.keys.logKey), clock, random }
-}
-
 type Knowing = { readonly node: Node; readonly ring: KeyRing; readonly onAsked: Answer }
 
 async function openMesh(
@@ -280,13 +273,10 @@ async function openPlane(
       self: self.certificate.deviceId,
       clock: self.clock,
       ...{ name: identity.name, siteName: identity.site.name },
+      sealKey: unhex(identity.keys.sealKey),
       signer: () => ({ ...self, certHash: plane.node.ledger().ownCertificate().hash }),
       aliases: tokens.aliases,
-      uplinks: {
-        settings: uplinks.settings,
-        add: async one => plane.node.setUplinks(await uplinks.add(one)),
-        remove: async name => plane.node.setUplinks(await uplinks.remove(name)),
-      },
+      uplinks,
       listen,
       token,
       logger,
