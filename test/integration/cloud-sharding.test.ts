@@ -139,7 +139,7 @@ function watched(suffix: string): Database {
     }
   return {
     query: watch(database.query),
-    transaction: (run, turn) => database.transaction(sql => run(watch(sql)), turn),
+    transaction: (run, turn) => database.transaction((sql, copy) => run(watch(sql), copy), turn),
     close: () => Promise.resolve(),
   }
 }
