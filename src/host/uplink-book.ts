@@ -3,9 +3,11 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { MeshError, reasonOf } from '../errors.ts'
-import type { Logger, Uplink } from '../ports.ts'
+import type { Logger, Random, Uplink } from '../ports.ts'
+import type { StoreKeys } from '../store/sealing.ts'
 import { type CsmsOptions, type OpenCsms, openCsms } from '../uplink/csms.ts'
 import { type HttpUplinkOptions, openHttpUplink } from '../uplink/http.ts'
+import { openMqttUplink } from '../uplink/mqtt.ts'
 import {
   type CsmsSetting,
   type PushSetting,
@@ -17,19 +19,25 @@ import type { CentralSystem } from '../upstream.ts'
 import { writeSecret } from './identity-files.ts'
 import { UPLINKS_FILE } from './node-files.ts'
 import { look, recall } from './node-memory.ts'
+import { type UplinkSecrets, uplinkSecrets } from './uplink-secrets.ts'
 
 const MAX_UPLINKS = 8
-const UPLINKS = z.array(REMEMBERED_SETTING).max(MAX_UPLINKS)
+const uplinksIn = ({ open }: UplinkSecrets) =>
+  z.array(z.preprocess(open, REMEMBERED_SETTING)).max(MAX_UPLINKS)
 
 export async function rememberedUplinks(dir: string): Promise<readonly UplinkSetting[] | undefined> {
-  return await look(join(dir, UPLINKS_FILE), UPLINKS)
+  return await look(join(dir, UPLINKS_FILE), uplinksIn(uplinkSecrets([])))
 }
 
 type OpenUplink = Uplink & { readonly close: () => void }
 
 export type UplinkBookOptions = Omit<HttpUplinkOptions, 'name' | 'url' | 'caPem'> & {
   readonly dir: string
+  /** Of the node's store: what is secret in a setting lies under them, where there are any. */
+  readonly storeKeys?: StoreKeys
   readonly logger: Logger
+  readonly rootKey: Uint8Array
+  readonly random: Random
   /** Takes what is open now, each time that changes. */
   readonly give: (ways: Ways) => void
   readonly onCall?: CsmsOptions['onCall']
@@ -49,16 +57,21 @@ export type UplinkBook = {
   readonly close: () => void
 }
 
-type Openers = {
-  readonly [K in PushSetting['kind']]: (
-    setting: Extract<PushSetting, { kind: K }>,
-    options: UplinkBookOptions,
-  ) => OpenUplink
-}
-
-const OPENERS: Openers = {
-  https: ({ name, url, caPem }, options) =>
-    openHttpUplink({ ...options, name, url, ...(caPem !== undefined && { caPem }) }),
+function openPush(setting: PushSetting, options: UplinkBookOptions): OpenUplink {
+  const { name, url, caPem } = setting
+  const ca = caPem === undefined ? {} : { caPem }
+  switch (setting.kind) {
+    case 'https':
+      return openHttpUplink({ ...options, name, url, ...ca })
+    case 'mqtt': {
+      const { username, password } = setting
+      const login = {
+        ...(username !== undefined && { username }),
+        ...(password !== undefined && { password }),
+      }
+      return openMqttUplink({ ...options, name, url, ...ca, ...login })
+    }
+  }
 }
 
 type OpenWay =
@@ -67,7 +80,7 @@ type OpenWay =
 
 function openOne(setting: UplinkSetting, options: UplinkBookOptions): OpenWay {
   if (setting.kind === 'csms') return { kind: 'csms', central: openCentral(setting, options) }
-  const uplink = { ...OPENERS[setting.kind](setting, options), terms: termsOf(setting) }
+  const uplink = { ...openPush(setting, options), terms: termsOf(setting) }
   return { kind: 'push', uplink }
 }
 
@@ -94,7 +107,8 @@ function closeWay(way: OpenWay): void {
 }
 
 export function uplinkBook(options: UplinkBookOptions): UplinkBook {
-  const { dir, logger } = options
+  const { dir, logger, storeKeys = [] } = options
+  const secrets = uplinkSecrets(storeKeys)
   const path = join(dir, UPLINKS_FILE)
   const opened = new Map<string, OpenWay>()
   const give = (): void => {
@@ -106,13 +120,13 @@ export function uplinkBook(options: UplinkBookOptions): UplinkBook {
   }
   let settings: readonly UplinkSetting[] = []
   const remember = async (now: readonly UplinkSetting[]): Promise<void> => {
-    await writeSecret(path, JSON.stringify(now))
+    await writeSecret(path, JSON.stringify(now.map(secrets.seal)))
     settings = now
     give()
   }
   return {
     open: async () => {
-      for (const setting of (await recall(path, UPLINKS, logger)) ?? []) {
+      for (const setting of (await recall(path, uplinksIn(secrets), logger)) ?? []) {
         try {
           opened.set(setting.name, openOne(setting, options))
           settings = [...settings, setting]
