@@ -54,6 +54,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
       ...[
         'src/mesh.ts',
         'src/marks.ts',
+        'src/claims.ts',
         'src/witness.ts',
         'src/serve.ts',
         'src/serve-readings.ts',
@@ -73,6 +74,7 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/uplinks.ts',
         'src/forwarder',
         'src/push.ts',
+        'src/ahead.ts',
         'src/spending.ts',
         'src/way.ts',
         'src/stops.ts',
@@ -194,6 +196,7 @@ export const VIRTUAL_WIRING = [
     'view',
     'uplinks',
     'push',
+    'ahead',
     'spending',
     'way',
   ],

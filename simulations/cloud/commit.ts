@@ -7,7 +7,8 @@ import { readManifest } from '../../src/identity/manifest.ts'
 import { createRoster, type Roster } from '../../src/identity/roster.ts'
 import type { Signatures } from '../../src/identity/signature.ts'
 import { type AnyBody, decodeBody } from '../../src/log/body.ts'
-import type { LogEvent } from '../../src/log/event.ts'
+import { encodeElement, type LogEvent } from '../../src/log/event.ts'
+import type { SignedObject } from '../../src/log/object.ts'
 import type { Admission } from '../../src/replica/admit.ts'
 import { createLogs, type Logs } from '../../src/replica/logs.ts'
 import type { CertHash, LogId, SessionId } from '../../src/units.ts'
@@ -24,6 +25,8 @@ export type Commit =
   | { readonly kind: 'certificate'; readonly encoded: Uint8Array }
   /** Of one push, in its order; all that they say is folded once. */
   | { readonly kind: 'push'; readonly steps: readonly Step[] }
+  /** A beacon, checked. */
+  | { readonly kind: 'statement'; readonly object: SignedObject }
   | { readonly kind: 'finalise' }
 export type Committed = { readonly atMs: number; readonly wallAt: number; readonly commit: Commit }
 
@@ -71,6 +74,9 @@ export function apply(tables: Tables, { commit, wallAt: nowAt }: Committed): voi
     case 'push':
       for (const step of commit.steps) take(tables, step, touched)
       break
+    case 'statement':
+      tables.acks.state(commit.object)
+      return
     case 'finalise':
       for (const sessionId of ledger.silentSince(nowAt - FINALISE_AFTER_MS)) {
         finalise.add(sessionId)
@@ -87,11 +93,11 @@ export function take(tables: Tables, step: Step, touched: Touched): void {
   else ledger.withdraw(devices.fork(step.logId, step.seq), touched)
 }
 
-/** Elements are not kept: nobody asks the cloud for segments. */
+/** Elements of operators' logs are kept, for whoever asks; of others nobody does. */
 function applyEvents(tables: Tables, admission: Admitted, touched: Touched): void {
   const { logs, devices, ledger, acks } = tables
   const { events, certificate } = admission
-  acks.due(logs.append(certificate, events, []).logId)
+  acks.due(logs.append(certificate, events, isOperator(certificate) ? events.map(encodeElement) : []).logId)
   for (const event of events) {
     const said = decodeBody(event.type, event.body)
     ledger.add(event, said, { certificate, touched })

@@ -74,7 +74,39 @@ const FORK = z.strictObject({
   seq: COUNT,
   ours: HASH,
   theirs: HASH,
+  evidence: z
+    .enum(['segment', 'lone-event', 'digest'])
+    .describe('what shows it: another branch, an event that came ahead of its log, a signed digest'),
   foundAt: INSTANT,
+})
+
+const PROVISIONAL = z.strictObject({
+  sessionId: ID.nullable(),
+  chargerId: z.string(),
+  state: z.literal('provisional'),
+  energyWh: z.int().nullable().describe('null: its start has not come'),
+  meterStopWh: z.int(),
+  startedAt: INSTANT.nullable(),
+  endedAt: INSTANT.nullable(),
+  receivedAt: INSTANT,
+  deviceId: ID,
+  endRef: z.string().describe('log/seq'),
+})
+
+const DIGEST = z.strictObject({
+  deviceId: ID,
+  issuedAt: INSTANT,
+  receivedAt: INSTANT,
+  logs: COUNT,
+  events: COUNT,
+  root: HASH,
+  state: z
+    .enum(['held', 'agrees', 'contradicts'])
+    .describe('held: what it commits to is not all here, so it cannot be compared yet'),
+  logId: ID.nullable(),
+  seq: COUNT.nullable(),
+  ours: HASH.nullable(),
+  theirs: HASH.nullable(),
 })
 
 const SUMMARY = z.strictObject({
@@ -158,6 +190,8 @@ export const SCHEMAS = {
   Bills: pageOf(BILL),
   Gaps: pageOf(GAP),
   Forks: pageOf(FORK),
+  Provisional: pageOf(PROVISIONAL),
+  Digests: pageOf(DIGEST),
   Conflicts: pageOf(CONFLICT),
   Cdrs: CDRS,
   Summary: SUMMARY,

@@ -87,6 +87,14 @@ export const SITE_ROUTES: readonly Route[] = [
   },
   { ...READ, path: '/forks', query: PAGED, answer: 'Forks', summary: 'Logs that were written twice' },
   {
+    ...{ ...READ, path: '/provisional', query: PAGED, answer: 'Provisional' },
+    summary: 'Sessions that are known by their ends alone, which came ahead of their logs; never billed',
+  },
+  {
+    ...{ ...READ, path: '/digests', query: PAGED, answer: 'Digests' },
+    summary: 'What nodes signed of all that they held, and whether the logs agree; the newest first',
+  },
+  {
     ...{ ...READ, path: '/conflicts', answer: 'Conflicts' },
     summary: 'Sessions whose money needs a person, and stops that fit no session; the oldest first',
     query: {

@@ -130,9 +130,9 @@ async function open(setting: Setting): Promise<RunningNode> {
   doors.central = central
   closers.push('ocpp', () => central.close())
   const uplinks = uplinkBook({
-    ...{ dir, logger, siteId: self.roster.siteId, rootKey: self.roster.rootKey, random: self.random },
+    ...{ dir, logger, storeKeys, siteId: self.roster.siteId, rootKey: self.roster.rootKey },
     certificate: () => node.ledger().ownCertificate().encoded,
-    ...{ logKey: self.logKey, signatures: self.signatures, clock: self.clock },
+    ...{ logKey: self.logKey, signatures: self.signatures, clock: self.clock, random: self.random },
     give: ways => {
       node.setUplinks(ways.uplinks)
       node.forwarder.set(ways.centralSystems)

@@ -19,6 +19,8 @@ export type HashDomain =
   | 'chargemesh/join/v1'
   | 'chargemesh/request/v1'
   | 'chargemesh/answer/v1'
+  | 'chargemesh/site-root/v1'
+  | 'chargemesh/site-digest/v1'
   | 'chargemesh/frontier/v1'
   | 'chargemesh/rank/v1'
   | 'chargemesh/bill/v1'

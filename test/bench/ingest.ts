@@ -130,26 +130,31 @@ async function pushDay(database: Database, { site, pushes }: SiteDay): Promise<v
 
 type Waits = { store: number; fold: number; commit: number }
 
-/** Sums up how long was waited for the statements that store events, for the others of a transaction, and for its ends. */
+/** Sums up how long was waited for COPY of events, for the other statements of transactions, and for their ends. */
 function timed(database: Database, waits: Waits): Database {
   return {
     ...database,
     transaction: async (run, turn) => {
-      let [startedMs, endedMs] = [0, 0]
-      const waited = await database.transaction(async sql => {
-        const done = await run(async (text, params) => {
-          const sentMs = performance.now()
-          const result = await sql(text, params)
-          const isStoring = /^INSERT INTO (events|log_head) /.test(text)
-          waits[isStoring ? 'store' : 'fold'] += performance.now() - sentMs
-          return result
-        })
+      let endedMs = 0
+      const answer = await database.transaction(async (sql, copy) => {
+        const done = await run(
+          async (text, params) => {
+            const sentMs = performance.now()
+            const result = await sql(text, params)
+            waits.fold += performance.now() - sentMs
+            return result
+          },
+          async (...words) => {
+            const sentMs = performance.now()
+            await copy(...words)
+            waits.store += performance.now() - sentMs
+          },
+        )
         endedMs = performance.now()
         return done
       }, turn)
-      startedMs = endedMs
-      waits.commit += performance.now() - startedMs
-      return waited
+      waits.commit += performance.now() - endedMs
+      return answer
     },
   }
 }

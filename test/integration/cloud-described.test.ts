@@ -7,6 +7,8 @@ import { SCHEMAS } from '../../src/cloud/openapi-words.ts'
 import { openReceiver, type Receiver } from '../../src/cloud/receiver.ts'
 import { makeServerCertificate } from '../../src/cloud/tls.ts'
 import { systemRandom } from '../../src/host/system.ts'
+import { encodeElement, GENESIS } from '../../src/log/event.ts'
+import { signDigest } from '../../src/log/site-digest.ts'
 import { openHttpUplink } from '../../src/uplink/http.ts'
 import { sessionBodies, type TestSite, testSite } from '../site.ts'
 import { quiet, served, testClock } from './cloud-bench.ts'
@@ -36,7 +38,16 @@ beforeAll(async () => {
   // The same log, written again.
   const twin = site.openLog(node, { storeState: 'lossy', epochId: log.epochId })
   twin.append([sessionBodies({ chargerId: 'CP-4' }).start])
-  expect((await uplink.push({ ...push, segments: twin.segments() })).refused).toHaveLength(1)
+  // What goes ahead of another log.
+  const next = site.openLog(node)
+  const [, end] = next.append([other.start, other.end])
+  const certHash = node.certificate.hash
+  const { seq = 0, prev = GENESIS } = end ?? {}
+  const events = end ? [{ seq, prev, element: encodeElement(end) }] : []
+  const lone = [{ logId: next.logId, epochId: next.epochId, certHash, events }]
+  const signer = { certHash, logKey: node.keys.logKey, signatures: site.signatures }
+  const ahead = { lone, digest: signDigest(signer, [], clock.wallMs()) }
+  expect((await uplink.push({ ...push, segments: twin.segments(), ...ahead })).refused).toHaveLength(1)
   uplink.close()
 })
 afterAll(async () => {

@@ -203,8 +203,8 @@ describe('a push', () => {
     const broken: Database = {
       ...database,
       transaction: run =>
-        database.transaction(async sql => {
-          await run(sql)
+        database.transaction(async (...on) => {
+          await run(...on)
           throw new Error('power cut')
         }),
     }
