@@ -163,6 +163,8 @@ function touchedBy(news: readonly Columned[]): Growing {
   const touched: Growing = { sessions: new Set(), chargers: new Set() }
   for (const { said, columns } of news)
     for (const [i, { sessionId, chargerId }] of columns.entries()) {
+      // A mark says that the cloud has the stop, which changes nothing that the cloud knows, nor what anybody owes.
+      if (said[i]?.name === 'reconciliation_mark') continue
       if (sessionId) touched.sessions.add(sessionId)
       // A stop that names no session may belong to any of its charger's.
       else if (chargerId && said[i]?.name === 'session_end') touched.chargers.add(chargerId)

@@ -184,6 +184,34 @@ const CDRS = z.strictObject({
   settledAt: INSTANT.describe('nothing is added any more to what was issued before'),
 })
 
+const WEBHOOK = z.strictObject({
+  name: z.string(),
+  url: z.string(),
+  events: z.array(z.string()).describe('none: all'),
+  network: z.enum(['public', 'private', 'any']),
+})
+
+const WEBHOOKS = z.strictObject({
+  items: z.array(
+    WEBHOOK.extend({
+      state: z.enum(['on', 'failing', 'gone']),
+      createdAt: INSTANT,
+      waiting: COUNT,
+      oldestAt: INSTANT.optional().describe('when the oldest that waits was queued'),
+      gaveUp: COUNT,
+      lastSentAt: INSTANT.optional(),
+      lastError: z.string().optional(),
+      nextTryAt: INSTANT.optional(),
+    }),
+  ),
+})
+
+const REPLAY = z.strictObject({
+  fromAt: INSTANT,
+  toAt: INSTANT.optional(),
+  session: z.string().optional().describe('the first digits of its id'),
+})
+
 export const SCHEMAS = {
   Sites: pageOf(SITE),
   Sessions: pageOf(SESSION),
@@ -197,6 +225,16 @@ export const SCHEMAS = {
   Summary: SUMMARY,
   Trace: TRACE,
   Signed: SIGNED,
+  Webhooks: WEBHOOKS,
+  NewWebhook: WEBHOOK.partial({ events: true, network: true }),
+  WebhookAdded: WEBHOOK.extend({ secret: z.string().describe('shown only now') }),
+  WebhookRemoved: z.strictObject({ removed: z.string() }),
+  WebhookEnabled: z.strictObject({ enabled: z.string() }),
+  WebhookTested: z.strictObject({ queued: z.string() }),
+  Replay: REPLAY,
+  Replayed: z.strictObject({ events: COUNT }),
+  Secret: z.strictObject({ secret: z.string() }),
+  Nothing: z.strictObject({}),
   Health: z.strictObject({ status: z.enum(['ok', 'ready']) }),
   Problem: z.strictObject({ code: z.string(), message: z.string() }),
   OpenApi: z.looseObject({ openapi: z.string() }),

@@ -131,8 +131,9 @@ async function open(setting: Setting): Promise<RunningNode> {
   closers.push('ocpp', () => central.close())
   const uplinks = uplinkBook({
     ...{ dir, logger, storeKeys, siteId: self.roster.siteId, rootKey: self.roster.rootKey },
+    random: self.random,
     certificate: () => node.ledger().ownCertificate().encoded,
-    ...{ logKey: self.logKey, signatures: self.signatures, clock: self.clock, random: self.random },
+    ...{ logKey: self.logKey, signatures: self.signatures, clock: self.clock },
     give: ways => {
       node.setUplinks(ways.uplinks)
       node.forwarder.set(ways.centralSystems)

@@ -9,8 +9,8 @@ import { copyOver, copyStatement, copyText } from '../../src/cloud/copying.ts'
 import { type Database, openDatabase } from '../../src/cloud/database.ts'
 import type { Cell } from '../../src/cloud/inserting.ts'
 import { migrate } from '../../src/cloud/schema.ts'
+import { postgresServer } from '../integration/postgres-server.ts'
 import type { Row } from './ingest.ts'
-import { serverFor } from './server.ts'
 
 export type Filled = {
   readonly database: Database
@@ -36,24 +36,14 @@ const COLUMNS = [
 ]
 
 async function onServer(): Promise<Tables> {
-  const server = await serverFor()
-  let rounds = 0
-  const admin = async (text: string): Promise<void> => {
-    const client = new Client({ connectionString: server.url })
-    await client.connect()
-    await client.query(text)
-    await client.end()
-  }
+  // As one is run: what is committed is flushed.
+  const server = await postgresServer({ fsync: 'on', shared_buffers: '256MB' })
   return {
     within: async use => {
-      rounds += 1
-      const name = `chargemesh_bench_${process.pid}_${rounds}`
-      await admin(`CREATE DATABASE ${name}`)
-      const url = new URL(server.url)
-      url.pathname = name
-      const database = await openDatabase({ dir: 'memory', url: url.href })
+      const url = await server.database()
+      const database = await openDatabase({ dir: 'memory', url })
       await migrate(database)
-      const client = new Client({ connectionString: url.href })
+      const client = new Client({ connectionString: url })
       await client.connect()
       try {
         return await use({
@@ -68,11 +58,20 @@ async function onServer(): Promise<Tables> {
       } finally {
         await client.end()
         await database.close()
-        await admin(`DROP DATABASE ${name}`)
+        await dropped(url)
       }
     },
     close: server.close,
   }
+}
+
+async function dropped(url: string): Promise<void> {
+  const other = new URL(url)
+  const name = other.pathname.slice(1)
+  other.pathname = '/postgres'
+  const client = new Client({ connectionString: other.href })
+  await client.connect()
+  await client.query(`DROP DATABASE ${name}`).finally(() => client.end())
 }
 
 function inPGlite(inFolder: boolean): Tables {

@@ -13,6 +13,16 @@ import { deliver, retryRefused } from '../../src/cloud/payments.ts'
 import { openReceiver } from '../../src/cloud/receiver.ts'
 import { enterSite, migrate } from '../../src/cloud/schema.ts'
 import { makeServerCertificate } from '../../src/cloud/tls.ts'
+import { deliverNews } from '../../src/cloud/webhook-delivery.ts'
+import type { Post } from '../../src/cloud/webhook-post.ts'
+import {
+  addWebhook,
+  enableWebhook,
+  removeWebhook,
+  replayNews,
+  rotateSecret,
+  testWebhook,
+} from '../../src/cloud/webhooks.ts'
 import { systemRandom } from '../../src/host/system.ts'
 import type { Segment } from '../../src/ports.ts'
 import { openHttpUplink } from '../../src/uplink/http.ts'
@@ -65,7 +75,8 @@ describe('the tables', () => {
       `SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
        WHERE relkind = 'S' UNION SELECT conname FROM pg_constraint WHERE contype IN ('f', 'x')`,
     )
-    expect(shared.rows).toEqual([])
+    // Compared within a site only; a site that moves takes its place in it along.
+    expect(shared.rows.map(row => row.relname)).toEqual(['webhook_events_number_seq'])
   })
 })
 
@@ -128,7 +139,7 @@ function watched(suffix: string): Database {
     }
   return {
     query: watch(database.query),
-    transaction: (run, turn) => database.transaction(sql => run(watch(sql)), turn),
+    transaction: (run, turn) => database.transaction((sql, copy) => run(watch(sql), copy), turn),
     close: () => Promise.resolve(),
   }
 }
@@ -156,6 +167,10 @@ async function live({ site, contents, devices, suffix }: (typeof SITES)[number])
     ...{ signatures: site.signatures, logKey: devices.north.keys.logKey },
     certificate: () => devices.north.certificate.encoded,
   })
+  const book = { database: own, siteId: site.siteId, clock, random: systemRandom() }
+  const hook = { name: 'shop', url: 'http://127.0.0.1:9/', events: [], network: 'public' } as const
+  await addWebhook(book, hook)
+  await testWebhook(book, 'shop')
   const segments = [...(contents.segments as Iterable<Segment>)]
   const certificates = [...contents.certificates]
   await uplink.push({ segments, certificates, sinceVersion: 0 })
@@ -189,6 +204,14 @@ async function live({ site, contents, devices, suffix }: (typeof SITES)[number])
   )
   for (const path of [...paths.map(one => `/v1${one}`), '/v1/sites', '/metrics', '/readyz'])
     expect(await statusOf(`${receiver.url}${path}`, receiver.caPem), path).toBe(200)
+  let letters = 0
+  const post: Post = async () =>
+    letters++ % 2 === 0 ? { kind: 'failed', reason: 'busy', answered: true } : { kind: 'taken' }
+  await deliverNews({ ...book, post, logger: quiet, isClosing: () => false })
+  await replayNews(book, 'shop', { fromAt: 0 })
+  await enableWebhook(book, 'shop')
+  await rotateSecret(book, 'shop')
+  await removeWebhook(book, 'shop')
   await enterSite(own, { siteId: site.siteId, rootKey: site.rootKey, name: 'Stadium' }, 2)
   await raiseAcks(own, site.siteId, 2)
   await receiver.close()
@@ -215,7 +238,7 @@ async function contentsOf(suffix: string): Promise<readonly unknown[]> {
 }
 
 describe('the statements', () => {
-  it('read and write one site each, whoever else is there', async () => {
+  it('read and write one site each, whoever else is there', { timeout: 90_000 }, async () => {
     await partition()
     const [north, south] = SITES
     await freeze(south.suffix, true)
