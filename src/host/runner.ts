@@ -130,7 +130,8 @@ async function open(setting: Setting): Promise<RunningNode> {
   doors.central = central
   closers.push('ocpp', () => central.close())
   const uplinks = uplinkBook({
-    ...{ dir, logger, storeKeys, siteId: self.roster.siteId },
+    ...{ dir, logger, storeKeys, siteId: self.roster.siteId, rootKey: self.roster.rootKey },
+    random: self.random,
     certificate: () => node.ledger().ownCertificate().encoded,
     ...{ logKey: self.logKey, signatures: self.signatures, clock: self.clock },
     give: ways => {

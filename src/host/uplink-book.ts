@@ -3,10 +3,11 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { MeshError, reasonOf } from '../errors.ts'
-import type { Logger, Uplink } from '../ports.ts'
+import type { Logger, Random, Uplink } from '../ports.ts'
 import type { StoreKeys } from '../store/sealing.ts'
 import { type CsmsOptions, type OpenCsms, openCsms } from '../uplink/csms.ts'
 import { type HttpUplinkOptions, openHttpUplink } from '../uplink/http.ts'
+import { openMqttUplink } from '../uplink/mqtt.ts'
 import {
   type CsmsSetting,
   type PushSetting,
@@ -35,6 +36,8 @@ export type UplinkBookOptions = Omit<HttpUplinkOptions, 'name' | 'url' | 'caPem'
   /** Of the node's store: what is secret in a setting lies under them, where there are any. */
   readonly storeKeys?: StoreKeys
   readonly logger: Logger
+  readonly rootKey: Uint8Array
+  readonly random: Random
   /** Takes what is open now, each time that changes. */
   readonly give: (ways: Ways) => void
   readonly onCall?: CsmsOptions['onCall']
@@ -54,16 +57,21 @@ export type UplinkBook = {
   readonly close: () => void
 }
 
-type Openers = {
-  readonly [K in PushSetting['kind']]: (
-    setting: Extract<PushSetting, { kind: K }>,
-    options: UplinkBookOptions,
-  ) => OpenUplink
-}
-
-const OPENERS: Openers = {
-  https: ({ name, url, caPem }, options) =>
-    openHttpUplink({ ...options, name, url, ...(caPem !== undefined && { caPem }) }),
+function openPush(setting: PushSetting, options: UplinkBookOptions): OpenUplink {
+  const { name, url, caPem } = setting
+  const ca = caPem === undefined ? {} : { caPem }
+  switch (setting.kind) {
+    case 'https':
+      return openHttpUplink({ ...options, name, url, ...ca })
+    case 'mqtt': {
+      const { username, password } = setting
+      const login = {
+        ...(username !== undefined && { username }),
+        ...(password !== undefined && { password }),
+      }
+      return openMqttUplink({ ...options, name, url, ...ca, ...login })
+    }
+  }
 }
 
 type OpenWay =
@@ -72,7 +80,7 @@ type OpenWay =
 
 function openOne(setting: UplinkSetting, options: UplinkBookOptions): OpenWay {
   if (setting.kind === 'csms') return { kind: 'csms', central: openCentral(setting, options) }
-  const uplink = { ...OPENERS[setting.kind](setting, options), terms: termsOf(setting) }
+  const uplink = { ...openPush(setting, options), terms: termsOf(setting) }
   return { kind: 'push', uplink }
 }
 

@@ -16,6 +16,7 @@ import { type Ocpp, ocpp } from './ocpp.ts'
 import { session } from './session.ts'
 import { spread } from './spread.ts'
 import { uplinks } from './uplinks.ts'
+import { type DrainedWeek, week } from './week.ts'
 
 export type Options = Readonly<Record<string, number>>
 export type Measure = (kind: Kind, round: number) => Promise<Figures>
@@ -183,6 +184,22 @@ export const BENCHES: readonly Bench[] = [
     },
   },
   {
+    name: 'week',
+    about:
+      'A site that was cut off for a week has a line to the cloud again: until the end of every session is there, and until all is. Real nodes, the real receiver.',
+    options: [
+      ['nodes', 'each with an uplink over the one line', 2],
+      ['chargers', 'of all nodes', 200],
+      ['days', 'without a way to the cloud', 7],
+      ['sessions-a-day', 'of each charger', 5],
+      ['minutes', 'that a session takes', 60],
+      ['tick-s', 'seconds from one reading to the next', 60],
+      ['kbit', 'a second, each way, of the line', 5000],
+      ['patience-s', 'seconds after which it is given up', 7200],
+    ],
+    ...{ reach: 'ends within 120 s, all within 1,800 s', aim: 'floorS', with: plain<DrainedWeek>(week) },
+  },
+  {
     name: 'audit',
     about:
       'An audit file of a whole site is verified by the built program on one core; the floor hashes its bytes and checks the seals that have to be.',
@@ -198,7 +215,7 @@ export const BENCHES: readonly Bench[] = [
   {
     name: 'ingest',
     about:
-      "The days of several sites into the cloud's database, verified, folded, billed and acknowledged; the floor is COPY of the same rows of events. A PostgreSQL server is that of TEST_DATABASE_URL.",
+      "The days of several sites into the cloud's database, verified, folded, billed and acknowledged; the floor is COPY of the same rows of events. The PostgreSQL server is one of its own, or that of TEST_DATABASE_URL.",
     options: [
       ['sites', 'whose nodes push', 8],
       ['sessions', 'of a site', 200],
