@@ -3,6 +3,8 @@
 // asked lapses by itself (lease.ts).
 import { MalformedBytes } from '../cbor.ts'
 import { InvariantBroken, MeshError, reasonOf } from '../errors.ts'
+import type { EventRef } from '../log/fields.ts'
+import { MAX_HANDED_HEADS } from '../log/forward-bodies.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import {
   AGREEMENT_PATH,
@@ -30,11 +32,18 @@ export type AgreeingDeps = {
   readonly logger: Logger
   /** Of the receiver; undefined while there is none to ask. */
   readonly ask: () => AskReceiver | undefined
+  /** Whether the turn is this node's by the operator's order. */
+  readonly mayBegin: (uplink: string) => boolean
+  /** What this node knows was said to a central system, at least. */
+  readonly heads: (uplink: string) => readonly EventRef[]
   readonly terms?: LeaseTerms
 }
 
 export type TurnState =
-  | { readonly kind: 'held'; readonly forMs: number; readonly term: number; readonly isTaken: boolean }
+  | ({ readonly kind: 'held'; readonly forMs: number; readonly term: number } & Pick<
+      AgreedRow,
+      'takenAt' | 'heads'
+    >)
   /** `holder`: a device id. `forMs`: until it may be taken, were its holder silent from now on. */
   | { readonly kind: 'waiting'; readonly forMs: number; readonly holder?: string }
   | { readonly kind: 'unasked'; readonly reason: string }
@@ -93,7 +102,12 @@ export function createAgreeing(deps: AgreeingDeps): Agreeing {
   const renew = async (wanted: readonly string[]): Promise<void> => {
     const asked = now()
     try {
-      const rows = await question(wanted.map(uplink => claimOf(uplink, leaseOf(uplink), asked)))
+      const rows = await question(
+        wanted.map(uplink => ({
+          ...claimOf(uplink, leaseOf(uplink), asked),
+          ...(deps.mayBegin(uplink) && { mayBegin: true }),
+        })),
+      )
       for (const row of rows) if (wanted.includes(row.uplink)) hear(row, asked)
       reason = 'the receiver gives this node no turn'
     } catch (error) {
@@ -121,7 +135,7 @@ export function createAgreeing(deps: AgreeingDeps): Agreeing {
       givenUp.delete(uplink)
       if (!claim) return
       try {
-        await question([claim])
+        await question([{ ...claim, heads: deps.heads(uplink).slice(0, MAX_HANDED_HEADS) }])
       } catch (error) {
         if (error instanceof InvariantBroken) throw error
         logger.info('the turn of forwarding was not given up: it lapses', {
@@ -147,7 +161,7 @@ export function createAgreeing(deps: AgreeingDeps): Agreeing {
       const lease = leaseOf(uplink)
       const forMs = leftMs(uplink)
       if (lease.held && forMs > 0)
-        return { kind: 'held', forMs, term: lease.held.mark.term, isTaken: lease.held.isTaken }
+        return { kind: 'held', forMs, term: lease.held.mark.term, ...wordsOf(lease.held) }
       if (!lease.seen) return { kind: 'unasked', reason }
       const { sinceMs, leaseMs, holder } = lease.seen
       const left = Math.max(0, sinceMs + leaseMs - clock.monotonicMs())
@@ -159,6 +173,13 @@ export function createAgreeing(deps: AgreeingDeps): Agreeing {
       await Promise.all([...leases.keys()].map(release))
     },
   }
+}
+
+function wordsOf({
+  takenAt,
+  heads,
+}: Pick<AgreedRow, 'takenAt' | 'heads'>): Pick<AgreedRow, 'takenAt' | 'heads'> {
+  return { ...(takenAt !== undefined && { takenAt }), ...(heads && { heads }) }
 }
 
 function failureOf(error: unknown): string {
