@@ -11,7 +11,8 @@ import type { AnyBody, EventRef } from './log/body.ts'
 import { sealPersonal } from './personal.ts'
 import type { ChargerAnswer, ChargerInput, LogFields, Logger, Random } from './ports.ts'
 import { serve } from './serve.ts'
-import type { ChargerId } from './units.ts'
+import type { ChargerId, TokenRef } from './units.ts'
+import type { View } from './view.ts'
 
 /** Connectors whose status is remembered; far above any site. */
 const STATUS_LIMIT = 10_000
@@ -32,6 +33,7 @@ export type ChargersDeps = {
   readonly logger: Logger
   readonly heartbeatS: number
   readonly aliases?: Aliases | undefined
+  readonly sealTag?: (tokenRef: TokenRef) => Uint8Array | undefined
   readonly count: (name: string, by?: number) => void
 }
 
@@ -84,6 +86,7 @@ export function createChargers(deps: ChargersDeps): Chargers {
           self: deps.certificate.deviceId,
           statusOf: (id, connectorId) => statusText(connectors.get(keyOf(id, connectorId))),
           heartbeatS: deps.heartbeatS,
+          sealTag: tokenRef => (deps.sealTag && forwards(card.view) ? deps.sealTag(tokenRef) : undefined),
           seal: (plain, tokenRef) => sealPersonal({ ...deps, ledger: act.ledger }, plain, tokenRef),
         },
         input,
@@ -113,6 +116,11 @@ export function createChargers(deps: ChargersDeps): Chargers {
       return answer
     },
   }
+}
+
+/** A central system knows cards by their own ids, so whoever may tell it of sessions has to be able to read them. */
+function forwards({ forwarding }: View): boolean {
+  return forwarding.turns.order().length > 0
 }
 
 /** What a decision rested on (PROTOCOL 2.3). */

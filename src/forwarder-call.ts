@@ -5,6 +5,7 @@ import { backOff, type Line, putOff } from './forwarder-line.ts'
 import type { ToldSessions } from './forwarder-session.ts'
 import { cardOf, type Standing } from './forwarder-standing.ts'
 import type { Word } from './forwarding/told.ts'
+import type { HeardOf } from './heard.ts'
 import type { OpenTag } from './list-talk.ts'
 import type { Logger, Random } from './ports.ts'
 import type { Send } from './replica/sends.ts'
@@ -13,6 +14,8 @@ import type { ChargerId, SessionId } from './units.ts'
 import { CARD, type Call, callOf, type ToldCharger, type Translator, withCard } from './uplink/csms-calls.ts'
 import type { CentralSystem, UpstreamOutcome } from './upstream.ts'
 
+/** A session with a strange number must not have us speak of a thousand connectors. */
+const MAX_CONNECTORS = 64
 /** A central system that does not want a charger yet is asked again so soon at the latest. */
 const MAX_WELCOME_MS = 3600 * 1000
 
@@ -23,8 +26,8 @@ export type Speaking = {
   readonly logger: Logger
   readonly openTag: OpenTag
   readonly count: (name: string, by?: number) => void
-  /** What the charger said of itself here, and its connectors. */
-  readonly chargerOf: (act: Acting, chargerId: ChargerId) => ToldCharger
+  /** What the charger said of itself here. */
+  readonly heardOf: (chargerId: ChargerId) => HeardOf
 }
 
 export type Talk = {
@@ -75,7 +78,7 @@ function wait<T>(
 
 export function greet(talk: Talk, act: Acting): void {
   const { deps, system, translator, line } = talk
-  const greetings = translator.greets(deps.chargerOf(act, line.chargerId))
+  const greetings = translator.greets(chargerOf(act, line.chargerId, deps))
   const say = async (): Promise<{ readonly reason?: string; readonly waitS?: number | undefined }> => {
     const opened = await system.open(line.chargerId)
     if (opened.kind === 'closed') return { reason: opened.reason }
@@ -93,6 +96,29 @@ export function greet(talk: Talk, act: Acting): void {
     const welcomeMs = Math.min(waitS * 1000, MAX_WELCOME_MS)
     if (waitS > 0) line.readyAtMs = Math.max(line.readyAtMs, later.times.monotonicMs + welcomeMs)
   })
+}
+
+/** As it stands now: what was told of it long ago is no news to a central system. */
+function chargerOf(
+  { ledger, times }: Acting,
+  chargerId: ChargerId,
+  { heardOf }: Pick<Speaking, 'heardOf'>,
+): ToldCharger {
+  const { vendor = 'unknown', model = 'unknown', firmware } = heardOf(chargerId)
+  const view = ledger.view()
+  const { sessions } = view.ofCharger(chargerId)
+  const running = new Set(sessions.flatMap(one => (one.end ? [] : [one.connectorId])))
+  const seen = sessions.map(({ connectorId }) => connectorId)
+  const count = Math.min(
+    MAX_CONNECTORS,
+    Math.max(view.policy.chargePoint(chargerId)?.connectors ?? 1, ...seen),
+  )
+  const connectors = Array.from({ length: count }, (_, i) => ({
+    connectorId: i + 1,
+    isCharging: running.has(i + 1),
+  }))
+  const at = new Date(times.wallMs).toISOString()
+  return { vendor, model, ...(firmware !== undefined && { firmware }), connectors, at }
 }
 
 /** Of words for which no other name stands in. */

@@ -2,14 +2,18 @@
 // the charger's own. What is said is written in the log before it leaves, and what is answered before anything else is said, so
 // that a restart, or another node, goes on just there (forwarding/). One node at a time has the turn (forwarding/turns.ts).
 import type { Acting } from './acting.ts'
+import { MeshError } from './errors.ts'
 import { type Back, hangUp, type Speaking, type Talk } from './forwarder-call.ts'
-import { type Line, newLine, refresh } from './forwarder-line.ts'
+import { type Line, newLine, refresh, toldOf } from './forwarder-line.ts'
+import { callsOf, type ForwardReport, reportWay } from './forwarder-report.ts'
 import { createToldSessions, type ToldSessions } from './forwarder-session.ts'
 import { type Standing, standingOf } from './forwarder-standing.ts'
 import { step } from './forwarder-talk.ts'
+import type { Ledger } from './ledger.ts'
+import type { AnyBody } from './log/body.ts'
 import { MAX_HANDED_HEADS } from './log/forward-bodies.ts'
-import type { ChargerId, DeviceId } from './units.ts'
-import type { Translator } from './uplink/csms-calls.ts'
+import type { ChargerId, DeviceId, SessionId } from './units.ts'
+import type { Call, Translator } from './uplink/csms-calls.ts'
 import type { CentralSystem } from './upstream.ts'
 
 /** Chargers of one central system that are spoken for at once. */
@@ -33,7 +37,20 @@ export type Forwarder = {
   readonly forget: () => void
   /** Gives the turn away as soon as no call is under way; resolves when that is durable. */
   readonly handOver: (name: string, to: DeviceId) => Promise<void>
-  readonly ways: () => readonly Way[]
+  /** A person decides about a session: told anew, or never. Refuses what that would say twice. */
+  readonly decide: (ledger: Ledger, decision: Decision) => AnyBody
+  readonly report: (ledger: Ledger, nowMs: number) => readonly ForwardReport[]
+  /** What would be said of a session, by central system. */
+  readonly calls: (
+    ledger: Ledger,
+    sessionId: SessionId,
+  ) => readonly { readonly name: string; readonly calls: readonly Call[] }[]
+}
+
+export type Decision = {
+  readonly name: string
+  readonly sessionId: SessionId
+  readonly verdict: 'retry' | 'skip'
 }
 
 export type ForwarderDeps = Speaking & {
@@ -69,15 +86,72 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
       for (const way of ways)
         for (const line of way.lines.values()) Object.assign(line, { isBusy: false, seen: undefined })
     },
-    handOver: (name, to) => {
+    handOver: async (name, to) => {
       const { promise, resolve } = Promise.withResolvers<void>()
-      const way = ways.find(({ system }) => system.name === name)
-      if (way) way.handing = { to, done: resolve }
-      return promise
+      const way = wayNamed(ways, name)
+      if (!way.standing.mayForward)
+        throw new MeshError('CONFIG_INVALID', `${name}: this node does not hold it: ${way.standing.reason}`)
+      way.handing = { to, done: resolve }
+      await promise
     },
-    ways: () => ways,
+    decide: (ledger, decision) => decided(wayNamed(ways, decision.name), ledger, decision),
+    report: (ledger, nowMs) => ways.map(way => reportWay(way, { deps, told: sessions, ledger, nowMs })),
+    calls: (ledger, sessionId) =>
+      ways.map(way => {
+        const found = ledger
+          .view()
+          .sessions()
+          .find(one => one.sessionId === sessionId)
+        const looking = { deps, told: sessions, ledger, nowMs: 0 }
+        return { name: way.system.name, calls: found ? callsOf(way, found, looking) : [] }
+      }),
   }
 }
+
+function wayNamed(ways: readonly Way[], name: string): Way {
+  const way = ways.find(({ system }) => system.name === name)
+  if (!way)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `this node has no central system ${name}; \`uplink list\` shows them`,
+    )
+  return way
+}
+
+function decided({ system, lines }: Way, ledger: Ledger, { sessionId, verdict }: Decision): AnyBody {
+  const session = ledger
+    .view()
+    .sessions()
+    .find(one => one.sessionId === sessionId)
+  if (!session) throw new MeshError('CONFIG_INVALID', `session ${sessionId}: this node knows none`)
+  const { told, sessionId: toldAs } = toldOf(ledger, system.name, session)
+  const is = `session ${sessionId.slice(0, 8)} is`
+  if (told.stage === 'stopped')
+    throw new MeshError('CONFIG_INVALID', `${is} there to its end, as transaction ${told.upstreamId}`)
+  if (verdict === 'retry' && 'upstreamId' in told)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `${is} there as transaction ${told.upstreamId}; it is told to its end`,
+    )
+  if (lines.get(session.chargerId)?.isBusy)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `${session.chargerId} is just being spoken for: try again in a minute`,
+    )
+  const words = ledger.view().forwarding.told.words(system.name, toldAs)
+  const undone = words.filter(({ body }) => body.stage === 'asked' || body.stage === 'skipped')
+  return {
+    name: 'forwarded',
+    body: {
+      ...{ uplink: system.name, sessionId: toldAs, chargerId: session.chargerId },
+      stage: verdict === 'retry' ? 'retry' : 'skipped',
+      undoes: verdict === 'retry' ? undone.map(({ ref }) => ref).slice(-MAX_UNDONE) : [],
+      note: 'a person decided',
+    },
+  }
+}
+/** As many as one word can name. */
+const MAX_UNDONE = 16
 
 /** What each charger has waiting. */
 function look({ system, lines }: Way, { ledger }: Acting): void {

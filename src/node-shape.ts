@@ -2,6 +2,7 @@
 import type { Aliases } from './card.ts'
 import type { Chargers, ConnectorStatus } from './chargers.ts'
 import type { Deratings } from './derating.ts'
+import type { Forwarder } from './forwarder.ts'
 import type { Certificate } from './identity/certificate.ts'
 import type { Roster } from './identity/roster.ts'
 import type { Signatures } from './identity/signature.ts'
@@ -27,7 +28,7 @@ import type { Reviewed } from './pruning.ts'
 import type { Remember } from './remember.ts'
 import type { Place } from './replica/sync.ts'
 import type { StoreKeys } from './store/sealing.ts'
-import type { DeviceId } from './units.ts'
+import type { DeviceId, TokenRef } from './units.ts'
 import type { Uplinks } from './uplinks.ts'
 
 /** Where documents are written behind the journal. */
@@ -48,6 +49,8 @@ export type NodeDeps = {
   readonly chargePoints: ChargePoints
   /** Opens a card's own id for a charger's list; the site key stays outside. */
   readonly openTag: OpenTag
+  /** Seals the id of a card that was just read; undefined where this process did not read it. */
+  readonly sealTag?: (tokenRef: TokenRef) => Uint8Array | undefined
   readonly logger: Logger
   readonly swVersion: string
   readonly heartbeatS: number
@@ -69,6 +72,7 @@ export type Node = {
   /** Writes events of this node's own; resolves when they are durable, rejects when the store fails. */
   readonly record: (bodies: readonly AnyBody[]) => Promise<void>
   readonly setUplinks: (uplinks: readonly Uplink[]) => void
+  readonly forwarder: Forwarder
   /** Once a second: drives everything that waits. */
   readonly tick: () => void
   readonly settled: () => Promise<void>

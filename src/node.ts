@@ -6,6 +6,7 @@ import { type Acting, createActing } from './acting.ts'
 import { createChargers } from './chargers.ts'
 import { createDeratings } from './derating.ts'
 import { assertNever, MeshError, reasonOf } from './errors.ts'
+import { createForwarder } from './forwarder.ts'
 import type { Input, SubmissionReport } from './input.ts'
 import { createLocalLists } from './local-lists.ts'
 import { createMailbox } from './mailbox.ts'
@@ -21,11 +22,14 @@ import { encodeMessage, type Message } from './replica/message.ts'
 import type { Send } from './replica/sends.ts'
 import { createStops } from './stops.ts'
 import { createTakeovers } from './takeover.ts'
+import { OCPP_1_6 } from './uplink/csms-calls16.ts'
 import { createUplinks } from './uplinks.ts'
 import { createWitness } from './witness.ts'
 
 export type { DocumentSink, Node, NodeDeps, NodeHealth } from './node-shape.ts'
 
+/** Versions of OCPP in which a central system may be told of sessions. */
+const TRANSLATORS = { 'ocpp1.6': OCPP_1_6 }
 /** Inputs decided together, and made durable by one flush. */
 const MAX_BATCH = 256
 /** A batch ends after so long, so that a charger does not wait behind what a peer sends. */
@@ -46,6 +50,11 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
   const deratings = createDeratings({ ...deps, count, capabilities: onboarding.capabilities })
   const takeovers = createTakeovers({ ...deps, count })
   const uplinks = createUplinks({ ...deps, count, self: deps.certificate.deviceId })
+  const forwarder = createForwarder({
+    ...{ ...deps, count, self: deps.certificate.deviceId, translators: TRANSLATORS },
+    nameOf: deviceId => deps.roster.ofDevice(deviceId)[0]?.name ?? deviceId.slice(0, 8),
+    heardOf: chargers.heardOf,
+  })
   const stops = createStops(deps)
   let open = await openStore(deps, 'start', count)
   let failure: { reason: string; retryAtMs: number; waitMs: number } | undefined
@@ -149,6 +158,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     onboarding.forget()
     deratings.forget()
     uplinks.storeFailed()
+    forwarder.forget()
     for (const input of batch) {
       if (input.kind === 'charger') input.reply({ kind: 'silence' })
       if (input.kind === 'run') input.failed?.(error)
@@ -208,6 +218,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     onboarding.tick(act, back)
     takeovers.tick(act)
     deratings.tick(act, back)
+    forwarder.tick(act, back)
     return [...sends, ...uplinks.tick(act, back)]
   }
 
@@ -234,6 +245,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
       return promise
     },
     setUplinks: list => uplinks.set(list),
+    forwarder,
     tick: () => {
       // One is enough, however slowly it comes to its turn.
       if (ticking) return

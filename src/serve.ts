@@ -148,6 +148,7 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
   const decision = decideFor(context.card, chargerId, tokenRef)
   const verdict = message.cardless ? NO_CARD_YET : decision
   const { policyAgeMs } = context.card
+  const tagSealed = message.cardless ? undefined : context.sealTag?.(tokenRef)
   const bodies: AnyBody[] = [
     {
       name: 'session_start',
@@ -167,6 +168,7 @@ function serveStart(context: ServeContext, input: ChargerInput, message: Start):
         tier: decision.tier,
         connectionId: input.connectionId,
         clock: CLOCK,
+        ...(tagSealed && { tagSealed }),
         ...(known?.end && { follows: known.end.ref }),
         ...(stationTransactionId !== undefined && { stationTransactionId }),
         ...(message.cardless && { cardless: true }),

@@ -18,6 +18,8 @@ export type ServeContext = {
   /** The last status each connector reported, as `chargerId/connectorId`. */
   readonly statusOf: (chargerId: ChargerId, connectorId: number) => string | undefined
   readonly heartbeatS: number
+  /** The card's own id, sealed, where the site wants that and this process read the card. */
+  readonly sealTag?: (tokenRef: TokenRef) => Uint8Array | undefined
   /** Seals what is personal and may be read by nobody here to the card's account, else to the operator; undefined when neither's key is known. */
   readonly seal: (plain: string, tokenRef: TokenRef | undefined) => Uint8Array | undefined
 }

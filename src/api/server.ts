@@ -16,6 +16,7 @@ import { addCertificateRequests, type CertificateRequests } from './certificates
 import { addCommands, type Commanding } from './commands.ts'
 import { reportConflicts } from './conflicts.ts'
 import { reportDevices, UNTIL } from './devices.ts'
+import { addForward } from './forward.ts'
 import { addLocalLists } from './local-list.ts'
 import { addOnboarding } from './onboarding.ts'
 import { addReceipts, type ReceiptPen } from './receipt.ts'
@@ -144,6 +145,7 @@ function addWrites(server: FastifyInstance, deps: ApiDeps): void {
     return { ...report, refused: [...report.refused, ...frozenIn(deps.node, segments)] }
   })
   addUplinks(server, deps)
+  addForward(server, deps)
 }
 
 /** A frozen log takes nothing more, and what lies behind its fork counts nowhere: nobody may take that for done. */

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { check } from '../config.ts'
 import type { Node } from '../node.ts'
 import type { Clock } from '../ports.ts'
-import { UPLINK_SETTING, type UplinkSetting } from '../uplink/setting.ts'
+import { shownSetting, UPLINK_SETTING, type UplinkSetting } from '../uplink/setting.ts'
 
 export type UplinksPlane = {
   readonly settings: () => readonly UplinkSetting[]
@@ -22,9 +22,18 @@ function reportUplinks({ node, clock, uplinks }: UplinksDeps) {
       .status(clock.monotonicMs())
       .map(state => [state.name, state]),
   )
-  return uplinks
-    .settings()
-    .map(({ caPem: _caPem, ...setting }) => ({ ...setting, ...states.get(setting.name) }))
+  const forwards = new Map(
+    node.forwarder
+      .report(node.ledger(), clock.monotonicMs())
+      .map(({ sessions: _, chargers: __, ...one }) => [one.name, one]),
+  )
+  return uplinks.settings().map(setting => ({
+    ...shownSetting(setting),
+    ...(setting.kind !== 'csms' && { priority: setting.priority }),
+    kind: setting.kind,
+    ...states.get(setting.name),
+    ...forwards.get(setting.name),
+  }))
 }
 
 export function addUplinks(server: FastifyInstance, deps: UplinksDeps): void {

@@ -6,6 +6,7 @@ import { readText } from '../host/identity-files.ts'
 import { wholeNumber } from './number.ts'
 import { clientIn, collect, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
+import { addForwardCommands, type CsmsAddOptions, csmsOptions, csmsSetting } from './uplink-forward.ts'
 
 type AddOptions = {
   readonly via: string
@@ -17,25 +18,32 @@ type AddOptions = {
   readonly ca?: string
   readonly json?: boolean
 }
+type AllOptions = AddOptions & CsmsAddOptions
 type ViaOptions = { readonly via: string; readonly json?: boolean }
 
 /** What each kind says of its target; the rest of a setting is the same for all. */
 const KINDS: Readonly<
-  Record<string, (target: string, options: AddOptions) => Promise<Readonly<Record<string, unknown>>>>
+  Record<string, (target: string, options: AllOptions) => Promise<Readonly<Record<string, unknown>>>>
 > = {
   https: async (url, { ca }) => ({
     kind: 'https',
     url,
     ...(ca !== undefined && { caPem: await readText(ca, '--ca') }),
   }),
+  csms: csmsSetting,
 }
 /** By what an address begins with, where no kind is named. */
-const KIND_OF_SCHEME: Readonly<Record<string, string>> = { 'https:': 'https', 'http:': 'https' }
+const KIND_OF_SCHEME: Readonly<Record<string, string>> = {
+  'https:': 'https',
+  'http:': 'https',
+  'wss:': 'csms',
+  'ws:': 'csms',
+}
 const DEFAULT_NAMES: Readonly<Record<string, string>> = { https: 'cloud' }
 
 export function addUplinkCommands(program: Command): void {
   const uplink = program.command('uplink').description('ways out of the site: any node may have one')
-  viaOptions(uplink.command('add <kind> [target]'))
+  csmsOptions(viaOptions(uplink.command('add <kind> [target]')))
     .description('give a running node a way out; it is used at once and remembered')
     .option('--name <name>', 'name of the uplink')
     .option(
@@ -54,12 +62,14 @@ export function addUplinkCommands(program: Command): void {
       `
 Kinds:
   https <url>     the receiver (\`chargemesh cloud run\`)
+  csms <url>      an existing central system, over OCPP: it is told of sessions that are over, as by chargers that were offline
 
 Examples:
   chargemesh uplink add https https://192.0.2.10:8443 --ca ./cloud-data/ca.pem --via ./pole-07
-  chargemesh uplink add https https://192.0.2.10:8443 --ca ./ca.pem --name satellite --priority 2 --budget 20MB/day --window 01:00-05:00 --via ./pole-07`,
+  chargemesh uplink add https https://192.0.2.10:8443 --ca ./ca.pem --name satellite --priority 2 --budget 20MB/day --window 01:00-05:00 --via ./pole-07
+  chargemesh uplink add csms wss://csms.example.com/ocpp --passwords chargers.csv --name steve --lost-answers retry --via ./pole-07`,
     )
-    .action(async (kind: string, target: string | undefined, options: AddOptions) => {
+    .action(async (kind: string, target: string | undefined, options: AllOptions) => {
       const setting = await settingOf(kind, target, options)
       await (await clientIn(options.via)).post('/v1/uplinks', setting)
       say(
@@ -88,6 +98,7 @@ Examples:
       await (await clientIn(options.via)).delete(`/v1/uplinks/${encodeURIComponent(name)}`)
       say(options, { removed: name }, `uplink ${name} removed`)
     })
+  addForwardCommands(uplink)
   viaOptions(uplink.command('hurry'))
     .description('try all uplinks of a node now instead of at the next round')
     .addHelpText('after', '\nExample:\n  chargemesh uplink hurry --via ./pole-07')
@@ -104,7 +115,7 @@ function viaOptions(command: Command): Command {
 async function settingOf(
   kind: string,
   target: string | undefined,
-  options: AddOptions,
+  options: AllOptions,
 ): Promise<Readonly<Record<string, unknown>>> {
   // An address alone says its kind.
   if (target === undefined && URL.canParse(kind)) {

@@ -11,6 +11,7 @@ export type Doors = {
   central?: Central
   tokens?: Tokens
   openTag?: NodeDeps['openTag']
+  sealTag?: NodeDeps['sealTag']
   drivers?: DriverPlane
 }
 

@@ -34,7 +34,15 @@ import { openNetwork } from './network.ts'
 import { API_FILE, NODE_FILE } from './node-files.ts'
 import { knownAddresses } from './node-memory.ts'
 import { breathe, systemClock, systemLogger, systemRandom } from './system.ts'
-import { createKeyRing, createTokens, type KeyRing, stretchingOf, type Tokens, tagKeysOf } from './tokens.ts'
+import {
+  createKeyRing,
+  createTokens,
+  type KeyRing,
+  sealingTags,
+  stretchingOf,
+  type Tokens,
+  tagKeysOf,
+} from './tokens.ts'
 import { NOTHING_CHOSEN, type Unlock } from './unlock.ts'
 import { type UplinkBook, uplinkBook } from './uplink-book.ts'
 import { clockTrouble, validityTrouble } from './validity.ts'
@@ -99,6 +107,7 @@ async function open(setting: Setting): Promise<RunningNode> {
     network: lateNetwork(doors),
     chargePoints: lateChargePoints(doors),
     openTag: (tokenRef, box) => doors.openTag?.(tokenRef, box),
+    sealTag: tokenRef => doors.sealTag?.(tokenRef),
     logger,
     swVersion: SW_VERSION,
     heartbeatS: config.ocpp.heartbeatS,
@@ -108,11 +117,13 @@ async function open(setting: Setting): Promise<RunningNode> {
   closers.push('node', () => node.stop())
   const view = () => node.ledger().view()
   const ring = createKeyRing(identity, self.certificate.deviceId, view)
-  doors.openTag = tagKeysOf(ring).open
+  const tagKeys = tagKeysOf(ring)
+  doors.openTag = tagKeys.open
   const tokens = createTokens({
     ...{ stretching: stretchingOf(identity), keys: ring.keys, policy: () => view().policy },
   })
   doors.tokens = tokens
+  doors.sealTag = sealingTags(tagKeys, tokens, self.random)
   const tokenReference = tokens.reference
   const mayCharge = deciding(self.clock, node, tokens)
   const commanding = createCommanding({
@@ -130,9 +141,13 @@ async function open(setting: Setting): Promise<RunningNode> {
     ...{ dir, logger, siteId: self.roster.siteId },
     certificate: () => node.ledger().ownCertificate().encoded,
     ...{ logKey: self.logKey, signatures: self.signatures, clock: self.clock },
+    give: ways => {
+      node.setUplinks(ways.uplinks)
+      node.forwarder.set(ways.centralSystems)
+    },
   })
   closers.push('uplinks', () => uplinks.close())
-  node.setUplinks(await uplinks.open())
+  await uplinks.open()
   const extraStatus = (): Readonly<Record<string, unknown>> => ({
     documents: documents.state(),
     ocpp: { chargers: central.status(), refused: central.refusals(), tls: tls.report() },
@@ -282,11 +297,7 @@ async function openPlane(
       ...{ name: identity.name, siteName: identity.site.name },
       signer: () => ({ ...self, certHash: plane.node.ledger().ownCertificate().hash }),
       aliases: tokens.aliases,
-      uplinks: {
-        settings: uplinks.settings,
-        add: async one => plane.node.setUplinks(await uplinks.add(one)),
-        remove: async name => plane.node.setUplinks(await uplinks.remove(name)),
-      },
+      uplinks,
       listen,
       token,
       logger,

@@ -3,8 +3,9 @@
 
 import { MeshError } from '../errors.ts'
 import { openSiteKey } from '../identity/site-key.ts'
-import { createTagKeys, type TagKeys } from '../identity/tag.ts'
+import { createTagKeys, TAG_NONCE_BYTES, type TagKeys } from '../identity/tag.ts'
 import { keyedReference, normalTag, type Stretching, stretchTag } from '../identity/token.ts'
+import type { Random } from '../ports.ts'
 import { type DeviceId, type TokenRef, unhex } from '../units.ts'
 import type { View } from '../view.ts'
 import type { IdentityFile } from './identity-files.ts'
@@ -20,6 +21,8 @@ export type Tokens = {
   readonly reference: (idTag: string) => Promise<TokenRef>
   /** Every reference of a card that was read lately, that one first. */
   readonly aliases: (tokenRef: TokenRef) => readonly TokenRef[]
+  /** The card's own id, where this process read it lately. */
+  readonly tagOf: (tokenRef: TokenRef) => string | undefined
 }
 
 export type TokensDeps = {
@@ -33,6 +36,7 @@ export function createTokens({ stretching, keys, policy }: TokensDeps): Tokens {
   const stretched = new Map<string, Promise<Uint8Array>>()
   const turns = createTurns(MAX_STRETCHES_AT_ONCE)
   const others = new Map<TokenRef, readonly TokenRef[]>()
+  const tags = new Map<TokenRef, string>()
 
   const stretch = (tag: string): Promise<Uint8Array> => {
     const held = stretched.get(tag)
@@ -48,16 +52,20 @@ export function createTokens({ stretching, keys, policy }: TokensDeps): Tokens {
   }
   return {
     reference: async idTag => {
-      const bytes = await stretch(normalTag(idTag))
+      const tag = normalTag(idTag)
+      const bytes = await stretch(tag)
       const refs = keys().map(key => keyedReference(key, bytes))
       const chosen = policy().namedBy(refs)
       if (refs.length > 1) {
         forgetOldest(others)
         others.set(chosen, [chosen, ...refs.filter(ref => ref !== chosen)])
       }
+      forgetOldest(tags)
+      tags.set(chosen, tag)
       return chosen
     },
     aliases: tokenRef => others.get(tokenRef) ?? [tokenRef],
+    tagOf: tokenRef => tags.get(tokenRef),
   }
 }
 
@@ -85,6 +93,18 @@ export function tagKeysOf(ring: KeyRing): TagKeys {
     return held.tags
   }
   return { seal: (...words) => tags().seal(...words), open: (...words) => tags().open(...words) }
+}
+
+/** Seals the card that was read to whoever holds the site's key, for sites that tell an existing central system of sessions. */
+export function sealingTags(
+  keys: TagKeys,
+  { tagOf }: Pick<Tokens, 'tagOf'>,
+  random: Random,
+): (tokenRef: TokenRef) => Uint8Array | undefined {
+  return tokenRef => {
+    const tag = tagOf(tokenRef)
+    return tag === undefined ? undefined : keys.seal(tokenRef, tag, random.bytes(TAG_NONCE_BYTES))
+  }
 }
 
 export type KeyRing = {

@@ -4,8 +4,16 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { MeshError, reasonOf } from '../errors.ts'
 import type { Logger, Uplink } from '../ports.ts'
+import { type CsmsOptions, type OpenCsms, openCsms } from '../uplink/csms.ts'
 import { type HttpUplinkOptions, openHttpUplink } from '../uplink/http.ts'
-import { REMEMBERED_SETTING, termsOf, type UplinkKind, type UplinkSetting } from '../uplink/setting.ts'
+import {
+  type CsmsSetting,
+  type PushSetting,
+  REMEMBERED_SETTING,
+  termsOf,
+  type UplinkSetting,
+} from '../uplink/setting.ts'
+import type { CentralSystem } from '../upstream.ts'
 import { writeSecret } from './identity-files.ts'
 import { UPLINKS_FILE } from './node-files.ts'
 import { look, recall } from './node-memory.ts'
@@ -22,22 +30,28 @@ type OpenUplink = Uplink & { readonly close: () => void }
 export type UplinkBookOptions = Omit<HttpUplinkOptions, 'name' | 'url' | 'caPem'> & {
   readonly dir: string
   readonly logger: Logger
+  /** Takes what is open now, each time that changes. */
+  readonly give: (ways: Ways) => void
+  readonly onCall?: CsmsOptions['onCall']
 }
+
+/** By which logs leave, and who is told of sessions. */
+export type Ways = { readonly uplinks: readonly Uplink[]; readonly centralSystems: readonly CentralSystem[] }
 
 export type UplinkBook = {
   /** Opens what the folder remembers. */
-  readonly open: () => Promise<readonly Uplink[]>
+  readonly open: () => Promise<void>
   readonly settings: () => readonly UplinkSetting[]
   /** Refuses a name that is taken; remembered when resolved. */
-  readonly add: (setting: UplinkSetting) => Promise<readonly Uplink[]>
+  readonly add: (setting: UplinkSetting) => Promise<void>
   /** Refuses a name that nobody has; forgotten when resolved. */
-  readonly remove: (name: string) => Promise<readonly Uplink[]>
+  readonly remove: (name: string) => Promise<void>
   readonly close: () => void
 }
 
 type Openers = {
-  readonly [K in UplinkKind]: (
-    setting: Extract<UplinkSetting, { kind: K }>,
+  readonly [K in PushSetting['kind']]: (
+    setting: Extract<PushSetting, { kind: K }>,
     options: UplinkBookOptions,
   ) => OpenUplink
 }
@@ -47,19 +61,53 @@ const OPENERS: Openers = {
     openHttpUplink({ ...options, name, url, ...(caPem !== undefined && { caPem }) }),
 }
 
-function openOne(setting: UplinkSetting, options: UplinkBookOptions): OpenUplink {
-  return { ...OPENERS[setting.kind](setting, options), terms: termsOf(setting) }
+type OpenWay =
+  | { readonly kind: 'push'; readonly uplink: OpenUplink }
+  | { readonly kind: 'csms'; readonly central: OpenCsms }
+
+function openOne(setting: UplinkSetting, options: UplinkBookOptions): OpenWay {
+  if (setting.kind === 'csms') return { kind: 'csms', central: openCentral(setting, options) }
+  const uplink = { ...OPENERS[setting.kind](setting, options), terms: termsOf(setting) }
+  return { kind: 'push', uplink }
+}
+
+function openCentral(setting: CsmsSetting, { logger, onCall }: UplinkBookOptions): OpenCsms {
+  const { name, url, caPem, passwords, defaultPassword, protocol, lostAnswers } = setting
+  const { shadow, live, chargers, unknownCard } = setting
+  return openCsms({
+    ...{ name, url, logger },
+    terms: {
+      ...{ protocol, lostAnswers, shadow, live },
+      ...(chargers && { chargers }),
+      ...(unknownCard !== undefined && { unknownCard }),
+    },
+    ...(caPem !== undefined && { caPem }),
+    password: chargerId => (Object.hasOwn(passwords, chargerId) ? passwords[chargerId] : defaultPassword),
+    ...(onCall && { onCall }),
+  })
+}
+
+function closeWay(way: OpenWay): void {
+  if (way.kind === 'push') way.uplink.close()
+  else way.central.close()
 }
 
 export function uplinkBook(options: UplinkBookOptions): UplinkBook {
   const { dir, logger } = options
   const path = join(dir, UPLINKS_FILE)
-  const opened = new Map<string, OpenUplink>()
+  const opened = new Map<string, OpenWay>()
+  const give = (): void => {
+    const ways = [...opened.values()]
+    options.give({
+      uplinks: ways.flatMap(way => (way.kind === 'push' ? [way.uplink] : [])),
+      centralSystems: ways.flatMap(way => (way.kind === 'csms' ? [way.central] : [])),
+    })
+  }
   let settings: readonly UplinkSetting[] = []
-  const remember = async (now: readonly UplinkSetting[]): Promise<readonly Uplink[]> => {
+  const remember = async (now: readonly UplinkSetting[]): Promise<void> => {
     await writeSecret(path, JSON.stringify(now))
     settings = now
-    return [...opened.values()]
+    give()
   }
   return {
     open: async () => {
@@ -71,7 +119,7 @@ export function uplinkBook(options: UplinkBookOptions): UplinkBook {
           logger.error('an uplink cannot be used', { uplink: setting.name, reason: reasonOf(error) })
         }
       }
-      return [...opened.values()]
+      give()
     },
     settings: () => settings,
     add: async setting => {
@@ -80,17 +128,17 @@ export function uplinkBook(options: UplinkBookOptions): UplinkBook {
       if (opened.size >= MAX_UPLINKS)
         throw new MeshError('CONFIG_INVALID', `a node has at most ${MAX_UPLINKS} uplinks`)
       opened.set(setting.name, openOne(setting, options))
-      return await remember([...settings, setting])
+      await remember([...settings, setting])
     },
     remove: async name => {
-      const uplink = opened.get(name)
-      if (!uplink) throw new MeshError('CONFIG_INVALID', `there is no uplink ${name} here`)
+      const way = opened.get(name)
+      if (!way) throw new MeshError('CONFIG_INVALID', `there is no uplink ${name} here`)
       opened.delete(name)
-      uplink.close()
-      return await remember(settings.filter(setting => setting.name !== name))
+      closeWay(way)
+      await remember(settings.filter(setting => setting.name !== name))
     },
     close: () => {
-      for (const uplink of opened.values()) uplink.close()
+      for (const way of opened.values()) closeWay(way)
     },
   }
 }

@@ -2,6 +2,7 @@
 // wrong is named by field and value.
 import { z } from 'zod'
 import type { UplinkTerms } from '../ports.ts'
+import { chargerId } from '../units.ts'
 
 const DAY_MINUTES = 24 * 60
 const WINDOW = /^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$/
@@ -30,14 +31,72 @@ const HTTPS = z.strictObject({
   caPem: z.string().max(20_000).optional(),
 })
 
-export const UPLINK_SETTING = z.discriminatedUnion('kind', [HTTPS])
+const MAX_CHARGERS = 1000
+const charger = z.string().transform((text, at) => {
+  const id = chargerId(text)
+  if (id === undefined)
+    at.issues.push({ code: 'custom', input: text, message: 'the identity of a charger, such as CP01' })
+  return id ?? z.NEVER
+})
+/** HTTP Basic has no room for control characters, and OCPP none for more. */
+const password = z.string().regex(/^[\x20-\x7E]{1,64}$/, 'a password of at most 64 printable characters')
+
+/** An existing central system, over OCPP: the name is the same on every node that may forward to it. */
+const CSMS = z
+  .strictObject({
+    kind: z.literal('csms'),
+    name: COMMON.name,
+    windows: z.array(window).max(0, 'a central system is told at any time').default([]),
+    url: z.url({ protocol: /^wss?$/ }).max(500),
+    caPem: z.string().max(20_000).optional(),
+    protocol: z.enum(['ocpp1.6', 'ocpp2.0.1']).default('ocpp1.6'),
+    /** Without: all of the site. */
+    chargers: z.array(charger).min(1).max(MAX_CHARGERS).optional(),
+    passwords: z.record(z.string().max(48), password).default({}),
+    /** For chargers of which nothing is said. */
+    defaultPassword: password.optional(),
+    lostAnswers: z.enum(['retry', 'hold']).default('hold'),
+    shadow: z.boolean().default(false),
+    live: z.boolean().default(false),
+    unknownCard: z
+      .string()
+      .regex(/^[\x21-\x7E]{1,20}$/, 'at most 20 printable characters')
+      .optional(),
+    allowInsecure: z.boolean().default(false),
+  })
+  .refine(
+    ({ url, allowInsecure }) => !url.startsWith('ws:') || allowInsecure || isLoopback(new URL(url).hostname),
+    {
+      path: ['url'],
+      message: 'without TLS only on this machine; wss://..., or add it with --allow-insecure',
+    },
+  )
+
+export const UPLINK_SETTING = z.discriminatedUnion('kind', [HTTPS, CSMS])
 /** Files of before there were kinds name none. */
 export const REMEMBERED_SETTING = z.union([UPLINK_SETTING, HTTPS])
 
 export type UplinkSetting = z.output<typeof UPLINK_SETTING>
 export type UplinkKind = UplinkSetting['kind']
 
-export function termsOf({ priority, budgetBytes, windows, costPerMb }: UplinkSetting): UplinkTerms {
+export type CsmsSetting = Extract<UplinkSetting, { kind: 'csms' }>
+/** Those by which logs leave for our receiver. */
+export type PushSetting = Exclude<UplinkSetting, CsmsSetting>
+
+/** As the operator's plane shows it: without what only the node needs to know. */
+export function shownSetting(
+  setting: UplinkSetting,
+): Readonly<Record<string, unknown>> & { readonly name: string } {
+  const secrets = new Set(['caPem', 'passwords', 'defaultPassword'])
+  const shown = Object.entries(setting).filter(([key]) => !secrets.has(key))
+  return { ...Object.fromEntries(shown), name: setting.name }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+export function termsOf({ priority, budgetBytes, windows, costPerMb }: PushSetting): UplinkTerms {
   return {
     priority,
     windows: windows.map(windowOf),
