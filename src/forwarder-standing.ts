@@ -29,8 +29,7 @@ export function standingOf(
     const since = new Date(wallOf(turn.since)).toISOString().slice(0, 16)
     return no(`waits for ${nameOf(turn.holder)}, which holds the central system since ${since}Z`)
   }
-  const missing = turn.heads.find(({ logId, seq, hash }) => !isHeld(ledger, { logId, seq, hash }))
-  if (missing)
+  if (!heldWords(ledger, turn.heads))
     return no('was handed the central system; waits for words of the node before, which are not here yet')
   return { mayForward: true, reason: '', isDoubtful: doubtOf(turn) }
 }
@@ -47,6 +46,11 @@ const NOBODY =
 function doubtOf({ isTakenOver, since }: Turn): Standing['isDoubtful'] {
   if (!isTakenOver) return NO_DOUBT
   return ({ start, end }) => (end?.hlc ?? start.hlc) <= since
+}
+
+/** Whether all that was said up to these is here. */
+export function heldWords(ledger: Ledger, heads: Turn['heads']): boolean {
+  return heads.every(head => isHeld(ledger, head))
 }
 
 function isHeld({ logs }: Ledger, { logId, seq, hash }: Turn['heads'][number]): boolean {

@@ -3,6 +3,7 @@
 // that a restart, or another node, goes on just there (forwarding/). One node at a time has the turn (forwarding/turns.ts).
 import type { Acting } from './acting.ts'
 import { MeshError } from './errors.ts'
+import { agreedStanding, mayDecide } from './forwarder-agreed.ts'
 import { type Back, hangUp, type Speaking, type Talk } from './forwarder-call.ts'
 import { type Line, newLine, refresh, toldOf } from './forwarder-line.ts'
 import { callsOf, type ForwardReport, reportWay } from './forwarder-report.ts'
@@ -57,8 +58,6 @@ export type ForwarderDeps = Speaking & {
   readonly self: DeviceId
   readonly nameOf: (deviceId: DeviceId) => string
   readonly translators: Readonly<Partial<Record<CentralSystem['terms']['protocol'], Translator>>>
-  /** Where several nodes see our receiver: whether they agreed there that this one may forward for a charger. */
-  readonly agreed?: (uplink: string, chargerId: ChargerId) => boolean
 }
 
 export function createForwarder(deps: ForwarderDeps): Forwarder {
@@ -76,7 +75,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     },
     tick: (act, back) => {
       for (const way of ways) {
-        way.standing = standingOf(act, { ...deps, uplink: way.system.name })
+        way.standing = standing(way, deps, act)
         look(way, act)
         if (way.handing) handOver(way, act)
         else if (!way.system.terms.shadow) work({ deps, sessions, way, back }, act)
@@ -153,6 +152,12 @@ function decided({ system, lines }: Way, ledger: Ledger, { sessionId, verdict }:
 /** As many as one word can name. */
 const MAX_UNDONE = 16
 
+function standing({ system }: Way, deps: ForwarderDeps, act: Acting): Standing {
+  const { name: uplink, turn, terms } = system
+  if (!turn || terms.shadow) return standingOf(act, { ...deps, uplink })
+  return agreedStanding(act, { ...deps, uplink, turn })
+}
+
 /** What each charger has waiting. */
 function look({ system, lines }: Way, { ledger }: Acting): void {
   for (const chargerId of system.terms.chargers ?? ledger.view().chargers()) {
@@ -173,6 +178,7 @@ function handOver(way: Way, act: Acting): void {
   for (const line of lines.values()) hangUp(system, line)
   act.afterwards(() => {
     way.handing = undefined
+    void system.turn?.release()
     handing.done()
   })
 }
@@ -187,13 +193,13 @@ type Work = {
 function work({ deps, sessions, way, back }: Work, act: Acting): void {
   const { system, translator, standing, lines } = way
   const { monotonicMs } = act.times
-  const may = ({ chargerId }: Line): boolean =>
-    standing.mayForward || (deps.agreed?.(system.name, chargerId) ?? false)
+  // Asked again before each call: a lease ends between two ticks.
+  const may = (): boolean => standing.mayForward && mayDecide(system.turn)
   const active = (): number => [...lines.values()].filter(line => line.isBusy || line.isGreeted).length
-  const isOurs = (line: Line): boolean => !way.handing && may(line)
+  const isOurs = (): boolean => !way.handing && way.standing.mayForward && may()
   for (const line of lines.values()) {
     if (line.isBusy) continue
-    if (!may(line)) hangUp(system, line)
+    if (!may()) hangUp(system, line)
     else if (monotonicMs >= line.readyAtMs && (line.isGreeted || active() < MAX_AT_ONCE)) {
       const { isDoubtful } = standing
       const talk: Talk = {

@@ -17,6 +17,8 @@ export type CsmsAddOptions = {
   readonly unknownCard?: string
   readonly shadow?: boolean
   readonly live?: boolean
+  readonly commands?: boolean
+  readonly agreeAt?: string
   readonly allowInsecure?: boolean
   readonly ca?: string
 }
@@ -38,6 +40,11 @@ export function csmsOptions(command: Command): Command {
       'csms: said for cards whose own id nobody here can read; else these sessions are held',
     )
     .option('--live', 'csms: begin while a session runs, instead of when it is over')
+    .option('--commands', 'csms: it may start and stop sessions; a line is kept open for each charger')
+    .option(
+      '--agree-at <uplink>',
+      'csms: the uplink to the receiver where the site’s forwarders agree whose turn it is; the same receiver on each of them',
+    )
     .option('--shadow', 'csms: say nothing, and show with `uplink forward show` what would be said')
     .option('--allow-insecure', 'csms: ws:// to another machine, passwords and cards in the clear')
 }
@@ -58,6 +65,8 @@ export async function csmsSetting(
     ...(lostAnswers !== undefined && { lostAnswers }),
     ...(unknownCard !== undefined && { unknownCard }),
     ...(options.live && { live: true }),
+    ...(options.commands && { commands: true }),
+    ...(options.agreeAt !== undefined && { agreeAt: options.agreeAt }),
     ...(options.shadow && { shadow: true }),
     ...(options.allowInsecure && { allowInsecure: true }),
   }

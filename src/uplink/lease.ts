@@ -4,6 +4,7 @@
 // less than 10 % faster than the holder's (margin / lease), whatever is lost, late, doubled or paused on the way. A receiver
 // that was restored from a backup must have its epoch raised. Nobody who cannot reach the receiver holds anything for longer.
 // A call that is under way when the turn ends cannot be called back: `heldForMs` says whether there is time for one.
+import type { DeviceId } from '../units.ts'
 import { type AgreedRow, type Claim, type Mark, sameMark } from './agreement.ts'
 
 export type LeaseTerms = {
@@ -31,7 +32,7 @@ export type Lease = {
     readonly mark: Mark
     readonly sinceMs: number
     readonly leaseMs: number
-    readonly holder?: string
+    readonly holder?: DeviceId
   }
 }
 

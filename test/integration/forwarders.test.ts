@@ -5,10 +5,11 @@ import type { Database } from '../../src/cloud/database.ts'
 import { agree } from '../../src/cloud/forwarders.ts'
 import { openReceiver, type Receiver } from '../../src/cloud/receiver.ts'
 import { makeServerCertificate } from '../../src/cloud/tls.ts'
-import { type Agreeing, createAgreeing, type TurnState } from '../../src/uplink/agreeing.ts'
+import { type Agreeing, createAgreeing } from '../../src/uplink/agreeing.ts'
 import { AGREEMENT_PATH, encodeAgreementRequest } from '../../src/uplink/agreement.ts'
 import { type AskReceiver, openHttpUplink } from '../../src/uplink/http.ts'
 import { LEASE_TERMS } from '../../src/uplink/lease.ts'
+import type { TurnState } from '../../src/upstream.ts'
 import { until } from '../deadline.ts'
 import { type TestDevice, testSite } from '../site.ts'
 import { openTestDatabase, quiet, served, testClock } from './cloud-bench.ts'
@@ -72,7 +73,7 @@ function forwarder(name: string, device = site.device(name)): Forwarder {
     }
   }
   const agreeing = createAgreeing({
-    ...{ random, logger: quiet, ask: () => ask, mayBegin: () => name === 'north', heads: () => [] },
+    ...{ uplink, random, logger: quiet, ask: () => ask },
     clock: { monotonicMs: () => nowMs, wallMs: () => own.wallMs() + nowMs },
   })
   return {
@@ -83,7 +84,7 @@ function forwarder(name: string, device = site.device(name)): Forwarder {
     ask: async () => {
       nowMs += LEASE_TERMS.renewEveryMs
       const before = answers
-      agreeing.tick([uplink])
+      agreeing.tick({ mayBegin: name === 'north', heads: [] })
       await until(() => answers > before, { withinMs: 5000, what: 'an answer of the receiver' })
       // The tick after finds nothing under way.
       await new Promise(resolve => setImmediate(resolve))
@@ -97,15 +98,15 @@ describe('two nodes at the receiver', () => {
     const [north, south] = [forwarder('north'), forwarder('south')]
     await north.ask()
     await south.ask()
-    expect(north.agreeing.state(uplink)).toSatisfy(isWhole)
-    expect(south.agreeing.heldForMs(uplink)).toBe(0)
-    expect(south.agreeing.state(uplink)).toEqual({
+    expect(north.agreeing.state()).toSatisfy(isWhole)
+    expect(south.agreeing.heldForMs()).toBe(0)
+    expect(south.agreeing.state()).toEqual({
       ...{ kind: 'waiting', holder: north.device.certificate.deviceId, forMs: LEASE_TERMS.leaseMs },
     })
     await north.agreeing.close()
-    expect(north.agreeing.heldForMs(uplink)).toBe(0)
+    expect(north.agreeing.heldForMs()).toBe(0)
     await south.ask()
-    expect(south.agreeing.state(uplink)).toSatisfy(isWhole)
+    expect(south.agreeing.state()).toSatisfy(isWhole)
     north.close()
     south.close()
   })
@@ -116,16 +117,16 @@ describe('two nodes at the receiver', () => {
     for (let passedMs = 0; passedMs <= LEASE_TERMS.leaseMs; passedMs += LEASE_TERMS.renewEveryMs) {
       await south.ask()
       if (passedMs < LEASE_TERMS.leaseMs - LEASE_TERMS.marginMs)
-        expect(north.agreeing.heldForMs(uplink)).toBeGreaterThan(0)
-      expect(south.agreeing.heldForMs(uplink)).toBe(0)
+        expect(north.agreeing.heldForMs()).toBeGreaterThan(0)
+      expect(south.agreeing.heldForMs()).toBe(0)
       north.pass(LEASE_TERMS.renewEveryMs)
     }
     await south.ask()
-    expect(south.agreeing.state(uplink)).toMatchObject({ kind: 'held', takenAt: expect.any(Number) })
-    expect(north.agreeing.heldForMs(uplink)).toBe(0)
+    expect(south.agreeing.state()).toMatchObject({ kind: 'held', takenAt: expect.any(Number) })
+    expect(north.agreeing.heldForMs()).toBe(0)
     await north.ask()
     const holder = south.device.certificate.deviceId
-    expect(north.agreeing.state(uplink)).toMatchObject({ kind: 'waiting', holder })
+    expect(north.agreeing.state()).toMatchObject({ kind: 'waiting', holder })
     north.close()
     south.close()
   })
@@ -134,16 +135,16 @@ describe('two nodes at the receiver', () => {
     const north = forwarder('north')
     north.way.fault = 'loses-answer'
     await north.ask()
-    expect(north.agreeing.heldForMs(uplink)).toBe(0)
-    expect(north.agreeing.state(uplink)).toEqual({ kind: 'unasked', reason: 'lost on the way' })
+    expect(north.agreeing.heldForMs()).toBe(0)
+    expect(north.agreeing.state()).toEqual({ kind: 'unasked', reason: 'lost on the way' })
     north.way.fault = 'none'
     await north.ask()
-    expect(north.agreeing.state(uplink)).toSatisfy(isWhole)
+    expect(north.agreeing.state()).toSatisfy(isWhole)
     north.way.fault = 'unreachable'
     for (let i = 0; i < 4; i++) await north.ask()
-    expect(north.agreeing.heldForMs(uplink)).toBeGreaterThan(0)
+    expect(north.agreeing.heldForMs()).toBeGreaterThan(0)
     await north.ask()
-    expect(north.agreeing.heldForMs(uplink)).toBe(0)
+    expect(north.agreeing.heldForMs()).toBe(0)
     north.close()
   })
 
@@ -156,7 +157,7 @@ describe('two nodes at the receiver', () => {
     )
     await thief.ask()
     const reason = 'the receiver gives this node no turn'
-    expect(thief.agreeing.state(uplink)).toEqual({ kind: 'unasked', reason })
+    expect(thief.agreeing.state()).toEqual({ kind: 'unasked', reason })
     thief.close()
   })
 })
@@ -164,7 +165,11 @@ describe('two nodes at the receiver', () => {
 describe('what the receiver refuses', () => {
   const { siteId } = site
   const request = (names: readonly string[]) => ({
-    ...{ life: random.bytes(16), leaseMs: 1000, claims: names.map(name => ({ uplink: name, mayBegin: true })) },
+    ...{
+      life: random.bytes(16),
+      leaseMs: 1000,
+      claims: names.map(name => ({ uplink: name, mayBegin: true })),
+    },
   })
 
   it('words that are no question, and who is of another site', async () => {
