@@ -7,6 +7,7 @@ import { type SimulatedDisk, simulatedDisk } from '../../simulations/disk/disk.t
 import { createSimulatedNetwork, type SimulatedNetwork } from '../../simulations/network/network.ts'
 import { createHeap } from '../../simulations/world/heap.ts'
 import { MeshError } from '../../src/errors.ts'
+import type { OpenTag } from '../../src/list-talk.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import { signObject } from '../../src/log/object.ts'
 import { type Node, startNode } from '../../src/node.ts'
@@ -46,6 +47,8 @@ export type Member = {
   readonly disconnected: string[]
   /** What its charger says to a command; `at-<name>` is connected. */
   command: (chargerId: ChargerId, command: ChargerCommand) => CommandOutcome
+  /** Whether it can read a card's own id. */
+  openTag: OpenTag
   readonly banned: string[]
   readonly logged: string[]
   wallOffsetMs: number
@@ -136,7 +139,7 @@ export function createWorld(seed: string): World {
         ...{ logKey: device.keys.logKey, clock, random, network: outward },
         disk: { ...disk.mount(), usedShare: () => usedShareOf(made) },
         documents: { put: () => undefined },
-        openTag: () => undefined,
+        openTag: (tokenRef, box) => made.openTag(tokenRef, box),
         chargePoints: {
           connected: () => [`at-${name}` as ChargerId],
           command: async (chargerId, command) => made.command(chargerId, command),
@@ -163,6 +166,7 @@ export function createWorld(seed: string): World {
     const made: Member = {
       ...{ device, deviceId, disk, boot, disconnected: [], banned: [], logged: [], wallOffsetMs: 0 },
       usedShare: 0.1,
+      openTag: () => undefined,
       command: () => ({ kind: 'unreachable', reason: 'simulated' }),
       peers: () => slot.port?.peers() ?? [],
       node: () => {
