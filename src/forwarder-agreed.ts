@@ -31,7 +31,7 @@ export function agreedStanding(
     turn.tick(undefined)
     return no('the operator does not name this node among the forwarders')
   }
-  turn.tick({ mayBegin: turns.of(uplink)?.holder === self, heads: told.heads(uplink) })
+  turn.tick({ mayBegin: turns.of(uplink)?.holder === self, heads: () => told.heads(uplink) })
   const state = turn.state()
   switch (state.kind) {
     case 'unasked':

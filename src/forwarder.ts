@@ -4,8 +4,8 @@
 import type { Acting } from './acting.ts'
 import { MeshError } from './errors.ts'
 import { agreedStanding, mayDecide } from './forwarder-agreed.ts'
-import { type Back, hangUp, type Speaking, type Talk } from './forwarder-call.ts'
-import { type Line, newLine, refresh, toldOf } from './forwarder-line.ts'
+import { type Back, greet, hangUp, type Speaking, type Talk } from './forwarder-call.ts'
+import { backOff, type Line, newLine, refresh, toldOf } from './forwarder-line.ts'
 import { callsOf, type ForwardReport, reportWay } from './forwarder-report.ts'
 import { createToldSessions, type ToldSessions } from './forwarder-session.ts'
 import { type Standing, standingOf } from './forwarder-standing.ts'
@@ -21,6 +21,8 @@ import type { CentralSystem } from './upstream.ts'
 const MAX_AT_ONCE = 8
 /** A line on which nothing is to be said is closed. */
 const LINGER_MS = 15_000
+/** A line that stood so long was no failure. */
+const STEADY_MS = 60_000
 
 export type Way = {
   readonly system: CentralSystem
@@ -195,10 +197,13 @@ function work({ deps, sessions, way, back }: Work, act: Acting): void {
   const { monotonicMs } = act.times
   // Asked again before each call: a lease ends between two ticks.
   const may = (): boolean => standing.mayForward && mayDecide(system.turn)
-  const active = (): number => [...lines.values()].filter(line => line.isBusy || line.isGreeted).length
+  const keeps = system.terms.commands === true
+  const active = (): number =>
+    [...lines.values()].filter(line => line.isBusy || (line.isGreeted && !keeps)).length
   const isOurs = (): boolean => !way.handing && way.standing.mayForward && may()
   for (const line of lines.values()) {
     if (line.isBusy) continue
+    if (keeps) noticeLoss(deps, way, { line, nowMs: monotonicMs })
     if (!may()) hangUp(system, line)
     else if (monotonicMs >= line.readyAtMs && (line.isGreeted || active() < MAX_AT_ONCE)) {
       const { isDoubtful } = standing
@@ -207,9 +212,22 @@ function work({ deps, sessions, way, back }: Work, act: Acting): void {
         goOn: later => step(talk, later),
       }
       talk.goOn(act)
+      if (keeps && !line.isBusy && !line.isGreeted) greet(talk, act)
     }
     if (line.isBusy || !line.isGreeted) continue
     line.idleSinceMs ??= monotonicMs
-    if (monotonicMs - line.idleSinceMs >= LINGER_MS) hangUp(system, line)
+    if (!keeps && monotonicMs - line.idleSinceMs >= LINGER_MS) hangUp(system, line)
   }
+}
+
+/** A line that is kept open is opened again where it was cut; at longer and longer intervals where it is cut at once. */
+function noticeLoss(
+  { random }: Pick<ForwarderDeps, 'random'>,
+  { system }: Way,
+  { line, nowMs }: { readonly line: Line; readonly nowMs: number },
+): void {
+  if (!line.isGreeted || system.isOpen(line.chargerId)) return
+  if (nowMs - (line.idleSinceMs ?? nowMs) > STEADY_MS) line.failures = 0
+  Object.assign(line, { isGreeted: false, idleSinceMs: undefined })
+  backOff(line, nowMs, { reason: 'the line was lost', dice: (random.bytes(1)[0] ?? 0) / 256 })
 }

@@ -38,7 +38,7 @@ export type TurnWish = {
   /** By the operator's order, and what was handed over since, the turn is this node's. */
   readonly mayBegin: boolean
   /** What this node knows was said, at least. */
-  readonly heads: readonly EventRef[]
+  readonly heads: () => readonly EventRef[]
 }
 export type TurnState =
   | {
@@ -74,5 +74,7 @@ export type CentralSystem = {
   readonly open: (chargerId: ChargerId) => Promise<Opened>
   /** On an open line, one at a time for a charger. Never rejects. */
   readonly call: (chargerId: ChargerId, call: UpstreamCall) => Promise<UpstreamOutcome>
+  /** Whether there is a line now. */
+  readonly isOpen: (chargerId: ChargerId) => boolean
   readonly hangUp: (chargerId: ChargerId) => void
 }

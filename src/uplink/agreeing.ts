@@ -44,7 +44,7 @@ export function createAgreeing(deps: AgreeingDeps): Agreeing {
   const { uplink, clock, logger, terms = LEASE_TERMS } = deps
   const life = deps.random.bytes(16)
   let lease: Lease = {}
-  let wish: TurnWish = { mayBegin: false, heads: [] }
+  let wish: TurnWish = { mayBegin: false, heads: () => [] }
   let asking: Promise<void> | undefined
   let nextAtMs = 0
   /** It is given up as soon as the question before is answered; not held any more. */
@@ -102,7 +102,7 @@ export function createAgreeing(deps: AgreeingDeps): Agreeing {
       isGivenUp = false
       if (!claim) return
       try {
-        await question({ ...claim, heads: wish.heads.slice(0, MAX_HANDED_HEADS) })
+        await question({ ...claim, heads: wish.heads().slice(0, MAX_HANDED_HEADS) })
       } catch (error) {
         if (error instanceof InvariantBroken) throw error
         logger.info('the turn of forwarding was not given up: it lapses', {

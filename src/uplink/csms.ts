@@ -77,6 +77,7 @@ export function openCsms(options: CsmsOptions): OpenCsms {
         return { kind: 'lost', reason: `${reason} (${call.action})` }
       }
     },
+    isOpen: chargerId => lines.get(chargerId)?.state === ocppRpc.RPCClient.OPEN,
     hangUp: chargerId => {
       const client = lines.get(chargerId)
       if (client) drop(chargerId, client)

@@ -84,7 +84,7 @@ function forwarder(name: string, device = site.device(name)): Forwarder {
     ask: async () => {
       nowMs += LEASE_TERMS.renewEveryMs
       const before = answers
-      agreeing.tick({ mayBegin: name === 'north', heads: [] })
+      agreeing.tick({ mayBegin: name === 'north', heads: () => [] })
       await until(() => answers > before, { withinMs: 5000, what: 'an answer of the receiver' })
       // The tick after finds nothing under way.
       await new Promise(resolve => setImmediate(resolve))
