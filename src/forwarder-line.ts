@@ -3,6 +3,7 @@
 import type { Told, Word } from './forwarding/told.ts'
 import type { Ledger } from './ledger.ts'
 import type { Session } from './session/fold.ts'
+import { timesOf } from './session/times.ts'
 import type { ChargerId, EventHash, SessionId } from './units.ts'
 import type { SaidReadings } from './uplink/csms-calls.ts'
 import type { ForwardTerms, UpstreamOutcome } from './upstream.ts'
@@ -49,14 +50,23 @@ export function refresh(
   const changes = view.forwarding.told.changes(name, line.chargerId)
   if (line.seen?.of === of && line.seen.changes === changes) return
   line.seen = { of, changes }
-  line.queue = of.sessions.filter(session => {
-    const { stage } = toldOf(ledger, name, session).told
-    if (stage === 'stopped' || stage === 'skipped') return false
-    return session.end !== undefined || terms.live || stage !== 'unsaid'
-  })
+  line.queue = of.sessions.filter(session => isOwed({ name, terms }, ledger, session))
   const queued = new Set(line.queue.map(({ sessionId }) => sessionId))
   for (const kept of [line.said, line.later])
     for (const id of kept.keys()) if (!queued.has(id)) kept.delete(id)
+}
+
+/** Whether there is something to be told of it, now or some day. */
+export function isOwed(
+  { name, terms }: { readonly name: string; readonly terms: ForwardTerms },
+  ledger: Ledger,
+  session: Session,
+): boolean {
+  const isMeant = terms.chargers?.includes(session.chargerId) ?? true
+  if (!isMeant || timesOf(session).startedAt.at < (terms.sinceAt ?? 0)) return false
+  const { stage } = toldOf(ledger, name, session).told
+  if (stage === 'stopped' || stage === 'skipped') return false
+  return session.end !== undefined || terms.live || stage !== 'unsaid'
 }
 
 /** Under any id that the session had: a start that came again with a corrected clock is one session, and may have been told. */
@@ -125,7 +135,7 @@ export function planOf(line: Line, { told, session, terms, nowMs, isDoubtful }: 
 export const UNANSWERED =
   'asked, unanswered: it may be there already. Look there, then `uplink forward retry` (it is not) or `skip` (it is)'
 const DOUBT =
-  'the node before may have told of it: the operator took the turn from it. Look there, then `uplink forward retry` or `skip`'
+  'it may have been told already: another node had the turn, or old logs were let go of. Look there, then `uplink forward retry` or `skip`'
 
 function refusedBy(code: string): string {
   return `the central system answered ${code}: \`uplink forward retry\` or \`skip\``

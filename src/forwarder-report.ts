@@ -6,7 +6,7 @@ import type { Line } from './forwarder-line.ts'
 import { planOf, toldOf } from './forwarder-line.ts'
 import type { ToldSessions } from './forwarder-session.ts'
 import { lacks } from './forwarder-talk.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger, Times } from './ledger.ts'
 import type { Session } from './session/fold.ts'
 import { timesOf } from './session/times.ts'
 import type { ChargerId, SessionId } from './units.ts'
@@ -36,11 +36,13 @@ export type ForwardedCharger = {
 export type ForwardReport = {
   readonly name: string
   readonly state: 'forwarding' | 'waiting' | 'failing' | 'shadow'
-  readonly queue: number
-  readonly held: number
-  /** When the oldest session that waits began. */
-  readonly oldestAt?: string
-  readonly lastReason?: string
+  readonly waiting: {
+    readonly sessions: number
+    readonly held: number
+    /** Of the one that began first. */
+    readonly oldestAgeMs?: number
+  }
+  readonly why?: string
   readonly nextTryInMs?: number
   readonly chargers: readonly ForwardedCharger[]
   readonly sessions: readonly ForwardedSession[]
@@ -50,7 +52,7 @@ type Looking = {
   readonly deps: Speaking
   readonly told: ToldSessions
   readonly ledger: Ledger
-  readonly nowMs: number
+  readonly times: Times
 }
 
 export function reportWay(way: Way, looking: Looking): ForwardReport {
@@ -71,24 +73,29 @@ export function reportWay(way: Way, looking: Looking): ForwardReport {
         ? 'failing'
         : 'forwarding'
   const reason = waits ? standing.reason : (failing[0]?.reason ?? held[0]?.reason)
-  const nextTryInMs = Math.min(...failing.map(line => Math.max(0, line.readyAtMs - looking.nowMs)))
+  const nextTryInMs = Math.min(
+    ...failing.map(line => Math.max(0, line.readyAtMs - looking.times.monotonicMs)),
+  )
   const oldest = queued.map(({ session }) => timesOf(session).startedAt.at).sort((a, b) => a - b)[0]
   return {
-    ...{ name: system.name, state, queue: queued.length, held: held.length },
-    ...(oldest !== undefined && { oldestAt: new Date(oldest).toISOString() }),
-    ...(reason !== undefined && { lastReason: reason }),
+    ...{ name: system.name, state },
+    waiting: {
+      ...{ sessions: queued.length, held: held.length },
+      ...(oldest !== undefined && { oldestAgeMs: Math.max(0, looking.times.wallMs - oldest) }),
+    },
+    ...(reason !== undefined && { why: reason }),
     ...(Number.isFinite(nextTryInMs) && !waits && { nextTryInMs }),
     chargers: lines.map(line => reportLine(line, looking)),
     sessions,
   }
 }
 
-function reportLine(line: Line, { nowMs }: Looking): ForwardedCharger {
+function reportLine(line: Line, { times }: Looking): ForwardedCharger {
   const isFailing = line.failures > 0 && line.queue.length > 0
   const state = line.isBusy ? 'talking' : isFailing ? 'failing' : line.queue.length > 0 ? 'waiting' : 'idle'
   return {
     ...{ chargerId: line.chargerId, state, queue: line.queue.length },
-    ...(isFailing && { nextTryInMs: Math.max(0, line.readyAtMs - nowMs) }),
+    ...(isFailing && { nextTryInMs: Math.max(0, line.readyAtMs - times.monotonicMs) }),
     ...(line.reason !== undefined && { reason: line.reason }),
   }
 }
@@ -97,11 +104,11 @@ function reportSession(
   { system, standing }: Way,
   line: Line,
   session: Session,
-  { deps, told: sessions, ledger, nowMs }: Looking,
+  { deps, told: sessions, ledger, times }: Looking,
 ): ForwardedSession {
   const { told, sessionId } = toldOf(ledger, system.name, session)
   const isDoubtful = standing.isDoubtful(session)
-  const plan = planOf(line, { told, session, terms: system.terms, nowMs, isDoubtful })
+  const plan = planOf(line, { told, session, terms: system.terms, nowMs: times.monotonicMs, isDoubtful })
   const isWaiting = plan.kind === 'wait' || plan.kind === 'held'
   const lacking =
     isWaiting || plan.kind === 'note'

@@ -16,14 +16,12 @@ export type Standing = {
   readonly isDoubtful: (session: Session) => boolean
 }
 
-const NO_DOUBT = (): boolean => false
-
 export function standingOf(
   { ledger }: Pick<Acting, 'ledger'>,
   { uplink, self, nameOf }: StandingDeps,
 ): Standing {
   const turn = ledger.view().forwarding.turns.of(uplink)
-  const no = (reason: string): Standing => ({ mayForward: false, reason, isDoubtful: NO_DOUBT })
+  const no = (reason: string): Standing => ({ mayForward: false, reason, isDoubtful: () => false })
   if (!turn) return no(NOBODY)
   if (turn.holder !== self) {
     const since = new Date(wallOf(turn.since)).toISOString().slice(0, 16)
@@ -31,7 +29,7 @@ export function standingOf(
   }
   if (!heldWords(ledger, turn.heads))
     return no('was handed the central system; waits for words of the node before, which are not here yet')
-  return { mayForward: true, reason: '', isDoubtful: doubtOf(turn) }
+  return { mayForward: true, reason: '', isDoubtful: doubtOf(turn, ledger) }
 }
 
 export type StandingDeps = {
@@ -43,9 +41,11 @@ export type StandingDeps = {
 const NOBODY =
   'the site names no forwarders: `policy set forwarders <node,...>`, the first of which forwards until it hands over'
 
-function doubtOf({ isTakenOver, since }: Turn): Standing['isDoubtful'] {
-  if (!isTakenOver) return NO_DOUBT
-  return ({ start, end }) => (end?.hlc ?? start.hlc) <= since
+/** What was said of it may be unknown here: of a node that the turn was taken from, or in a log that was let go of. */
+function doubtOf({ isTakenOver, since }: Turn, { logs }: Ledger): Standing['isDoubtful'] {
+  const gone = [...logs.all()].flatMap(log => (log.cut ? [log.cut.head.hlc] : []))
+  const doubtful = gone.reduce((newest, hlc) => (hlc > newest ? hlc : newest), isTakenOver ? since : 0n)
+  return ({ start, end }) => (end?.hlc ?? start.hlc) <= doubtful
 }
 
 /** Whether all that was said up to these is here. */

@@ -5,14 +5,15 @@ import type { Acting } from './acting.ts'
 import { MeshError } from './errors.ts'
 import { agreedStanding, mayDecide } from './forwarder-agreed.ts'
 import { type Back, greet, hangUp, type Speaking, type Talk } from './forwarder-call.ts'
-import { backOff, type Line, newLine, refresh, toldOf } from './forwarder-line.ts'
+import { backOff, isOwed, type Line, newLine, refresh, toldOf } from './forwarder-line.ts'
 import { callsOf, type ForwardReport, reportWay } from './forwarder-report.ts'
 import { createToldSessions, type ToldSessions } from './forwarder-session.ts'
 import { type Standing, standingOf } from './forwarder-standing.ts'
 import { step } from './forwarder-talk.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger, Times } from './ledger.ts'
 import type { AnyBody } from './log/body.ts'
 import { MAX_HANDED_HEADS } from './log/forward-bodies.ts'
+import type { Session } from './session/fold.ts'
 import type { ChargerId, DeviceId, SessionId } from './units.ts'
 import type { Call, Translator } from './uplink/csms-calls.ts'
 import type { CentralSystem } from './upstream.ts'
@@ -42,7 +43,9 @@ export type Forwarder = {
   readonly handOver: (name: string, to: DeviceId) => Promise<void>
   /** A person decides about a session: told anew, or never. Refuses what that would say twice. */
   readonly decide: (ledger: Ledger, decision: Decision) => AnyBody
-  readonly report: (ledger: Ledger, nowMs: number) => readonly ForwardReport[]
+  /** Whether a central system is still to be told of it by this node, so that its logs stay. */
+  readonly owes: (ledger: Ledger, session: Session) => boolean
+  readonly report: (ledger: Ledger, times: Times) => readonly ForwardReport[]
   /** What would be said of a session, by central system. */
   readonly calls: (
     ledger: Ledger,
@@ -80,7 +83,8 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
         way.standing = standing(way, deps, act)
         look(way, act)
         if (way.handing) handOver(way, act)
-        else if (!way.system.terms.shadow) work({ deps, sessions, way, back }, act)
+        else if (!way.system.terms.shadow)
+          work({ deps, sessions, way, back, isListed: () => ways.includes(way) }, act)
       }
     },
     forget: () => {
@@ -96,14 +100,15 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
       await promise
     },
     decide: (ledger, decision) => decided(wayNamed(ways, decision.name), ledger, decision),
-    report: (ledger, nowMs) => ways.map(way => reportWay(way, { deps, told: sessions, ledger, nowMs })),
+    owes: (ledger, session) => ways.some(({ system }) => isOwed(system, ledger, session)),
+    report: (ledger, times) => ways.map(way => reportWay(way, { deps, told: sessions, ledger, times })),
     calls: (ledger, sessionId) =>
       ways.map(way => {
         const found = ledger
           .view()
           .sessions()
           .find(one => one.sessionId === sessionId)
-        const looking = { deps, told: sessions, ledger, nowMs: 0 }
+        const looking = { deps, told: sessions, ledger, times: NO_TIME }
         return { name: way.system.name, calls: found ? callsOf(way, found, looking) : [] }
       }),
   }
@@ -151,6 +156,7 @@ function decided({ system, lines }: Way, ledger: Ledger, { sessionId, verdict }:
     },
   }
 }
+const NO_TIME: Times = { wallMs: 0, monotonicMs: 0 }
 /** As many as one word can name. */
 const MAX_UNDONE = 16
 
@@ -180,7 +186,7 @@ function handOver(way: Way, act: Acting): void {
   for (const line of lines.values()) hangUp(system, line)
   act.afterwards(() => {
     way.handing = undefined
-    void system.turn?.release()
+    void system.turn?.release(handing.to)
     handing.done()
   })
 }
@@ -190,9 +196,11 @@ type Work = {
   readonly sessions: ToldSessions
   readonly way: Way
   readonly back: Back
+  /** Nobody has taken it away meanwhile. */
+  readonly isListed: () => boolean
 }
 
-function work({ deps, sessions, way, back }: Work, act: Acting): void {
+function work({ deps, sessions, way, back, isListed }: Work, act: Acting): void {
   const { system, translator, standing, lines } = way
   const { monotonicMs } = act.times
   // Asked again before each call: a lease ends between two ticks.
@@ -200,7 +208,7 @@ function work({ deps, sessions, way, back }: Work, act: Acting): void {
   const keeps = system.terms.commands === true
   const active = (): number =>
     [...lines.values()].filter(line => line.isBusy || (line.isGreeted && !keeps)).length
-  const isOurs = (): boolean => !way.handing && way.standing.mayForward && may()
+  const isOurs = (): boolean => isListed() && !way.handing && way.standing.mayForward && may()
   for (const line of lines.values()) {
     if (line.isBusy) continue
     if (keeps) noticeLoss(deps, way, { line, nowMs: monotonicMs })

@@ -57,7 +57,8 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     heardOf: chargers.heardOf,
   })
   const stops = createStops(deps)
-  let open = await openStore(deps, 'start', count)
+  const storeDeps = { ...deps, owes: forwarder.owes }
+  let open = await openStore(storeDeps, 'start', count)
   let failure: { reason: string; retryAtMs: number; waitMs: number } | undefined
   const remember = deps.remember ?? readAnew
   const witness = createWitness(deps.certificate.deviceId)
@@ -172,7 +173,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
   const reopen = async (failed: { readonly waitMs: number }): Promise<void> => {
     try {
       await probeDisk(deps.disk)
-      open = await openStore(deps, 'reopen', count)
+      open = await openStore(storeDeps, 'reopen', count)
       failure = undefined
       for (const peer of deps.network.peers()) postMesh({ kind: 'peer', peer })
       deps.logger.info('store open again', { recovered: open.recovered })
@@ -260,7 +261,7 @@ export async function startNode(deps: NodeDeps): Promise<Node> {
     ledger: () => open.ledger,
     holders: places => open.mesh.holders(places),
     uplinks: () => uplinks,
-    reviewLogs: retentionMs => reviewLogs(open.ledger, retentionMs),
+    reviewLogs: retentionMs => reviewLogs(open.ledger, retentionMs, forwarder.owes),
     localLists,
     onboarding,
     deratings,

@@ -5,7 +5,7 @@ import { createMarks, type Marks } from './marks.ts'
 import { createMesh, type Mesh } from './mesh.ts'
 import type { NodeDeps } from './node-shape.ts'
 import type { Disk } from './ports.ts'
-import { createPruning, type Pruning } from './pruning.ts'
+import { createPruning, type Owes, type Pruning } from './pruning.ts'
 import { readAnew } from './remember.ts'
 import { type Journal, openJournal } from './store/journal.ts'
 import { requireKeys } from './store/rekey.ts'
@@ -29,7 +29,7 @@ export async function probeDisk(disk: Disk): Promise<void> {
 }
 
 export async function openStore(
-  deps: NodeDeps,
+  deps: NodeDeps & { readonly owes: Owes },
   bootReason: 'start' | 'reopen',
   count: (name: string, by?: number) => void,
 ): Promise<Open> {

@@ -2,7 +2,7 @@
 
 import type { CareCommand } from './care.ts'
 import type { ProfileCommand } from './charging-profile.ts'
-import type { ChargerId, DeviceId, LogId, TokenRef } from './units.ts'
+import type { ChargerId, DeviceId, EventHash, LogId, TokenRef } from './units.ts'
 
 export type Clock = {
   /** UTC milliseconds; may jump, either way. */
@@ -75,8 +75,17 @@ export type PushAnswer = {
   readonly certificates?: readonly Uint8Array[]
   /** There was more for us than an answer holds. */
   readonly more?: boolean
+  /** Up to where the receiver holds the logs of an operator that asks, and what its newest events are. */
+  readonly heads?: readonly AnsweredHead[]
   /** Bytes on the wire, both ways, bodies and headers. */
   readonly wireBytes: number
+}
+/** `forkedAt`: where a log has two branches; nothing counts from there on. */
+export type AnsweredHead = {
+  readonly logId: LogId
+  readonly seq: number
+  readonly hash: EventHash
+  readonly forkedAt?: number
 }
 
 /** What a way out may be used for, and what it costs; bytes are those on the wire, both ways. */
@@ -91,7 +100,7 @@ export type UplinkTerms = {
   readonly costPerMb?: string
 }
 
-/** One way out of the site. At-least-once; rejects with MeshError UPLINK_FAILED (see `retryAfterMs`). */
+/** One way out of the site. At-least-once; rejects with MeshError UPLINK_FAILED (see `retryAfterMs` and `wireBytes`). */
 export type Uplink = {
   readonly name: string
   /** Absent: first, always, and without a bound. */

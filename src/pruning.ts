@@ -7,6 +7,7 @@ import { LEAST_RETENTION_MS, type Ledger } from './ledger.ts'
 import type { Disk, Logger } from './ports.ts'
 import { PRUNING_DURABILITY } from './replica/cut.ts'
 import type { Log } from './replica/logs.ts'
+import type { Session } from './session/fold.ts'
 import type { Journal } from './store/journal.ts'
 import { logOf } from './store/records.ts'
 import type { DeviceId, LogId } from './units.ts'
@@ -35,9 +36,15 @@ export type PruningDeps = {
   readonly logger: Logger
   readonly count: (name: string, by?: number) => void
   readonly breathe: () => Promise<void>
+  readonly owes?: Owes
 }
 
-export function createPruning({ disk, journal, self, logger, count, breathe }: PruningDeps): Pruning {
+/** Whether somebody else is still to be told of a session by this node. */
+export type Owes = (ledger: Ledger, session: Session) => boolean
+const NOTHING_OWED: Owes = () => false
+
+export function createPruning(deps: PruningDeps): Pruning {
+  const { disk, journal, self, logger, count, breathe, owes } = deps
   let nextAtMs: number | undefined
   let own: { readonly logId: LogId | undefined; readonly sinceMs: number } = { logId: undefined, sinceMs: 0 }
   let running: Promise<void> | undefined
@@ -95,7 +102,7 @@ export function createPruning({ disk, journal, self, logger, count, breathe }: P
       if (wanted === undefined) return
       const days = isFull ? Math.min(wanted, LEAST_DAYS) : wanted
       rotate(act)
-      const gone = act.ledger.prune(prunable(act.ledger, days * DAY_MS))
+      const gone = act.ledger.prune(prunable(act.ledger, days * DAY_MS, owes))
       if (gone.length > 0) {
         count('pruned.logs', gone.length)
         logger.info('logs that the cloud keeps were let go of', { logs: gone.length, days })
@@ -113,8 +120,10 @@ export function createPruning({ disk, journal, self, logger, count, breathe }: P
 }
 
 /** The logs that may go together now. */
-export function prunable(ledger: Ledger, retentionMs: number): readonly LogId[] {
-  return reviewLogs(ledger, retentionMs).flatMap(({ log, stand }) => (stand === 'due' ? [log.logId] : []))
+export function prunable(ledger: Ledger, retentionMs: number, owes?: Owes): readonly LogId[] {
+  return reviewLogs(ledger, retentionMs, owes).flatMap(({ log, stand }) =>
+    stand === 'due' ? [log.logId] : [],
+  )
 }
 
 /**
@@ -125,7 +134,7 @@ export function prunable(ledger: Ledger, retentionMs: number): readonly LogId[] 
 export type Stand = 'operators' | 'live' | 'unacknowledged' | 'once' | 'young' | 'sessions' | 'due' | 'gone'
 export type Reviewed = { readonly log: Log; readonly stand: Stand; readonly ackedAt: number | undefined }
 
-export function reviewLogs(ledger: Ledger, retentionMs: number): readonly Reviewed[] {
+export function reviewLogs(ledger: Ledger, retentionMs: number, owes = NOTHING_OWED): readonly Reviewed[] {
   const keptMs = Math.max(retentionMs, LEAST_RETENTION_MS)
   const newest = new Map<DeviceId, Log>()
   for (const log of ledger.logs.all()) {
@@ -143,7 +152,7 @@ export function reviewLogs(ledger: Ledger, retentionMs: number): readonly Review
     reviewed.push({ log, stand, ackedAt })
   }
   if (candidates.size === 0) return reviewed
-  spareSessions(ledger, candidates)
+  spareSessions(ledger, candidates, owes)
   return reviewed.map(one =>
     one.stand === 'due' && !candidates.has(one.log.logId) ? { ...one, stand: 'sessions' } : one,
   )
@@ -168,20 +177,26 @@ function standOf(ledger: Ledger, log: Log, { isOver, keptMs }: Asked): Stand {
 }
 
 /** Takes out the logs of every session that is not over, or not wholly among them. */
-function spareSessions(ledger: Ledger, candidates: Set<LogId>): void {
+function spareSessions(ledger: Ledger, candidates: Set<LogId>, owes: Owes): void {
   const view = ledger.view()
   const spare = (logId: LogId): void => void candidates.delete(logId)
   // Its start has not come yet, and must find it.
   for (const { ref } of view.orphanEnds()) spare(ref.logId)
   for (const { logId } of view.lists.newest()) spare(logId)
+  const { told, turns } = view.forwarding
+  for (const { logId } of turns.places()) spare(logId)
   const sessions = view.sessions()
   for (let before = -1; before !== candidates.size; ) {
     before = candidates.size
-    for (const { end, logIds, mark } of sessions) {
-      if (end && logIds.every(logId => candidates.has(logId))) continue
+    for (const session of sessions) {
+      const { end, logIds, mark, sessionId, starts } = session
+      if (end && logIds.every(logId => candidates.has(logId)) && !owes(ledger, session)) continue
       for (const logId of logIds) spare(logId)
       // Or it would be written again.
       if (mark) spare(mark.ref.logId)
+      // Or a central system would be told again.
+      for (const id of [sessionId, ...starts.map(({ body }) => body.sessionId)])
+        for (const logId of told.logsOf(id)) spare(logId)
     }
   }
 }

@@ -4,45 +4,38 @@ import type { Acting } from './acting.ts'
 import { MeshError, reasonOf } from './errors.ts'
 import type { Ledger } from './ledger.ts'
 import { cloudEpochOf } from './log/object.ts'
-import type { Clock, HeldLog, Logger, Push, PushAnswer, Random, Uplink } from './ports.ts'
+import type { Clock, Disk, Logger, PushAnswer, Random, Uplink } from './ports.ts'
+import { type Composed, composePush } from './push.ts'
 import type { Send } from './replica/sends.ts'
+import { createSpending } from './spending.ts'
 import type { DeviceId } from './units.ts'
 import { watchUnsent } from './unsent.ts'
 import {
-  emptyOutbox,
   failed,
   hurry,
-  type OutboxState,
+  isOpen,
+  measured,
   pushed,
+  type RoundInput,
   rests,
   round,
   sent,
-  type Unsent,
 } from './uplink/outbox.ts'
 import {
-  MAX_HELD_LOGS,
-  MAX_PUSH_CERTIFICATES,
-  MAX_PUSH_OBJECTS,
-  MAX_PUSH_SEGMENTS,
-} from './uplink/request.ts'
-import { isOperators } from './view.ts'
+  isPollDue,
+  type Now,
+  type Permission,
+  PUSH_OVERHEAD_BYTES,
+  permissionOf,
+  roomOf,
+} from './uplink/terms.ts'
+import { factsOf, newWay, statusOf, type UplinkStatus, type Waiting, type Way, waitingIn } from './way.ts'
 
 /** A working uplink says so this often; a minute of silence means that it is gone (PROTOCOL 3.3). */
 const ALIVE_EVERY_MS = 20_000
 const ALIVE_FOR_MS = 60_000
-/** Segments of one log in one push. */
-const MAX_SEGMENTS = 64
-/** A certificate comes with its issuer's. */
-const CHAIN_LENGTH = 2
-
-export type UplinkStatus = {
-  readonly name: string
-  readonly state: 'untried' | 'working' | 'failing'
-  readonly lastReason?: string
-  readonly nextTryInMs: number
-  readonly pushes: number
-  readonly wireBytes: number
-}
+/** How the priority of an uplink is said that names none. */
+const FIRST_PRIORITY = 1
 
 export type Uplinks = {
   readonly set: (uplinks: readonly Uplink[]) => void
@@ -51,46 +44,42 @@ export type Uplinks = {
   readonly storeFailed: () => void
   /** A person asks for a try now. */
   readonly hurry: () => void
-  readonly status: (nowMs: number) => readonly UplinkStatus[]
+  readonly status: () => readonly UplinkStatus[]
   readonly unsentEvents: (ledger: Ledger) => number
+  /** What no uplink has carried yet, counted now. */
+  readonly waiting: (ledger: Ledger) => Waiting
 }
 
 export type UplinksDeps = {
   readonly self: DeviceId
   readonly clock: Clock
   readonly random: Random
+  readonly disk: Disk
   readonly logger: Logger
   readonly count: (name: string, by?: number) => void
 }
 
-type Way = {
-  readonly uplink: Uplink
-  outbox: OutboxState
-  sinceVersion: number
-  /** Value of the objects' change counter up to which the receiver has heard ours. */
-  saidObjects: number
-  succeededAtMs: number | undefined
-  saidAliveAtMs: number | undefined
-  reason: string | undefined
-  pushes: number
-  wireBytes: number
-  /** The last push had no room for all that was due. */
-  wasCut: boolean
-}
-
 export function createUplinks(deps: UplinksDeps): Uplinks {
   let ways: readonly Way[] = []
+  let saidAliveAtMs: number | undefined
+  let isClockInDoubt = false
+  const spending = createSpending(deps)
   const unsent = watchUnsent()
   const dice = (): number => {
     const drawn = deps.random.bytes(4)
     return new DataView(drawn.buffer, drawn.byteOffset).getUint32(0) / 2 ** 32
   }
 
-  const answered = (way: Way, { answer, objectsSaid }: Answered, act: Acting): readonly Send[] => {
+  const now = (): Now => {
+    return { wallMs: deps.clock.wallMs(), monotonicMs: deps.clock.monotonicMs(), isClockInDoubt }
+  }
+
+  const answered = (way: Way, { answer, composed, objectsSaid }: Answered, act: Acting): readonly Send[] => {
     const nowMs = act.times.monotonicMs
-    way.succeededAtMs = nowMs
+    const wasProbe = isOpen(way.outbox)
+    way.failingSinceMs = undefined
     way.reason = answer.refused[0] && `refused ${answer.refused.length}, first: ${answer.refused[0].reason}`
-    way.wireBytes += answer.wireBytes
+    cost(way, answer.wireBytes)
     deps.count('uplink.pushed')
     for (const { logId, reason } of answer.refused) {
       deps.count('uplink.refused')
@@ -110,36 +99,101 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
     const after = unsent.events(act.ledger)
     // On at once only while it gets somewhere: a cloud whose acks we cannot read must not be hammered.
     // ... and only for what had no room: what came since can wait for the next round, or every event would cost a push.
-    const goesOn = (way.wasCut && after > 0 && after < before) || (answer.more === true && heard.admitted > 0)
-    way.outbox = pushed(way.outbox, nowMs, goesOn, dice)
+    const gotOn = way.wasCut && after > 0 && after < before
+    const goesOn = gotOn || (wasProbe && after > 0) || (answer.more === true && heard.admitted > 0)
+    const elapsedMs = nowMs - (way.triedAtMs ?? nowMs)
+    way.outbox = measured(pushed(way.outbox, nowMs, goesOn, dice), { bytes: composed.bytes, elapsedMs })
+    way.succeededAtMs = nowMs
     return sends
   }
 
   const broke = (way: Way, error: unknown, act: Acting): readonly Send[] => {
     way.reason = reasonOf(error)
+    way.failingSinceMs ??= act.times.monotonicMs
     deps.count('uplink.failed')
     // An uplink may fail in any way it likes; it must not take the node with it.
     const say = error instanceof MeshError ? deps.logger.warn : deps.logger.error
     say('uplink failed', { uplink: way.uplink.name, reason: way.reason })
-    const retryAfterMs =
-      error instanceof MeshError && 'retryAfterMs' in error && typeof error.retryAfterMs === 'number'
-        ? error.retryAfterMs
-        : undefined
-    way.outbox = failed(way.outbox, act.times.monotonicMs, dice, retryAfterMs)
+    // What nobody can say was spent stays counted.
+    cost(way, numberIn(error, 'wireBytes') ?? way.reservedBytes)
+    way.outbox = failed(way.outbox, act.times.monotonicMs, dice, numberIn(error, 'retryAfterMs'))
     return []
+  }
+
+  /** A push took so much, of what was reserved for it. */
+  const cost = (way: Way, wireBytes: number): void => {
+    way.wireBytes += wireBytes
+    const { name } = way.uplink
+    spending.add(name, wireBytes - way.reservedBytes, isBudgeted(way)).catch((error: unknown) =>
+      // More stands on the disk than was spent, so a restart costs time and not money.
+      deps.logger.warn('what an uplink has cost was not written down', {
+        uplink: name,
+        reason: reasonOf(error),
+      }),
+    )
+    way.reservedBytes = 0
+  }
+
+  const permit = (way: Way): Permission => {
+    const facts = (one: Way) => factsOf(one, spending.today(one.uplink.name))
+    const others = ways.filter(other => other !== way).map(facts)
+    const permission = permissionOf(facts(way), others, now())
+    if (way.permission.upTo === undefined && permission.upTo !== undefined)
+      way.openedAtMs = deps.clock.monotonicMs()
+    return permission
   }
 
   const sayAlive = (act: Acting): readonly Send[] => {
     const nowMs = act.times.monotonicMs
-    const sends: Send[] = []
-    for (const way of ways) {
-      const works = way.succeededAtMs !== undefined && nowMs - way.succeededAtMs < ALIVE_FOR_MS
-      if (!works || (way.saidAliveAtMs !== undefined && nowMs - way.saidAliveAtMs < ALIVE_EVERY_MS)) continue
-      way.saidAliveAtMs = nowMs
-      const body = { deviceId: deps.self, issuedAt: act.times.wallMs, uplink: way.uplink.name.slice(0, 32) }
-      sends.push(...act.state({ kind: 'uplink', body }))
+    const works = ways.filter(
+      ({ succeededAtMs }) => succeededAtMs !== undefined && nowMs - succeededAtMs < ALIVE_FOR_MS,
+    )
+    const [best] = works.toSorted((a, b) => a.terms.priority - b.terms.priority)
+    if (!best || (saidAliveAtMs !== undefined && nowMs - saidAliveAtMs < ALIVE_EVERY_MS)) return []
+    saidAliveAtMs = nowMs
+    const { priority } = best.terms
+    const body = {
+      ...{ deviceId: deps.self, issuedAt: act.times.wallMs, uplink: best.uplink.name.slice(0, 32) },
+      ...(priority !== FIRST_PRIORITY && { priority }),
     }
-    return sends
+    return act.state({ kind: 'uplink', body })
+  }
+
+  /** Takes what is due on a way and sends it when everything that this input decided is durable. */
+  const pushBy = (way: Way, input: RoundInput, { act, back }: Ticking): void => {
+    const next = round(way.outbox, input)
+    way.outbox = next.state
+    if (!next.send) return
+    const nowMs = act.times.monotonicMs
+    const { forAll, forRest } = roomOf(way.terms, spending.today(way.uplink.name))
+    const room = input.upTo === 0 ? forAll : forRest
+    const objectsSaid = act.ledger.objects.changes()
+    const composed = composePush(
+      act.ledger,
+      { outbox: way.outbox, send: next.send },
+      {
+        ...{ batchBytes: way.outbox.batchBytes, mostBytes: room - PUSH_OVERHEAD_BYTES },
+        ...{ sinceVersion: way.sinceVersion, saidObjects: way.saidObjects },
+      },
+    )
+    way.wasCut = composed.wasCut
+    const reached = new Set(composed.push.segments.map(segment => segment.logId))
+    const inIt = next.send.filter(log => reached.has(log.logId))
+    way.outbox = { ...sent(way.outbox, inIt, nowMs), given: composed.given }
+    way.triedAtMs = nowMs
+    way.pushes += 1
+    way.reservedBytes = isBudgeted(way) ? composed.bytes + PUSH_OVERHEAD_BYTES : 0
+    const push = async (): Promise<PushAnswer> => {
+      await spending.add(way.uplink.name, way.reservedBytes, isBudgeted(way))
+      return await way.uplink.push(composed.push)
+    }
+    // Nothing leaves the node before it is durable here.
+    act.afterwards(() => {
+      push().then(
+        answer => back(later => answered(way, { answer, composed, objectsSaid }, later)),
+        (error: unknown) => back(later => broke(way, error, later)),
+      )
+    })
   }
 
   return {
@@ -148,39 +202,20 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
       ways = list.map(uplink => ways.find(way => way.uplink.name === uplink.name) ?? newWay(uplink, nowMs))
     },
     tick: (act, back) => {
+      const nowMs = act.times.monotonicMs
+      isClockInDoubt = ways.some(isTimed) && act.ledger.news(act.times).isClockInDoubt
       for (const way of ways) {
-        if (rests(way.outbox, act.times.monotonicMs)) continue
-        const alive = aliveNodes(act)
-        const next = round(way.outbox, {
-          unsent: unsent.logs(act.ledger),
-          self: deps.self,
-          alive,
-          nowMs: act.times.monotonicMs,
-          dice,
-        })
-        way.outbox = next.state
-        if (!next.send) continue
-        const objectsSaid = act.ledger.objects.changes()
-        const { push, wasCut } = composePush(act.ledger, next.send, {
-          batchBytes: way.outbox.batchBytes,
-          sinceVersion: way.sinceVersion,
-          saidObjects: way.saidObjects,
-        })
-        way.wasCut = wasCut
-        const reached = new Set(push.segments.map(segment => segment.logId))
-        way.outbox = sent(
-          way.outbox,
-          next.send.filter(log => reached.has(log.logId)),
-          act.times.monotonicMs,
-        )
-        way.pushes += 1
-        // Nothing leaves the node before it is durable here.
-        act.afterwards(() => {
-          way.uplink.push(push).then(
-            answer => back(later => answered(way, { answer, objectsSaid }, later)),
-            (error: unknown) => back(later => broke(way, error, later)),
-          )
-        })
+        if (isBudgeted(way) && !spending.isRead()) continue
+        way.permission = permit(way)
+        const { upTo, mayPoll } = way.permission
+        if (upTo === undefined || rests(way.outbox, nowMs)) continue
+        const { succeededAtMs: contactAtMs, openedAtMs } = way
+        const input = {
+          ...{ unsent: unsent.logs(act.ledger), self: deps.self, nowMs, dice, upTo },
+          ...uplinksElsewhere(act, way, deps.self),
+          isPollDue: mayPoll && isPollDue(way.terms, { monotonicMs: nowMs, contactAtMs, openedAtMs }),
+        }
+        pushBy(way, input, { act, back })
       }
       return sayAlive(act)
     },
@@ -194,94 +229,54 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
     hurry: () => {
       for (const way of ways) way.outbox = hurry(way.outbox, deps.clock.monotonicMs())
     },
-    status: nowMs =>
-      ways.map(way => ({
-        name: way.uplink.name,
-        state: way.outbox.failures > 0 ? 'failing' : way.succeededAtMs === undefined ? 'untried' : 'working',
-        ...(way.reason !== undefined && { lastReason: way.reason }),
-        nextTryInMs: Math.max(0, way.outbox.nextAt - nowMs),
-        pushes: way.pushes,
-        wireBytes: way.wireBytes,
-      })),
+    status: () => ways.map(way => statusOf(way, spending.today(way.uplink.name), now())),
     unsentEvents: unsent.events,
+    waiting: ledger => waitingIn(ledger, unsent.logs(ledger), deps.clock.wallMs()),
   }
 }
 
-function newWay(uplink: Uplink, nowMs: number): Way {
-  return {
-    uplink,
-    outbox: emptyOutbox(nowMs),
-    sinceVersion: 0,
-    saidObjects: 0,
-    succeededAtMs: undefined,
-    saidAliveAtMs: undefined,
-    reason: undefined,
-    pushes: 0,
-    wireBytes: 0,
-    wasCut: false,
-  }
+function isBudgeted({ terms }: Way): boolean {
+  return terms.budgetBytes !== undefined
 }
 
-function aliveNodes(act: Acting): readonly DeviceId[] {
+function isTimed({ terms }: Way): boolean {
+  return terms.windows.length > 0
+}
+
+function numberIn(error: unknown, field: 'retryAfterMs' | 'wireBytes'): number | undefined {
+  const value: unknown =
+    error instanceof MeshError ? Object.entries(error).find(([key]) => key === field)?.[1] : undefined
+  return typeof value === 'number' ? value : undefined
+}
+
+/** Live uplinks of this priority, and whether there are any that are to be used before them. */
+function uplinksElsewhere(
+  act: Acting,
+  { terms }: Way,
+  self: DeviceId,
+): Pick<RoundInput, 'alive' | 'isCheaperElsewhere'> {
   const fresh = act.ledger.objects
     .ofKind('uplink')
-    .filter(({ body }) => Math.abs(act.times.wallMs - body.issuedAt) < ALIVE_FOR_MS)
-    .filter(({ body }) => !act.ledger.isRevoked(body.deviceId))
-  return fresh.map(object => object.body.deviceId)
-}
-
-function composePush(
-  ledger: Ledger,
-  send: readonly Unsent[],
-  limits: { batchBytes: number; sinceVersion: number; saidObjects: number },
-): { readonly push: Push; readonly wasCut: boolean } {
-  const segments: Push['segments'][number][] = []
-  const certificates = new Set<Uint8Array>()
-  let bytes = 0
-  let wasCut = false
-  for (const { logId, fromSeq } of send) {
-    wasCut ||= bytes >= limits.batchBytes || segments.length >= MAX_PUSH_SEGMENTS
-    wasCut ||= certificates.size + CHAIN_LENGTH > MAX_PUSH_CERTIFICATES
-    if (wasCut) break
-    const certificate = ledger.logs.get(logId)?.certificate
-    if (fromSeq === 0 && certificate)
-      for (const encoded of ledger.chainOf(certificate)) certificates.add(encoded)
-    let nextSeq = fromSeq
-    for (const segment of ledger.logs.segments(logId, fromSeq, MAX_SEGMENTS)) {
-      if (segments.length >= MAX_PUSH_SEGMENTS) break
-      // At least one segment goes, however small the batch has become.
-      if (segments.length > 0 && bytes + segment.update.length > limits.batchBytes) break
-      bytes += segment.update.length
-      segments.push(segment)
-      nextSeq = segment.nextSeq
-    }
-    wasCut ||= nextSeq <= (ledger.logs.get(logId)?.head.seq ?? -1)
-  }
+    .map(({ body }) => body)
+    .filter(body => Math.abs(act.times.wallMs - body.issuedAt) < ALIVE_FOR_MS)
+    .filter(body => !act.ledger.isRevoked(body.deviceId))
+  const priorityOf = (body: (typeof fresh)[number]): number => body.priority ?? FIRST_PRIORITY
   return {
-    push: {
-      segments,
-      certificates: [...certificates],
-      sinceVersion: limits.sinceVersion,
-      holds: operatorsLogs(ledger),
-      objects: beaconsSince(ledger, limits.saidObjects),
-    },
-    wasCut,
+    alive: fresh.filter(body => priorityOf(body) === terms.priority).map(body => body.deviceId),
+    // Ours are weighed against one another elsewhere (terms.ts).
+    isCheaperElsewhere: fresh.some(body => body.deviceId !== self && priorityOf(body) < terms.priority),
   }
 }
 
-function operatorsLogs(ledger: Ledger): readonly HeldLog[] {
-  const held = [...ledger.logs.all()].filter(log => isOperators(log.certificate))
-  // The newest are those that grow.
-  const newest = held.toSorted((a, b) => b.changedAt - a.changedAt).slice(0, MAX_HELD_LOGS)
-  return newest.map(({ logId, head }) => ({ logId, nextSeq: head.seq + 1 }))
+type Ticking = {
+  readonly act: Acting
+  readonly back: (result: (act: Acting) => readonly Send[]) => void
 }
-
-function beaconsSince(ledger: Ledger, since: number): readonly Uint8Array[] {
-  const news = ledger.objects.changedSince(since).filter(object => object.kind === 'beacon')
-  return news.slice(-MAX_PUSH_OBJECTS).map(object => object.encoded)
+type Answered = {
+  readonly answer: PushAnswer
+  readonly composed: Composed
+  readonly objectsSaid: number
 }
-
-type Answered = { readonly answer: PushAnswer; readonly objectsSaid: number }
 type Words = { readonly way: string; readonly answer: PushAnswer }
 type Heard = { readonly sends: readonly Send[]; readonly admitted: number }
 

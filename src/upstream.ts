@@ -30,6 +30,8 @@ export type ForwardTerms = {
   readonly live: boolean
   /** Said for a card whose own id nobody here can read; without, such a session is held. */
   readonly unknownCard?: string
+  /** Sessions that began before are none of its business; UTC ms. */
+  readonly sinceAt?: number
   /** A line is kept open for each charger, so that the central system can start and stop sessions. */
   readonly commands?: boolean
 }
@@ -60,8 +62,8 @@ export type AgreedTurn = {
   /** 0: not at all. A call may leave that has its answer within that time. */
   readonly heldForMs: () => number
   readonly state: () => TurnState
-  /** Another may have it at once. Nothing may be under way, and nothing leaves from now on. */
-  readonly release: () => Promise<void>
+  /** Who is named, else whose it is by the order, may have it at once. Nothing may be under way, and nothing leaves from now on. */
+  readonly release: (to?: DeviceId) => Promise<void>
 }
 
 export type CentralSystem = {

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { check } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import type { Submission, SubmissionReport } from '../input.ts'
+import type { Segment } from '../ports.ts'
 import type { LogId } from '../units.ts'
 
 const API = z.object({ url: z.url(), token: z.string() })
@@ -81,25 +82,35 @@ export type Handover = Submission & {
 }
 
 /**
- * Hands a node what it does not hold yet of an operator's logs. A log that is frozen there, or of which the node holds
- * something else than we do, is left out: to show a second branch would freeze the log, and with it what the site knows.
+ * What is not held yet of an operator's logs. A log that is frozen there, or of which something else is held than we have,
+ * is left out: to show a second branch would freeze the log, and with it what the site knows.
  */
-export async function submitTo(client: Client, submission: Handover): Promise<SubmissionReport> {
-  const { written, hashAt } = submission
-  const held = new Map((await logsOf(client)).map(log => [log.logId, log]))
+export function missingAt(
+  { segments, written, hashAt }: Handover,
+  there: readonly HeldLog[],
+): { readonly missing: readonly Segment[]; readonly refused: readonly string[] } {
+  const held = new Map(there.map(log => [log.logId, log]))
   const takes = (logId: LogId): boolean => {
     const log = held.get(logId)
     return !log || (log.forkedAt === undefined && hashAt(logId, log.seq) === log.hash)
   }
-  const missing = submission.segments.filter(({ logId, fromSeq }) => {
+  const missing = segments.filter(({ logId, fromSeq }) => {
     const seq = held.get(logId)?.seq ?? -1
-    const next = submission.segments.find(one => one.logId === logId && one.fromSeq > fromSeq)
+    const next = segments.find(one => one.logId === logId && one.fromSeq > fromSeq)
     return takes(logId) && (next ? next.fromSeq - 1 > seq : hashAt(logId, seq + 1) !== undefined)
   })
+  const isLost = written !== undefined && !takes(written)
+  return {
+    missing,
+    refused: isLost ? [`log ${written} has two branches: what was written counts nowhere`] : [],
+  }
+}
+
+/** Hands a node what it does not hold yet of an operator's logs. */
+export async function submitTo(client: Client, submission: Handover): Promise<SubmissionReport> {
+  const { missing, refused: frozen } = missingAt(submission, await logsOf(client))
   let admitted = 0
-  const refused: string[] = []
-  if (written !== undefined && !takes(written))
-    refused.push(`log ${written} has two branches: what was written counts nowhere`)
+  const refused = [...frozen]
   for (const segments of inParts(missing)) {
     const report = (await client.post('/v1/submissions', {
       certificates: submission.certificates.map(toBase64),

@@ -40,7 +40,7 @@ export function isOffline({ node, self, clock }: DriverSite): boolean {
   if (
     node
       .uplinks()
-      .status(clock.monotonicMs())
+      .status()
       .some(({ state }) => state === 'working')
   )
     return false

@@ -19,7 +19,9 @@ const HAND_OVER = z.strictObject({ name: z.string().max(32), to: z.string().max(
 type Named = { readonly Params: { readonly sessionId: string } }
 
 export function addForward(server: FastifyInstance, { node, roster, clock }: ForwardDeps): void {
-  server.get('/v1/forward', async () => node.forwarder.report(node.ledger(), clock.monotonicMs()))
+  server.get('/v1/forward', async () =>
+    node.forwarder.report(node.ledger(), { wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() }),
+  )
   server.get<Named>('/v1/forward/:sessionId', async request =>
     node.forwarder.calls(node.ledger(), request.params.sessionId as SessionId),
   )

@@ -38,7 +38,7 @@ export function reportStatus({
     events: [...ledger.logs.all()].reduce((sum, log) => sum + log.elements.length - log.base, 0),
     forks: [...ledger.logs.all()].flatMap(log => (log.fork ? [{ logId: log.logId, seq: log.fork.seq }] : [])),
     unsentEvents: node.uplinks().unsentEvents(ledger),
-    uplinks: node.uplinks().status(clock.monotonicMs()),
+    uplinks: node.uplinks().status(),
     sessions: {
       open: sessions.filter(session => !session.end).length,
       ended: sessions.filter(session => session.end).length,

@@ -146,7 +146,7 @@ async function traceOf(deps: TraceDeps, session: Session): Promise<Omit<TraceRep
     })),
     ticks: ticksIn(told, deps),
     logs: logsIn(told, deps),
-    uplinks: node.uplinks().status(deps.clock.monotonicMs()),
+    uplinks: node.uplinks().status(),
     ...(receipt !== undefined && { receipt }),
   }
 }

@@ -13,27 +13,45 @@ export type UplinksPlane = {
 
 export type UplinksDeps = { readonly node: Node; readonly clock: Clock; readonly uplinks: UplinksPlane }
 
-export type UplinkReport = ReturnType<typeof reportUplinks>[number]
+/** What each kind has in common; its setting stands beside it. */
+export type UplinkReport = {
+  readonly name: string
+  readonly kind: UplinkSetting['kind']
+  readonly priority?: number
+  readonly budgetBytes?: number
+  readonly state?: string
+  readonly why?: string
+  readonly nextTryInMs?: number
+  readonly sentTodayBytes?: number
+  /** Events for our receiver, sessions for a central system. */
+  readonly waiting: {
+    readonly events?: number
+    readonly bytes?: number
+    readonly sessions?: number
+    readonly held?: number
+    readonly oldestAgeMs?: number
+  }
+}
 
-function reportUplinks({ node, clock, uplinks }: UplinksDeps) {
-  const states = new Map(
+/** All that push carry from the same queue. */
+function reportUplinks({ node, clock, uplinks }: UplinksDeps): readonly UplinkReport[] {
+  const pushes = new Map(
     node
       .uplinks()
-      .status(clock.monotonicMs())
+      .status()
       .map(state => [state.name, state]),
   )
+  const times = { wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() }
   const forwards = new Map(
     node.forwarder
-      .report(node.ledger(), clock.monotonicMs())
-      .map(({ sessions: _, chargers: __, ...one }) => [one.name, one]),
+      .report(node.ledger(), times)
+      .map(({ sessions: _, chargers: __, ...report }) => [report.name, report]),
   )
-  return uplinks.settings().map(setting => ({
-    ...shownSetting(setting),
-    ...(setting.kind !== 'csms' && { priority: setting.priority }),
-    kind: setting.kind,
-    ...states.get(setting.name),
-    ...forwards.get(setting.name),
-  }))
+  const waiting = node.uplinks().waiting(node.ledger())
+  return uplinks.settings().map(setting => {
+    const { kind, name } = setting
+    return { ...shownSetting(setting), name, kind, waiting, ...pushes.get(name), ...forwards.get(name) }
+  })
 }
 
 export function addUplinks(server: FastifyInstance, deps: UplinksDeps): void {

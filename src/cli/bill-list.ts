@@ -16,7 +16,7 @@ type ListOptions = {
   readonly json?: boolean
 }
 
-const STATES = ['open', 'provisional', 'complete', 'disputed', 'unpriced']
+export const STATES: readonly string[] = ['open', 'provisional', 'complete', 'disputed', 'unpriced']
 
 export function addBillList(bills: Command): void {
   bills

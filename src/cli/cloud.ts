@@ -7,14 +7,16 @@ import type { ReceiverSite } from '../cloud/site.ts'
 import { parseHostPort } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import { type Closers, createClosers } from '../host/closers.ts'
-import { readIdentity, readText, siteIdIn, writeSecret } from '../host/identity-files.ts'
+import { readIdentity, siteIdIn, writeSecret } from '../host/identity-files.ts'
 import { systemClock, systemLogger, systemRandom } from '../host/system.ts'
 import { ed25519 } from '../identity/signature.ts'
 import type { Logger } from '../ports.ts'
 import { hex, unhex } from '../units.ts'
+import { certificateIn, operatorTokenIn, tokenIn } from './cloud-door.ts'
+import { addCloudLists } from './cloud-lists.ts'
 import { collect } from './operator.ts'
 import { print, untilStopped } from './output.ts'
-import { RECEIVER_FILE } from './receiver.ts'
+import { ADMIN_FILE, RECEIVER_FILE } from './receiver.ts'
 import { type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
 
 type RunOptions = {
@@ -29,6 +31,7 @@ type RunOptions = {
   readonly paymentsTokenFile?: string
   readonly paymentsKeyHours: number
   readonly retryPayments?: boolean
+  readonly metricsTokenFile?: string
   readonly json?: boolean
 } & UnlockOptions
 
@@ -64,6 +67,7 @@ export function addCloudCommands(program: Command): void {
     .option('--payments <url>', 'payment provider that takes bills (https; see src/cloud/payments-http.ts)')
     .option('--payments-token-file <file>', 'its bearer token, alone in a file')
     .option('--payments-key-hours <n>', 'how long it remembers an Idempotency-Key', hours, 24)
+    .option('--metrics-token-file <file>', 'a token that may read /metrics and nothing else, alone in a file')
     .option('--retry-payments', 'offer bills that it refused once more')
     .option('--json', 'print its address as JSON when it is ready')
     .addHelpText(
@@ -71,6 +75,7 @@ export function addCloudCommands(program: Command): void {
       '\nExample:\n  chargemesh cloud run --credentials ./stadium/cloud --dir ./cloud-data --listen 0.0.0.0:8443 --host 192.0.2.10\n  chargemesh cloud run --credentials ./stadium/cloud --dir ./cloud-data --epoch 2    # a backup was restored\n  chargemesh cloud run --credentials ./north/cloud --credentials ./south/cloud --dir ./cloud-data    # several sites',
     )
     .action(runCloud)
+  addCloudLists(cloud)
 }
 
 function cloudEpoch(text: string): number {
@@ -107,10 +112,9 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
   const listen = parseHostPort(options.listen)
   if (!listen) throw new MeshError('CONFIG_INVALID', `--listen ${options.listen}: wanted host:port`)
   // Loaded only here: the embedded database would slow down every other command.
-  const [{ openDatabase }, { openReceiver }, { makeServerCertificate }] = await Promise.all([
+  const [{ openDatabase }, { openReceiver }] = await Promise.all([
     import('../cloud/database.ts'),
     import('../cloud/receiver.ts'),
-    import('../cloud/tls.ts'),
   ])
   const sites = await sitesOf(options)
   await mkdir(options.dir, { recursive: true, mode: 0o700 })
@@ -126,8 +130,10 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
     dir: join(options.dir, 'database'),
   })
   closers.push('database', () => database.close())
-  const { key, cert, caPem } = await makeServerCertificate(options.host)
-  const token = hex(random.bytes(24))
+  const { key, cert, caPem } = await certificateIn(options.dir, options.host)
+  const token = await operatorTokenIn(options.dir, random)
+  const adminToken = hex(random.bytes(24))
+  const { metricsTokenFile } = options
   const receiver = await openReceiver({
     listen,
     database,
@@ -137,6 +143,10 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
     ...(options.payments !== undefined && { payments: await providerOf(options, options.payments) }),
     tls: { key, cert },
     operatorToken: token,
+    adminToken,
+    ...(metricsTokenFile !== undefined && {
+      metricsToken: await tokenIn(metricsTokenFile, 'the token of whoever reads metrics'),
+    }),
     signatures: ed25519(),
     clock,
     random,
@@ -153,6 +163,7 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
   const caFile = join(options.dir, 'ca.pem')
   await writeSecret(caFile, caPem)
   const file = { url: receiver.url, token, sites: sites.map(({ siteId, name }) => ({ siteId, name })) }
+  await writeSecret(join(options.dir, ADMIN_FILE), `${adminToken}\n`)
   await writeSecret(join(options.dir, RECEIVER_FILE), `${JSON.stringify(file)}\n`)
   if (options.json) print(JSON.stringify({ ready: true, url: receiver.url, caFile }))
   else
@@ -185,12 +196,7 @@ async function providerOf(options: RunOptions, url: string): Promise<PaymentProv
     throw new MeshError('CONFIG_INVALID', `--payments ${url}: wanted https://..., or http:// on this machine`)
   if (options.paymentsTokenFile === undefined)
     throw new MeshError('CONFIG_INVALID', '--payments needs --payments-token-file')
-  const token = (await readText(options.paymentsTokenFile, 'the token of the payment provider')).trim()
-  if (!/^[\x21-\x7e]{8,512}$/.test(token))
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `${options.paymentsTokenFile}: wanted a token of 8 to 512 characters`,
-    )
+  const token = await tokenIn(options.paymentsTokenFile, 'the token of the payment provider')
   const { httpProvider } = await import('../cloud/payments-http.ts')
   return httpProvider({ url, token, keyWindowMs: options.paymentsKeyHours * 3_600_000 })
 }

@@ -103,6 +103,11 @@ async function renew(options: OperatorOptions): Promise<void> {
       'name the folder of a running node with --via: it knows which nodes were revoked since, and must not be renewed',
     )
   await asOperator(options, async operator => {
+    if (!operator.revokedElsewhere())
+      throw new MeshError(
+        'CONFIG_INVALID',
+        'a cloud cannot say which nodes were revoked: name a node as well',
+      )
     const { bodies, renewed } = upkeepOf(operator, Date.now(), true)
     await operator.record(bodies)
     say(options, { renewed }, `renewed the certificates of ${renewed.length} nodes: ${renewed.join(', ')}`)

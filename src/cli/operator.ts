@@ -1,23 +1,20 @@
 // What the operator's commands share: open the site folder, write entries, hand them to nodes.
-import { join } from 'node:path'
 import type { Command } from 'commander'
-import { z } from 'zod'
-import { apiFileIn, type Client, clientOf, logsOf, submitTo } from '../api/client.ts'
-import { check } from '../config.ts'
+import { apiFileIn, type Client, clientOf } from '../api/client.ts'
 import { MeshError } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
 import type { Operator } from '../host/operator.ts'
 import type { Unlock } from '../host/unlock.ts'
-import type { DeviceId } from '../units.ts'
 import { print, printJson } from './output.ts'
 import { type UnlockOptions, unlockOf, unlockOptions } from './unlock.ts'
+import type { Via } from './via.ts'
 
 const ISSUER_WARNING_DAYS = 30
-const REVOKED = z.array(z.object({ deviceId: z.string(), revoked: z.boolean() }))
 
 export type OperatorOptions = UnlockOptions & {
   readonly site: string
   readonly via: readonly string[]
+  readonly ca?: string
   readonly json?: boolean
   /** Instead of what the options name. */
   readonly unlock?: Unlock
@@ -31,10 +28,11 @@ export function operatorOptions(command: Command): Command {
     .requiredOption('--site <dir>', "the site's folder (from `chargemesh site init`)")
     .option(
       '--via <dir>',
-      'folder of a running node that takes the news at once; repeat for more',
+      'who takes the news at once: the folder of a running node, or of a cloud, or a cloud’s https address; repeat for more',
       collect,
       [],
     )
+    .option('--ca <file>', 'PEM of the authority of a cloud whose address is named with --via')
     .option('--json', 'print JSON')
 }
 
@@ -44,40 +42,44 @@ export function collect(value: string, before: readonly string[]): readonly stri
 
 export async function clientIn(dir: string): Promise<Client> {
   const file = apiFileIn(dir)
-  return clientOf(file, await readText(file, 'is the node running, and is this its folder?'))
+  const text = await readText(file, 'is the node running, and is this its folder?').catch(
+    async (error: unknown) => {
+      const { cloudAt } = await import('./via.ts')
+      if (!(await cloudAt(dir))) throw error
+      throw new MeshError('CONFIG_INVALID', `${dir} is a cloud, which cannot say this: name a running node`)
+    },
+  )
+  return clientOf(file, text)
 }
 
-/** Devices that a node knows to be revoked. */
-async function revokedAt(client: Client): Promise<readonly DeviceId[]> {
-  const devices = check('devices', REVOKED, await client.get('/v1/devices'))
-  return devices.flatMap(({ deviceId, revoked }) => (revoked ? [deviceId as DeviceId] : []))
-}
+type Met = { readonly word: string; readonly via: Via }
 
-type ViaNode = { readonly dir: string; readonly client: Client }
-
-/** Asks each node what it holds, before anything is written; those that do not answer are named at the end. */
-async function meetNodes(
+/** Asks each node and cloud what it holds, before anything is written; those that do not answer are named at the end. */
+async function meetAll(
   operator: Operator,
-  dirs: readonly string[],
-): Promise<{ readonly nodes: readonly ViaNode[]; readonly faults: string[] }> {
-  const nodes: ViaNode[] = []
+  { via: words, ca }: OperatorOptions,
+): Promise<{ readonly met: readonly Met[]; readonly faults: string[] }> {
+  const { cloudAt, viaCloud, viaNode } = await import('./via.ts')
+  const met: Met[] = []
   const faults: string[] = []
-  for (const dir of dirs) {
+  for (const word of words) {
     try {
-      const client = await clientIn(dir)
-      const verdict = operator.meet(await logsOf(client))
-      operator.heardOfRevoked(await revokedAt(client))
+      const cloud = await cloudAt(word, ca)
+      const via = cloud ? await viaCloud(operator, cloud) : viaNode(word, await clientIn(word))
+      const verdict = operator.meet(await via.held())
+      const revoked = await via.revoked()
+      if (revoked) operator.heardOfRevoked(revoked)
       if (verdict !== 'agrees') process.stderr.write(`${WARNINGS[verdict]}\n`)
-      nodes.push({ dir, client })
+      met.push({ word, via })
     } catch (error) {
       if (!(error instanceof MeshError)) throw error
-      faults.push(`${dir}: ${error.message}`)
+      faults.push(`${word}: ${error.message}`)
     }
   }
-  if (dirs.length > 0 && nodes.length === 0) {
-    throw new MeshError('NODE_UNREACHABLE', `nothing was written, no node answers: ${faults.join('; ')}`)
+  if (words.length > 0 && met.length === 0) {
+    throw new MeshError('NODE_UNREACHABLE', `nothing was written, nobody answers: ${faults.join('; ')}`)
   }
-  return { nodes, faults }
+  return { met, faults }
 }
 
 const WARNINGS = {
@@ -95,28 +97,29 @@ export async function asOperator<T>(
   // Loaded here: most commands only ask a node, on a small box.
   const { openOperator } = await import('../host/operator.ts')
   const operator = await openOperator(options.site, options.unlock ?? unlockOf(options))
+  const closing: (() => void)[] = []
   try {
     if (!options.mayBeWithdrawn) refuseWithdrawn(operator, options.site)
-    const { nodes, faults } = await meetNodes(operator, options.via)
+    const { met, faults } = await meetAll(operator, options)
+    closing.push(...met.map(({ via }) => via.close))
     const result = await act(operator)
     if (operator.written() !== undefined) await keepUp(operator, options)
     const { hashAt } = operator
     const handover = { ...operator.submission(), written: operator.written(), hashAt }
-    for (const { dir, client } of nodes) {
+    for (const { word, via } of met) {
       try {
-        const report = await submitTo(client, handover)
-        if (report.refused.length > 0) faults.push(`${dir} refused: ${report.refused.join('; ')}`)
-        else if (!options.json)
-          print(`given to the node in ${join(dir)}: ${report.admitted} entries; the mesh carries them on`)
+        const report = await via.take(handover)
+        if (report.refused.length > 0) faults.push(`${word} refused: ${report.refused.join('; ')}`)
+        else if (!options.json) print(via.says(report.admitted))
       } catch (error) {
         if (!(error instanceof MeshError)) throw error
-        faults.push(`${dir}: ${error.message}`)
+        faults.push(`${word}: ${error.message}`)
       }
     }
     if (faults.length > 0) {
       throw new MeshError(
         'NODE_UNREACHABLE',
-        `written to the site folder, but not every node took it: ${faults.join('; ')}`,
+        `written to the site folder, but not everybody took it: ${faults.join('; ')}`,
       )
     }
     if (options.via.length === 0 && !options.json) {
@@ -126,6 +129,7 @@ export async function asOperator<T>(
     }
     return result
   } finally {
+    for (const close of closing) close()
     await operator.close()
   }
 }

@@ -23,6 +23,7 @@ const COMMANDS: readonly (readonly [names: readonly string[], load: () => Promis
   [['site'], async () => (await import('./site.ts')).addSiteCommands],
   [['node'], async () => (await import('./node.ts')).addNodeCommands],
   [['cloud'], async () => (await import('./cloud.ts')).addCloudCommands],
+  [['webhook'], async () => (await import('./webhook.ts')).addWebhookCommands],
   [['token'], async () => (await import('./token.ts')).addTokenCommands],
   [['forget'], async () => (await import('./forget.ts')).addForgetCommand],
   [['retention'], async () => (await import('./retention.ts')).addRetentionCommands],

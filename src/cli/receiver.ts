@@ -10,11 +10,16 @@ import { readJson, readText } from '../host/identity-files.ts'
 const SITE = z.object({ siteId: z.string(), name: z.string() })
 const RECEIVER = z.object({ url: z.string(), token: z.string(), sites: z.array(SITE).default([]) })
 export const RECEIVER_FILE = 'receiver.json'
+/** The token of those who may set something: another file, so that whoever is given the first may only look. */
+export const ADMIN_FILE = 'admin.token'
+/** The one list that is not of a site. */
+export const SITES_PATH = '/v1/sites'
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 /** Sites that an error names. */
 const MAX_NAMED = 5
 
-type JsonRow = Readonly<Record<string, unknown>>
+export type JsonRow = Readonly<Record<string, unknown>>
+export type JsonPage = { readonly items: readonly JsonRow[]; readonly next?: string }
 /** Answers to GETs of one site at its receiver; the path is the one that a receiver of a single site has. */
 export type CloudReader = (path: string, query?: Readonly<Record<string, string>>) => Promise<unknown>
 
@@ -26,7 +31,21 @@ export async function cloudReader(dir: string): Promise<CloudReader> {
   }
 }
 
+/** Sets something of one site at its receiver; answers what that says. */
+export type CloudWriter = (method: 'POST' | 'DELETE', path: string, body?: object) => Promise<unknown>
+
+export async function cloudWriter(dir: string): Promise<CloudWriter> {
+  const { home, url, ca, pathOf } = await cloudPlace(dir)
+  const token = (await readText(join(home, ADMIN_FILE), 'the token of those who may set something')).trim()
+  return async (method, path, body) => {
+    const sent = body && { body: JSON.stringify(body) }
+    return JSON.parse(await getText(`${url}${pathOf(path)}`, { ca, token, method, ...sent }))
+  }
+}
+
 export type CloudPlace = {
+  /** The receiver's own folder. */
+  readonly home: string
   readonly url: string
   readonly token: string
   /** PEM. */
@@ -35,14 +54,16 @@ export type CloudPlace = {
   readonly pathOf: (path: string) => string
 }
 
-/** Rejects with CONFIG_INVALID when nothing runs there, or when it is not clear which site is meant. */
+/** Rejects with CONFIG_INVALID when nothing runs there; `pathOf` throws it when it is not clear which site is meant. */
 export async function cloudPlace(dir: string): Promise<CloudPlace> {
   const { home, site } = await homeOf(dir)
   const hint = 'is the cloud running, and is this its data folder?'
   const { url, token, sites } = await readJson(join(home, RECEIVER_FILE), RECEIVER, hint)
-  const base = baseOf(sites, home, site)
   const ca = await readText(join(home, 'ca.pem'), 'the receiver’s certificate')
-  return { url, token, ca, pathOf: path => path.replace(/^\/v1(?=\/)/, base) }
+  return {
+    ...{ home, url, token, ca },
+    pathOf: path => (path === SITES_PATH ? path : path.replace(/^\/v1(?=\/)/, baseOf(sites, home, site))),
+  }
 }
 
 /** The receiver's own folder, and the site that was named behind it. */
@@ -80,22 +101,26 @@ export async function cloudRows(
   let cursor: string | undefined
   do {
     const query = { limit: '1000', ...asked, ...(cursor !== undefined && { cursor }) }
-    const page = (await read(path, query)) as {
-      readonly items: readonly JsonRow[]
-      readonly next?: string | null
-    }
+    const page = (await read(path, query)) as JsonPage
     rows.push(...page.items)
-    cursor = page.next ?? undefined
+    cursor = page.next
   } while (cursor !== undefined)
   return rows
 }
 
-function getText(
-  url: string,
-  { ca, token }: { readonly ca: string; readonly token: string },
-): Promise<string> {
+type Asking = {
+  readonly ca: string
+  readonly token: string
+  readonly method?: string
+  /** As JSON. */
+  readonly body?: string
+}
+
+function getText(url: string, { ca, token, method = 'GET', body }: Asking): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
-  const request = httpsRequest(url, { ca, headers: { authorization: `Bearer ${token}` } }, response => {
+  const type = body === undefined ? {} : { 'content-type': 'application/json' }
+  const headers = { authorization: `Bearer ${token}`, ...type }
+  const request = httpsRequest(url, { ca, method, headers }, response => {
     const parts: Buffer[] = []
     let bytes = 0
     response.on('data', (part: Buffer) => {
@@ -115,6 +140,6 @@ function getText(
   request.on('error', error =>
     reject(new MeshError('UPLINK_FAILED', `the cloud does not answer at ${url}: ${error.message}`, error)),
   )
-  request.end()
+  request.end(body)
   return promise
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import type { SessionReport } from '../api/report.ts'
 import { clientIn } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
+import { nextTryIn } from './uplink.ts'
 
 export function addStatusCommands(program: Command): void {
   program
@@ -46,7 +47,7 @@ type Status = {
     readonly name: string
     readonly state: string
     readonly lastReason?: string
-    readonly nextTryInMs: number
+    readonly nextTryInMs?: number
   }[]
   readonly forks: readonly unknown[]
 }
@@ -55,7 +56,7 @@ function textOf(status: Status): string {
   const { store } = status
   const uplinks = status.uplinks.map(
     uplink =>
-      `${uplink.name} ${uplink.state}${uplink.lastReason === undefined ? '' : ` (${uplink.lastReason})`}, next in ${Math.round(uplink.nextTryInMs / 1000)} s`,
+      `${uplink.name} ${uplink.state}${uplink.lastReason === undefined ? '' : ` (${uplink.lastReason})`}, ${nextTryIn(uplink.nextTryInMs)}`,
   )
   return [
     `node      ${status.name}`,

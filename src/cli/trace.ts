@@ -8,6 +8,7 @@ import { clientIn } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
 import { type CloudReader, cloudReader } from './receiver.ts'
 import { digitsOf, named, sessionsAt } from './session-named.ts'
+import { nextTryIn } from './uplink.ts'
 
 type TraceOptions = { readonly via?: string; readonly cloud?: string; readonly json?: boolean }
 type Row = Readonly<Record<string, unknown>>
@@ -142,7 +143,7 @@ function uplinkLines({ logs, uplinks }: TraceReport): readonly string[] {
   if (uplinks.length === 0) return ['this node has no uplink: what waits goes out by others']
   return uplinks.map(
     ({ name, state, lastReason, nextTryInMs }) =>
-      `uplink ${name}: ${state}${lastReason === undefined ? '' : ` (${lastReason})`}, next in ${Math.round(nextTryInMs / 1000)} s`,
+      `uplink ${name}: ${state}${lastReason === undefined ? '' : ` (${lastReason})`}, ${nextTryIn(nextTryInMs)}`,
   )
 }
 

@@ -8,6 +8,7 @@ import { readText } from '../host/identity-files.ts'
 import { clientIn, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
 import { named, sessionsAt } from './session-named.ts'
+import { instantOf } from './time.ts'
 
 export type CsmsAddOptions = {
   readonly protocol?: string
@@ -20,6 +21,7 @@ export type CsmsAddOptions = {
   readonly commands?: boolean
   readonly agreeAt?: string
   readonly allowInsecure?: boolean
+  readonly since?: string
   readonly ca?: string
 }
 type ViaOptions = { readonly via: string; readonly name?: string; readonly json?: boolean }
@@ -46,6 +48,10 @@ export function csmsOptions(command: Command): Command {
       'csms: the uplink to the receiver where the site’s forwarders agree whose turn it is; the same receiver on each of them',
     )
     .option('--shadow', 'csms: say nothing, and show with `uplink forward show` what would be said')
+    .option(
+      '--since <time>',
+      'csms: only sessions that began then or later; all that this node holds otherwise',
+    )
     .option('--allow-insecure', 'csms: ws:// to another machine, passwords and cards in the clear')
 }
 
@@ -64,6 +70,7 @@ export async function csmsSetting(
     ...(protocol !== undefined && { protocol }),
     ...(lostAnswers !== undefined && { lostAnswers }),
     ...(unknownCard !== undefined && { unknownCard }),
+    ...(options.since !== undefined && { sinceAt: instantOf('--since', options.since, Date.now()) }),
     ...(options.live && { live: true }),
     ...(options.commands && { commands: true }),
     ...(options.agreeAt !== undefined && { agreeAt: options.agreeAt }),
@@ -143,8 +150,8 @@ async function listForward(options: ViaOptions): Promise<void> {
     return
   }
   if (reports.length === 0) print('this node has no central system; `uplink add csms` names one')
-  for (const { name, state, queue, held, lastReason, sessions } of reports) {
-    print(`${name}: ${state}, ${queue} to be told, ${held} held${lastReason ? `: ${lastReason}` : ''}`)
+  for (const { name, state, waiting, why, sessions } of reports) {
+    print(`${name}: ${state}, ${waiting.sessions} to be told, ${waiting.held} held${why ? `: ${why}` : ''}`)
     if (sessions.length > 0) print(tableIn(sessions))
   }
 }

@@ -79,8 +79,15 @@ Examples:
       )
     })
   viaOptions(uplink.command('list'))
-    .description('the ways out of a node: state, next try and why')
-    .addHelpText('after', '\nExample:\n  chargemesh uplink list --via ./pole-07')
+    .description('the ways out of a node: state, what waits, what was sent today, next try and why')
+    .addHelpText(
+      'after',
+      `
+What waits is the same for all but central systems. A day is one of UTC; a fifth of a budget is kept for what operators say.
+
+Example:
+  chargemesh uplink list --via ./pole-07`,
+    )
     .action(async (options: ViaOptions) => {
       const uplinks = (await (await clientIn(options.via)).get('/v1/uplinks')) as readonly UplinkReport[]
       if (options.json) printJson(uplinks)
@@ -140,6 +147,7 @@ async function settingOf(
   }
 }
 
+const DURATIONS: Readonly<Record<string, number>> = { days: 864e5, h: 36e5, min: 6e4 }
 const UNITS: Readonly<Record<string, number>> = { kB: 1e3, MB: 1e6, GB: 1e9 }
 
 /** `20MB/day`, in bytes. */
@@ -156,7 +164,37 @@ function tableIn(uplinks: readonly UplinkReport[]): string {
     ['kind', row => row.kind],
     ['priority', row => row.priority],
     ['state', row => row.state],
-    ['next try', row => (row.nextTryInMs === undefined ? '' : `${Math.round(row.nextTryInMs / 1000)} s`)],
-    ['why', row => row.lastReason],
+    ['queue', row => queueOf(row)],
+    ['oldest', row => durationOf(row.waiting.oldestAgeMs)],
+    ['sent today', row => (row.kind === 'csms' ? '' : sentToday(row))],
+    ['next try', row => durationOf(row.nextTryInMs)],
+    ['why', row => row.why],
   ])
+}
+
+function queueOf({ waiting }: UplinkReport): string {
+  const { sessions, held = 0, events = 0, bytes = 0 } = waiting
+  if (sessions === undefined) return `${events} events, ${sizeOf(bytes)}`
+  return `${sessions} sessions${held > 0 ? `, ${held} held` : ''}`
+}
+
+function sentToday({ sentTodayBytes, budgetBytes }: UplinkReport): string {
+  const sent = sizeOf(sentTodayBytes ?? 0)
+  return budgetBytes === undefined ? sent : `${sent} of ${sizeOf(budgetBytes)}`
+}
+
+function sizeOf(bytes: number): string {
+  const [unit, size] = Object.entries(UNITS).findLast(([, least]) => bytes >= least) ?? ['B', 1]
+  return `${(bytes / size).toFixed(size > 1 && bytes < 100 * size ? 1 : 0)} ${unit}`
+}
+
+function durationOf(ms: number | undefined): string {
+  if (ms === undefined) return ''
+  const [unit, size] = Object.entries(DURATIONS).find(([, least]) => ms >= 2 * least) ?? ['s', 1000]
+  return `${Math.round(ms / size)} ${unit}`
+}
+
+/** When the next push of an uplink is, as a part of a sentence. */
+export function nextTryIn(ms: number | undefined): string {
+  return ms === undefined ? 'waits for its turn' : `next in ${durationOf(ms)}`
 }

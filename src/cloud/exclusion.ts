@@ -3,9 +3,10 @@
 import { TYPE_NUMBERS } from '../log/body.ts'
 import type { Segment } from '../ports.ts'
 import type { Admission } from '../replica/admit.ts'
-import type { ChargerId, LogId, SessionId, SiteId } from '../units.ts'
+import type { ChargerId, DeviceId, LogId, SessionId, SiteId } from '../units.ts'
 import { bearersOf } from './bearers.ts'
 import type { Sql } from './database.ts'
+import { forkNews, tell } from './news.ts'
 import { awaitRefold } from './refolds.ts'
 import { intIn, optionalTextIn, textIn } from './rows.ts'
 import type { Touched } from './sessions.ts'
@@ -25,6 +26,7 @@ export function countsIn(row: string): string {
 export type Fork = {
   readonly segment: Segment
   readonly fork: Extract<Admission, { kind: 'fork' }>
+  readonly deviceId: DeviceId
   readonly nowAt: number
 }
 
@@ -32,7 +34,7 @@ export type Fork = {
 export async function excludeFork(
   sql: Sql,
   siteId: SiteId,
-  { segment, fork, nowAt }: Fork,
+  { segment, fork, deviceId, nowAt }: Fork,
 ): Promise<Excluded | undefined> {
   const { logId } = segment
   const held = await sql('SELECT count(*) AS n FROM forks WHERE site_id = $1 AND log_id = $2', [
@@ -40,11 +42,14 @@ export async function excludeFork(
     logId,
   ])
   if (held.rows[0] && intIn(held.rows[0], 'n') < MAX_FORKS_PER_LOG) {
-    await sql(
+    const added = await sql(
       `INSERT INTO forks (site_id, log_id, seq, ours, theirs, segment, from_seq, found_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING seq`,
       [siteId, logId, fork.seq, fork.ours, fork.theirs, segment.update, segment.fromSeq, nowAt],
     )
+    const { seq, ours, theirs } = fork
+    if (added.rows.length > 0)
+      await tell(sql, { siteId, nowAt }, [forkNews({ logId, deviceId, seq, ours, theirs })])
   }
   const known = await sql(
     `SELECT from_seq FROM exclusions WHERE site_id = $1 AND log_id = $2 AND reason = 'fork'`,

@@ -130,7 +130,7 @@ async function isRevoked(sql: Sql, siteId: SiteId, deviceId: DeviceId): Promise<
 
 async function rowsOf(sql: Sql, siteId: SiteId): Promise<Map<string, TermRow>> {
   const found = await sql(
-    `SELECT uplink, term, renewals, life, device_id, is_free, taken_at, lease_ms, cloud_epoch, heads
+    `SELECT uplink, term, renewals, life, device_id, is_free, taken_at, lease_ms, cloud_epoch, heads, next_device
      FROM forwarders WHERE site_id = $1`,
     [siteId],
   )
@@ -141,6 +141,7 @@ function rowIn(row: Row): TermRow {
   const life = optionalTextIn(row, 'life')
   const deviceId = optionalTextIn<DeviceId>(row, 'device_id')
   const takenAt = optionalIntIn(row, 'taken_at')
+  const next = optionalTextIn<DeviceId>(row, 'next_device')
   return {
     mark: { term: intIn(row, 'term'), renewals: intIn(row, 'renewals') },
     ...(life !== undefined && deviceId !== undefined && { holder: { life, deviceId } }),
@@ -148,6 +149,7 @@ function rowIn(row: Row): TermRow {
     leaseMs: intIn(row, 'lease_ms'),
     cloudEpoch: intIn(row, 'cloud_epoch'),
     ...(takenAt !== undefined && { takenAt }),
+    ...(next !== undefined && { next }),
     ...(row.heads !== null && { heads: fromBytes(HEADS, bytesIn(row, 'heads')) }),
   }
 }
@@ -155,18 +157,19 @@ function rowIn(row: Row): TermRow {
 type Written = { readonly uplink: string; readonly row: TermRow }
 
 async function write(sql: Sql, siteId: SiteId, { uplink, row }: Written): Promise<void> {
-  const { mark, holder, isFree, takenAt, leaseMs, cloudEpoch, heads } = row
+  const { mark, holder, isFree, takenAt, leaseMs, cloudEpoch, heads, next } = row
   await sql(
     `INSERT INTO forwarders
-      (site_id, uplink, term, renewals, life, device_id, is_free, taken_at, lease_ms, cloud_epoch, heads)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+      (site_id, uplink, term, renewals, life, device_id, is_free, taken_at, lease_ms, cloud_epoch, heads,
+       next_device)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
      ON CONFLICT (site_id, uplink) DO UPDATE SET term = excluded.term, renewals = excluded.renewals,
       life = excluded.life, device_id = excluded.device_id, is_free = excluded.is_free,
       taken_at = excluded.taken_at, lease_ms = excluded.lease_ms, cloud_epoch = excluded.cloud_epoch,
-      heads = excluded.heads`,
+      heads = excluded.heads, next_device = excluded.next_device`,
     [
       ...[siteId, uplink, mark.term, mark.renewals, holder?.life ?? null, holder?.deviceId ?? null],
-      ...[isFree, takenAt ?? null, leaseMs, cloudEpoch, heads ? toBytes(HEADS, heads) : null],
+      ...[isFree, takenAt ?? null, leaseMs, cloudEpoch, heads ? toBytes(HEADS, heads) : null, next ?? null],
     ],
   )
 }

@@ -111,7 +111,7 @@ async function apply(deps: IngestDeps, sql: Sql, segment: Segment): Promise<Admi
   const [first] = admission.events
   if (first && isPricing({ admission, said }))
     await awaitRefold(sql, deps.siteId, { logId: first.logId, fromSeq: first.seq })
-  const weighed = await noteStanding(weighing, { admission, said })
+  const weighed = await noteStanding(weighing, { admission, said, nowAt })
   const bearers = await bearersOf(sql, deps.siteId, namelessIn({ admission, said }))
   const touched = joined(touchedBy({ admission, said }), weighed)
   await refold(sql, settlement, { ...touched, sessions: new Set([...touched.sessions, ...bearers]) })

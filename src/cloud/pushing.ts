@@ -20,13 +20,16 @@ import {
 } from '../uplink/request.ts'
 import { type AckDeps, acksSince, signDueAcks } from './acks.ts'
 import { createAttempts } from './attempts.ts'
+import { wordsFor } from './downwards.ts'
 import { type IngestDeps, ingest } from './ingest.ts'
+import type { PushMeter } from './metrics.ts'
 
 export type PushDeps = IngestDeps & AckDeps
 
 export type PushRouteDeps = {
   /** A site that is served here, by what a request says of itself. */
   readonly siteOf: (siteId: string) => PushDeps | undefined
+  readonly meter: PushMeter
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -44,11 +47,16 @@ export function addPushRoute(app: FastifyInstance, deps: PushRouteDeps): void {
   let working = 0
   app.post(PUSH_PATH, async (request, reply) => {
     const wait = attempts.waitS(request.ip)
-    if (wait > 0) return refuse(reply, 429, { code: 'too-many-failures', retryAfterS: wait })
-    if (working >= MAX_PUSHES_AT_ONCE) return refuse(reply, 503, { code: 'busy', retryAfterS: BUSY_RETRY_S })
+    if (wait > 0)
+      return turnedAway(deps, reply, { status: 429, code: 'too-many-failures', retryAfterS: wait })
+    if (working >= MAX_PUSHES_AT_ONCE)
+      return turnedAway(deps, reply, { status: 503, code: 'busy', retryAfterS: BUSY_RETRY_S })
     working += 1
     try {
       return await answerPush(deps, { request, reply }, () => attempts.fail(request.ip))
+    } catch (error) {
+      deps.meter.refused('failed')
+      throw error
     } finally {
       working -= 1
     }
@@ -59,29 +67,32 @@ type Claimed = { readonly claim: RequestClaim; readonly body: Uint8Array }
 type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply }
 
 async function answerPush(
-  { siteOf, logger }: PushRouteDeps,
+  route: PushRouteDeps,
   { request, reply }: Exchange,
   failed: () => void,
 ): Promise<FastifyReply> {
   const body = request.body instanceof Uint8Array ? new Uint8Array(request.body) : new Uint8Array(0)
+  const { siteOf, meter, clock, logger } = route
   const claim = readClaim(request.headers)
   const deps = claim && siteOf(claim.siteId)
-  const refusal = deps
-    ? await authenticate(deps, request, { claim, body })
-    : claim
-      ? 'foreign-site'
-      : 'unsigned'
-  if (!deps || refusal) {
+  const refuseAs = (reason: RequestRefusal): FastifyReply => {
     failed()
-    logger.warn('request-refused', { reason: refusal, address: request.ip })
-    return refuse(reply, 401, { code: refusal ?? 'unsigned' })
+    logger.warn('request-refused', { reason, address: request.ip })
+    return turnedAway(route, reply, { status: 401, code: reason })
   }
+  if (!deps) return refuseAs(claim ? 'foreign-site' : 'unsigned')
+  const asker = await authenticate(deps, request, { claim, body })
+  if (typeof asker === 'string') return refuseAs(asker)
   const push = await readPush(request, body)
-  if (typeof push === 'number') return refuse(reply, push, { code: push === 413 ? 'too-large' : 'malformed' })
+  if (typeof push === 'number')
+    return turnedAway(route, reply, { status: push, code: push === 413 ? 'too-large' : 'malformed' })
+  const fromMs = clock.monotonicMs()
   const refused = await ingest(deps, push)
   await signDueAcks(deps)
   const page = await acksSince(deps, push.sinceVersion)
-  return reply.type(CBOR_TYPE).send(Buffer.from(encodeAnswer({ ...page, refused })))
+  const words = await wordsFor(deps, { push, asker, page })
+  meter.accepted({ segments: push.segments, refused, tookMs: clock.monotonicMs() - fromMs })
+  return reply.type(CBOR_TYPE).send(Buffer.from(encodeAnswer({ ...words, refused })))
 }
 
 /** The push in a body, or the status that refuses it. */
@@ -104,12 +115,12 @@ async function authenticate(
   deps: PushDeps,
   request: FastifyRequest,
   { claim, body }: Claimed,
-): Promise<RequestRefusal | undefined> {
+): Promise<Certificate | RequestRefusal> {
   const certificate = await certificateOf(deps, request, { claim, body })
   if (!certificate) return 'certificate-refused'
   const parts = { method: request.method, path: request.url, issuedAt: claim.issuedAt, body }
   const asked = { parts, signature: claim.signature, nowAt: deps.clock.wallMs() }
-  return refuseRequest(deps.signatures, certificate, asked)
+  return refuseRequest(deps.signatures, certificate, asked) ?? certificate
 }
 
 async function certificateOf(
@@ -131,6 +142,15 @@ async function certificateOf(
 }
 
 type Refusal = { readonly code: string; readonly retryAfterS?: number }
+
+function turnedAway(
+  { meter }: PushRouteDeps,
+  reply: FastifyReply,
+  { status, ...refusal }: Refusal & { readonly status: number },
+): FastifyReply {
+  meter.refused(refusal.code)
+  return refuse(reply, status, refusal)
+}
 
 export function refuse(reply: FastifyReply, status: number, refusal: Refusal): FastifyReply {
   if (refusal.retryAfterS !== undefined) reply.header('retry-after', String(refusal.retryAfterS))

@@ -34,11 +34,13 @@ function listing(
 export async function sessionsPage(
   database: Database,
   siteId: SiteId,
-  { cursor, limit }: Query,
+  { cursor, limit, session, state }: Pick<BillQuery, 'cursor' | 'limit' | 'session' | 'state'>,
 ): Promise<Listing> {
   const found = await database.query(
-    'SELECT * FROM sessions WHERE site_id = $1 AND session_id > $2 ORDER BY session_id LIMIT $3',
-    [siteId, cursor, limit],
+    `SELECT * FROM sessions WHERE site_id = $1 AND session_id > $2
+       AND ($4::text IS NULL OR state = $4) AND ($5::text IS NULL OR session_id LIKE $5 || '%')
+     ORDER BY session_id LIMIT $3`,
+    [siteId, cursor, limit, state ?? null, session ?? null],
   )
   return listing(found.rows, limit, { item: sessionItem, key: row => textIn(row, 'session_id') })
 }

@@ -6,10 +6,11 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { MeshError, reasonOf } from '../errors.ts'
 import type { Signatures } from '../identity/signature.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
-import type { SiteId } from '../units.ts'
+import { hex, type SiteId } from '../units.ts'
 import { CBOR_TYPE, MAX_REQUEST_BYTES } from '../uplink/request.ts'
 import { MAX_CLOUD_EPOCH } from './acks.ts'
 import { addAuditRoute } from './audit.ts'
+import { openCourier } from './courier.ts'
 import type { Database } from './database.ts'
 import { createDurability, type Durability } from './durability.ts'
 import { finalise } from './finalise.ts'
@@ -17,6 +18,8 @@ import { addForwarderRoute } from './forwarders.ts'
 import { createReaderGate } from './gate.ts'
 import { addHealthRoutes } from './health.ts'
 import { addInboxRoute } from './inbox.ts'
+import { addMetricsRoute, createMetrics } from './metrics.ts'
+import { addOpenApiRoute } from './openapi.ts'
 import { deliver, type PaymentProvider } from './payments.ts'
 import { addPushRoute } from './pushing.ts'
 import { migrate } from './schema.ts'
@@ -27,6 +30,7 @@ import { addSignedRoute } from './signed.ts'
 import { openSite, type ReceiverSite, type SiteDeps } from './site.ts'
 import { addSitesRoute, SITES_PATH } from './sites.ts'
 import { addTraceRoute } from './trace.ts'
+import { addWebhookRoutes } from './webhook-routes.ts'
 
 export type ReceiverOptions = {
   /** Port 0 takes a free one. */
@@ -37,6 +41,10 @@ export type ReceiverOptions = {
   readonly tls: { readonly key: string; readonly cert: string }
   /** Who holds it may read all sites; nothing can be written with it. At least MIN_TOKEN_LENGTH characters. */
   readonly operatorToken: string
+  /** Who holds it may set webhooks, and read nothing; without it nobody may. As long, at least. */
+  readonly adminToken?: string
+  /** Who holds it may read /metrics; so may who holds the operator's. */
+  readonly metricsToken?: string
   /** To be raised by one after every fail-over or restore that may have lost commits (PROTOCOL 3.5). */
   readonly cloudEpoch?: number
   /** What whoever runs the database promises of it; else it is asked (durability.ts). */
@@ -54,6 +62,8 @@ export type Receiver = {
   readonly url: string
   /** What nodes pin. */
   readonly caPem: string
+  /** What it answers, such as `GET /v1/sites`. */
+  readonly routes: readonly string[]
   readonly close: () => Promise<void>
 }
 
@@ -76,17 +86,29 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   const cloudEpoch = options.cloudEpoch ?? 1
   checkOptions(options, cloudEpoch)
   await migrate(database)
-  const mayRead = createReaderGate(options.operatorToken, clock)
+  // A token that nobody knows keeps everybody out.
+  const mayWrite = createReaderGate([options.adminToken ?? hex(options.random.bytes(32))], clock)
+  const { operatorToken, metricsToken } = options
+  const mayRead = createReaderGate([operatorToken], clock)
+  const mayMeasure = metricsToken ? createReaderGate([operatorToken, metricsToken], clock) : mayRead
   const durability = createDurability(database, clock, options.durability)
-  const shared = { ...options, cloudEpoch, mayRead, durability }
+  const shared = { ...options, cloudEpoch, mayRead, mayWrite, durability }
   const sites = new Map<string, SiteDeps>()
   for (const site of options.sites) sites.set(site.siteId, await openSite(shared, site))
   const app = serverOf(options)
+  const routes: string[] = []
+  app.addHook('onRoute', ({ method, url }) => {
+    routes.push(...[method].flat().map(one => `${one} ${url}`))
+  })
   addHealthRoutes(app, database)
-  const signed = { siteOf: (siteId: string) => sites.get(siteId), clock, logger }
+  const siteIds = [...sites.values()].map(site => site.siteId)
+  const { registry, meter } = createMetrics()
+  const signed = { siteOf: (siteId: string) => sites.get(siteId), meter, clock, logger }
   addPushRoute(app, signed)
   addForwarderRoute(app, signed)
-  addSitesRoute(app, { database, mayRead, siteIds: [...sites.values()].map(site => site.siteId) })
+  addSitesRoute(app, { database, mayRead, siteIds })
+  addOpenApiRoute(app, sites.size === 1)
+  addMetricsRoute(app, { database, siteIds, clock, registry, mayRead: mayMeasure })
   for (const site of sites.values()) {
     app.register(async scope => addSiteRoutes(scope, site), { prefix: `${SITES_PATH}/${site.siteId}` })
     // Whoever has one site need not name it.
@@ -94,7 +116,8 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
   }
   await app.listen({ host: options.listen.host, port: options.listen.port })
   const stops = chores(options, [...sites.values()])
-  return receiverOf(options, app, () => Promise.all(stops.map(stop => stop())))
+  const stop = (): Promise<unknown> => Promise.all(stops.map(one => one()))
+  return { ...receiverOf(options, app, stop), routes }
 }
 
 /** Paths are those behind `/v1/sites/<site>`. */
@@ -105,16 +128,18 @@ function addSiteRoutes(scope: FastifyInstance, deps: SiteDeps): void {
   addSettlementRoute(scope, deps)
   addSignedRoute(scope, deps)
   addTraceRoute(scope, deps)
+  addWebhookRoutes(scope, deps)
 }
 
-function checkOptions({ sites, operatorToken }: ReceiverOptions, cloudEpoch: number): void {
+function checkOptions({ sites, operatorToken, adminToken }: ReceiverOptions, cloudEpoch: number): void {
   if (sites.length === 0) throw new MeshError('CONFIG_INVALID', 'the receiver needs a site')
   for (const [at, { siteId, name }] of sites.entries()) {
     const first = sites.findIndex(other => other.siteId === siteId)
     if (first !== at) throw new MeshError('CONFIG_INVALID', `${name}: this site is named twice`)
   }
-  if (operatorToken.length < MIN_TOKEN_LENGTH)
-    throw new MeshError('CONFIG_INVALID', `the operator's token needs ${MIN_TOKEN_LENGTH} characters`)
+  for (const token of [operatorToken, adminToken ?? operatorToken])
+    if (token.length < MIN_TOKEN_LENGTH)
+      throw new MeshError('CONFIG_INVALID', `the operator's token needs ${MIN_TOKEN_LENGTH} characters`)
   if (!Number.isInteger(cloudEpoch) || cloudEpoch < 1 || cloudEpoch > MAX_CLOUD_EPOCH)
     throw new MeshError('CONFIG_INVALID', `the cloud's epoch is 1 to ${MAX_CLOUD_EPOCH}`)
 }
@@ -126,12 +151,19 @@ function chores(options: ReceiverOptions, sites: readonly SiteDeps[]): readonly 
   const { database, clock, logger, payments: provider } = options
   const forAll = (everyMs: number, failure: string, run: (siteId: SiteId) => Promise<unknown>): Stop =>
     repeat(everyMs, async () => {
-      for (const { siteId } of sites)
-        await run(siteId).catch((error: unknown) =>
-          logger.error(failure, { siteId, reason: reasonOf(error) }),
-        )
+      for (const { siteId } of sites) {
+        try {
+          await run(siteId)
+        } catch (error) {
+          logger.error(failure, { siteId, reason: reasonOf(error) })
+          // A database that is away is so for all of them.
+          if (error instanceof MeshError && error.code === 'STORE_FAILED') return
+        }
+      }
     })
+  const siteIds = sites.map(({ siteId }) => siteId)
   const stops = [
+    openCourier(options, siteIds),
     forAll(FINALISE_EVERY_MS, 'finalise-failed', siteId => finalise(database, siteId, clock.wallMs())),
     forAll(REFOLD_EVERY_MS, 'refold-failed', siteId =>
       refoldWaiting(database, siteId, { nowAt: clock.wallMs() }),
@@ -157,7 +189,11 @@ function repeat(everyMs: number, run: () => Promise<void>): Stop {
   }
 }
 
-function receiverOf(options: ReceiverOptions, app: FastifyInstance, stop: () => Promise<unknown>): Receiver {
+function receiverOf(
+  options: ReceiverOptions,
+  app: FastifyInstance,
+  stop: () => Promise<unknown>,
+): Omit<Receiver, 'routes'> {
   const address = app.server.address()
   const port = typeof address === 'object' && address ? address.port : options.listen.port
   const { host } = options.listen

@@ -111,12 +111,48 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     `CREATE INDEX orphan_stops_found ON orphan_stops (site_id, found_at, stop_id)`,
   ],
   [
+    // The newest beacon of each operator's log, in the versions of the acks, so that a poll finds both.
+    `CREATE TABLE beacons (
+      site_id text NOT NULL, log_id text NOT NULL, cert_hash text NOT NULL, issued_at bigint NOT NULL,
+      encoded bytea NOT NULL, version bigint NOT NULL,
+      PRIMARY KEY (site_id, log_id))`,
+    `CREATE INDEX beacons_version ON beacons (site_id, version)`,
+  ],
+  [
     // Whose turn it is to forward to an existing central system (terms.ts); no life: nobody's.
     `CREATE TABLE forwarders (
       site_id text NOT NULL, uplink text NOT NULL, term bigint NOT NULL, renewals bigint NOT NULL,
       life text, device_id text, is_free boolean NOT NULL, taken_at bigint,
-      lease_ms bigint NOT NULL, cloud_epoch bigint NOT NULL, heads bytea,
+      lease_ms bigint NOT NULL, cloud_epoch bigint NOT NULL, heads bytea, next_device text,
       PRIMARY KEY (site_id, uplink))`,
+  ],
+  [
+    // Who is told, and how it goes; `secrets` is JSON: the newest first, an older one until it ends.
+    `CREATE TABLE webhooks (
+      site_id text NOT NULL, name text NOT NULL, url text NOT NULL, secrets text NOT NULL, events text NOT NULL,
+      network text NOT NULL, created_at bigint NOT NULL, gone_at bigint, failures int NOT NULL DEFAULT 0,
+      failing_since bigint, wait_until bigint NOT NULL DEFAULT 0, last_error text, last_sent_at bigint,
+      PRIMARY KEY (site_id, name))`,
+    // What was told (news.ts); numbers grow within a subject, since its transactions follow one another.
+    `CREATE TABLE webhook_events (
+      site_id text NOT NULL, event_id text NOT NULL, number bigint GENERATED ALWAYS AS IDENTITY, type text NOT NULL,
+      subject text NOT NULL, body text NOT NULL, told_at bigint NOT NULL,
+      PRIMARY KEY (site_id, event_id))`,
+    `CREATE INDEX webhook_events_told ON webhook_events (site_id, told_at)`,
+    `CREATE TABLE webhook_deliveries (
+      site_id text NOT NULL, webhook text NOT NULL, event_id text NOT NULL, number bigint NOT NULL,
+      subject text NOT NULL, queued_at bigint NOT NULL, due_at bigint NOT NULL, attempts int NOT NULL DEFAULT 0,
+      sent_at bigint, gave_up_at bigint, last_error text,
+      PRIMARY KEY (site_id, webhook, event_id))`,
+    `CREATE INDEX webhook_deliveries_due ON webhook_deliveries (site_id, webhook, number)
+      WHERE sent_at IS NULL AND gave_up_at IS NULL`,
+    `CREATE INDEX webhook_deliveries_subject ON webhook_deliveries (site_id, webhook, subject, number)
+      WHERE sent_at IS NULL AND gave_up_at IS NULL`,
+    `CREATE INDEX webhook_deliveries_queued ON webhook_deliveries (site_id, queued_at)`,
+    // Gaps of which webhooks were told.
+    `CREATE TABLE webhook_gaps (
+      site_id text NOT NULL, gap text NOT NULL, seen_at bigint NOT NULL, told boolean NOT NULL, body text NOT NULL,
+      PRIMARY KEY (site_id, gap))`,
   ],
 ]
 

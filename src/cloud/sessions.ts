@@ -7,6 +7,7 @@ import type { ChargerId, SessionId } from '../units.ts'
 import { type ChargerFold, foldOf } from './charger.ts'
 import type { Database, Sql } from './database.ts'
 import { knowingOf } from './knowing.ts'
+import { billNews, goneNews, type News, sessionNews, tell } from './news.ts'
 import { noteOrphanStops } from './orphan-stops.ts'
 import { optionalTextIn, textIn } from './rows.ts'
 import { changed, heldBills, heldRows, markGone, writeBills, writeSession } from './session-rows.ts'
@@ -20,11 +21,13 @@ export type Settlement = {
 
 /** Folds the sessions again, of every charger that has a word about them, and writes what changed. */
 export async function refold(sql: Sql, settlement: Settlement, touched: Touched): Promise<void> {
+  const news: News[] = []
   for (const [chargerId, sessionIds] of await byCharger(sql, settlement.siteId, touched)) {
     const { siteId, finalise } = settlement
     const fold = await foldOf(sql, { siteId, chargerId, sessionIds: [...sessionIds], finalise })
-    await settleCharger(sql, settlement, { chargerId, fold, touched: touched.sessions })
+    await settleCharger(sql, settlement, { chargerId, fold, touched: touched.sessions, news })
   }
+  await tell(sql, settlement, news)
 }
 
 export type Touched = { readonly sessions: ReadonlySet<SessionId>; readonly chargers: ReadonlySet<ChargerId> }
@@ -64,11 +67,13 @@ type Charged = {
   readonly chargerId: ChargerId
   readonly fold: ChargerFold
   readonly touched: ReadonlySet<SessionId>
+  /** What comes of it is added. */
+  readonly news: News[]
 }
 
 async function settleCharger(sql: Sql, settlement: Settlement, charged: Charged): Promise<void> {
   const { siteId } = settlement
-  const { fold, chargerId, touched } = charged
+  const { fold, chargerId, touched, news } = charged
   const held = await heldRows(sql, siteId, fold.loaded)
   const bills = await heldBills(sql, siteId, fold.loaded)
   const { tariffAt, correctionsOf } = await knowingOf(sql, siteId, fold)
@@ -83,7 +88,9 @@ async function settleCharger(sql: Sql, settlement: Settlement, charged: Charged)
     })
     if (isTouched(session, touched) || !row || changed(row, session, verdict)) {
       await writeSession(sql, settlement, { session, verdict, billed })
+      news.push(...sessionNews({ session, verdict, row }))
     }
+    news.push(...billNews(settlement, session.sessionId, verdict.bills))
     await writeBills(sql, settlement, { sessionId: session.sessionId, verdict })
   }
   const standing = new Set(fold.sessions.map(session => session.sessionId))
@@ -95,6 +102,7 @@ async function settleCharger(sql: Sql, settlement: Settlement, charged: Charged)
     const billed = bills.get(sessionId) ?? []
     const verdict = judgeGone(sessionId, { gone, billed, corrections: correctionsOf(sessionId) })
     await markGone(sql, settlement, { sessionId, verdict, billed })
+    news.push(...goneNews(row, verdict), ...billNews(settlement, sessionId, verdict.bills))
     await writeBills(sql, settlement, { sessionId, verdict })
   }
   await noteOrphanStops(sql, settlement, { chargerId, fold })

@@ -2,7 +2,7 @@
 // again and again. Sites of one receiver share a database, a server and a token, and nothing else.
 import { MeshError } from '../errors.ts'
 import type { Signatures } from '../identity/signature.ts'
-import type { Clock, Logger } from '../ports.ts'
+import type { Clock, Logger, Random } from '../ports.ts'
 import type { SiteId } from '../units.ts'
 import type { AuditDeps } from './audit.ts'
 import { openCertificates } from './certificates.ts'
@@ -27,9 +27,12 @@ export type SharedDeps = {
   readonly database: Database
   readonly cloudEpoch: number
   readonly mayRead: ReaderGate
+  /** Of those who may set something. */
+  readonly mayWrite: ReaderGate
   readonly durability: () => Promise<Durability>
   readonly signatures: Signatures
   readonly clock: Clock
+  readonly random: Random
   readonly logger: Logger
 }
 

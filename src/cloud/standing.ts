@@ -9,6 +9,7 @@ import type { LogEvent } from '../log/event.ts'
 import type { Admission } from '../replica/admit.ts'
 import { type DeviceId, hex, type LogId } from '../units.ts'
 import { excludeFork, type Fork } from './exclusion.ts'
+import { revokedNews, tell } from './news.ts'
 import { bytesIn } from './rows.ts'
 import type { Touched } from './sessions.ts'
 import {
@@ -28,10 +29,11 @@ const NOTHING: Touched = { sessions: new Set(), chargers: new Set() }
 type Said = {
   readonly admission: Extract<Admission, { kind: 'admitted' }>
   readonly said: readonly (AnyBody | undefined)[]
+  readonly nowAt: number
 }
 
 /** What events say of devices; answers the sessions that gain or lose evidence by it. */
-export async function noteStanding(on: Weighing, { admission, said }: Said): Promise<Touched> {
+export async function noteStanding(on: Weighing, { admission, said, nowAt }: Said): Promise<Touched> {
   const { certificate, events } = admission
   const { roster } = on.certificates
   const devices = new Set<DeviceId>()
@@ -50,14 +52,16 @@ export async function noteStanding(on: Weighing, { admission, said }: Said): Pro
     }
     if (body.name === 'device_revoke' && isOperator(certificate)) {
       await writeRevocation(on, event, body.body)
-      devices.add(body.body.deviceId)
+      const { deviceId, serial } = body.body
+      await tell(on.sql, { ...on, nowAt }, [revokedNews(deviceId, serial, event.logId)])
+      devices.add(deviceId)
     }
     if (body.name === 'device_cert' && mayVouch(certificate)) {
       const verdict = roster.enrol(body.body.certificate)
       if (verdict.kind === 'valid') hear(verdict.certificate)
     }
     if (body.name === 'site_manifest')
-      withdrawn = new Set([...withdrawn, ...(await replaceManifest(on, body.body.manifest))])
+      withdrawn = new Set([...withdrawn, ...(await replaceManifest(on, body.body.manifest, nowAt))])
   }
   for (const deviceId of await concernedBy(on, withdrawn)) devices.add(deviceId)
   if (devices.size === 0) return NOTHING
@@ -66,8 +70,13 @@ export async function noteStanding(on: Weighing, { admission, said }: Said): Pro
 }
 
 /** Keeps a fork's evidence; answers the sessions that the log, or what an operator said in it, may no longer speak for. */
-export async function noteFork(on: Weighing, certificate: Certificate, fork: Fork): Promise<Touched> {
-  const excluded = await excludeFork(on.sql, on.siteId, fork)
+export async function noteFork(
+  on: Weighing,
+  certificate: Certificate,
+  fork: Omit<Fork, 'deviceId'>,
+): Promise<Touched> {
+  const { deviceId } = certificate
+  const excluded = await excludeFork(on.sql, on.siteId, { ...fork, deviceId })
   if (!excluded) return NOTHING
   const devices = new Set(await namedIn(on, [{ ...excluded, certificate }]))
   // Of two first events neither says which log came before.
@@ -116,6 +125,7 @@ async function writeRevocation(
 async function replaceManifest(
   { sql, siteId, certificates, signatures }: Weighing,
   encoded: Uint8Array,
+  nowAt: number,
 ): Promise<readonly DeviceId[]> {
   const read = readManifest(signatures, certificates.roster, encoded)
   if (!read) return []
@@ -133,7 +143,12 @@ async function replaceManifest(
   const { withdrawn } = read.manifest
   for (const [seq, one] of withdrawn.entries())
     await writeRevocation({ sql, siteId, certificates, signatures }, { logId: ROOT, seq }, one)
-  return [...(before?.manifest.withdrawn ?? []), ...withdrawn].map(one => one.deviceId)
+  const known = before?.manifest.withdrawn ?? []
+  const isKnown = ({ deviceId, serial }: Revocation): boolean =>
+    known.some(one => one.deviceId === deviceId && one.serial === serial)
+  const news = withdrawn.filter(one => !isKnown(one)).map(one => revokedNews(one.deviceId, one.serial, ROOT))
+  await tell(sql, { siteId, nowAt }, news)
+  return [...known, ...withdrawn].map(one => one.deviceId)
 }
 
 /** Those themselves, and the devices whose certificates they have signed. */

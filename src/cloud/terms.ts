@@ -14,8 +14,10 @@ export type TermRow = {
   readonly mark: Mark
   /** Undefined: nobody. */
   readonly holder?: { readonly life: string; readonly deviceId: DeviceId }
-  /** Given up, or never had: anybody may have it at once. */
+  /** Given up, or never had: whose turn it is by the operator's order may have it at once. */
   readonly isFree: boolean
+  /** To whom it was given up. */
+  readonly next?: DeviceId
   readonly leaseMs: number
   readonly cloudEpoch: number
   /** When it was taken from another that did not give it up; 0: nobody knows. */
@@ -37,7 +39,9 @@ export function judge(before: TermRow | undefined, claim: Claim, asker: Asker): 
   const isHolders = row.holder?.life === asker.life
   if (claim.release) return isHolders && sameMark(claim.release, row.mark) ? given(row, claim) : row
   if (isHolders) return { ...row, leaseMs: asker.leaseMs, mark: renewed(row.mark) }
-  return row.isFree || sameMark(claim.silent, row.mark) ? taken(row, claim, asker) : row
+  const isNext =
+    row.isFree && (row.next === undefined ? claim.mayBegin === true : row.next === asker.deviceId)
+  return isNext || sameMark(claim.silent, row.mark) ? taken(row, claim, asker) : row
 }
 
 /**
@@ -58,10 +62,11 @@ function renewed({ term, renewals }: Mark): Mark {
   return { term, renewals: renewals + 1 }
 }
 
-function given({ mark, leaseMs, cloudEpoch, takenAt }: TermRow, { heads = [] }: Claim): TermRow {
+function given({ mark, leaseMs, cloudEpoch, takenAt }: TermRow, { heads = [], to }: Claim): TermRow {
   // What a holder of before may have said is no better known because this one gives up.
   const doubt = takenAt !== undefined && { takenAt }
-  return { mark: renewed(mark), isFree: true, leaseMs, cloudEpoch, heads, ...doubt }
+  const next = to !== undefined && { next: to }
+  return { mark: renewed(mark), isFree: true, leaseMs, cloudEpoch, heads, ...doubt, ...next }
 }
 
 function taken(row: TermRow, { at = 0 }: Claim, { life, deviceId, leaseMs }: Asker): TermRow {

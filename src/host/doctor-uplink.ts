@@ -12,7 +12,11 @@ export async function probeUplinks(dir: string): Promise<Patient['uplinks']> {
   const settings = await rememberedUplinks(dir).catch(reasonOf)
   if (typeof settings === 'string') return settings
   return await Promise.all(
-    (settings ?? []).map(async ({ name, url, caPem }) => ({ name, url, ...(await probe(url, caPem)) })),
+    (settings ?? []).map(async ({ name, url, caPem }) => ({
+      ...{ name, url },
+      // A central system's WebSocket begins as HTTP.
+      ...(await probe(url.replace(/^ws/, 'http'), caPem)),
+    })),
   )
 }
 

@@ -4,9 +4,7 @@ import { join } from 'node:path'
 import { type ApiDeps, openApi } from '../api/server.ts'
 import { type NodeConfig, parseNodeConfig } from '../config.ts'
 import { MeshError, reasonOf } from '../errors.ts'
-import { createRoster } from '../identity/roster.ts'
-import { ed25519 } from '../identity/signature.ts'
-import { type Node, type NodeDeps, startNode } from '../node.ts'
+import { type Node, startNode } from '../node.ts'
 import type { Logger } from '../ports.ts'
 import type { Documents } from '../store/documents.ts'
 import { hex, unhex } from '../units.ts'
@@ -20,20 +18,14 @@ import { openDisk } from './disk.ts'
 import { mendDocuments, openCheckedDocuments } from './document-check.ts'
 import { type Doors, lateChargePoints, lateNetwork } from './doors.ts'
 import { openDrivers } from './driver-plane.ts'
-import {
-  holdIdentity,
-  type IdentityFile,
-  readText,
-  siteIdIn,
-  storeKeysIn,
-  writeSecret,
-} from './identity-files.ts'
+import { holdIdentity, type IdentityFile, readText, storeKeysIn, writeSecret } from './identity-files.ts'
 import { address, listening } from './listening.ts'
 import { deciding } from './may-charge.ts'
 import { openNetwork } from './network.ts'
 import { API_FILE, NODE_FILE } from './node-files.ts'
 import { knownAddresses } from './node-memory.ts'
-import { breathe, systemClock, systemLogger, systemRandom } from './system.ts'
+import { ownIdentity, type Self } from './self.ts'
+import { breathe, systemLogger } from './system.ts'
 import {
   createKeyRing,
   createTokens,
@@ -94,7 +86,7 @@ async function open(setting: Setting): Promise<RunningNode> {
   const { dir, config, identity, logger, closers } = setting
   const disk = openDisk(dir)
   closers.push('disk', () => disk.close())
-  const self = ownIdentity(setting)
+  const self = ownIdentity(dir, identity)
   const storeKeys = storeKeysIn(identity)
   const documents = await openCheckedDocuments({ dir, keys: storeKeys }, self.clock.wallMs(), logger)
   closers.push('documents', () => documents.settled().finally(() => documents.close()))
@@ -212,21 +204,6 @@ function startMending({ logger, closers }: Setting, documents: Documents, node: 
     isStopping = true
     await mending
   })
-}
-
-type Self = Pick<NodeDeps, 'roster' | 'signatures' | 'certificate' | 'logKey' | 'clock' | 'random'>
-
-function ownIdentity({ dir, identity }: Setting): Self {
-  const [clock, random, signatures] = [systemClock(), systemRandom(), ed25519()]
-  const roster = createRoster({ signatures }, siteIdIn(identity.site), unhex(identity.site.rootKey))
-  for (const encoded of identity.certificates) roster.enrol(unhex(encoded))
-  const certificate = roster.all().at(-1)
-  if (!certificate)
-    throw new MeshError(
-      'CERTIFICATE_INVALID',
-      `${dir}: the certificate is not one of this site; \`chargemesh doctor\` says what to do`,
-    )
-  return { roster, signatures, certificate, logKey: unhex(identity.keys.logKey), clock, random }
 }
 
 type Knowing = { readonly node: Node; readonly ring: KeyRing; readonly onAsked: Answer }

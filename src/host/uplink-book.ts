@@ -93,11 +93,12 @@ function openCentral(
   turn: Agreeing | undefined,
 ): OpenCsms {
   const { name, url, caPem, passwords, defaultPassword, protocol, lostAnswers } = setting
-  const { shadow, live, commands, chargers, unknownCard } = setting
+  const { shadow, live, commands, chargers, unknownCard, sinceAt } = setting
   const terms = {
     ...{ protocol, lostAnswers, shadow, live, commands },
     ...(chargers && { chargers }),
     ...(unknownCard !== undefined && { unknownCard }),
+    ...(sinceAt !== undefined && { sinceAt }),
   }
   return openCsms({
     ...{ name, url, logger, terms },

@@ -7,6 +7,7 @@ import {
   id,
   MalformedBytes,
   oneOf,
+  optional,
   record,
   text,
   toBytes,
@@ -35,7 +36,13 @@ const ACK = record({
 })
 export type Ack = Value<typeof ACK>
 /** A node says that its uplink works; silent for a minute, it is taken for gone (PROTOCOL 3.3). */
-const UPLINK = record({ deviceId: id<DeviceId>(16), issuedAt: uint, uplink: text(32) })
+const UPLINK = record({
+  deviceId: id<DeviceId>(16),
+  issuedAt: uint,
+  uplink: text(32),
+  /** Absent: 1. Uplinks of a higher number let it go first. */
+  priority: optional(uint),
+})
 /** The issuer's newest head, and when it said so (PROTOCOL 2.1). */
 const BEACON = record({
   logId: id<LogId>(16),

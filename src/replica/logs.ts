@@ -183,14 +183,18 @@ function cutOne(log: Log, fromSeq: number, nextSeq: number): CutSegment {
   return { logId: log.logId, fromSeq, update, nextSeq, prevHash }
 }
 
-/** One behind the last seal that fits into a segment from there on; undefined where none stands there. */
-export function endOfSegment(elements: readonly Uint8Array[], from: number): number | undefined {
+/** One behind the last seal that fits into a segment from there on, or into fewer bytes; undefined where none stands there. */
+export function endOfSegment(
+  elements: readonly Uint8Array[],
+  from: number,
+  most = MAX_SEGMENT_BYTES,
+): number | undefined {
   let bytes = 64
   let end: number | undefined
   for (let seq = from; seq < elements.length && seq - from < MAX_SEGMENT_EVENTS; seq++) {
     const element = elements[seq] as Uint8Array
     bytes += element.length + 16
-    if (bytes > MAX_SEGMENT_BYTES && end !== undefined) break
+    if (bytes > most && end !== undefined) break
     if (element[2] === FLAG_SEAL) end = seq + 1
   }
   return end

@@ -4,6 +4,7 @@ import { MalformedBytes } from '../cbor.ts'
 import { InvariantBroken, MeshError, reasonOf } from '../errors.ts'
 import { MAX_HANDED_HEADS } from '../log/forward-bodies.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
+import type { DeviceId } from '../units.ts'
 import type { AgreedTurn, TurnWish } from '../upstream.ts'
 import {
   AGREEMENT_PATH,
@@ -93,7 +94,7 @@ export function createAgreeing(deps: AgreeingDeps): Agreeing {
     await asking
   }
 
-  const release = async (): Promise<void> => {
+  const release = async (to?: DeviceId): Promise<void> => {
     isGivenUp = true
     await inOrder(async () => {
       // After whatever was asked before: the row stands as its answer says.
@@ -102,7 +103,8 @@ export function createAgreeing(deps: AgreeingDeps): Agreeing {
       isGivenUp = false
       if (!claim) return
       try {
-        await question({ ...claim, heads: wish.heads().slice(0, MAX_HANDED_HEADS) })
+        const heads = wish.heads().slice(0, MAX_HANDED_HEADS)
+        await question({ ...claim, heads, ...(to !== undefined && { to }) })
       } catch (error) {
         if (error instanceof InvariantBroken) throw error
         logger.info('the turn of forwarding was not given up: it lapses', {

@@ -37,10 +37,12 @@ const REQUEST = record({
       release: optional(MARK),
       /** Seen so, and unchanged since for as long as its holder asked for: to take it. */
       silent: optional(MARK),
-      /** By the operator's order the turn is the asker's: only then may a row begin. */
+      /** By the operator's order the turn is the asker's: only then may a row begin, or be taken as soon as it is given up. */
       mayBegin: optional(bool),
       /** With `silent`: when, by the asker's clock. */
       at: optional(uint),
+      /** With `release`: to whom. */
+      to: optional(id<DeviceId>(16)),
       /** With `release`: what was said, at least; the next one waits until it has heard that. */
       heads: optional(listOf(EVENT_REF, MAX_HANDED_HEADS)),
     }),

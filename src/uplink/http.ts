@@ -34,6 +34,8 @@ export class UplinkFailed extends MeshError {
   readonly retryAfterMs: number | undefined
   /** HTTP status, when there was an answer. */
   readonly status: number | undefined
+  /** What the failure has cost, both ways, where that is known. */
+  wireBytes: number | undefined
 
   constructor(message: string, detail: { cause?: unknown; retryAfterMs?: number; status?: number }) {
     super('UPLINK_FAILED', message, detail.cause)
@@ -142,10 +144,19 @@ async function send(options: HttpUplinkOptions, wire: Wire, push: Push): Promise
     ...signedHeaders(options, parts),
   }
   const before = wire.traffic()
-  const answer = await exchange(wire, { path, headers, body })
-  if (answer.status !== 200) throw refusedBy(answer)
   try {
-    return { ...decodeAnswer(answer.body), wireBytes: wire.traffic() - before }
+    const answer = read(await exchange(wire, { path, headers, body }))
+    return { ...answer, wireBytes: wire.traffic() - before }
+  } catch (error) {
+    if (error instanceof UplinkFailed) error.wireBytes = wire.traffic() - before
+    throw error
+  }
+}
+
+function read(answered: Answered): Omit<PushAnswer, 'wireBytes'> {
+  if (answered.status !== 200) throw refusedBy(answered)
+  try {
+    return decodeAnswer(answered.body)
   } catch (error) {
     if (!(error instanceof MalformedBytes)) throw error
     throw new UplinkFailed('the cloud answered something that is no answer', { cause: error, status: 200 })

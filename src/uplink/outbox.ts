@@ -7,17 +7,29 @@ import { type DeviceId, type LogId, unhex } from '../units.ts'
 /** Added wait for each node that ranks before us. */
 const RANK_DELAY_MS = 8000
 const RANK_JITTER_MS = 2000
+/** Added where another node has a way that is to be used first; less for what is urgent. */
+const CHEAPER_DELAY_MS = 60_000
+const CHEAPER_URGENT_DELAY_MS = 10_000
 /** Between rounds while only ticks and diagnostics wait. */
 const ROUND_MS = 5000
 const ROUND_JITTER_MS = 10_000
+/** ... and where each push is paid for. */
+const METERED_ROUND_MS = 5 * 60 * 1000
 /** Nothing to send: ask for news of others' pushes, and show that the uplink lives. */
 const POLL_MS = 20_000
 const BACKOFF_MIN_MS = 1000
 const BACKOFF_MAX_MS = 15 * 60 * 1000
-/** Size of a push, grown by what got through and halved by what did not. */
+/** After so many failures in a row only a mere poll is tried, until one is answered. */
+const OPEN_AFTER_FAILURES = 3
+/** Size of a push, grown by what got through and halved by what did not; as measured, it is through in so long. */
 const BATCH_MIN_BYTES = 4 * 1024
 const BATCH_MAX_BYTES = 256 * 1024
 const BATCH_STEP_BYTES = 32 * 1024
+const BATCH_TARGET_MS = 5000
+/** Of the newest measurement. */
+const GOODPUT_WEIGHT = 0.5
+/** Shares of a batch of P1 to P4; P0 goes first whatever waits (PROTOCOL 3.3). */
+const WEIGHTS: readonly number[] = [0, 8, 4, 2, 1]
 
 /** P0 policy, P1 ends and payments, P2 starts, P3 ticks, P4 diagnostics (PROTOCOL 3.3). */
 export type Priority = 0 | 1 | 2 | 3 | 4
@@ -36,7 +48,12 @@ export type OutboxState = {
   readonly failures: number
   readonly waitMs: number
   readonly batchBytes: number
+  /** Of the link, as far as batches were long enough to show it. */
+  readonly bytesPerMs: number | undefined
+  /** What each class was given, by its weight, so that the next batch goes on where this one ended. */
+  readonly given: readonly number[]
   readonly busy: boolean
+  readonly isMetered: boolean
 }
 
 export type Round = {
@@ -53,9 +70,15 @@ export type RoundInput = {
   readonly nowMs: number
   /** 0 <= n < 1. */
   readonly dice: () => number
+  /** Another node has a way that is to be used first. */
+  readonly isCheaperElsewhere?: boolean
+  /** The least urgent that may go now; without it, everything. */
+  readonly upTo?: Priority
+  /** Whether it is time to ask for news when nothing waits; without it, it is. */
+  readonly isPollDue?: boolean
 }
 
-export function emptyOutbox(nowMs: number): OutboxState {
+export function emptyOutbox(nowMs: number, isMetered = false): OutboxState {
   return {
     dueAt: new Map(),
     drawnFor: [],
@@ -64,7 +87,10 @@ export function emptyOutbox(nowMs: number): OutboxState {
     failures: 0,
     waitMs: BACKOFF_MIN_MS,
     batchBytes: 64 * 1024,
+    bytesPerMs: undefined,
+    given: WEIGHTS.map(() => 0),
     busy: false,
+    isMetered,
   }
 }
 
@@ -88,15 +114,22 @@ export function round(state: OutboxState, input: RoundInput): Round {
   const dueAt = isSame ? state.dueAt : drawDue(state, input)
   const drawnFor = input.unsent
   const idle: Round = { state: isSame ? state : { ...state, dueAt, drawnFor } }
-  const due = input.unsent.filter(log => (dueAt.get(log.logId) ?? 0) <= input.nowMs)
+  const { upTo = 4, isPollDue = true } = input
+  const due = input.unsent.filter(log => log.priority <= upTo && (dueAt.get(log.logId) ?? 0) <= input.nowMs)
   // A log that the cloud does not take (a fork, an unknown certificate) is not urgent for ever.
   const urgent =
     state.failures === 0 && due.some(log => log.priority <= 1 && triedAt(state, log) === undefined)
   if (input.nowMs < state.nextAt && !urgent) return idle
+  if (due.length === 0 && !isPollDue) return idle
   return {
     state: { ...state, dueAt, drawnFor, busy: true },
-    send: due.toSorted((a, b) => inOrder(state, a, b)),
+    send: isOpen(state) ? [] : due.toSorted((a, b) => inOrder(state, a, b)),
   }
+}
+
+/** The way fails: what is tried is whether it answers, and not with a batch. */
+export function isOpen(state: OutboxState): boolean {
+  return state.failures >= OPEN_AFTER_FAILURES
 }
 
 /** Behind a failure nothing is urgent, and whose turn a log is shows when there is a way again. */
@@ -128,14 +161,43 @@ export function sent(state: OutboxState, logs: readonly Unsent[], nowMs: number)
   return { ...state, tried }
 }
 
+/** What `round` gave, a list for each class; in the last what was tried in vain. */
+export function lanesOf(state: OutboxState, send: readonly Unsent[]): readonly (readonly Unsent[])[] {
+  const lanes: Unsent[][] = [...WEIGHTS, 0].map(() => [])
+  for (const log of send) lanes[triedAt(state, log) === undefined ? log.priority : WEIGHTS.length]?.push(log)
+  return lanes
+}
+
+/** Whose turn it is among lanes of which something waits; undefined when none does. Weights are kept from batch to batch. */
+export function nextLane(given: readonly number[], isWaiting: (lane: number) => boolean): number | undefined {
+  const weighted = WEIGHTS.flatMap((weight, lane) => (weight > 0 && isWaiting(lane) ? [lane] : []))
+  if (isWaiting(0)) return 0
+  const [first] = weighted.toSorted((a, b) => (given[a] ?? 0) - (given[b] ?? 0) || a - b)
+  return first ?? (isWaiting(WEIGHTS.length) ? WEIGHTS.length : undefined)
+}
+
+/** So many bytes went to a lane. Who waits for nothing saves nothing up. */
+export function give(
+  given: readonly number[],
+  { lane, bytes }: { readonly lane: number; readonly bytes: number },
+  isWaiting: (lane: number) => boolean,
+): readonly number[] {
+  const now = given.map((had, i) => had + (i === lane && WEIGHTS[i] ? bytes / WEIGHTS[i] : 0))
+  const waiting = now.filter((_, i) => WEIGHTS[i] && isWaiting(i))
+  const least = waiting.length > 0 ? Math.min(...waiting) : Math.max(...now)
+  return now.map((had, i) => (WEIGHTS[i] && !isWaiting(i) ? Math.max(had, least) : had))
+}
+
 function drawDue(state: OutboxState, input: RoundInput): ReadonlyMap<LogId, number> {
   const dueAt = new Map<LogId, number>()
-  for (const { logId } of input.unsent) {
+  for (const { logId, priority } of input.unsent) {
     const held = state.dueAt.get(logId)
+    const cheaperMs = priority <= 1 ? CHEAPER_URGENT_DELAY_MS : CHEAPER_DELAY_MS
+    const firstAt = input.nowMs + (input.isCheaperElsewhere ? cheaperMs : 0)
     if (held !== undefined) dueAt.set(logId, held)
     else {
       const rank = rankOf(input.self, logId, input.alive)
-      dueAt.set(logId, input.nowMs + rank * RANK_DELAY_MS + (rank > 0 ? input.dice() * RANK_JITTER_MS : 0))
+      dueAt.set(logId, firstAt + rank * RANK_DELAY_MS + (rank > 0 ? input.dice() * RANK_JITTER_MS : 0))
     }
   }
   return dueAt
@@ -148,9 +210,27 @@ export function pushed(
   remaining: boolean,
   dice: () => number,
 ): OutboxState {
-  const waitMs = remaining ? 0 : Math.min(POLL_MS, ROUND_MS + dice() * ROUND_JITTER_MS)
-  const batchBytes = Math.min(BATCH_MAX_BYTES, state.batchBytes + BATCH_STEP_BYTES)
+  const restMs = state.isMetered ? METERED_ROUND_MS : Math.min(POLL_MS, ROUND_MS + dice() * ROUND_JITTER_MS)
+  const waitMs = remaining ? 0 : restMs
+  const batchBytes = withinGoodput(state.bytesPerMs, state.batchBytes + BATCH_STEP_BYTES)
   return { ...state, busy: false, failures: 0, waitMs: BACKOFF_MIN_MS, nextAt: nowMs + waitMs, batchBytes }
+}
+
+/** A batch of so many bytes was answered in so long. One that the link did not feel says nothing about it. */
+export function measured(
+  state: OutboxState,
+  { bytes, elapsedMs }: { readonly bytes: number; readonly elapsedMs: number },
+): OutboxState {
+  if (bytes < state.batchBytes / 2 && elapsedMs < BATCH_TARGET_MS) return state
+  const now = bytes / Math.max(1, elapsedMs)
+  const { bytesPerMs: before = now } = state
+  const bytesPerMs = before + (now - before) * GOODPUT_WEIGHT
+  return { ...state, bytesPerMs, batchBytes: withinGoodput(bytesPerMs, state.batchBytes) }
+}
+
+function withinGoodput(bytesPerMs: number | undefined, wanted: number): number {
+  const most = bytesPerMs === undefined ? BATCH_MAX_BYTES : bytesPerMs * BATCH_TARGET_MS
+  return Math.floor(Math.max(BATCH_MIN_BYTES, Math.min(BATCH_MAX_BYTES, most, wanted)))
 }
 
 /** Decorrelated jitter: each wait is drawn between the least and three times the last one. */

@@ -8,7 +8,7 @@ import type { Signatures } from '../identity/signature.ts'
 import { MAX_OBJECT_BYTES } from '../log/object.ts'
 import type { Push, PushAnswer } from '../ports.ts'
 import { MAX_SEGMENT_BYTES } from '../replica/canonical.ts'
-import type { LogId, SiteId } from '../units.ts'
+import type { EventHash, LogId, SiteId } from '../units.ts'
 
 export const PUSH_PATH = '/v1/push'
 export const CBOR_TYPE = 'application/cbor'
@@ -36,6 +36,7 @@ const PUSH = record({
   holds: optional(listOf(record({ logId: id<LogId>(16), nextSeq: uint }), MAX_HELD_LOGS)),
   objects: optional(listOf(bytes(MAX_OBJECT_BYTES), MAX_PUSH_OBJECTS)),
 })
+const HEAD = record({ logId: id<LogId>(16), seq: uint, hash: id<EventHash>(32), forkedAt: optional(uint) })
 const ANSWER = record({
   version: uint,
   acks: listOf(bytes(MAX_OBJECT_BYTES), MAX_ANSWER_ACKS),
@@ -43,6 +44,7 @@ const ANSWER = record({
   segments: optional(listOf(SEGMENT, MAX_PUSH_SEGMENTS)),
   certificates: optional(listOf(bytes(MAX_CERTIFICATE_BYTES), MAX_PUSH_CERTIFICATES)),
   more: optional(bool),
+  heads: optional(listOf(HEAD, MAX_HELD_LOGS)),
 })
 
 /** Throws MalformedBytes when the push holds more than one request may. */
@@ -149,7 +151,7 @@ export function refuseRequest(
 ): RequestRefusal | undefined {
   const { parts, signature, nowAt } = request
   if (!(Math.abs(nowAt - parts.issuedAt) <= MAX_CLOCK_ERROR_MS)) return 'clock-too-far-off'
-  if (!certificate.roles.includes('node') && !certificate.roles.includes('issuer')) return 'not-its-role'
+  if (!certificate.roles.some(role => role !== 'cloud')) return 'not-its-role'
   if (!inForce(certificate, nowAt)) return 'certificate-expired'
   return signatures.verify(signature, requestDigest(parts), certificate.logKey) ? undefined : 'bad-signature'
 }

@@ -66,6 +66,8 @@ const CSMS = z
       .string()
       .regex(/^[\x21-\x7E]{1,20}$/, 'at most 20 printable characters')
       .optional(),
+    /** UTC ms. */
+    sinceAt: z.int().min(0).optional(),
     allowInsecure: z.boolean().default(false),
   })
   .refine(

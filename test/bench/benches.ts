@@ -14,6 +14,7 @@ import { latency } from './latency.ts'
 import { type Ocpp, ocpp } from './ocpp.ts'
 import { session } from './session.ts'
 import { spread } from './spread.ts'
+import { uplinks } from './uplinks.ts'
 
 export type Options = Readonly<Record<string, number>>
 export type Measure = (kind: Kind, round: number) => Promise<Figures>
@@ -165,6 +166,20 @@ export const BENCHES: readonly Bench[] = [
     ],
     ...{ reach: 'p99 below boundMs, that of rounds of anti-entropy alone', aim: '', with: plain(spread) },
     variants: { spread: {}, 'spread, one message in five lost': { loss: 20 } },
+  },
+  {
+    name: 'uplinks',
+    about: 'How often an island with many uplinks carries each event, and how late, in virtual time.',
+    options: [
+      ['most', 'uplinks at most: 2, 5, 10 and 30 up to it', 30],
+      ['logs', 'that grow', 200],
+      ['seeds', 'islands of each size', 5],
+    ],
+    ...{
+      reach: 'ranked: 1.05 copies, view 70 % right: 1.4',
+      aim: '1.00-1.03, 1.16-1.36',
+      with: plain(uplinks),
+    },
   },
   {
     name: 'audit',

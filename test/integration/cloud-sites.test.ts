@@ -12,6 +12,7 @@ import type { PushAnswer } from '../../src/ports.ts'
 import { openHttpUplink } from '../../src/uplink/http.ts'
 import { sessionBodies, type TestDevice, type TestSite, testSite } from '../site.ts'
 import { openTestDatabase, quiet, served, testClock } from './cloud-bench.ts'
+import { mustRun, run } from './operator-site.ts'
 
 const TOKEN = 'a-token-for-the-operator'
 const clock = testClock()
@@ -91,9 +92,36 @@ describe('several sites at one receiver', () => {
     expect(all).toBeInstanceOf(Error)
     const read = await cloudReader(join(dir, south.siteId))
     expect(await read('/v1/summary')).toMatchObject({ name: 'South', siteId: south.siteId })
-    const response = await cloudReader(dir).catch((error: unknown) => error)
+    const response = await cloudRows(dir, '/v1/bills').catch((error: unknown) => error)
     expect(response).toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('name one') })
-    await expect(cloudReader(join(dir, 'West'))).rejects.toThrow('name one')
+    await expect(cloudRows(join(dir, 'West'), '/v1/bills')).rejects.toThrow('name one')
+  })
+
+  it('are shown by the command line, in pages where that is asked for', async () => {
+    const sites = JSON.parse((await mustRun('cloud', 'sites', '--cloud', dir, '--json')).out) as unknown[]
+    expect(sites).toHaveLength(2)
+    expect(sites).toContainEqual(
+      expect.objectContaining({
+        ...{ name: 'North', siteId: north.siteId, devices: 1, sessions: 1, events: 5 },
+        ...{ unacked: 0, gaps: 0, forks: 0, lastEventAt: clock.wallMs() },
+      }),
+    )
+    expect((await mustRun('cloud', 'sites', '--cloud', dir)).out).toMatch(/South.*1 +5 +1/)
+    const first = JSON.parse((await mustRun('cloud', 'sites', '--cloud', dir, '--limit', '1', '--json')).out)
+    expect(first).toEqual({ items: [expect.anything()], next: expect.any(String) })
+    const rest = ['--limit', '1', '--after', first.next as string, '--json']
+    const second = JSON.parse((await mustRun('cloud', 'sites', '--cloud', dir, ...rest)).out)
+    expect([...first.items, ...second.items]).toEqual(sites)
+    expect(second.next).toBeUndefined()
+    const at = ['--cloud', join(dir, 'South')]
+    expect((await mustRun('cloud', 'sessions', ...at, '--state', 'complete')).out).toContain('CP01')
+    expect(JSON.parse((await mustRun('cloud', 'sessions', ...at, '--state', 'open', '--json')).out)).toEqual(
+      [],
+    )
+    expect((await mustRun('cloud', 'gaps', ...at)).out).toContain('no gaps')
+    expect((await mustRun('cloud', 'forks', ...at)).out).toContain('no forks')
+    expect(await run('cloud', 'sessions', ...at, '--state', 'gone')).toMatchObject({ code: 1 })
+    expect(await run('cloud', 'gaps', '--cloud', dir)).toMatchObject({ code: 1 })
   })
 
   it('cannot be one site twice, or none', async () => {

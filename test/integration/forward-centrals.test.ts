@@ -71,8 +71,11 @@ async function charge(world: World, at: Member, meterStartWh: number): Promise<v
   await at.tell(stopMessage(world, started.transactionId, meterStartWh + 1500))
 }
 
-function reportOf(member: Member, nowMs = Number.MAX_SAFE_INTEGER) {
-  const [report] = member.node().forwarder.report(member.node().ledger(), nowMs)
+/** What waits for a while has waited by then. */
+const LATER = { wallMs: 0, monotonicMs: Number.MAX_SAFE_INTEGER }
+
+function reportOf(member: Member) {
+  const [report] = member.node().forwarder.report(member.node().ledger(), LATER)
   if (!report) throw new Error('no central system')
   return report
 }
@@ -89,8 +92,8 @@ async function lasts({ world }: Pick<Site, 'world'>, what: string, holds: () => 
 }
 
 const isDone = (member: Member) => (): boolean => {
-  const { queue, held, chargers } = reportOf(member)
-  return queue === held && chargers.every(({ state }) => state !== 'talking')
+  const { waiting, chargers } = reportOf(member)
+  return waiting.sessions === waiting.held && chargers.every(({ state }) => state !== 'talking')
 }
 
 /** What a system with transactions was told, as [first register, last register]. */
@@ -133,7 +136,7 @@ describe('a central system that knows a start again', () => {
         await lasts(site, `${action} ${fault.kind}`, isDone(site.a))
       }
     expect(registersOf(central.booked())).toEqual(truth)
-    expect(reportOf(site.a)).toMatchObject({ queue: 0, held: 0 })
+    expect(reportOf(site.a)).toMatchObject({ waiting: { sessions: 0, held: 0 } })
   })
 
   it('has each session once when the forwarder dies between a call and its answer, at each call in turn', async () => {
@@ -170,7 +173,7 @@ describe('a central system that knows a start again', () => {
     await handed
     expect(registersOf(central.booked())).toEqual(ALL)
     expect(central.overlaps()).toBe(0)
-    expect(reportOf(site.a).lastReason).toContain('waits for')
+    expect(reportOf(site.a).why).toContain('waits for')
   })
 
   it('is told on where it was restarted, and waits for a station that it does not want yet', async () => {
@@ -211,8 +214,8 @@ describe('a central system that numbers every start', () => {
     expect(booked.filter(([, stop]) => stop !== undefined)).toEqual(truth)
     expect(new Set(booked.map(([start]) => start)).size).toBe(booked.length)
     expect(central.droppedStops()).toEqual([])
-    const { sessions, held } = reportOf(site.a)
-    expect(held).toBe(doubtful)
+    const { sessions, waiting } = reportOf(site.a)
+    expect(waiting.held).toBe(doubtful)
     expect(new Set(sessions.map(({ stage }) => stage))).toEqual(new Set(['asked']))
   })
 
@@ -223,13 +226,13 @@ describe('a central system that numbers every start', () => {
     await charge(site.world, site.a, 1000)
     central.fail('StartTransaction', 1, { kind: 'cuts-before' })
     speak(site.a, central)
-    await lasts(site, 'a question', () => reportOf(site.a).held === 1)
+    await lasts(site, 'a question', () => reportOf(site.a).waiting.held === 1)
     const [held] = reportOf(site.a).sessions
     if (!held) throw new Error('nothing is held')
     const decision = { name: 'office', sessionId: held.sessionId, verdict: 'retry' } as const
     const node = site.a.node()
     await node.record([node.forwarder.decide(node.ledger(), decision)])
-    await lasts(site, 'the session', () => reportOf(site.a).queue === 0)
+    await lasts(site, 'the session', () => reportOf(site.a).waiting.sessions === 0)
     expect(registersOf(central.booked())).toEqual([[1000, 2500]])
   })
 
@@ -250,7 +253,7 @@ describe('a central system that numbers every start', () => {
       [1000, undefined],
       [4000, 5500],
     ])
-    expect(reportOf(site.a)).toMatchObject({ held: 1, queue: 1 })
+    expect(reportOf(site.a)).toMatchObject({ waiting: { sessions: 1, held: 1 } })
   })
 
   it('that takes no session of a card that it does not know: a person hears of it, nothing is told of id 0', async () => {
@@ -263,7 +266,7 @@ describe('a central system that numbers every start', () => {
     await lasts(site, 'what it means', isDone(site.a))
     expect(central.booked()).toEqual([])
     expect(central.droppedStops()).toEqual([])
-    expect(reportOf(site.a)).toMatchObject({ held: 1 })
+    expect(reportOf(site.a)).toMatchObject({ waiting: { held: 1 } })
     expect(reportOf(site.a).sessions[0]?.reason).toContain('Invalid')
   })
 })

@@ -64,7 +64,7 @@ describe('a command with --via', () => {
   it('gives the nodes that answer what it wrote, and fails for the one that does not', async () => {
     const gone = join(folder.dir, 'gone')
     const said = await run('token', 'add', 'AAAA', '--label', 'a', ...via(), '--via', gone)
-    expect(said).toMatchObject({ code: 1, error: expect.stringContaining('not every node took it') })
+    expect(said).toMatchObject({ code: 1, error: expect.stringContaining('not everybody took it') })
     expect(await cards()).toEqual({ a: 'granted' })
   })
 })

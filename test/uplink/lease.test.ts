@@ -79,6 +79,15 @@ describe('the turn of forwarding, as the receiver keeps it', () => {
     expect(cloud.ask(hold, 'b')).toSatisfy(isWhole)
   })
 
+  it('is left alone by who is not next, when it was given up, until a lease has passed', () => {
+    const cloud = receiver()
+    const { mark } = cloud.ask(hold, 'a')
+    cloud.ask({ ...hold, release: mark }, 'a')
+    const seen = cloud.ask({ uplink: UPLINK }, 'b')
+    expect(seen.isYours).toBe(false)
+    expect(cloud.ask({ uplink: UPLINK, silent: seen.mark, at: 5 }, 'b')).toSatisfy(isWhole)
+  })
+
   it('is passed on with what was said, and with the doubts that were there before', () => {
     const cloud = receiver()
     cloud.ask(hold, 'a')

@@ -6,7 +6,11 @@ import type { DeviceId, LogId } from '../../src/units.ts'
 import {
   emptyOutbox,
   failed,
+  give,
   hurry,
+  lanesOf,
+  measured,
+  nextLane,
   type OutboxState,
   pushed,
   type RoundInput,
@@ -235,7 +239,152 @@ describe('after a failure', () => {
   })
 })
 
+describe('a way that fails and fails', () => {
+  const broken = (failures: number): OutboxState => {
+    let state = emptyOutbox(0)
+    for (let i = 0; i < failures; i++) state = failed(state, 0, half, undefined)
+    return { ...state, nextAt: 0 }
+  }
+
+  it('is asked whether it answers before it is given a batch', () => {
+    expect(round(broken(2), input(0, [log(LOG, 1)])).send).toHaveLength(1)
+    expect(round(broken(3), input(0, [log(LOG, 1)])).send).toEqual([])
+    expect(round(pushed(broken(3), 0, true, half), input(0, [log(LOG, 1)])).send).toHaveLength(1)
+  })
+
+  it('is tried a few times an hour, whatever waits and however long', () => {
+    fc.assert(
+      fc.property(fc.integer(), fc.nat(3), (seed, priority) => {
+        const dice = diceOf(seed)
+        let state = emptyOutbox(0)
+        let [tries, batches] = [0, 0]
+        for (let nowMs = 0; nowMs < 12 * 3600 * SECOND_MS; nowMs += SECOND_MS) {
+          const next = round(state, {
+            ...input(nowMs, [log(LOG, priority as Unsent['priority'])]),
+            dice,
+          })
+          state = next.state
+          if (!next.send) continue
+          tries += 1
+          batches += next.send.length
+          state = failed(state, nowMs, dice, undefined)
+        }
+        expect(batches).toBeLessThanOrEqual(3)
+        expect(tries).toBeLessThan(250)
+        expect(tries).toBeGreaterThan(40)
+      }),
+      { numRuns: 20 },
+    )
+  })
+})
+
+describe('a way that is paid for', () => {
+  const paid = (nextAt: number): OutboxState => ({ ...emptyOutbox(0, true), nextAt })
+
+  it('collects for five minutes what is not urgent, and sends money at once', () => {
+    const rested = pushed({ ...paid(0), busy: true }, 0, false, half)
+    expect(rested.nextAt).toBe(300_000)
+    expect(round(rested, input(1000, [log(LOG, 2)])).send).toBeUndefined()
+    expect(round(rested, input(1000, [log(LOG, 1)])).send).toHaveLength(1)
+  })
+
+  it('asks for nothing before it is time to, and sends what it may', () => {
+    expect(round(paid(0), { ...input(0, []), isPollDue: false }).send).toBeUndefined()
+    expect(round(paid(0), { ...input(0, [log(LOG, 3)]), isPollDue: false }).send).toHaveLength(1)
+    const only = { ...input(0, [log(LOG, 3), log(OTHER, 0)]), upTo: 0 as const }
+    expect(round(paid(0), only).send?.map(one => one.logId)).toEqual([OTHER])
+  })
+
+  it('lets a node with another way go first: a minute, ten seconds for money', () => {
+    const all = [log(LOG, 1), log(OTHER, 3)]
+    let state = emptyOutbox(0)
+    const goneAt = new Map<LogId, number>()
+    for (let nowMs = 0; nowMs < 120_000; nowMs += SECOND_MS) {
+      const next = round(state, { ...input(nowMs, all), isCheaperElsewhere: true, isPollDue: false })
+      state = next.send ? pushed(sent(next.state, next.send, nowMs), nowMs, false, half) : next.state
+      for (const { logId } of next.send ?? []) if (!goneAt.has(logId)) goneAt.set(logId, nowMs)
+    }
+    expect(goneAt.get(LOG)).toBe(10_000)
+    expect(goneAt.get(OTHER)).toBeGreaterThanOrEqual(60_000)
+    expect(goneAt.get(OTHER)).toBeLessThan(80_000)
+  })
+})
+
+describe('the classes', () => {
+  const waitingIn = (lanes: readonly number[]) => (lane: number) => lanes.includes(lane)
+
+  it('share what goes out as 8 to 4 to 2 to 1, over any sizes and batches', () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: 48_000 }), { minLength: 400, maxLength: 500 })
+    const lanes = fc.uniqueArray(fc.integer({ min: 1, max: 4 }), { minLength: 1 })
+    fc.assert(
+      fc.property(sizes, lanes, (all, waiting) => {
+        let given = emptyOutbox(0).given
+        const bytesOf = [0, 0, 0, 0, 0]
+        for (const bytes of all) {
+          const lane = nextLane(given, waitingIn(waiting)) ?? -1
+          expect(waiting).toContain(lane)
+          bytesOf[lane] = (bytesOf[lane] ?? 0) + bytes
+          given = give(given, { lane, bytes }, waitingIn(waiting))
+        }
+        const shares = waiting.map(lane => (bytesOf[lane] ?? 0) / 2 ** (4 - lane))
+        expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(48_000)
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  it('begin with the operator, whatever else waits, and end with what was tried in vain', () => {
+    expect(nextLane([0, 0, 0, 0, 0], waitingIn([0, 1, 4, 5]))).toBe(0)
+    expect(nextLane([0, 9, 0, 0, 0], waitingIn([1, 5]))).toBe(1)
+    expect(nextLane([0, 0, 0, 0, 0], waitingIn([5]))).toBe(5)
+    expect(nextLane([0, 0, 0, 0, 0], waitingIn([]))).toBeUndefined()
+  })
+
+  it('save nothing up while nothing of theirs waits', () => {
+    let given = emptyOutbox(0).given
+    for (let i = 0; i < 1000; i++) given = give(given, { lane: 1, bytes: 10_000 }, waitingIn([1]))
+    const lanes = Array.from({ length: 15 }, () => {
+      const lane = nextLane(given, waitingIn([1, 4])) ?? 0
+      given = give(given, { lane, bytes: 10_000 }, waitingIn([1, 4]))
+      return lane
+    })
+    expect(lanes.filter(lane => lane === 1).length).toBeGreaterThan(10)
+  })
+
+  it('are told apart, and what was tried in vain stands apart', () => {
+    const all = [log(LOG, 1), log(OTHER, 3)]
+    const state = sent(round(emptyOutbox(0), input(0, all)).state, [log(LOG, 1)], 0)
+    const lanes = lanesOf(state, all)
+    expect(lanes.map(lane => lane.length)).toEqual([0, 0, 0, 1, 0, 1])
+    expect(lanes.at(-1)).toEqual([log(LOG, 1)])
+  })
+})
+
 describe('the size of a batch', () => {
+  it('comes to what the link carries in five seconds, between the bounds', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 200, max: 1_000_000 }), bytesPerS => {
+        let state = emptyOutbox(0)
+        for (let i = 0; i < 40; i++) {
+          const bytes = state.batchBytes
+          const elapsedMs = 300 + (bytes * 1000) / bytesPerS
+          state =
+            elapsedMs > 15_000
+              ? failed(state, 0, half, undefined)
+              : measured(pushed(state, 0, true, half), { bytes, elapsedMs })
+        }
+        const wanted = Math.min(256 * 1024, Math.max(4 * 1024, 5 * bytesPerS))
+        expect(state.batchBytes).toBeLessThanOrEqual(wanted)
+        expect(state.batchBytes).toBeGreaterThanOrEqual(Math.min(wanted * 0.7, 4 * 1024))
+      }),
+    )
+  })
+
+  it('is not made smaller by a small push that was soon answered', () => {
+    const state = measured(emptyOutbox(0), { bytes: 200, elapsedMs: 900 })
+    expect(state.batchBytes).toBe(emptyOutbox(0).batchBytes)
+  })
+
   it('stays between 4 and 256 KiB, grows with success and halves with failure', () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { maxLength: 60 }), outcomes => {

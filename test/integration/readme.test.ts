@@ -1,0 +1,96 @@
+// The README's blocks, run as they stand: from an empty folder, one line after the other, servers in terminals of their own.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../deadline.ts'
+
+const MAIN = join(import.meta.dirname, '../../dist/src/main.js')
+const README = join(import.meta.dirname, '../../README.md')
+const OTHER_TERMINAL = /#.*\bin another terminal\b/
+const READY_MS = 40_000
+
+let folder: string
+const readme = readFileSync(README, 'utf8')
+type Terminal = { readonly child: ChildProcess; said: string }
+const servers: Terminal[] = []
+const env: Record<string, string | undefined> = { ...process.env }
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'chargemesh-readme-'))
+  // What npm does with `npx chargemesh` in a folder that has it, without asking a registry first.
+  const bin = join(folder, '.bin')
+  await mkdir(bin)
+  await writeFile(join(bin, 'npx'), `#!/bin/sh\nshift\nexec "${process.execPath}" "${MAIN}" "$@"\n`)
+  await chmod(join(bin, 'npx'), 0o755)
+  env.PATH = `${bin}${delimiter}${process.env.PATH}`
+})
+
+afterAll(async () => {
+  // Each with what its shell has started.
+  for (const { child } of servers.toReversed())
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM')
+  await Promise.all(servers.map(({ child }) => ended(child)))
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** The commands of a section's blocks; one that feeds a file (`<<'EOF'`) is one command with its lines. */
+function commandsIn(heading: string): readonly string[] {
+  const section = readme.split(/^#+ /m).find(part => part.startsWith(`${heading}\n`))
+  if (section === undefined) throw new Error(`the README has no section ${heading}`)
+  const blocks = [...section.matchAll(/^```\n([\s\S]*?)^```$/gm)].map(match => match[1] ?? '')
+  return blocks.flatMap(block =>
+    [...block.matchAll(/^.*<<'EOF'\n[\s\S]*?^EOF$|^.+$/gm)].map(match => match[0]),
+  )
+}
+
+function ended(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode)
+  return new Promise(resolve => child.once('exit', code => resolve(code)))
+}
+
+function start(line: string): Terminal {
+  const child = spawn('bash', ['-c', `exec 2>&1\n${line}`], {
+    ...{ cwd: folder, env, detached: true },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  const terminal = { child, said: '' }
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    terminal.said += text
+  })
+  return terminal
+}
+
+async function run(line: string): Promise<string> {
+  const [, name, value] = /^export (\w+)=(\S+)/.exec(line) ?? []
+  if (name !== undefined) env[name] = value
+  const terminal = start(line)
+  if (!OTHER_TERMINAL.test(line)) {
+    const code = await ended(terminal.child)
+    expect(code, `${line}\n${terminal.said}`).toBe(0)
+    return terminal.said
+  }
+  servers.push(terminal)
+  const isOver = (): boolean => terminal.child.exitCode !== null
+  await until(() => terminal.said.includes('\n') || isOver(), { withinMs: READY_MS, what: line })
+  expect(isOver(), `${line}\n${terminal.said}`).toBe(false)
+  return terminal.said
+}
+
+async function runAll(lines: readonly string[]): Promise<readonly string[]> {
+  const said: string[] = []
+  for (const line of lines) said.push(await run(line))
+  return said
+}
+
+const TEN_LINES = commandsIn('A site in ten lines')
+
+describe('the README, as it stands', () => {
+  it('makes a site in ten lines, with a cloud', { timeout: 120_000 }, async () => {
+    const untilUplink = TEN_LINES.findIndex(line => line.includes('uplink add'))
+    const said = await runAll(TEN_LINES.slice(0, untilUplink + 1))
+    expect(said.at(-1)).toContain('uplink cloud added')
+  })
+})
