@@ -1,6 +1,7 @@
 // One world, drawn to the last fault: what a scenario and a seed become before anything runs, what a replay runs again and
 // what shrinking takes pieces out of. Plain data. Instants are milliseconds from the start of the run unless a name says
 // otherwise; nodes and chargers are numbered from 1.
+import type { UplinkTerms } from '../src/ports.ts'
 import type { Battery } from './charger/battery.ts'
 
 export type Plan = {
@@ -35,6 +36,8 @@ export type Plan = {
   readonly retentionDays?: number
   readonly visits: readonly Visit[]
   readonly operator: readonly OperatorStep[]
+  /** Behind what nodes are given when they join the operator speaks to the cloud alone; islands hear it by their own uplinks. */
+  readonly operatorVia?: 'cloud'
   readonly uplinks: readonly UplinkPlan[]
   /** In order of time. */
   readonly faults: readonly FaultStep[]
@@ -133,6 +136,8 @@ export type UplinkPlan = {
   readonly lossRate: number
   readonly duplicateRate: number
   readonly bytesPerDay?: number
+  /** What the node is told of it. */
+  readonly terms?: UplinkTerms
 }
 
 export const HOSTILE_TRICKS = [
@@ -151,6 +156,19 @@ export const HOSTILE_TRICKS = [
 /** What a scenario gets without naming tricks. Long forks cost time, and what claims energy leaves disputes to people. */
 export const USUAL_TRICKS = HOSTILE_TRICKS.filter(trick => trick !== 'long-forks' && trick !== 'overcharge')
 export type HostileTrick = (typeof HOSTILE_TRICKS)[number]
+/** What a cloud, or somebody in its place, may say that is not so; it takes what it is given all the same. */
+export const CLOUD_LIES = [
+  'forged-words', // words of an operator that no operator said
+  'foreign-acks', // receipts signed by a node, and damaged ones
+  'old-key', // receipts of a certificate that has run out, for more than there is
+  'wrong-version', // of its receipts: none, a few more than there are, or an epoch far ahead
+  'more', // there is more to fetch, for ever
+  'stale', // an answer of before
+  'refusals', // that it took nothing
+  'nothing', // no word of what it took
+] as const
+export type CloudLie = (typeof CLOUD_LIES)[number]
+
 export type HostilePlan = { readonly node: number; readonly tricks: readonly HostileTrick[] }
 
 /** Until it is undone by time (`forMs`, `downMs`) or at the end of `durationMs`. */
@@ -234,6 +252,15 @@ export type Fault =
   /** The cloud comes back without its last so many ms, in a new epoch (PROTOCOL 3.5). */
   | { readonly kind: 'cloud-failover'; readonly losesMs: number }
   | { readonly kind: 'cloud-restore'; readonly ageMs: number }
+  /** What was acknowledged in the last so many ms was never committed, and nobody says so: no new epoch. */
+  | { readonly kind: 'cloud-forgets'; readonly losesMs: number }
+  /** It commits each push and answers 500. */
+  | { readonly kind: 'cloud-errs'; readonly forMs: number }
+  | { readonly kind: 'cloud-lies'; readonly lie: CloudLie; readonly forMs: number }
+  /** Requests and answers of all uplinks take so much longer. */
+  | { readonly kind: 'uplink-slow'; readonly delayMs: number; readonly forMs: number }
+  /** All nodes push at once. */
+  | { readonly kind: 'uplink-rush' }
   // --- chargers
   | { readonly kind: 'charger-power-cut'; readonly charger: number; readonly forMs: number }
   | { readonly kind: 'charger-offline'; readonly charger: number; readonly forMs: number }
@@ -243,4 +270,6 @@ export type Fault =
   | { readonly kind: 'charger-replays'; readonly charger: number; readonly times: number }
 
 export type FaultKind = Fault['kind']
+/** The cloud has lost commits that it acknowledged. */
+export const FORGETTING: readonly FaultKind[] = ['cloud-failover', 'cloud-restore', 'cloud-forgets']
 export type FaultStep = { readonly atMs: number } & Fault

@@ -14,6 +14,8 @@ import { watchLosses } from './checkers/losses.ts'
 import { policyChecker } from './checkers/policy.ts'
 import { pruningChecker } from './checkers/pruning.ts'
 import { stopsChecker } from './checkers/stops.ts'
+import { termsChecker } from './checkers/terms.ts'
+import { uplinksChecker } from './checkers/uplinks.ts'
 import { windowChecker } from './checkers/window.ts'
 import type { CloudDeps, SimulatedCloud } from './cloud/cloud.ts'
 import { seededRandom } from './dice.ts'
@@ -74,6 +76,8 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Out
         convergence,
         livenessChecker(shown, losses),
         billing,
+        uplinksChecker(shown),
+        termsChecker(shown, ways),
         tally,
       ]
     },

@@ -2,6 +2,8 @@
 
 import type { CareCommand } from './care.ts'
 import type { ProfileCommand } from './charging-profile.ts'
+import type { LoneLog } from './log/lone.ts'
+import type { LogPlace } from './log/site-digest.ts'
 import type { ChargerId, DeviceId, EventHash, LogId, TokenRef } from './units.ts'
 
 export type Clock = {
@@ -59,8 +61,13 @@ export type Push = {
   readonly sinceVersion: number
   /** Operators' logs that we hold, up to where; we take what the receiver has beyond, and logs not named here. Absent: nothing. */
   readonly holds?: readonly HeldLog[]
-  /** Signed statements of the site, encoded: beacons. */
+  /** Signed statements of the site, encoded: beacons, and the newest receipts that we hold of the receiver's. */
   readonly objects?: readonly Uint8Array[]
+  /** Ahead of the logs: the pusher's signed digest of all that it holds, ... */
+  readonly digest?: Uint8Array
+  /** ... what an earlier one committed to, and ends of sessions with their starts, out of their logs. */
+  readonly frontier?: readonly LogPlace[]
+  readonly lone?: readonly LoneLog[]
 }
 /** `nextSeq` is how many events of the log are held from its beginning. */
 export type HeldLog = { readonly logId: LogId; readonly nextSeq: number }

@@ -1,29 +1,24 @@
 // What one push holds: segments of the logs whose turn it is, by class and within so many bytes, the certificates that a
-// receiver may lack for them, and what the operators' logs reach to here.
+// receiver may lack for them, what goes ahead of the rest, and what the operators' logs reach to here.
+import type { Acting } from './acting.ts'
+import { goAhead, listed, type ToldAhead, withoutCovered } from './ahead.ts'
+import { claimsOf } from './claims.ts'
+import type { Signatures } from './identity/signature.ts'
 import type { Ledger } from './ledger.ts'
+import type { LoneLog } from './log/lone.ts'
 import type { HeldLog, Push, Segment } from './ports.ts'
 import { encodeUpdate, MAX_SEGMENT_BYTES } from './replica/canonical.ts'
 import { endOfSegment } from './replica/logs.ts'
 import { give, lanesOf, nextLane, type OutboxState, type Unsent } from './uplink/outbox.ts'
-import {
-  MAX_HELD_LOGS,
-  MAX_PUSH_CERTIFICATES,
-  MAX_PUSH_OBJECTS,
-  MAX_PUSH_SEGMENTS,
-} from './uplink/request.ts'
+import { MAX_HELD_LOGS, MAX_PUSH_CERTIFICATES, MAX_PUSH_SEGMENTS } from './uplink/request.ts'
+import { isMetered } from './uplink/terms.ts'
 import { isOperators } from './view.ts'
+import type { Way } from './way.ts'
 
 /** A certificate comes with its issuer's. */
 const CHAIN_LENGTH = 2
-
-export type Limits = {
-  /** Of segments; one goes out whatever its length, where `mostBytes` allows. */
-  readonly batchBytes: number
-  /** No more than this, whatever waits: it is paid for. */
-  readonly mostBytes: number
-  readonly sinceVersion: number
-  readonly saidObjects: number
-}
+/** Beside receipts (claims.ts). */
+const MAX_BEACONS = 32
 
 export type Composed = {
   readonly push: Push
@@ -31,13 +26,64 @@ export type Composed = {
   readonly wasCut: boolean
   readonly bytes: number
   readonly given: OutboxState['given']
+  /** What the receiver has been told ahead, once it answers. */
+  readonly told: ToldAhead
 }
 
-export function composePush(
-  ledger: Ledger,
-  { outbox, send }: { readonly outbox: OutboxState; readonly send: readonly Unsent[] },
-  limits: Limits,
-): Composed {
+export type Due = {
+  readonly send: readonly Unsent[]
+  /** No more than this, whatever waits: it is paid for. */
+  readonly roomBytes: number
+  /** Only what operators say may go. */
+  readonly isReserve: boolean
+  readonly logKey: Uint8Array
+  readonly signatures: Signatures
+}
+
+export function composePush({ ledger, times }: Acting, way: Way, due: Due): Composed {
+  const { outbox, terms, told } = way
+  const { send, roomBytes, isReserve } = due
+  const isPaid = isMetered(terms)
+  const asked = {
+    ...{ nowMs: times.monotonicMs, wallMs: times.wallMs, send },
+    roomBytes: Math.min(outbox.batchBytes, roomBytes),
+    signer: { certHash: ledger.ownCertificate().hash, logKey: due.logKey, signatures: due.signatures },
+  }
+  // Where everything fits into one push, the logs themselves are there as soon.
+  const goesAhead = send.length > 0 && !isReserve && (isPaid || way.wasCut)
+  const ahead = goesAhead ? goAhead(ledger, told, asked) : { bytes: 0, told }
+  const taken = segmentsOf(ledger, way, {
+    send,
+    batchBytes: outbox.batchBytes - ahead.bytes,
+    mostBytes: roomBytes - ahead.bytes,
+  })
+  const lone = withoutCovered(ahead.lone ?? [], taken.segments)
+  const bytes = ahead.bytes + taken.bytes
+  const pushBytes = asked.roomBytes - bytes
+  const left = { nowMs: times.monotonicMs, pushBytes, dayBytes: roomBytes, isMetered: isPaid }
+  const list = taken.wasCut || isReserve ? { told: ahead.told } : listed(ahead.told, left)
+  return {
+    push: {
+      ...{ segments: taken.segments, certificates: withAuthors(ledger, taken.certificates, lone) },
+      ...{ sinceVersion: way.sinceVersion, holds: operatorsLogs(ledger) },
+      objects: [...beaconsSince(ledger, way.saidObjects), ...claimsOf(ledger, way.doubted)],
+      ...(ahead.digest && { digest: ahead.digest }),
+      ...(list.frontier && { frontier: list.frontier }),
+      ...(lone.length > 0 && { lone }),
+    },
+    ...{ wasCut: taken.wasCut, bytes, given: taken.given, told: list.told },
+  }
+}
+
+type Limits = {
+  readonly send: readonly Unsent[]
+  /** One segment goes out whatever its length, unless all of it is taken; where `mostBytes` allows. */
+  readonly batchBytes: number
+  readonly mostBytes: number
+}
+type Taken = Pick<Composed, 'wasCut' | 'bytes' | 'given'> & Pick<Push, 'segments' | 'certificates'>
+
+function segmentsOf(ledger: Ledger, { outbox }: Way, { send, ...limits }: Limits): Taken {
   const queues = lanesOf(outbox, send).map(lane => lane.map(log => ({ log, nextSeq: log.fromSeq })))
   const isWaiting = (lane: number): boolean => (queues[lane]?.length ?? 0) > 0
   const segments: Segment[] = []
@@ -67,23 +113,32 @@ export function composePush(
     if (isTooLong) break
     const certificate = ledger.logs.get(logId)?.certificate
     if (first.nextSeq === 0 && certificate)
-      for (const encoded of ledger.chainOf(certificate)) certificates.add(encoded)
+      for (const encoded of ledger.chainOf(certificate)) {
+        if (!certificates.has(encoded)) bytes += encoded.length
+        certificates.add(encoded)
+      }
     segments.push({ logId, fromSeq: segment.fromSeq, update: segment.update })
     bytes += segment.update.length
     first.nextSeq = segment.nextSeq
     if (first.nextSeq > (ledger.logs.get(logId)?.head.seq ?? -1)) queues[lane]?.shift()
     given = give(given, { lane, bytes: segment.update.length }, isWaiting)
   }
-  return {
-    push: {
-      segments,
-      certificates: [...certificates],
-      sinceVersion: limits.sinceVersion,
-      holds: operatorsLogs(ledger),
-      objects: beaconsSince(ledger, limits.saidObjects),
-    },
-    ...{ wasCut, bytes, given },
+  return { segments, certificates: [...certificates], wasCut, bytes, given }
+}
+
+/** Nothing of these logs may be known there but what goes ahead. */
+function withAuthors(
+  ledger: Ledger,
+  certificates: readonly Uint8Array[],
+  lone: readonly LoneLog[],
+): readonly Uint8Array[] {
+  const all = new Set(certificates)
+  for (const { logId } of lone) {
+    const certificate = ledger.ackedSeq(logId) < 0 ? ledger.logs.get(logId)?.certificate : undefined
+    if (!certificate || all.size + CHAIN_LENGTH > MAX_PUSH_CERTIFICATES) continue
+    for (const encoded of ledger.chainOf(certificate)) all.add(encoded)
   }
+  return [...all]
 }
 
 /** As long as a segment may be, or up to the last seal within `room`; a group of its own goes whole. */
@@ -110,5 +165,5 @@ function operatorsLogs(ledger: Ledger): readonly HeldLog[] {
 
 function beaconsSince(ledger: Ledger, since: number): readonly Uint8Array[] {
   const news = ledger.objects.changedSince(since).filter(object => object.kind === 'beacon')
-  return news.slice(-MAX_PUSH_OBJECTS).map(object => object.encoded)
+  return news.slice(-MAX_BEACONS).map(object => object.encoded)
 }

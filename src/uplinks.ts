@@ -1,9 +1,13 @@
 // The ways out of a node: each tick asks the outbox what is due, hands it to the uplink, and brings the answer back
 // into the mailbox. Several nodes may push the same at once; the cloud applies it once (PROTOCOL 3.1).
 import type { Acting } from './acting.ts'
+import { NOTHING_TOLD } from './ahead.ts'
+import { doubtedIn } from './claims.ts'
 import { MeshError, reasonOf } from './errors.ts'
+import type { Signatures } from './identity/signature.ts'
 import type { Ledger } from './ledger.ts'
 import { cloudEpochOf } from './log/object.ts'
+import { takeWords } from './operators-words.ts'
 import type { Clock, Disk, Logger, PushAnswer, Random, Uplink } from './ports.ts'
 import { type Composed, composePush } from './push.ts'
 import type { Send } from './replica/sends.ts'
@@ -52,6 +56,8 @@ export type Uplinks = {
 
 export type UplinksDeps = {
   readonly self: DeviceId
+  readonly logKey: Uint8Array
+  readonly signatures: Signatures
   readonly clock: Clock
   readonly random: Random
   readonly disk: Disk
@@ -77,6 +83,7 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
   const answered = (way: Way, { answer, composed, objectsSaid }: Answered, act: Acting): readonly Send[] => {
     const nowMs = act.times.monotonicMs
     const wasProbe = isOpen(way.outbox)
+    way.doubted = doubtedIn(answer)
     way.failingSinceMs = undefined
     way.reason = answer.refused[0] && `refused ${answer.refused.length}, first: ${answer.refused[0].reason}`
     cost(way, answer.wireBytes)
@@ -85,7 +92,7 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
       deps.count('uplink.refused')
       deps.logger.warn('the cloud refused part of a log', { log: logId, reason, uplink: way.uplink.name })
     }
-    act.ledger.objects.sawCloud(cloudEpochOf(answer.version))
+    act.ledger.objects.sawCloud(cloudEpochOf(answer.version), objectsSaid)
     const before = unsent.events(act.ledger)
     const heard = takeWords(deps, act, { way: way.uplink.name, answer })
     const { sends: learned, refused } = act.learn(answer.acks)
@@ -93,13 +100,16 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
     // Acks that we could not read are asked for again: the certificate that signed them may be on its way.
     if (refused === 0)
       act.afterwards(() => {
+        // A cloud that lost commits lost beacons too.
+        const isSame = cloudEpochOf(way.sinceVersion) === cloudEpochOf(answer.version)
+        way.saidObjects = isSame ? Math.max(way.saidObjects, objectsSaid) : 0
         way.sinceVersion = answer.version
-        way.saidObjects = Math.max(way.saidObjects, objectsSaid)
       })
     const after = unsent.events(act.ledger)
     // On at once only while it gets somewhere: a cloud whose acks we cannot read must not be hammered.
     // ... and only for what had no room: what came since can wait for the next round, or every event would cost a push.
-    const gotOn = way.wasCut && after > 0 && after < before
+    way.told = composed.told
+    const gotOn = way.wasCut && after > 0 && (after < before || composed.push.lone !== undefined)
     const goesOn = gotOn || (wasProbe && after > 0) || (answer.more === true && heard.admitted > 0)
     const elapsedMs = nowMs - (way.triedAtMs ?? nowMs)
     way.outbox = measured(pushed(way.outbox, nowMs, goesOn, dice), { bytes: composed.bytes, elapsedMs })
@@ -168,14 +178,10 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
     const { forAll, forRest } = roomOf(way.terms, spending.today(way.uplink.name))
     const room = input.upTo === 0 ? forAll : forRest
     const objectsSaid = act.ledger.objects.changes()
-    const composed = composePush(
-      act.ledger,
-      { outbox: way.outbox, send: next.send },
-      {
-        ...{ batchBytes: way.outbox.batchBytes, mostBytes: room - PUSH_OVERHEAD_BYTES },
-        ...{ sinceVersion: way.sinceVersion, saidObjects: way.saidObjects },
-      },
-    )
+    const { logKey, signatures } = deps
+    const roomBytes = room - PUSH_OVERHEAD_BYTES
+    const due = { send: next.send, roomBytes, isReserve: input.upTo === 0, logKey, signatures }
+    const composed = composePush(act, way, due)
     way.wasCut = composed.wasCut
     const reached = new Set(composed.push.segments.map(segment => segment.logId))
     const inIt = next.send.filter(log => reached.has(log.logId))
@@ -224,6 +230,7 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
         way.outbox = { ...way.outbox, busy: false }
         way.sinceVersion = 0
         way.saidObjects = 0
+        way.told = NOTHING_TOLD
       }
     },
     hurry: () => {
@@ -276,19 +283,4 @@ type Answered = {
   readonly answer: PushAnswer
   readonly composed: Composed
   readonly objectsSaid: number
-}
-type Words = { readonly way: string; readonly answer: PushAnswer }
-type Heard = { readonly sends: readonly Send[]; readonly admitted: number }
-
-/** What operators said that came by the cloud: the gate judges it, as anybody's. */
-function takeWords(deps: UplinksDeps, act: Acting, { way, answer }: Words): Heard {
-  const { segments = [], certificates = [] } = answer
-  if (segments.length === 0 && certificates.length === 0) return { sends: [], admitted: 0 }
-  const { report, sends } = act.submit({ segments, certificates, objects: [] })
-  if (report.admitted > 0) deps.count('uplink.heard', report.admitted)
-  for (const reason of report.refused) {
-    deps.count('uplink.unheard')
-    deps.logger.warn('words that came by an uplink were refused', { uplink: way, reason })
-  }
-  return { sends, admitted: report.admitted }
 }

@@ -1,8 +1,10 @@
 // One way out of this node: the uplink, when it is tried next, and what has become of it so far; and how that is told to
 // people.
+import { NOTHING_TOLD, type ToldAhead } from './ahead.ts'
 import type { Ledger } from './ledger.ts'
 import { wallOf } from './log/hlc.ts'
 import type { Uplink, UplinkTerms } from './ports.ts'
+import type { LogId } from './units.ts'
 import { emptyOutbox, isOpen, type OutboxState, type Unsent } from './uplink/outbox.ts'
 import {
   type Hindrance,
@@ -34,6 +36,10 @@ export type Way = {
   wireBytes: number
   /** The last push had no room for all that was due. */
   wasCut: boolean
+  /** What went ahead of the logs. */
+  told: ToldAhead
+  /** Logs with which the cloud could not go on: receipts for them are said back. */
+  doubted: readonly LogId[]
   /** Counted before the push that is under way, until its answer says what it took. */
   reservedBytes: number
 }
@@ -42,9 +48,18 @@ export function newWay(uplink: Uplink, nowMs: number): Way {
   const terms = uplink.terms ?? NO_TERMS
   return {
     ...{ uplink, terms, outbox: emptyOutbox(nowMs, isMetered(terms)) },
-    ...{ sinceVersion: 0, saidObjects: 0, pushes: 0, wireBytes: 0, reservedBytes: 0, wasCut: false },
+    ...{
+      sinceVersion: 0,
+      saidObjects: 0,
+      pushes: 0,
+      wireBytes: 0,
+      reservedBytes: 0,
+      wasCut: false,
+      doubted: [],
+    },
     ...{ succeededAtMs: undefined, failingSinceMs: undefined, triedAtMs: undefined, reason: undefined },
     openedAtMs: nowMs,
+    told: NOTHING_TOLD,
     permission: { upTo: 4, mayPoll: true },
   }
 }

@@ -8,7 +8,7 @@ import { decodeBody, TYPE_NUMBERS } from '../../src/log/body.ts'
 import { decodeElement } from '../../src/log/event.ts'
 import type { LogId } from '../../src/units.ts'
 import type { CloudBill, CloudSession } from '../cloud/cloud.ts'
-import type { Quirk } from '../plan.ts'
+import { FORGETTING, type Quirk } from '../plan.ts'
 import type { Station, StationSession } from '../station/station.ts'
 import type { Member, Observer, Shown } from '../world/observer.ts'
 import type { Losses } from './losses.ts'
@@ -65,7 +65,7 @@ export function billingChecker(shown: Shown, losses: Losses): BillingChecker {
     name: 'billing',
     books: () => books,
     injected: fault => {
-      hasForgotten ||= fault.kind === 'cloud-failover' || fault.kind === 'cloud-restore'
+      hasForgotten ||= FORGETTING.includes(fault.kind)
     },
     stepped: checkMarks,
     finished: async () => {

@@ -4,6 +4,7 @@ import type { Ledger } from '../../src/ledger.ts'
 import { decodeBody } from '../../src/log/body.ts'
 import { decodeElement } from '../../src/log/event.ts'
 import type { ChargerId, LogId } from '../../src/units.ts'
+import { FORGETTING } from '../plan.ts'
 import type { Gone, Member, Observer, Shown } from '../world/observer.ts'
 
 export type Losses = Observer & {
@@ -92,7 +93,7 @@ export function watchLosses(shown: Shown): Losses {
     tookRegister: (chargerId, registerWh) => registers.has(`${chargerId}/${registerWh}`),
     injected: fault => {
       if ('node' in fault && ROTTING.includes(fault.kind)) rotten.add(fault.node)
-      if (fault.kind === 'cloud-failover' || fault.kind === 'cloud-restore') loseCloud()
+      if (FORGETTING.includes(fault.kind)) loseCloud()
     },
     answered: (member, _input, _answer) => {
       const ledger = member.node()?.ledger()

@@ -3,7 +3,13 @@
 // ack alone; a new epoch of the cloud makes every ack due again, above all before.
 import { MAX_ACKS_PER_ANSWER } from '../../src/cloud/acks.ts'
 import type { LogHead } from '../../src/log/event.ts'
-import { type ObjectSigner, signObject, VERSIONS_PER_EPOCH } from '../../src/log/object.ts'
+import {
+  type ObjectName,
+  type ObjectSigner,
+  type SignedObject,
+  signObject,
+  VERSIONS_PER_EPOCH,
+} from '../../src/log/object.ts'
 import { PRUNING_DURABILITY } from '../../src/replica/cut.ts'
 import type { LogId } from '../../src/units.ts'
 
@@ -19,25 +25,39 @@ export type CloudAcks = {
   readonly due: (logId: LogId) => void
   /** Signs what is due, in the order of the log ids. */
   readonly sign: (headOf: (logId: LogId) => LogHead | undefined, issuedAt: number) => void
-  /** Acks newer than a version, oldest first. Who has seen more than there is has seen another cloud: it gets all. */
-  readonly since: (version: number) => AckPage
+  /** A beacon that was brought; it goes to everybody, like an ack. */
+  readonly state: (object: SignedObject) => void
+  /** Acks newer than a version, oldest first, and those of what was pushed. Who has seen more than there is has seen another cloud: it gets all. */
+  readonly since: (version: number, pushed: readonly LogId[]) => AckPage
 }
 
-type Signed = { readonly logId: LogId; readonly version: number; readonly encoded: Uint8Array }
+type Signed = { readonly name: ObjectName; readonly version: number; readonly encoded: Uint8Array }
 
 export function createAcks(signer: ObjectSigner, cloudEpoch: number): CloudAcks {
   const due = new Set<LogId>()
-  const newest = new Map<LogId, number>()
+  const newest = new Map<ObjectName, number>()
+  const stated = new Map<ObjectName, number>()
   let signed: Signed[] = []
   let version = cloudEpoch === FIRST_EPOCH ? 0 : cloudEpoch * VERSIONS_PER_EPOCH
-  const counts = (ack: Signed): boolean => newest.get(ack.logId) === ack.version
+  const counts = (ack: Signed): boolean => newest.get(ack.name) === ack.version
+  /** Where it is not newer. */
+  const encodedAt = (name: ObjectName, from: number): Signed | undefined => {
+    const at = newest.get(name)
+    if (at === undefined || at > from) return undefined
+    const found = signed[behind(signed, at - 1)]
+    return found?.name === name ? found : undefined
+  }
+  const give = (name: ObjectName, encoded: Uint8Array): void => {
+    version = Math.max(version, cloudEpoch * VERSIONS_PER_EPOCH) + 1
+    signed.push({ name, version, encoded })
+    newest.set(name, version)
+  }
   return {
     due: logId => void due.add(logId),
     sign: (headOf, issuedAt) => {
       for (const logId of [...due].sort()) {
         const head = headOf(logId)
         if (!head) continue
-        version = Math.max(version, cloudEpoch * VERSIONS_PER_EPOCH) + 1
         const body = {
           logId,
           seq: head.seq,
@@ -47,21 +67,29 @@ export function createAcks(signer: ObjectSigner, cloudEpoch: number): CloudAcks 
           issuedAt,
         }
         // The codec may answer with a Buffer; a database gives plain bytes back.
-        const encoded = new Uint8Array(signObject(signer, { kind: 'ack', body }))
-        signed.push({ logId, version, encoded })
-        newest.set(logId, version)
+        give(`ack/${logId}`, new Uint8Array(signObject(signer, { kind: 'ack', body })))
       }
       due.clear()
       if (signed.length > 2 * newest.size + SLACK) signed = signed.filter(counts)
     },
-    since: asked => {
+    state: ({ name, version: stateVersion, encoded }) => {
+      if ((stated.get(name) ?? -1) >= stateVersion) return
+      stated.set(name, stateVersion)
+      give(name, encoded)
+    },
+    since: (asked, pushed) => {
       const from = asked > version ? 0 : asked
+      const again = pushed.flatMap(logId => encodedAt(`ack/${logId}`, from) ?? [])
       const page: Signed[] = []
       for (let i = behind(signed, from); i < signed.length && page.length < MAX_ACKS_PER_ANSWER; i++) {
         const ack = signed[i]
         if (ack && counts(ack)) page.push(ack)
       }
-      return { version: page.at(-1)?.version ?? version, acks: page.map(ack => ack.encoded) }
+      const acks = [...again.sort((a, b) => a.version - b.version), ...page].slice(0, MAX_ACKS_PER_ANSWER)
+      return {
+        version: acks.findLast(ack => ack.version > from)?.version ?? version,
+        acks: acks.map(ack => ack.encoded),
+      }
     },
   }
 }

@@ -6,7 +6,10 @@
 import type { CloudState } from '../../src/billing/judge.ts'
 import type { Bill } from '../../src/billing/revisions.ts'
 import type { Gap } from '../../src/cloud/gaps.ts'
+import { logsIn } from '../../src/cloud/pushing.ts'
+import { isLost } from '../../src/cloud/regression.ts'
 import type { Signatures } from '../../src/identity/signature.ts'
+import { readObject } from '../../src/log/object.ts'
 import type { Clock, Logger, Push, PushAnswer, Segment } from '../../src/ports.ts'
 import { type Admission, admit } from '../../src/replica/admit.ts'
 import { countOf } from '../../src/replica/canonical.ts'
@@ -19,7 +22,9 @@ import {
   type SiteId,
 } from '../../src/units.ts'
 import { UplinkFailed } from '../../src/uplink/http.ts'
-import { apply, type Commit, type Committed, openTables, type Tables } from './commit.ts'
+import { apply, type Commit, type Committed, openTables, type Step, type Tables, take } from './commit.ts'
+import { wordsFor } from './downwards.ts'
+import { emptyTouched, type Touched } from './ledger.ts'
 
 export type CloudSession = {
   readonly sessionId: SessionId
@@ -43,6 +48,8 @@ export type SimulatedCloud = {
   readonly down: (on: boolean) => void
   /** The commits of the last so many ms are gone; a new epoch of the cloud (PROTOCOL 3.5). */
   readonly failover: (losesMs: number) => Promise<void>
+  /** What it acknowledged in the last so many ms was never committed: gone, and the epoch is the same. */
+  readonly forget: (losesMs: number) => Promise<void>
   /** A backup of so long ago is restored; a new epoch of the cloud. */
   readonly restore: (ageMs: number) => Promise<void>
   /** Bills provisionally what has been silent for too long, as src/cloud/finalise.ts. */
@@ -141,47 +148,77 @@ export function memoryCloud(deps: CloudDeps): SimulatedCloud {
     apply(tables, made)
     journal.push(made)
   }
+  /** Each step is there for the next one; what all of them say is folded at the end, and they are one commit. */
+  const runSteps = <T>(ofPush: (step: (one: Step) => void) => T): T => {
+    const [steps, touched]: [Step[], Touched] = [[], emptyTouched()]
+    const made = { atMs: clock.monotonicMs(), wallAt: clock.wallMs() }
+    const answer = ofPush(one => {
+      take(tables, one, touched)
+      steps.push(one)
+    })
+    if (steps.length === 0) return answer
+    tables.ledger.refold(touched, { nowAt: made.wallAt, finalise: new Set() })
+    journal.push({ ...made, commit: { kind: 'push', steps } })
+    return answer
+  }
   const enrol = (encoded: Uint8Array): void => {
     const verdict = tables.roster.enrol(encoded)
     if (verdict.kind === 'refused') deps.logger.warn('certificate-refused', { reason: verdict.reason })
     else if (!tables.known.has(verdict.certificate.hash)) run({ kind: 'certificate', encoded })
   }
-  const rewind = async (ageMs: number): Promise<void> => {
+  const rewind = async (ageMs: number, epochs = 1): Promise<void> => {
     const untilMs = clock.monotonicMs() - ageMs
     journal = journal.filter(made => made.atMs <= untilMs)
-    cloudEpoch += 1
+    cloudEpoch += epochs
     isReplay = true
     tables = openTables({ ...deps, signatures }, cloudEpoch)
     for (const made of journal) apply(tables, made)
     isReplay = false
   }
   const headOf = (logId: LogId) => tables.logs.get(logId)?.head
+  /** As src/cloud/regression.ts. */
+  const heedClaims = async (objects: readonly Uint8Array[]): Promise<void> => {
+    const lost = objects.flatMap(encoded => {
+      const verdict = readObject({ roster: tables.roster, signatures }, encoded)
+      const ack = verdict.kind === 'valid' && verdict.object.kind === 'ack' ? verdict.object.body : undefined
+      return ack && isLost(ack, { cloudEpoch, seq: headOf(ack.logId)?.seq ?? -1 }) ? [ack.cloudEpoch] : []
+    })
+    if (lost.length > 0) await rewind(0, Math.max(...lost) + 1 - cloudEpoch)
+  }
+  const hear = (encoded: Uint8Array): void => {
+    const verdict = readObject({ roster: tables.roster, signatures }, encoded)
+    if (verdict.kind === 'valid' && verdict.object.kind === 'beacon')
+      run({ kind: 'statement', object: verdict.object })
+  }
 
   return {
     push: async push => {
       tries += 1
       if (isDown) throw away(tries)
+      await heedClaims(push.objects ?? [])
       const before = new Map(push.segments.map(({ logId }) => [logId, headOf(logId)?.seq ?? -1]))
       for (const encoded of push.certificates) enrol(encoded)
-      const refused = ingest(push.segments, segment => {
-        const admission = admit(
-          { roster: tables.roster, signatures },
-          segment,
-          tables.logs.held(segment.logId),
-        )
-        if (admission.kind === 'admitted') run({ kind: 'events', admission })
-        if (admission.kind === 'fork') run({ kind: 'fork', logId: segment.logId, seq: admission.seq })
-        return refusalIn(admission)
-      })
+      const refused = runSteps(step =>
+        ingest(push.segments, segment => {
+          const { roster, logs } = tables
+          const admission = admit({ roster, signatures }, segment, logs.held(segment.logId))
+          if (admission.kind === 'admitted') step({ kind: 'events', admission })
+          if (admission.kind === 'fork') step({ kind: 'fork', logId: segment.logId, seq: admission.seq })
+          return refusalIn(admission)
+        }),
+      )
       counters.add(push, refused, logId => (headOf(logId)?.seq ?? -1) - (before.get(logId) ?? -1))
+      for (const encoded of push.objects ?? []) hear(encoded)
       tables.acks.sign(headOf, clock.wallMs())
-      return { ...tables.acks.since(push.sinceVersion), refused, wireBytes: 0 }
+      const page = tables.acks.since(push.sinceVersion, logsIn(push))
+      return { ...page, ...wordsFor(tables, push.holds), refused, wireBytes: 0 }
     },
     down: on => {
       isDown = on
     },
-    failover: rewind,
-    restore: rewind,
+    failover: losesMs => rewind(losesMs),
+    restore: ageMs => rewind(ageMs),
+    forget: losesMs => rewind(losesMs, 0),
     finalise: async () => run({ kind: 'finalise' }),
     sessions: async () => tables.ledger.sessions(),
     bills: async () => tables.ledger.bills(),

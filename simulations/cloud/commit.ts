@@ -7,7 +7,8 @@ import { readManifest } from '../../src/identity/manifest.ts'
 import { createRoster, type Roster } from '../../src/identity/roster.ts'
 import type { Signatures } from '../../src/identity/signature.ts'
 import { type AnyBody, decodeBody } from '../../src/log/body.ts'
-import type { LogEvent } from '../../src/log/event.ts'
+import { encodeElement, type LogEvent } from '../../src/log/event.ts'
+import type { SignedObject } from '../../src/log/object.ts'
 import type { Admission } from '../../src/replica/admit.ts'
 import { createLogs, type Logs } from '../../src/replica/logs.ts'
 import type { CertHash, LogId, SessionId } from '../../src/units.ts'
@@ -17,10 +18,15 @@ import { type CloudDevices, createDevices, isOperator } from './devices.ts'
 import { type CloudLedger, createCloudLedger, emptyTouched, type Touched } from './ledger.ts'
 
 type Admitted = Extract<Admission, { kind: 'admitted' }>
-export type Commit =
-  | { readonly kind: 'certificate'; readonly encoded: Uint8Array }
+export type Step =
   | { readonly kind: 'events'; readonly admission: Admitted }
   | { readonly kind: 'fork'; readonly logId: LogId; readonly seq: number }
+export type Commit =
+  | { readonly kind: 'certificate'; readonly encoded: Uint8Array }
+  /** Of one push, in its order; all that they say is folded once. */
+  | { readonly kind: 'push'; readonly steps: readonly Step[] }
+  /** A beacon, checked. */
+  | { readonly kind: 'statement'; readonly object: SignedObject }
   | { readonly kind: 'finalise' }
 export type Committed = { readonly atMs: number; readonly wallAt: number; readonly commit: Commit }
 
@@ -56,7 +62,7 @@ export function openTables(deps: CloudDeps, cloudEpoch: number): Tables {
 }
 
 export function apply(tables: Tables, { commit, wallAt: nowAt }: Committed): void {
-  const { roster, known, devices, ledger } = tables
+  const { roster, known, ledger } = tables
   const touched = emptyTouched()
   const finalise = new Set<SessionId>()
   switch (commit.kind) {
@@ -65,12 +71,12 @@ export function apply(tables: Tables, { commit, wallAt: nowAt }: Committed): voi
       if (verdict.kind === 'valid') known.add(verdict.certificate.hash)
       return
     }
-    case 'events':
-      applyEvents(tables, commit.admission, touched)
+    case 'push':
+      for (const step of commit.steps) take(tables, step, touched)
       break
-    case 'fork':
-      ledger.withdraw(devices.fork(commit.logId, commit.seq), touched)
-      break
+    case 'statement':
+      tables.acks.state(commit.object)
+      return
     case 'finalise':
       for (const sessionId of ledger.silentSince(nowAt - FINALISE_AFTER_MS)) {
         finalise.add(sessionId)
@@ -80,11 +86,18 @@ export function apply(tables: Tables, { commit, wallAt: nowAt }: Committed): voi
   ledger.refold(touched, { nowAt, finalise })
 }
 
-/** Elements are not kept: nobody asks the cloud for segments. */
+/** Into the tables, but for what has to be folded again behind it, which is added to `touched`. */
+export function take(tables: Tables, step: Step, touched: Touched): void {
+  const { devices, ledger } = tables
+  if (step.kind === 'events') applyEvents(tables, step.admission, touched)
+  else ledger.withdraw(devices.fork(step.logId, step.seq), touched)
+}
+
+/** Elements of operators' logs are kept, for whoever asks; of others nobody does. */
 function applyEvents(tables: Tables, admission: Admitted, touched: Touched): void {
   const { logs, devices, ledger, acks } = tables
   const { events, certificate } = admission
-  acks.due(logs.append(certificate, events, []).logId)
+  acks.due(logs.append(certificate, events, isOperator(certificate) ? events.map(encodeElement) : []).logId)
   for (const event of events) {
     const said = decodeBody(event.type, event.body)
     ledger.add(event, said, { certificate, touched })

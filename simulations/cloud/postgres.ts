@@ -5,18 +5,21 @@
 import { acksSince, signDueAcks } from '../../src/cloud/acks.ts'
 import { type CertificateStore, openCertificates } from '../../src/cloud/certificates.ts'
 import type { Database, Row } from '../../src/cloud/database.ts'
+import { wordsFor } from '../../src/cloud/downwards.ts'
 import { finalise } from '../../src/cloud/finalise.ts'
 import { gapsOf } from '../../src/cloud/gaps.ts'
 import { ingest } from '../../src/cloud/ingest.ts'
+import { heedClaims } from '../../src/cloud/regression.ts'
 import { bytesIn, intIn, optionalIntIn, textIn } from '../../src/cloud/rows.ts'
 import { enterSite, migrate } from '../../src/cloud/schema.ts'
 import { billOf } from '../../src/cloud/session-rows.ts'
 import { InvariantBroken, invariant } from '../../src/errors.ts'
+import type { Certificate } from '../../src/identity/certificate.ts'
 import { decodeBody } from '../../src/log/body.ts'
 import { decodeElement } from '../../src/log/event.ts'
 import type { Push, PushAnswer } from '../../src/ports.ts'
 import { PRUNING_DURABILITY } from '../../src/replica/cut.ts'
-import type { ChargerId, EventHash, LogId, SessionId, SiteId } from '../../src/units.ts'
+import type { CertHash, ChargerId, EventHash, LogId, SessionId, SiteId } from '../../src/units.ts'
 import {
   away,
   type CloudBill,
@@ -60,6 +63,8 @@ export async function postgresCloud(
     return take(change)
   }
   const answer = async (push: Push): Promise<PushAnswer> => {
+    const heeding = { ...deps, ...open, signatures, signer: { certHash: open.certHash } }
+    if (await heedClaims(heeding, push.objects)) cloudEpoch = await epochOf(deps)
     const logIds = [...new Set(push.segments.map(segment => segment.logId))]
     const before = await seqsOf(deps, logIds)
     const refused = await commit({ kind: 'push', push })
@@ -67,12 +72,14 @@ export async function postgresCloud(
     counters.add(push, refused, logId => (after.get(logId) ?? -1) - (before.get(logId) ?? -1))
     const signer = { certHash: open.certHash, logKey: deps.cloud.logKey, signatures }
     await signDueAcks({ database, siteId, signer, clock, durability: async () => PRUNING_DURABILITY })
-    return { ...(await acksSince(deps, push.sinceVersion)), refused, wireBytes: 0 }
+    const page = await acksSince(deps, push.sinceVersion, logIds)
+    const words = await wordsFor({ ...deps, ...open, signatures }, { push, asker: open.own, page })
+    return { ...words, refused, wireBytes: 0 }
   }
-  const rewind = async (ageMs: number): Promise<void> => {
+  const rewind = async (ageMs: number, epochs = 1): Promise<void> => {
     const untilMs = clock.monotonicMs() - ageMs
     journal = journal.filter(made => made.atMs <= untilMs)
-    cloudEpoch += 1
+    cloudEpoch += epochs
     again = clock.wallMs()
     open = await openSite({ ...deps, signatures })
     for (const { wallAt, change } of journal) {
@@ -94,6 +101,7 @@ export async function postgresCloud(
     },
     failover: losesMs => inTurn(() => rewind(losesMs)),
     restore: ageMs => inTurn(() => rewind(ageMs)),
+    forget: losesMs => inTurn(() => rewind(losesMs, 0)),
     finalise: () => inTurn(async () => void (await commit({ kind: 'finalise' }))),
     sessions: () => inTurn(() => sessionsOf(deps)),
     bills: () => inTurn(() => billsOf(deps)),
@@ -116,20 +124,23 @@ function queue(): <T>(run: () => Promise<T>) => Promise<T> {
 }
 
 /** As openReceiver does it, for a site of which nothing is known yet. */
-async function openSite(
-  deps: CloudDeps & Site,
-): Promise<{ readonly certificates: CertificateStore; readonly certHash: ReturnType<typeof ownHash> }> {
+async function openSite(deps: CloudDeps & Site): Promise<{
+  readonly certificates: CertificateStore
+  readonly certHash: CertHash
+  readonly own: Certificate
+}> {
   const { database, siteId, rootKey } = deps
   await forget(deps)
   await enterSite(database, { siteId, rootKey, name: 'simulated' }, 1)
   const certificates = await openCertificates(deps)
   const own = await certificates.enrol(database.query, deps.cloud.certificate)
-  return { certificates, certHash: ownHash(own) }
+  invariant(own.kind === 'valid' && own.certificate.roles.includes('cloud'), 'the cloud may sign receipts')
+  return { certificates, certHash: own.certificate.hash, own: own.certificate }
 }
 
-function ownHash(own: Awaited<ReturnType<CertificateStore['enrol']>>) {
-  invariant(own.kind === 'valid' && own.certificate.roles.includes('cloud'), 'the cloud may sign receipts')
-  return own.certificate.hash
+async function epochOf({ database, siteId }: Site): Promise<number> {
+  const found = await database.query('SELECT cloud_epoch FROM sites WHERE site_id = $1', [siteId])
+  return found.rows[0] ? intIn(found.rows[0], 'cloud_epoch') : 1
 }
 
 async function forget({ database, siteId }: Site): Promise<void> {

@@ -10,15 +10,18 @@ export type Ways = {
   /** Forced up or down; undefined: as the plan says. */
   readonly force: (node: number, up: boolean | undefined) => void
   readonly lossy: (rates: Rates | undefined) => void
+  readonly slow: (delayMs: number) => void
   readonly isUp: (node: number) => boolean
   readonly bytes: () => number
+  /** Today, by what its node can know: requests, and answers that were heard. */
+  readonly spentBytes: (node: number, name: string) => number
   /** The faults are over: every way that was planned works, and if there was none, these nodes get one. */
   readonly calm: (otherwise: number) => void
 }
 
 export type WaysDeps = {
   readonly plan: Plan
-  readonly cloud: SimulatedCloud
+  readonly cloud: Pick<SimulatedCloud, 'push'>
   readonly dice: Dice
   readonly schedule: (delayMs: number, task: () => void) => void
   readonly nowMs: () => number
@@ -33,13 +36,22 @@ const GOOD: Omit<UplinkPlan, 'node'> = { windows: [], delayMs: [20, 60], lossRat
 
 export function openWays({ plan, cloud, dice, schedule, nowMs }: WaysDeps): Ways {
   let lossy: Rates | undefined
+  let slowMs = 0
   let calm = false
   const ways = new Map<number, Way[]>()
   const open = (uplink: UplinkPlan, name: string): Way => {
     // When it is up is decided here, where flaps and the quiet time have their say too.
     const always = { ...uplink, windows: [[0, Number.POSITIVE_INFINITY]] as const }
     const rates = (): Rates => (calm ? NO_LOSS : (lossy ?? NO_LOSS))
-    const deps = { plan: always, dice: dice.fork(name), schedule, nowMs, lossy: rates }
+    const deps = {
+      plan: always,
+      dice: dice.fork(name),
+      schedule,
+      nowMs,
+      lossy: rates,
+      slowMs: () => slowMs,
+      startsAt: plan.startsAt,
+    }
     return { ...uplinkOver(cloud, deps, name), plan: uplink, forced: undefined }
   }
   for (let node = 1; node <= plan.nodes; node++) {
@@ -64,7 +76,11 @@ export function openWays({ plan, cloud, dice, schedule, nowMs }: WaysDeps): Ways
   // A wire is open until somebody closes it.
   for (const node of ways.keys()) review(node)
   return {
-    of: node => ways.get(node) ?? [],
+    // In the quiet time somebody lifts the terms; a way under another name has none of the old ones.
+    of: node =>
+      (ways.get(node) ?? []).map(({ terms, name, ...way }) =>
+        calm || !terms ? { ...way, name: calm && terms ? `${name}-free` : name } : { ...way, name, terms },
+      ),
     force: (node, up) => {
       for (const way of ways.get(node) ?? []) way.forced = up
       review(node)
@@ -72,7 +88,15 @@ export function openWays({ plan, cloud, dice, schedule, nowMs }: WaysDeps): Ways
     lossy: rates => {
       lossy = rates
     },
+    slow: delayMs => {
+      slowMs = delayMs
+    },
     isUp: node => (ways.get(node) ?? []).some(wanted),
+    spentBytes: (node, name) =>
+      ways
+        .get(node)
+        ?.find(way => way.name === name)
+        ?.spentBytes() ?? 0,
     bytes: () => [...ways.values()].flat().reduce((sum, way) => sum + way.bytes(), 0),
     calm: otherwise => {
       calm = true

@@ -22,8 +22,12 @@ export type WireDeps = {
   /** Runs a task after so many virtual milliseconds. */
   readonly schedule: (delayMs: number, task: () => void) => void
   readonly nowMs: () => number
+  /** UTC of its zero, for days. */
+  readonly startsAt?: number
   /** What a fault adds to the plan's rates for now. */
   readonly lossy: () => { readonly lossRate: number; readonly duplicateRate: number }
+  /** Each leg takes so much longer for now. */
+  readonly slowMs?: () => number
 }
 
 export type Wire = Uplink & {
@@ -31,6 +35,8 @@ export type Wire = Uplink & {
   readonly up: (on: boolean) => void
   /** Both ways, lost or not. */
   readonly bytes: () => number
+  /** Of this day, without what was doubled or lost on the way back. */
+  readonly spentBytes: () => number
   /** Whoever runs the virtual clock waits for this after each task: the cloud may need real time for its work. */
   readonly settled: () => Promise<void>
 }
@@ -49,6 +55,11 @@ export function uplinkOver(cloud: Pick<SimulatedCloud, 'push'>, deps: WireDeps, 
   let isUp = true
   let bytes = 0
   let spent = { day: 0, bytes: 0 }
+  let known = { day: 0, bytes: 0 }
+  const today = (): number => Math.floor(((deps.startsAt ?? 0) + nowMs()) / DAY_MS)
+  const noteKnown = (size: number): void => {
+    known = { day: today(), bytes: (known.day === today() ? known.bytes : 0) + size }
+  }
   const working = new Set<Promise<void>>()
 
   const isOpen = (): boolean =>
@@ -93,11 +104,13 @@ export function uplinkOver(cloud: Pick<SimulatedCloud, 'push'>, deps: WireDeps, 
     else if (!pay(request)) refuse("the day's bytes are used up")
     else if (thrown.isRequestLost) lose()
     else {
+      noteKnown(request)
       const isLate = thrown.thereMs + thrown.backMs >= UPLINK_TIMEOUT_MS
       if (isLate) lose()
       const comeBack = (size: number, end: () => void): void =>
         schedule(thrown.backMs, () => {
           const isHeard = isOpen() && pay(size) && !thrown.isAnswerLost
+          if (isHeard && !isLate) noteKnown(size)
           if (!isLate) (isHeard ? end : lose)()
         })
       const answered = (given: PushAnswer): void => {
@@ -120,6 +133,7 @@ export function uplinkOver(cloud: Pick<SimulatedCloud, 'push'>, deps: WireDeps, 
 
   return {
     name,
+    ...(plan.terms && { terms: plan.terms }),
     push: async push => {
       const body = encodePush(push)
       return new Promise<PushAnswer>((resolve, reject) => exchange(body, { resolve, reject }))
@@ -128,6 +142,7 @@ export function uplinkOver(cloud: Pick<SimulatedCloud, 'push'>, deps: WireDeps, 
       isUp = on
     },
     bytes: () => bytes,
+    spentBytes: () => (known.day === today() ? known.bytes : 0),
     settled: async () => {
       while (working.size > 0) await Promise.all(working)
     },
@@ -140,12 +155,12 @@ type Sides = {
 }
 
 /** The same number of throws for every push. */
-function throwsOf({ plan, dice, lossy }: WireDeps): Throws {
+function throwsOf({ plan, dice, lossy, slowMs = () => 0 }: WireDeps): Throws {
   const more = lossy()
   const [minMs, maxMs] = plan.delayMs
   const loss = either(plan.lossRate, more.lossRate)
   const [thereMs, backMs, secondMs] = [dice.share(), dice.share(), dice.share()].map(
-    share => minMs + Math.floor(share * (maxMs - minMs + 1)),
+    share => slowMs() + minMs + Math.floor(share * (maxMs - minMs + 1)),
   )
   const [isRequestLost, isAnswerLost] = [dice.share() < loss, dice.share() < loss]
   const isDoubled = dice.share() < either(plan.duplicateRate, more.duplicateRate)

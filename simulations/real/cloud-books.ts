@@ -63,6 +63,7 @@ export function cloudOf(books: CloudBooks, nodes: readonly Node[]): ShownCloud {
     down: () => refused('go down'),
     failover: () => refused('fail over'),
     restore: () => refused('restore'),
+    forget: () => refused('forget'),
     finalise: () => refused('finalise'),
   }
 }

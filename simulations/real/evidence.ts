@@ -79,6 +79,7 @@ async function siteOf(plan: Plan, siteDir: string, files: readonly IdentityFile[
     const { peerKey, logKey, sealKey } = identity.keys
     return { keys: { peerKey: unhex(peerKey), logKey: unhex(logKey), sealKey: unhex(sealKey) }, certificate }
   }
+  const cloud = credentialOf(await readIdentity(join(siteDir, CLOUD_FOLDER)))
   const refs = await referencesOf(plan, files[0])
   const site: SimulatedSite = {
     ...{
@@ -89,7 +90,8 @@ async function siteOf(plan: Plan, siteDir: string, files: readonly IdentityFile[
       issuer: credentialOf(issuer),
       devices: files.map(credentialOf),
     },
-    cloud: credentialOf(await readIdentity(join(siteDir, CLOUD_FOLDER))),
+    // No certificate of a real cloud has run out.
+    ...{ cloud, formerCloud: cloud },
     roster: own => {
       const roster = rosterOf()
       if (own) roster.enrol(own.certificate.encoded)

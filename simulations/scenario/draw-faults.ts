@@ -7,7 +7,7 @@ import { occurrences } from './draw-uplinks.ts'
 import { claimAll, type Lanes } from './fault-lanes.ts'
 import type { Scene } from './fault-targets.ts'
 import type { TimedWish, Wish } from './fault-wishes.ts'
-import { FAULT_WORDS, type FaultWord, WEATHER, WORDS } from './fault-words.ts'
+import { FAULT_WORDS, type FaultWord, LIES, WEATHER, WORDS } from './fault-words.ts'
 import { makeFault } from './make-fault.ts'
 import { drawn, drawnWhole } from './range.ts'
 import { durationText, NEVER, type Often, parseOften, SECOND } from './reading.ts'
@@ -44,6 +44,7 @@ function plain(word: FaultWord): Wish {
       moments: ['before', 'during', 'after'],
     },
     directions: [],
+    lies: LIES,
   }
 }
 

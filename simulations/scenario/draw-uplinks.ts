@@ -6,7 +6,8 @@ import type { Ground } from './draw-site.ts'
 import { chosen } from './groups.ts'
 import { drawn, drawnCount, drawnWhole } from './range.ts'
 import { DAY, HOUR, MINUTE, type Often, SECOND } from './reading.ts'
-import type { ScenarioForm, When } from './scenario-form.ts'
+import type { ScenarioForm } from './scenario-form.ts'
+import type { When } from './uplinks-form.ts'
 
 /** A theft is noticed at most so long behind it. */
 const FOUND_OUT_WITHIN = 30 * MINUTE
@@ -14,9 +15,9 @@ const FOUND_OUT_WITHIN = 30 * MINUTE
 type Open = readonly [fromMs: number, untilMs: number]
 type Span = { readonly ground: Ground; readonly durationMs: number }
 
-/** One a node, in order of nodes. Where two entries name a node, its windows are those of both, its line that of the first. */
+/** One a node, and one more for each entry with terms, in order of nodes. Where two entries name a node, its windows are those of both, its line that of the first. */
 export function drawUplinks({ uplinks }: ScenarioForm, span: Span, dice: Dice): readonly UplinkPlan[] {
-  const found = new Map<number, UplinkPlan>()
+  const found = new Map<string, UplinkPlan>()
   for (const [i, entry] of uplinks.entries()) {
     const own = dice.fork(`uplink ${i + 1}`)
     const { honest } = span.ground
@@ -26,6 +27,7 @@ export function drawUplinks({ uplinks }: ScenarioForm, span: Span, dice: Dice): 
     const loss = drawn(entry.loss, own)
     const duplicates = drawn(entry.duplicates, own)
     const bytesPerDay = entry.budget && drawnWhole(entry.budget, own)
+    const terms = drawTerms(entry, own)
     for (const node of nodes) {
       const line = {
         ...{
@@ -35,13 +37,25 @@ export function drawUplinks({ uplinks }: ScenarioForm, span: Span, dice: Dice): 
           duplicateRate: duplicates,
         },
         ...(bytesPerDay === undefined ? {} : { bytesPerDay }),
+        ...(terms && { terms }),
       }
-      const held = found.get(node)
+      const key = terms ? `${node}/${i}` : `${node}`
+      const held = found.get(key)
       const merged = merge([...(held?.windows ?? []), ...(windows.get(node) ?? [])])
-      found.set(node, { ...(held ?? line), windows: merged })
+      found.set(key, { ...(held ?? line), windows: merged })
     }
   }
   return [...found.values()].sort((a, b) => a.node - b.node)
+}
+
+/** None, where the scenario says nothing of them. */
+function drawTerms({ priority, allowance, hours }: ScenarioForm['uplinks'][number], dice: Dice) {
+  if (priority === undefined && allowance === undefined && hours === undefined) return undefined
+  return {
+    priority: priority ? drawnWhole(priority, dice) : 1,
+    ...(allowance && { budgetBytes: drawnWhole(allowance, dice) }),
+    windows: hours ?? [],
+  }
 }
 
 type Roads = { readonly nodes: readonly number[]; readonly durationMs: number }

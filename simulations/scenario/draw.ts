@@ -49,6 +49,7 @@ export function drawPlan(scenario: Scenario, seed: number): Plan {
     ...(scenario.site.lists && { localLists: true }),
     ...(keeps && { retentionDays: Math.round(drawnWhole(keeps, dice.fork('keeps')) / DAY) }),
     visits: drawVisits(scenario, stage, dice.fork('visits')),
+    ...(scenario.operator.via === 'cloud' && { operatorVia: scenario.operator.via }),
     operator: drawOperator(scenario, { ground, durationMs, cards, uplinks }, dice.fork('operator')),
     uplinks,
     faults: drawFaults(scenario, scene, dice.fork('faults')),

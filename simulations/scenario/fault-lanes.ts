@@ -46,6 +46,8 @@ const LANES: Readonly<Record<FaultKind, readonly string[]>> = {
   ...{ 'clock-1970': ['process', 'clock'], 'clock-back': ['process', 'clock'] },
   ...{ 'uplink-flaps': ['uplink'], 'uplink-lossy': ['uplinks'] },
   ...{ 'cloud-down': ['cloud'], 'cloud-failover': ['cloud'], 'cloud-restore': ['cloud'] },
+  ...{ 'cloud-forgets': ['cloud'], 'cloud-errs': ['cloud words'], 'cloud-lies': ['cloud words'] },
+  ...{ 'uplink-slow': ['uplink speed'], 'uplink-rush': ['uplink rush'] },
   ...{ 'charger-power-cut': ['charger'], 'charger-offline': ['charger'], 'charger-moves': ['charger'] },
   'charger-replays': ['charger'],
 }

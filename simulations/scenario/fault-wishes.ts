@@ -5,6 +5,7 @@ import {
   DIRECTIONS,
   FAULT_WORDS,
   type FaultWord,
+  LIES,
   MOMENTS,
   PARAMS,
   type Param,
@@ -31,6 +32,7 @@ export type Wish = {
   readonly moments: readonly (typeof MOMENTS)[number][]
   /** None: as the sign says, or either way where no figure is given. */
   readonly directions: readonly (typeof DIRECTIONS)[number][]
+  readonly lies: readonly (typeof LIES)[number][]
 }
 export type RandomWish = { readonly wish: Wish; readonly often: read.Often }
 export type TimedWish = { readonly wish: Wish; readonly at: Range }
@@ -88,6 +90,7 @@ const CHOICES: Readonly<Partial<Record<FaultWord, string>>> = {
   flap: 'shapes',
   'power-cut-at': 'moments',
   'clock-jump': 'directions',
+  'cloud-lies': 'lies',
 }
 
 function takeChoices(entry: Entry, word: FaultWord, context: Context) {
@@ -97,6 +100,7 @@ function takeChoices(entry: Entry, word: FaultWord, context: Context) {
     shapes: said('shapes', SHAPES) ?? SHAPES,
     moments: said('moments', MOMENTS) ?? MOMENTS,
     directions: said('directions', DIRECTIONS) ?? [],
+    lies: said('lies', LIES) ?? LIES,
   }
 }
 
@@ -181,6 +185,8 @@ function takeTarget(entry: Entry, { word, site, context }: Here): Pick<Wish, 'ai
       const set = of(members(target === 'chargers' ? site.chargers : site.nodes))
       return { aim: set ? { kind: 'members', members: set } : drawnAim, params: {} }
     }
+    case 'none':
+      return { aim: drawnAim, params: {} }
     default: {
       const range = of(PARAM_FIELDS[target])
       return { aim: drawnAim, params: range === undefined ? {} : { [target]: range } }

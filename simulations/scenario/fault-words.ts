@@ -1,6 +1,6 @@
 // One word for each kind of fault: on what it falls, which figures it has, and what these are when a scenario does not
 // say. Rates are those of rough weather. A default never fills more than a share of a short run (`drawnParam`).
-import type { FaultKind } from '../plan.ts'
+import { CLOUD_LIES, type FaultKind } from '../plan.ts'
 import type { Range } from './range.ts'
 import { DAY, HOUR, MINUTE, SECOND, YEAR } from './reading.ts'
 
@@ -15,9 +15,10 @@ export type Shape = (typeof SHAPES)[number]
 
 export const MOMENTS = ['before', 'during', 'after'] as const
 export const DIRECTIONS = ['forward', 'back'] as const
+export const LIES = CLOUD_LIES
 
 /** What stands behind the word in a timeline. */
-export type Target = 'groups' | 'pair' | 'links' | 'nodes' | 'uplinks' | 'chargers' | Param
+export type Target = 'groups' | 'pair' | 'links' | 'nodes' | 'uplinks' | 'chargers' | 'none' | Param
 
 /** A power cut of nodes and of the chargers that they serve; it becomes several faults of a plan. */
 export type FaultWord = FaultKind | 'blackout'
@@ -111,6 +112,16 @@ export const WORDS: Readonly<Record<FaultWord, Wording>> = {
   'cloud-down': { target: 'for', often: '0.5 per day', params: { for: range(MINUTE, 4 * HOUR) } },
   'cloud-failover': { target: 'loses', often: '0.3 per day', params: { loses: range(100, MINUTE) } },
   'cloud-restore': { target: 'age', often: '0.1 per day', params: { age: range(MINUTE, DAY) } },
+  // A cloud that deceives its own site comes where a scenario names it, and not with bad weather.
+  'cloud-forgets': { target: 'loses', often: 'never', params: { loses: range(100, 10 * MINUTE) } },
+  'cloud-errs': { target: 'for', often: 'never', params: { for: range(10 * SECOND, 20 * MINUTE) } },
+  'cloud-lies': { target: 'for', often: 'never', params: { for: range(10 * SECOND, 20 * MINUTE) } },
+  'uplink-slow': {
+    target: 'delay',
+    often: 'never',
+    params: { delay: range(SECOND, MINUTE), for: range(MINUTE, HOUR) },
+  },
+  'uplink-rush': { target: 'none', often: 'never', params: {} },
   'charger-power-cut': { target: 'chargers', often: '0.3 per charger-day', params: { for: SHORT } },
   'charger-offline': { target: 'chargers', often: '0.5 per charger-day', params: { for: LONG } },
   'charger-moves': { target: 'chargers', often: '0.5 per charger-day', params: {} },

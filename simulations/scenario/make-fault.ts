@@ -58,9 +58,14 @@ export function makeFault(wish: Wish, making: Making): readonly Fault[] {
       return makeBlackout(wish, making)
     case 'uplink-flaps':
     case 'uplink-lossy':
+    case 'uplink-slow':
+    case 'uplink-rush':
     case 'cloud-down':
     case 'cloud-failover':
     case 'cloud-restore':
+    case 'cloud-forgets':
+    case 'cloud-errs':
+    case 'cloud-lies':
       return makeCloudFault({ ...wish, word }, making)
     case 'charger-power-cut':
     case 'charger-offline':
@@ -87,7 +92,9 @@ function makeBlackout(wish: Wish, making: Making): readonly Fault[] {
   return [...cuts, ...dark]
 }
 
-type CloudWord = `uplink-${'flaps' | 'lossy'}` | `cloud-${'down' | 'failover' | 'restore'}`
+type CloudWord =
+  | `uplink-${'flaps' | 'lossy' | 'slow' | 'rush'}`
+  | `cloud-${'down' | 'failover' | 'restore' | 'forgets' | 'errs' | 'lies'}`
 type ChargerWord = `charger-${'power-cut' | 'offline' | 'moves' | 'replays'}`
 
 function makeCloudFault(wish: Of<CloudWord>, making: Making): readonly Fault[] {
@@ -103,9 +110,17 @@ function makeCloudFault(wish: Of<CloudWord>, making: Making): readonly Fault[] {
       const lossRate = rate('loss')
       return [{ kind: word, lossRate, duplicateRate: rate('duplicates'), forMs: forMs() }]
     }
+    case 'uplink-slow':
+      return [{ kind: word, delayMs: whole('delay'), forMs: forMs() }]
+    case 'uplink-rush':
+      return [{ kind: word }]
+    case 'cloud-lies':
+      return [{ kind: word, lie: dice.pick(wish.lies), forMs: forMs() }]
     case 'cloud-down':
+    case 'cloud-errs':
       return [{ kind: word, forMs: forMs() }]
     case 'cloud-failover':
+    case 'cloud-forgets':
       return [{ kind: word, losesMs: Math.min(whole('loses'), atMs) }]
     case 'cloud-restore':
       return [{ kind: word, ageMs: Math.min(whole('age'), atMs) }]

@@ -1,7 +1,7 @@
 // A plan as it stands in a file: what shrinking writes and what is kept of a failure that was found. Every field of
 // plan.ts, checked when it is read again, since people edit such files too.
 import { z } from 'zod'
-import { type Fault, HOSTILE_TRICKS, type Plan, QUIRKS } from '../plan.ts'
+import { CLOUD_LIES, type Fault, HOSTILE_TRICKS, type Plan, QUIRKS } from '../plan.ts'
 import { record } from './reading.ts'
 
 const ms = z.number().min(0)
@@ -61,6 +61,11 @@ const FAULT = z.discriminatedUnion('kind', [
   fault('cloud-down', { forMs: ms }),
   fault('cloud-failover', { losesMs: ms }),
   fault('cloud-restore', { ageMs: ms }),
+  fault('cloud-forgets', { losesMs: ms }),
+  fault('cloud-errs', { forMs: ms }),
+  fault('cloud-lies', { lie: z.enum(CLOUD_LIES), forMs: ms }),
+  fault('uplink-slow', { delayMs: ms, forMs: ms }),
+  fault('uplink-rush', {}),
   fault('charger-power-cut', { ...charger, forMs: ms }),
   fault('charger-offline', { ...charger, forMs: ms }),
   fault('charger-moves', charger),
@@ -101,6 +106,12 @@ const VISIT = record({
 const UPLINK = record({
   ...{ ...node, windows: z.array(two), delayMs: two, lossRate: rate, duplicateRate: rate },
   bytesPerDay: ms.exactOptional(),
+  terms: record({
+    priority: number,
+    budgetBytes: ms.exactOptional(),
+    windows: z.array(record({ fromMinute: count, untilMinute: count })).readonly(),
+    costPerMb: z.string().exactOptional(),
+  }).exactOptional(),
 })
 
 // Complete by the compiler's word: a new field of a plan is missing here until it is written and read.
@@ -114,6 +125,7 @@ const FIELDS = {
   capWhPerDay: ms.exactOptional(),
   localLists: z.boolean().exactOptional(),
   retentionDays: count.exactOptional(),
+  operatorVia: z.literal('cloud').exactOptional(),
   ...{ visits: z.array(VISIT), operator: z.array(OPERATOR_STEP), uplinks: z.array(UPLINK) },
   faults: z.array(FAULT),
   hostile: z.array(record({ ...node, tricks: z.array(z.enum(HOSTILE_TRICKS)) })),

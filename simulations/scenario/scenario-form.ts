@@ -8,10 +8,10 @@ import { PLAN } from './plan-form.ts'
 import { PROFILE, PROFILES } from './profile.ts'
 import { exactly, type Range } from './range.ts'
 import * as read from './reading.ts'
+import { MAX_DURATION_MS, uplinks } from './uplinks-form.ts'
 
 export const MAX_NODES = 1000
 export const MAX_CHARGERS = 2000
-export const MAX_DURATION_MS = 2 * read.YEAR
 
 const NAME = read.field('a name of small letters, digits and hyphens', value =>
   typeof value === 'string' && /^[a-z0-9][a-z0-9-]{0,63}$/.test(value) ? value : undefined,
@@ -73,64 +73,6 @@ const VISITS = read
     error: 'perHour (of the whole site) or perChargerPerDay, not both',
   })
 
-/** `last 30m`, `1h..2h`, `3h..end`. */
-export type Window =
-  | { readonly kind: 'window'; readonly fromMs: number; readonly untilMs: number }
-  | { readonly kind: 'last'; readonly forMs: number }
-export type When =
-  | { readonly kind: 'windows'; readonly windows: readonly Window[] }
-  | { readonly kind: 'every'; readonly every: Range; readonly for: Range }
-
-const ALWAYS: When = { kind: 'windows', windows: [{ kind: 'window', fromMs: 0, untilMs: MAX_DURATION_MS }] }
-
-function parseWindow(value: unknown): Window | undefined {
-  const text = String(value).trim()
-  const forMs = read.parseDuration(/^last (\S+)$/.exec(text)?.[1] ?? '')
-  if (forMs !== undefined) return { kind: 'last', forMs }
-  const range = read.parseRange(text.replace(/\.\.\s*end$/, `..${MAX_DURATION_MS}ms`), read.parseDuration)
-  return range && range.min >= 0 && range.max > range.min
-    ? { kind: 'window', fromMs: range.min, untilMs: range.max }
-    : undefined
-}
-
-function parseWhen(value: unknown): When | undefined {
-  if (value === 'always') return ALWAYS
-  if (value === 'never') return { kind: 'windows', windows: [] }
-  const [, every, lasting] = /^every (\S+) for (\S+)$/.exec(String(value)) ?? []
-  if (every !== undefined) {
-    const [pause, open] = [
-      read.parseRange(every, read.parseDuration),
-      read.parseRange(lasting, read.parseDuration),
-    ]
-    const isUsable = pause && open && pause.min >= read.SECOND && open.min > 0 && open.max <= pause.min
-    return isUsable ? { kind: 'every', every: pause, for: open } : undefined
-  }
-  const windows = (Array.isArray(value) ? value : [value]).map(parseWindow)
-  const known = windows.filter(one => one !== undefined)
-  return known.length === windows.length ? { kind: 'windows', windows: known } : undefined
-}
-
-const WHEN = read.field(
-  'always, never, every 1h for 5m (open shorter than the pause), last 30m, or windows such as [1h..2h, 3h..end]',
-  parseWhen,
-)
-
-function uplinks(site: Site) {
-  return z.array(
-    read.record({
-      nodes: members(site.nodes),
-      when: WHEN.default(ALWAYS),
-      /** One node at a time has it, another each time: a van that drives by. */
-      roams: z.boolean({ error: 'true or false' }).default(false),
-      delay: read.duration(0, read.MINUTE).default({ min: 30, max: 200 }),
-      loss: read.share().default(exactly(0)),
-      duplicates: read.share().default(exactly(0)),
-      budget: read.budget().optional(),
-    }),
-    { error: 'a list of {nodes, when, ...}' },
-  )
-}
-
 const TARIFF = read.record({
   at: read.duration(0, MAX_DURATION_MS),
   price: read.price(),
@@ -147,6 +89,7 @@ function operator(site: Site) {
     beaconEvery: read.duration(10 * read.SECOND, 30 * read.DAY).default(exactly(15 * read.MINUTE)),
     /** Who hears the news first; without it the nodes that have an uplink. */
     nodes: members(site.nodes).optional(),
+    via: read.oneOf(['nodes', 'cloud']).default('nodes'),
     /** So old may the operator's news be at a node that accepts a card; 90 days, unless it is said. */
     offlineMaxAge: read.duration(read.MINUTE, MAX_DURATION_MS).optional(),
     tariffs: z.array(TARIFF, { error: 'a list of {at, price, from}' }).default([]),

@@ -28,6 +28,7 @@ export function inBackground(cloud: SimulatedCloud, background: Set<Promise<unkn
     push: push => seen(cloud.push(push)),
     failover: losesMs => seen(cloud.failover(losesMs)),
     restore: ageMs => seen(cloud.restore(ageMs)),
+    forget: losesMs => seen(cloud.forget(losesMs)),
     finalise: () => kept(cloud.finalise()),
   }
 }

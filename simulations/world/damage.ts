@@ -93,6 +93,24 @@ export function damage(
       deps.cloud.down(true)
       undo(fault.forMs, () => deps.cloud.down(false))
       return
+    case 'cloud-errs':
+      deps.cloudSays('error')
+      undo(fault.forMs, () => deps.cloudSays(undefined))
+      return
+    case 'cloud-lies':
+      deps.cloudSays(fault.lie)
+      undo(fault.forMs, () => deps.cloudSays(undefined))
+      return
+    case 'cloud-forgets':
+      void deps.cloud.forget(fault.losesMs)
+      return
+    case 'uplink-slow':
+      deps.slowUplinks(fault.delayMs)
+      undo(fault.forMs, () => deps.slowUplinks(0))
+      return
+    case 'uplink-rush':
+      for (let number = 1; number <= deps.plan.nodes; number++) deps.member(number)?.node()?.uplinks().hurry()
+      return
     case 'cloud-failover':
       void deps.cloud.failover(fault.losesMs)
       return

@@ -39,7 +39,7 @@ export type MemberDeps = {
   /** This node has something to do in this step. */
   readonly touched: (member: LiveMember) => void
   readonly sending: (member: Member, to: DeviceId, bytes: Uint8Array) => void
-  readonly pushing: (member: Member, push: Push) => void
+  readonly pushing: (member: Member, push: Push, way: string) => void
   readonly banning: (member: Member, peer: DeviceId, reason: string) => void
   readonly booted: (member: LiveMember) => void
   readonly leaving: (member: LiveMember, how: Gone) => void
@@ -55,7 +55,7 @@ export type MemberDeps = {
       command: ChargerCommand,
     ) => Promise<CommandOutcome>
   }
-  readonly uplinks: readonly Uplink[]
+  readonly uplinks: () => readonly Uplink[]
   /** For a clone and for a node that starts from a copy. */
   readonly from?: DiskImage
   readonly log: (member: Member, word: string, event: string) => void
@@ -69,6 +69,8 @@ export type LiveMember = Member & {
   readonly stall: (forMs: number) => void
   readonly charger: (input: ChargerInput) => Promise<ChargerAnswer>
   readonly submit: Node['submit']
+  /** The terms of its uplinks have changed. */
+  readonly reopenUplinks: () => void
   /** A sync takes so much longer from now on. */
   readonly slowDisk: (delayMs: number) => void
   readonly cutPowerAt: (operation: number, moment: 'before' | 'during' | 'after', cut: () => void) => void
@@ -156,10 +158,15 @@ export function createMember(deps: MemberDeps): LiveMember {
 
   const openUplinks = (mine: number): void => {
     const pushOver = (uplink: Uplink) => (push: Push) => {
-      if (life === mine) deps.pushing(member, push)
+      if (life === mine) deps.pushing(member, push, uplink.name)
       return heard(mine, uplink.push(push))
     }
-    node?.setUplinks(deps.uplinks.map(uplink => ({ name: uplink.name, push: pushOver(uplink) })))
+    node?.setUplinks(
+      deps.uplinks().map(uplink => ({
+        ...{ name: uplink.name, push: pushOver(uplink) },
+        ...(uplink.terms && { terms: uplink.terms }),
+      })),
+    )
   }
 
   const start = async (mine: number): Promise<void> => {
@@ -268,6 +275,7 @@ export function createMember(deps: MemberDeps): LiveMember {
       here(life, running => void running.submit(submission).then(resolve))
       return promise
     },
+    reopenUplinks: () => openUplinks(life),
     slowDisk: delayMs => {
       slowMs = delayMs
     },

@@ -1,6 +1,13 @@
 // What a world shows of itself while it runs: to the checkers, which may object, and to the tally, which counts.
 import type { Node } from '../../src/node.ts'
-import type { ChargerAnswer, ChargerCommand, ChargerInput, CommandOutcome, Push } from '../../src/ports.ts'
+import type {
+  ChargerAnswer,
+  ChargerCommand,
+  ChargerInput,
+  CommandOutcome,
+  Push,
+  PushAnswer,
+} from '../../src/ports.ts'
 import type { ChargerId, DeviceId, LogId } from '../../src/units.ts'
 import type { CloudHead, SimulatedCloud } from '../cloud/cloud.ts'
 import type { SimulatedDisk } from '../disk/disk.ts'
@@ -62,7 +69,9 @@ export type Observer = {
   /** Just before the bytes leave. */
   readonly sending?: (member: Member, to: DeviceId, bytes: Uint8Array) => void
   /** Just before a push leaves for the cloud. */
-  readonly pushing?: (member: Member, push: Push) => void
+  readonly pushing?: (member: Member, push: Push, way: string) => void
+  /** What the cloud answers, as it means it: what is lost or changed on the way is not seen here. */
+  readonly receipted?: (answer: PushAnswer) => void
   /** It will have nothing to do with this peer for a while. */
   readonly banning?: (member: Member, peer: DeviceId, reason: string) => void
   /** A charger's message is at the node's door. */

@@ -66,7 +66,7 @@ export function populate(deps: PopulationDeps): Population {
         trace.message(nowMs(), member.deviceId, to, bytes)
         observe(one => one.sending?.(member, to, bytes))
       },
-      pushing: (member, push) => observe(one => one.pushing?.(member, push)),
+      pushing: (member, push, way) => observe(one => one.pushing?.(member, push, way)),
       banning: (member, peer, reason) => observe(one => one.banning?.(member, peer, reason)),
       booted: member => {
         trace.line(nowMs(), `${member.name} up, ${member.node()?.health().recovered}`)
@@ -89,7 +89,7 @@ export function populate(deps: PopulationDeps): Population {
           return lan.command(member, chargerId, command)
         },
       },
-      uplinks: deps.uplinksOf(number),
+      uplinks: () => deps.uplinksOf(number),
       log: (member, word, event) => {
         if (word !== 'debug') trace.line(nowMs(), `${member.name} ${word}: ${event}`)
       },

@@ -21,6 +21,7 @@ import { createMemory } from './remember.ts'
 import { type Signer, signerOf } from './signer.ts'
 
 const DAY_MS = 24 * 3600 * 1000
+const FOREVER = 3650 * DAY_MS
 
 export type Credential = { readonly keys: DeviceKeys; readonly certificate: Certificate }
 
@@ -32,6 +33,8 @@ export type SimulatedSite = {
   readonly remember: Remember
   readonly issuer: Credential
   readonly cloud: Credential
+  /** Under which it signed until its certificate ran out, a year ago. */
+  readonly formerCloud: Credential
   /** By node number, from 1; the first entry is node 1's. */
   readonly devices: readonly Credential[]
   /** What a device knows when it is new: the issuer and itself. */
@@ -47,7 +50,7 @@ export function simulatedSite(plan: Plan, dice: Dice, remember: Remember = creat
   const siteId = siteIdOf(rootKey)
   const known = createRoster({ signatures, remember }, siteId, rootKey)
   let serial = 0
-  const certify = (name: string, roles: readonly Role[], by?: Credential): Credential => {
+  const certify = (name: string, roles: readonly Role[], by?: Credential, until = FOREVER): Credential => {
     const keys = drawKeys(dice.random.bytes)
     serial += 1
     const encoded = issueCertificate(signatures, by ? by.keys.logKey : rootSeed, {
@@ -60,8 +63,8 @@ export function simulatedSite(plan: Plan, dice: Dice, remember: Remember = creat
       peerKey: signatures.publicKeyOf(keys.peerKey),
       logKey: signatures.publicKeyOf(keys.logKey),
       sealKey: sealPublicKey(keys.sealKey),
-      notBeforeAt: plan.startsAt - DAY_MS,
-      notAfterAt: plan.startsAt + 3650 * DAY_MS,
+      notBeforeAt: plan.startsAt + Math.min(0, until) - DAY_MS,
+      notAfterAt: plan.startsAt + until,
     })
     const verdict = known.enrol(encoded)
     if (verdict.kind === 'refused') throw new RangeError(`certificate of ${name}: ${verdict.reason}`)
@@ -73,6 +76,7 @@ export function simulatedSite(plan: Plan, dice: Dice, remember: Remember = creat
   const refs = new Map<string, TokenRef>()
   return {
     ...{ siteId, rootKey, signatures, remember, issuer, cloud, devices },
+    formerCloud: certify('former cloud', ['cloud'], issuer, -365 * DAY_MS),
     roster: own => {
       const roster = createRoster({ signatures, remember }, siteId, rootKey)
       roster.enrol(issuer.certificate.encoded)

@@ -5,7 +5,7 @@ import type { SimulatedCloud } from '../cloud/cloud.ts'
 import type { Dice } from '../dice.ts'
 import type { DiskImage } from '../disk/disk.ts'
 import type { SimulatedNetwork } from '../network/network.ts'
-import type { FaultStep, Plan } from '../plan.ts'
+import type { CloudLie, FaultStep, Plan } from '../plan.ts'
 import type { Station } from '../station/station.ts'
 import { damage } from './damage.ts'
 import type { LiveMember } from './member.ts'
@@ -24,6 +24,9 @@ export type WeatherDeps = {
   readonly clone: (of: LiveMember, image: DiskImage) => { readonly dispose: () => void }
   readonly uplink: (node: number, up: boolean | undefined) => void
   readonly lossyUplinks: (rates: { lossRate: number; duplicateRate: number } | undefined) => void
+  readonly slowUplinks: (delayMs: number) => void
+  /** Instead of the truth; undefined: the truth again. */
+  readonly cloudSays: (lie: CloudLie | 'error' | undefined) => void
   readonly isCalm: () => boolean
   readonly injected: (fault: FaultStep) => void
 }
@@ -168,6 +171,8 @@ export function createWeather(deps: WeatherDeps): Weather {
       for (const clone of clones) clone.dispose()
       clones.clear()
       deps.lossyUplinks(undefined)
+      deps.slowUplinks(0)
+      deps.cloudSays(undefined)
       deps.cloud.down(false)
       for (let node = 1; node <= deps.plan.nodes; node++) {
         network.slowReader(deps.deviceOf(node), undefined)

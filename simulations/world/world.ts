@@ -2,14 +2,15 @@
 // A step is one virtual millisecond in which something is due: its tasks run in the order in which they were put in, then
 // every promise that they woke runs dry, and then the observers look. Nothing waits for a real timer.
 import { reasonOf } from '../../src/errors.ts'
-import type { Logger } from '../../src/ports.ts'
+import type { Logger, Push, PushAnswer } from '../../src/ports.ts'
 import type { Remember } from '../../src/remember.ts'
 import type { DeviceId } from '../../src/units.ts'
 import { type CloudDeps, memoryCloud, type SimulatedCloud } from '../cloud/cloud.ts'
+import { lyingCloud } from '../cloud/liar.ts'
 import { openWays, type Ways } from '../cloud/ways.ts'
 import { seededRandom } from '../dice.ts'
 import { createSimulatedNetwork } from '../network/network.ts'
-import type { OperatorStep, Plan } from '../plan.ts'
+import type { Plan } from '../plan.ts'
 import { inBackground } from './background.ts'
 import { createHeap } from './heap.ts'
 import type { LiveMember } from './member.ts'
@@ -18,11 +19,10 @@ import { createOperator } from './operator.ts'
 import { populate } from './population.ts'
 import { type SimulatedSite, simulatedSite } from './site.ts'
 import { createTrace } from './trace.ts'
+import { createVoice } from './voice.ts'
 import { createWeather } from './weather.ts'
 
 const SECOND_MS = 1000
-/** An operator who finds a node down comes again so soon. */
-const OPERATOR_RETRY_MS = 60_000
 const MAX_OBJECTIONS = 50
 
 export type WorldOptions = {
@@ -97,7 +97,16 @@ async function createWorld(plan: Plan, options: WorldOptions) {
   const site = simulatedSite(plan, dice.fork('site'), options.remember)
   const operator = createOperator(plan, site, dice.fork('operator'))
   const cloud = inBackground(await openCloud(plan, options, site, nowMs), background)
-  const ways = openWays({ plan, cloud, dice: dice.fork('uplinks'), schedule: wake, nowMs })
+  const clock = { wallMs: () => plan.startsAt + Math.floor(nowMs()), monotonicMs: nowMs }
+  const answering = {
+    push: async (push: Push): Promise<PushAnswer> => {
+      const answer = await cloud.push(push)
+      observe(one => one.receipted?.(answer))
+      return answer
+    },
+  }
+  const said = lyingCloud({ cloud: answering, site, clock, dice: dice.fork('lies') })
+  const ways = openWays({ plan, cloud: said, dice: dice.fork('uplinks'), schedule: wake, nowMs })
   const deviceOf = (number: number): DeviceId => {
     const device = site.devices[number - 1]
     if (!device) throw new RangeError(`there is no node ${number}`)
@@ -145,7 +154,7 @@ async function createWorld(plan: Plan, options: WorldOptions) {
     station: number => population.stations[number - 1],
     clone: population.clone,
     uplink: ways.force,
-    lossyUplinks: ways.lossy,
+    ...{ lossyUplinks: ways.lossy, slowUplinks: ways.slow, cloudSays: said.says },
     injected: fault => {
       trace.line(state.nowMs, `* ${JSON.stringify(fault)}`)
       observe(one => one.injected?.(fault))
@@ -156,10 +165,11 @@ async function createWorld(plan: Plan, options: WorldOptions) {
     members: population.members,
     stations: population.stations,
   }
-  state.observers = options.observers(shown, ways)
+  const voice = createVoice({ plan, operator, population, cloud, nowMs, schedule: wake })
+  state.observers = [...options.observers(shown, ways), voice.observer(population.members)]
   return {
     ...{ plan, heap, trace, touched, background, state, nowMs, isCalm, schedule, operator, cloud, ways },
-    ...{ observe, object, broke, population, weather },
+    ...{ observe, object, broke, population, weather, voice },
   }
 }
 
@@ -220,7 +230,7 @@ function missing(world: World): string | undefined {
 /** Everything that is known beforehand goes on the heap: work, news, faults, and the second hand. */
 function begin(world: World, options: WorldOptions): void {
   const { plan, population, schedule, weather, observe, state } = world
-  for (const step of plan.operator) schedule(step.atMs, () => tell(world, step))
+  for (const step of plan.operator) schedule(step.atMs, () => world.voice.tell(step))
   for (const visit of plan.visits)
     schedule(visit.atMs, () => population.stations[visit.charger - 1]?.arrive(visit))
   for (const fault of plan.faults) schedule(fault.atMs, () => weather.inject(fault))
@@ -232,18 +242,6 @@ function begin(world: World, options: WorldOptions): void {
   schedule(SECOND_MS, second)
 }
 
-function tell(world: World, step: OperatorStep): void {
-  const { population } = world
-  const told = population.member(step.node) ?? population.members().find(member => member.node())
-  world.operator.act(step, world.nowMs(), told?.node())
-  const to = (): void => {
-    const member = world.population.member(step.node) ?? world.population.members()[0]
-    if (member?.node()) void member.submit(world.operator.all(world.plan.startsAt + world.nowMs()))
-    else world.schedule(OPERATOR_RETRY_MS, to)
-  }
-  to()
-}
-
 /** The faults are over: everything is mended, everybody is up, drivers leave, and somebody brings an uplink. */
 function calm(world: World): void {
   const { state, population, weather, ways, observe, trace } = world
@@ -252,6 +250,7 @@ function calm(world: World): void {
   population.quietHostiles()
   weather.clear()
   ways.calm(population.members()[0]?.number ?? 1)
+  for (const member of population.members()) member.reopenUplinks()
   for (const station of population.stations) station.leaveAll()
   observe(one => one.calmed?.())
 }

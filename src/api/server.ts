@@ -11,6 +11,7 @@ import type { Node } from '../node.ts'
 import type { Allowed, ChargePoints, Clock, Logger, Network } from '../ports.ts'
 import type { ChargerId, DeviceId, LogId, TokenRef } from '../units.ts'
 import { type AuditDeps, addAudit } from './audit.ts'
+import { addBundles, type BundleDeps } from './bundle.ts'
 import { addCards } from './cards.ts'
 import { addCertificateRequests, type CertificateRequests } from './certificates.ts'
 import { addCommands, type Commanding } from './commands.ts'
@@ -38,7 +39,7 @@ import { addUplinks, type UplinksPlane } from './uplinks.ts'
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 const MAX_SUBMITTED = 4096
 
-export type ApiDeps = Pick<AuditDeps, 'siteName' | 'signer'> & {
+export type ApiDeps = Pick<AuditDeps & BundleDeps, 'siteName' | 'signer' | 'sealKey'> & {
   readonly commanding: Commanding
   readonly node: Node
   readonly roster: Roster
@@ -146,6 +147,7 @@ function addWrites(server: FastifyInstance, deps: ApiDeps): void {
   })
   addUplinks(server, deps)
   addForward(server, deps)
+  addBundles(server, deps)
 }
 
 /** A frozen log takes nothing more, and what lies behind its fork counts nowhere: nobody may take that for done. */

@@ -34,6 +34,7 @@ const COMMANDS: readonly (readonly [names: readonly string[], load: () => Promis
   [['receipt'], async () => (await import('./receipt.ts')).addReceiptCommand],
   [['verify'], async () => (await import('./verify.ts')).addVerifyCommand],
   [['uplink'], async () => (await import('./uplink.ts')).addUplinkCommands],
+  [['usb'], async () => (await import('./usb.ts')).addUsbCommands],
   [['keys'], async () => (await import('./keys.ts')).addKeysCommands],
   [['bills'], async () => (await import('./bills.ts')).addBillCommands],
   [['audit'], async () => (await import('./audit.ts')).addAuditCommands],

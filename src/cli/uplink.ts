@@ -129,6 +129,11 @@ async function settingOf(
     const inferred = KIND_OF_SCHEME[new URL(kind).protocol]
     if (inferred !== undefined) return await settingOf(inferred, kind, options)
   }
+  if (kind === 'usb')
+    throw new MeshError(
+      'CONFIG_INVALID',
+      'a stick is no standing uplink: `chargemesh usb export <stick> --via <node folder>` fills it whenever it is there',
+    )
   const write = KINDS[kind]
   if (!write)
     throw new MeshError(

@@ -93,23 +93,27 @@ async function signSome(
 
 export type AckPage = { readonly version: number; readonly acks: readonly Uint8Array[] }
 
-/** Acks newer than a version, oldest first, and the version as far as they reach. */
+/**
+ * Acks newer than a version, oldest first, and the version as far as they reach. Those of `pushed` come whatever their version:
+ * who pushes what is here already has lost its ack, or was told of a later version than it was given.
+ */
 export async function acksSince(
   { database, siteId }: Pick<AckDeps, 'database' | 'siteId'>,
   since: number,
+  pushed: readonly LogId[] = [],
 ): Promise<AckPage> {
   const site = await database.query('SELECT ack_version FROM sites WHERE site_id = $1', [siteId])
   const newest = site.rows[0] ? intIn(site.rows[0], 'ack_version') : 0
   // A node that has seen more than there is has seen another database (a backup was restored): it gets everything.
   const from = since > newest ? 0 : since
   const found = await database.query(
-    `SELECT encoded, version FROM acks WHERE site_id = $1 AND version > $2
+    `SELECT encoded, version FROM acks WHERE site_id = $1 AND (version > $2 OR log_id = ANY($3::text[]))
      ORDER BY version LIMIT ${MAX_ACKS_PER_ANSWER}`,
-    [siteId, from],
+    [siteId, from, pushed],
   )
-  const last = found.rows.at(-1)
+  const last = found.rows.map(row => intIn(row, 'version')).findLast(version => version > from)
   return {
-    version: last ? intIn(last, 'version') : newest,
+    version: last ?? newest,
     acks: found.rows.map(row => bytesIn(row, 'encoded')),
   }
 }

@@ -1,25 +1,18 @@
-// One charger's sessions as the database's events tell them: loads the facts that matter, and folds. Exact and
+// The sessions of chargers as the database's events tell them: loads the facts that matter, and folds. Exact and
 // bounded: sessions of a charger touch one another only through stops that name no session, or through equal
 // connector and start register (a re-sent start), so only when there are such stops is the history loaded.
 
 import { refText } from '../billing/revisions.ts'
 import { type AnyBody, decodeBody, TYPE_NUMBERS } from '../log/body.ts'
 import { decodeElement, type LogEvent } from '../log/event.ts'
-import { addFact, emptyFacts, type Fact, type SessionFacts } from '../session/facts.ts'
+import { addFact, emptyFacts, type Fact, type FactSet, type SessionFacts } from '../session/facts.ts'
 import { type ChargerSessions, foldCharger, type Session } from '../session/fold.ts'
 import { contentOf, idsUnder } from '../session/split.ts'
 import type { ChargerId, DeviceId, EventHash, LogId, SessionId } from '../units.ts'
+import { idsIn, MAX_ORPHANS, type Named, namelessOf, orphanRows, reach, sessionRows } from './charger-rows.ts'
 import type { Row, Sql } from './database.ts'
-import { bytesIn, flagIn, intIn, textIn } from './rows.ts'
-import { COLUMNS, COUNTING, COUNTS, curveRows, EVENTS, orphanTickRows, tickRows } from './ticks.ts'
-
-/** A stop without a session joins one of a charger's newest so many sessions. */
-export const MAX_FOLD_SESSIONS = 5_000
-/** Stops without a session and ticks without a session that are looked at, newest first. */
-export const MAX_ORPHANS = 2_000
-
-const { session_start, session_card, session_end } = TYPE_NUMBERS
-const { session_state, adoption, pricing, reconciliation_mark } = TYPE_NUMBERS
+import { bytesIn, flagIn, intIn, optionalTextIn, textIn } from './rows.ts'
+import { curveRows, orphanCurveRows, orphanTickRows, tickRows } from './ticks.ts'
 
 export type ChargerFold = ChargerSessions & {
   /** All but the open ones whose stop may be among those that were not looked at. */
@@ -35,47 +28,146 @@ export type RowRefs = { readonly startRef: string; readonly endRef: string | und
 
 export type Wanted = {
   readonly siteId: string
-  readonly chargerId: ChargerId
-  readonly sessionIds: readonly SessionId[]
+  /** By charger; one without any is folded for its stops that name no session. */
+  readonly sessions: Named
   /** Those that are billed without a stop. */
   readonly finalise: ReadonlySet<SessionId>
 }
 
-/** Folds the wanted sessions of a charger and all that they touch. */
-export async function foldOf(sql: Sql, wanted: Wanted): Promise<ChargerFold> {
-  const reached = await reach(sql, wanted)
-  const facts = emptyFacts()
-  // What no longer counts has given its name to sessions all the same.
-  const ever = emptyFacts()
-  for (const row of await sessionRows(sql, wanted, reached)) {
-    const read = eventIn(row)
-    if (!read) continue
-    if (flagIn(row, 'counts')) addFact(facts, ...read)
-    if (read[1].name === 'session_start' || read[1].name === 'session_end') addFact(ever, ...read)
+/** Folds the wanted sessions of chargers and all that they touch. */
+export async function foldsOf(sql: Sql, wanted: Wanted): Promise<ReadonlyMap<ChargerId, ChargerFold>> {
+  const { siteId, sessions } = wanted
+  if (sessions.size === 0) return new Map()
+  const chargerIds = [...sessions.keys()]
+  const nameless = await namelessOf(sql, siteId, chargerIds)
+  const reached = await reach(sql, siteId, { wanted: sessions, stops: nameless.stops })
+  const tellings = new Map(chargerIds.map(chargerId => [chargerId, openTelling(chargerId)]))
+  const claims = claimsIn(reached)
+  const each = (rows: readonly Row[], take: (telling: Telling, row: Row) => void): void => {
+    for (const row of rows)
+      for (const chargerId of tellersOf(row, reached, claims)) {
+        const telling = tellings.get(chargerId)
+        if (telling) take(telling, row)
+      }
   }
-  const given = new Set<string>()
-  const give = (rows: readonly Row[]): void => {
-    for (const row of rows) {
-      const read = eventIn(row)
-      if (read && !given.has(refText(read[0]))) addFact(facts, ...read)
-      if (read) given.add(refText(read[0]))
+  each(await sessionRows(sql, siteId, reached), tell)
+  each(await tickRows(sql, { siteId, chargerIds }, idsIn(reached)), give)
+  for (const [chargerId, telling] of tellings) {
+    const of = { siteId, chargerId }
+    if (nameless.ticks.has(chargerId))
+      for (const row of await orphanTickRows(sql, of, MAX_ORPHANS)) give(telling, row)
+    if (nameless.stops.has(chargerId))
+      for (const row of await orphanRows(sql, siteId, chargerId)) give(telling, row)
+    telling.folded = foldTold(telling)
+  }
+  const asking = await askingForCurves(sql, wanted, tellings)
+  each(await curvesBySession(sql, siteId, asking), give)
+  await giveNamelessCurves(sql, { siteId, asking, tellings, chargers: nameless.ticks })
+  for (const chargerId of asking.keys()) {
+    const telling = tellings.get(chargerId)
+    if (telling) telling.folded = foldTold(telling)
+  }
+  return new Map([...tellings].map(([id, telling]) => [id, foldFrom(telling, reached.get(id) ?? new Set())]))
+}
+
+/** What is known of one charger while it is read. */
+type Telling = {
+  readonly chargerId: ChargerId
+  readonly facts: FactSet
+  /** What no longer counts has given its name to sessions all the same. */
+  readonly ever: FactSet
+  readonly given: Set<string>
+  folded: ChargerSessions
+}
+
+function openTelling(chargerId: ChargerId): Telling {
+  const folded = { sessions: [], orphanEnds: [] }
+  return { chargerId, facts: emptyFacts(), ever: emptyFacts(), given: new Set(), folded }
+}
+
+function tell({ facts, ever }: Telling, row: Row): void {
+  const read = eventIn(row)
+  if (!read) return
+  if (flagIn(row, 'counts')) addFact(facts, ...read)
+  if (read[1].name === 'session_start' || read[1].name === 'session_end') addFact(ever, ...read)
+}
+
+function give({ facts, given }: Telling, row: Row): void {
+  const place = `${textIn(row, 'log_id')}/${intIn(row, 'seq')}`
+  if (given.has(place)) return
+  given.add(place)
+  const read = eventIn(row)
+  if (read) addFact(facts, ...read)
+}
+
+function foldTold({ chargerId, facts }: Telling): ChargerSessions {
+  const held = facts.chargers.get(chargerId)
+  return held ? foldCharger(held) : { sessions: [], orphanEnds: [] }
+}
+
+function claimsIn(reached: Named): ReadonlyMap<SessionId, readonly ChargerId[]> {
+  const claims = new Map<SessionId, ChargerId[]>()
+  for (const [chargerId, ids] of reached)
+    for (const sessionId of ids) {
+      const claimers = claims.get(sessionId)
+      if (claimers) claimers.push(chargerId)
+      else claims.set(sessionId, [chargerId])
     }
+  return claims
+}
+
+/** What names no charger is told of all that have a word about the session; rows of pairs that nobody asked for, of none. */
+function tellersOf(row: Row, reached: Named, claims: ReturnType<typeof claimsIn>): readonly ChargerId[] {
+  const sessionId = textIn<SessionId>(row, 'session_id')
+  const chargerId = optionalTextIn<ChargerId>(row, 'charger_id')
+  if (chargerId === undefined) return claims.get(sessionId) ?? []
+  return reached.get(chargerId)?.has(sessionId) ? [chargerId] : []
+}
+
+type Asking = ReadonlyMap<ChargerId, readonly Session[]>
+
+async function askingForCurves(
+  sql: Sql,
+  wanted: Wanted,
+  tellings: ReadonlyMap<ChargerId, Telling>,
+): Promise<Asking> {
+  const all = [...tellings.values()].flatMap(({ folded }) => folded.sessions)
+  const decided = await decidedAmong(sql, wanted.siteId, all)
+  const asking = new Map<ChargerId, readonly Session[]>()
+  for (const [chargerId, { folded }] of tellings) {
+    const some = folded.sessions.filter(one => asksForCurve(one, wanted) || decided.has(one.sessionId))
+    if (some.length > 0) asking.set(chargerId, some)
   }
-  give(await tickRows(sql, wanted, reached))
-  give(await orphanTickRows(sql, wanted, MAX_ORPHANS))
-  give(await orphanRows(sql, wanted))
-  const fold = (): ChargerSessions => {
-    const held = facts.chargers.get(wanted.chargerId)
-    return held ? foldCharger(held) : { sessions: [], orphanEnds: [] }
+  return asking
+}
+
+async function curvesBySession(sql: Sql, siteId: string, asking: Asking): Promise<readonly Row[]> {
+  if (asking.size === 0) return []
+  const sessions = [...asking.values()].flat()
+  const ids = sessions.flatMap(({ starts }) => starts.map(({ body }) => body.sessionId))
+  return curveRows(sql, { siteId, chargerIds: [...asking.keys()] }, [...new Set(ids)])
+}
+
+type Naming = {
+  readonly siteId: string
+  readonly asking: Asking
+  readonly tellings: ReadonlyMap<ChargerId, Telling>
+  readonly chargers: ReadonlySet<ChargerId>
+}
+
+async function giveNamelessCurves(sql: Sql, { siteId, asking, tellings, chargers }: Naming): Promise<void> {
+  for (const [chargerId, sessions] of asking) {
+    const telling = tellings.get(chargerId)
+    if (!telling || !chargers.has(chargerId)) continue
+    const numbers = sessions.flatMap(({ transactionIds }) => transactionIds)
+    for (const row of await orphanCurveRows(sql, { siteId, chargerIds: [chargerId] }, numbers))
+      give(telling, row)
   }
-  const first = fold()
-  const decided = await decidedAmong(sql, wanted, first.sessions)
-  const asking = first.sessions.filter(one => asksForCurve(one, wanted) || decided.has(one.sessionId))
-  const curves = await curveRows(sql, wanted, asking)
-  give(curves)
-  const folded = curves.length > 0 ? fold() : first
-  const held = facts.chargers.get(wanted.chargerId)
-  const everHeld = [...(ever.chargers.get(wanted.chargerId)?.sessions.values() ?? [])]
+}
+
+function foldFrom({ chargerId, facts, ever, folded }: Telling, reached: ReadonlySet<SessionId>): ChargerFold {
+  const held = facts.chargers.get(chargerId)
+  const everHeld = [...(ever.chargers.get(chargerId)?.sessions.values() ?? [])]
   const homes = new Map(everHeld.flatMap(under => idsUnder(under).map(id => [id, under] as const)))
   const unseen = withoutAllStops(held?.orphanEnds ?? [], folded.sessions)
   return {
@@ -101,7 +193,7 @@ function asksForCurve({ sessionId, pricings, end }: Session, { finalise }: Wante
 /** A person may have decided that terms are the price of a session that was shown none. */
 async function decidedAmong(
   sql: Sql,
-  { siteId }: Wanted,
+  siteId: string,
   sessions: readonly Session[],
 ): Promise<ReadonlySet<SessionId>> {
   const found = await sql(
@@ -127,54 +219,6 @@ export function isTold(counting: SessionFacts, startRef: string, stopContent: st
   const { starts, ends } = counting
   if (starts.some(({ ref }) => refText(ref) === startRef)) return true
   return starts.length > 0 && stopContent !== undefined && ends.some(end => contentOf(end) === stopContent)
-}
-
-/** The ids of all sessions whose fold may depend on the wanted ones. */
-async function reach(
-  sql: Sql,
-  { siteId, chargerId: charger, sessionIds }: Wanted,
-): Promise<readonly SessionId[]> {
-  const orphan = await sql(
-    `SELECT seq FROM events WHERE site_id = $1 AND charger_id = $2 AND type = $3 AND session_id IS NULL LIMIT 1`,
-    [siteId, charger, session_end],
-  )
-  const found =
-    orphan.rows.length > 0
-      ? await sql(
-          `SELECT session_id, max(hlc) AS newest FROM events
-           WHERE site_id = $1 AND charger_id = $2 AND type = $3 AND session_id IS NOT NULL
-           GROUP BY session_id ORDER BY newest DESC LIMIT $4`,
-          [siteId, charger, session_start, MAX_FOLD_SESSIONS],
-        )
-      : await sql(
-          `SELECT DISTINCT b.session_id FROM events a
-           JOIN events b ON b.site_id = a.site_id AND b.charger_id = a.charger_id AND b.type = a.type
-             AND b.fold_key = a.fold_key
-           WHERE a.site_id = $1 AND a.charger_id = $2 AND a.type = $3 AND a.session_id = ANY($4::text[])`,
-          [siteId, charger, session_start, sessionIds],
-        )
-  return [...new Set([...sessionIds, ...found.rows.map(row => textIn<SessionId>(row, 'session_id'))])]
-}
-
-/** All that was ever told, with a word on whether it counts. */
-async function sessionRows(sql: Sql, wanted: Wanted, ids: readonly SessionId[]): Promise<readonly Row[]> {
-  const said = [session_start, session_card, session_end, session_state, adoption]
-  const types = [...said, pricing, reconciliation_mark]
-  const result = await sql(
-    `SELECT ${COLUMNS}, ${COUNTS} AS counts ${EVENTS} AND e.session_id = ANY($3::text[]) AND e.type IN (${types.join(', ')})
-       AND (e.charger_id = $2 OR e.charger_id IS NULL)`,
-    [wanted.siteId, wanted.chargerId, ids],
-  )
-  return result.rows
-}
-
-async function orphanRows(sql: Sql, { siteId, chargerId: charger }: Wanted): Promise<readonly Row[]> {
-  const ends = await sql(
-    `SELECT ${COLUMNS} ${COUNTING} AND e.charger_id = $2 AND e.type = ${session_end} AND e.session_id IS NULL
-     ORDER BY e.hlc DESC, e.log_id, e.seq LIMIT ${MAX_ORPHANS}`,
-    [siteId, charger],
-  )
-  return ends.rows
 }
 
 export function eventIn(row: Row): readonly [event: LogEvent, said: AnyBody, deviceId: DeviceId] | undefined {

@@ -12,7 +12,14 @@ import { MeshError, reasonOf } from '../errors.ts'
 import type { Logger } from '../ports.ts'
 import { lockDirectory } from '../store/lock.ts'
 
-export type Param = string | number | bigint | boolean | Uint8Array | null | readonly string[]
+export type Param =
+  | string
+  | number
+  | bigint
+  | boolean
+  | Uint8Array
+  | null
+  | readonly (string | number | Uint8Array | null)[]
 export type Row = Readonly<Record<string, unknown>>
 /** `count` is the number of rows read or changed. */
 export type Result = { readonly rows: readonly Row[]; readonly count: number }
@@ -21,8 +28,8 @@ export type Sql = (text: string, params?: readonly Param[]) => Promise<Result>
 export type Database = {
   /**
    * Runs serialisable; `run` may be called several times. Those with one `turn` take turns, in all processes, which is
-   * for speed alone: they would read and write the same index pages, and repeat more than they gain. Rejects with
-   * STORE_FAILED when it lost every race.
+   * for speed alone: they would read and write the same index pages, and repeat more than they gain. Others run beside
+   * them. Rejects with STORE_FAILED when it lost every race.
    */
   readonly transaction: <T>(run: (sql: Sql) => Promise<T>, turn?: string) => Promise<T>
   /** One statement of its own. */
@@ -42,6 +49,8 @@ export type DatabaseOptions = {
 export const MAX_ATTEMPTS = 12
 const RETRY_STEP_MS = 8
 const MAX_CONNECTIONS = 10
+/** Transactions at once; the other connections are for single statements. */
+const MAX_TRANSACTIONS = 6
 const CONNECT_TIMEOUT_MS = 5_000
 const STATEMENT_TIMEOUT_MS = 30_000
 
@@ -94,7 +103,7 @@ function openPool(url: string, logger: Logger | undefined): Database {
   })
   // An idle connection that breaks is replaced at the next use; unheard, its error would stop the process.
   pool.on('error', error => logger?.warn('database-connection-lost', { reason: error.message }))
-  const inTurn = queue()
+  const inTurn = queues()
   const sqlOf =
     (on: Pool | PoolClient): Sql =>
     async (text, params = []) => {
@@ -103,19 +112,39 @@ function openPool(url: string, logger: Logger | undefined): Database {
     }
   return {
     transaction: (run, turn) =>
-      inTurn(() => retried(() => inTransaction(pool, turn, client => run(sqlOf(client))))),
+      inTurn(turn, () => retried(() => inTransaction(pool, turn, client => run(sqlOf(client))))),
     query: (text, params) => sqlOf(pool)(text, params).catch(failed),
     close: () => pool.end(),
   }
 }
 
-/** One transaction at a time for one process, so that those who wait for their turn hold no connection. */
-function queue(): <T>(run: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve()
-  return run => {
-    const mine = last.then(run)
+/** One transaction at a time of each turn, and few of all, so that those who wait for their turn hold no connection. */
+function queues(): <T>(turn: string | undefined, run: () => Promise<T>) => Promise<T> {
+  const last = new Map<string, Promise<unknown>>()
+  const waiting: (() => void)[] = []
+  let running = 0
+  const inPlace = async <T>(run: () => Promise<T>): Promise<T> => {
+    if (running >= MAX_TRANSACTIONS) await new Promise<void>(resolve => waiting.push(resolve))
+    else running += 1
+    try {
+      return await run()
+    } finally {
+      const next = waiting.shift()
+      // The place is handed on, so that nobody who comes now takes it first.
+      if (next) next()
+      else running -= 1
+    }
+  }
+  return (turn, run) => {
+    if (turn === undefined) return inPlace(run)
+    const mine = (last.get(turn) ?? Promise.resolve()).then(() => inPlace(run))
     // Whoever asked hears of the failure; the next in line only waits for the end.
-    last = mine.catch(() => undefined)
+    const over = mine
+      .catch(() => undefined)
+      .then(() => {
+        if (last.get(turn) === over) last.delete(turn)
+      })
+    last.set(turn, over)
     return mine
   }
 }
@@ -131,7 +160,10 @@ async function inTransaction<T>(
     // Before BEGIN: the snapshot must be taken after the wait. A connection that is lost gives its turn back.
     if (turn !== undefined) await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [turn])
     // Small tables are read by sequential scans, which would lock the whole table against everybody's writes.
-    await client.query('BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL enable_seqscan = off')
+    // Where one cannot be avoided, its forbidding price would have the plan compiled, for longer than it runs.
+    await client.query(
+      'BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL enable_seqscan = off; SET LOCAL jit = off',
+    )
     const result = await run(client)
     await client.query('COMMIT')
     return result

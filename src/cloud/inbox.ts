@@ -7,7 +7,7 @@ import type { TariffAt } from '../billing/due.ts'
 import type { Bill } from '../billing/revisions.ts'
 import type { Session } from '../session/fold.ts'
 import type { ChargerId, SessionId, SiteId } from '../units.ts'
-import { eventIn, foldOf } from './charger.ts'
+import { eventIn, foldsOf } from './charger.ts'
 import type { Database, Row } from './database.ts'
 import type { ReaderGate } from './gate.ts'
 import { knowingOf } from './knowing.ts'
@@ -112,16 +112,11 @@ async function conflictsOf(
   const bills = await heldBills(sql, siteId, ids)
   const touched = { sessions: new Set(ids), chargers: new Set<ChargerId>() }
   const shown = new Map<SessionId, { session: Session; tariffAt: TariffAt }>()
-  for (const [chargerId, sessionIds] of await byCharger(sql, siteId, touched)) {
-    const fold = await foldOf(sql, {
-      siteId,
-      chargerId,
-      sessionIds: [...sessionIds],
-      finalise: touched.sessions,
-    })
-    const { tariffAt } = await knowingOf(sql, siteId, fold)
+  const sessions = await byCharger(sql, siteId, touched)
+  const folds = [...(await foldsOf(sql, { siteId, sessions, finalise: touched.sessions })).values()]
+  const { tariffAt } = await knowingOf(sql, siteId, folds)
+  for (const fold of folds)
     for (const session of fold.sessions) shown.set(session.sessionId, { session, tariffAt })
-  }
   return rows.map(row => conflictIn(row, bills.get(textIn<SessionId>(row, 'session_id')) ?? [], shown))
 }
 

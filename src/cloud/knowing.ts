@@ -1,5 +1,5 @@
 // What a verdict needs besides a charger's own words: what people decided and refunded, and the tariffs that are cited. One
-// query each, for all sessions of a fold at once.
+// query each, for all sessions of all folds at once.
 import { type Corrections, createCorrections } from '../billing/corrections.ts'
 import type { TariffAt } from '../billing/due.ts'
 import { certificateRoles } from '../identity/certificate.ts'
@@ -22,8 +22,9 @@ type Folded = { readonly sessions: readonly Session[]; readonly loaded: readonly
 
 const { refund, resolution } = TYPE_NUMBERS
 
-export async function knowingOf(sql: Sql, siteId: string, { sessions, loaded }: Folded): Promise<KnownMoney> {
-  const ids = [...new Set([...loaded, ...sessions.map(({ sessionId }) => sessionId)])]
+export async function knowingOf(sql: Sql, siteId: string, folds: readonly Folded[]): Promise<KnownMoney> {
+  const sessions = folds.flatMap(fold => fold.sessions)
+  const ids = [...new Set([...folds.flatMap(fold => fold.loaded), ...sessions.map(one => one.sessionId)])]
   const corrections = createCorrections()
   const cited: EventRef[] = []
   // Only issuers' words have a session here (columns.ts).

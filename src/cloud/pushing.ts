@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MalformedBytes } from '../cbor.ts'
 import type { Certificate } from '../identity/certificate.ts'
 import type { Clock, Logger, Push } from '../ports.ts'
+import type { LogId } from '../units.ts'
 import {
   CBOR_TYPE,
   decodePush,
@@ -19,10 +20,12 @@ import {
   refuseRequest,
 } from '../uplink/request.ts'
 import { type AckDeps, acksSince, signDueAcks } from './acks.ts'
+import { takeAhead } from './ahead.ts'
 import { createAttempts } from './attempts.ts'
 import { wordsFor } from './downwards.ts'
 import { type IngestDeps, ingest } from './ingest.ts'
 import type { PushMeter } from './metrics.ts'
+import { heedClaims } from './regression.ts'
 
 export type PushDeps = IngestDeps & AckDeps
 
@@ -63,6 +66,10 @@ export function addPushRoute(app: FastifyInstance, deps: PushRouteDeps): void {
   })
 }
 
+export function logsIn({ segments }: Push): readonly LogId[] {
+  return [...new Set(segments.map(({ logId }) => logId))]
+}
+
 type Claimed = { readonly claim: RequestClaim; readonly body: Uint8Array }
 type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply }
 
@@ -87,9 +94,11 @@ async function answerPush(
   if (typeof push === 'number')
     return turnedAway(route, reply, { status: push, code: push === 413 ? 'too-large' : 'malformed' })
   const fromMs = clock.monotonicMs()
+  await heedClaims(deps, push.objects)
   const refused = await ingest(deps, push)
+  await takeAhead(deps, push)
   await signDueAcks(deps)
-  const page = await acksSince(deps, push.sinceVersion)
+  const page = await acksSince(deps, push.sinceVersion, logsIn(push))
   const words = await wordsFor(deps, { push, asker, page })
   meter.accepted({ segments: push.segments, refused, tookMs: clock.monotonicMs() - fromMs })
   return reply.type(CBOR_TYPE).send(Buffer.from(encodeAnswer({ ...words, refused })))

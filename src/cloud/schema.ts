@@ -154,6 +154,31 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       site_id text NOT NULL, gap text NOT NULL, seen_at bigint NOT NULL, told boolean NOT NULL, body text NOT NULL,
       PRIMARY KEY (site_id, gap))`,
   ],
+  [
+    // Of nine events in ten, ticks that name their session, it said nothing that events_session does not say: one index less to
+    // keep, and no plan can go through all ticks of a site by it.
+    'DROP INDEX events_fold',
+    `CREATE INDEX events_starts ON events (site_id, charger_id, fold_key)
+      WHERE type = ${TYPE_NUMBERS.session_start} AND charger_id IS NOT NULL`,
+  ],
+  [
+    // What nodes sent ahead of their logs (PROTOCOL 3.4): signed digests of all that they hold, with the list that one commits to
+    // once that came, and what became of the comparison; ends and starts of sessions that no log has reached yet.
+    `CREATE TABLE digests (
+      site_id text NOT NULL, device_id text NOT NULL, issued_at bigint NOT NULL, encoded bytea NOT NULL,
+      logs bigint NOT NULL, events bigint NOT NULL, root text NOT NULL, frontier bytea, received_at bigint NOT NULL,
+      state text NOT NULL CHECK (state IN ('held', 'agrees', 'contradicts')),
+      log_id text, seq bigint, ours text, theirs text,
+      PRIMARY KEY (site_id, device_id, issued_at))`,
+    `CREATE INDEX digests_root ON digests (site_id, root) WHERE state = 'held'`,
+    // ours: what the log says in that place, where it says something else.
+    `CREATE TABLE lone_events (
+      site_id text NOT NULL, log_id text NOT NULL, seq bigint NOT NULL, event_hash text NOT NULL,
+      device_id text NOT NULL, type int NOT NULL, element bytea NOT NULL, charger_id text NOT NULL, session_id text,
+      register_wh bigint NOT NULL, said_at bigint, received_at bigint NOT NULL, ours text,
+      PRIMARY KEY (site_id, log_id, seq, event_hash))`,
+    `CREATE INDEX lone_events_session ON lone_events (site_id, session_id, type) WHERE session_id IS NOT NULL`,
+  ],
 ]
 
 /** Brings the tables up to date; several receivers may do so at once. */
@@ -191,13 +216,21 @@ export async function enterSite(database: Database, site: SiteRow, cloudEpoch: n
       site.rootKey,
       site.name,
     ])
-    const raised = await sql(
-      // The version says so at once: a node whose acks are of an earlier epoch must push again what is not here any more.
-      `UPDATE sites SET cloud_epoch = $2, ack_version = $2 * ${VERSIONS_PER_EPOCH}
-       WHERE site_id = $1 AND cloud_epoch < $2 RETURNING cloud_epoch`,
-      [site.siteId, cloudEpoch],
-    )
-    if (raised.rows.length > 0)
-      await sql('UPDATE log_head SET ack_due = true WHERE site_id = $1', [site.siteId])
+    await raise(sql, site.siteId, cloudEpoch)
   }, site.siteId)
+}
+
+/** Commits were lost, or may have been (PROTOCOL 3.5). */
+export async function raiseEpoch(database: Database, siteId: string, cloudEpoch: number): Promise<void> {
+  await database.transaction(sql => raise(sql, siteId, cloudEpoch), siteId)
+}
+
+async function raise(sql: Sql, siteId: string, cloudEpoch: number): Promise<void> {
+  const raised = await sql(
+    // The version says so at once: a node whose acks are of an earlier epoch must push again what is not here any more.
+    `UPDATE sites SET cloud_epoch = $2, ack_version = $2 * ${VERSIONS_PER_EPOCH}
+       WHERE site_id = $1 AND cloud_epoch < $2 RETURNING cloud_epoch`,
+    [siteId, cloudEpoch],
+  )
+  if (raised.rows.length > 0) await sql('UPDATE log_head SET ack_due = true WHERE site_id = $1', [siteId])
 }

@@ -2,7 +2,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { SiteId } from '../units.ts'
 import type { Database } from './database.ts'
+import { digestsPage } from './digests.ts'
 import type { ReaderGate } from './gate.ts'
+import { provisionalPage } from './lone-events.ts'
 import { refuse } from './pushing.ts'
 import {
   type BillQuery,
@@ -28,6 +30,8 @@ const LISTS: Readonly<Record<string, Lister>> = {
   '/bills': billsPage,
   '/gaps': gapsPage,
   '/forks': forksPage,
+  '/digests': digestsPage,
+  '/provisional': provisionalPage,
 }
 const MAX_CURSOR_LENGTH = 160
 

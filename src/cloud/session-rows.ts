@@ -7,9 +7,9 @@ import type { Session } from '../session/fold.ts'
 import { timesOf } from '../session/times.ts'
 import type { Cost } from '../tariff/cost.ts'
 import type { SessionId } from '../units.ts'
-import type { Param, Row, Sql } from './database.ts'
-import { intIn, optionalTextIn, textIn, valuesOf } from './rows.ts'
-import type { Settlement } from './sessions.ts'
+import type { Row, Sql } from './database.ts'
+import { type Cell, insertRows, type Table } from './inserting.ts'
+import { intIn, optionalTextIn, textIn } from './rows.ts'
 
 export async function heldRows(
   sql: Sql,
@@ -55,6 +55,18 @@ export function billOf(row: Row): Bill {
   }
 }
 
+/** What a refold writes, gathered for few statements: rows of sessions, of such as no longer stand for themselves, and bills. */
+export type Written = {
+  readonly sessions: (readonly Cell[])[]
+  readonly gone: (readonly Cell[])[]
+  readonly bills: (readonly Cell[])[]
+  readonly outbox: (readonly Cell[])[]
+}
+
+export function openWritten(): Written {
+  return { sessions: [], gone: [], bills: [], outbox: [] }
+}
+
 type Known = { readonly verdict: Verdict; readonly billed: readonly Bill[] }
 
 /** Anything else may differ without being written again. */
@@ -69,15 +81,14 @@ export function changed(row: Row, session: Session, verdict: Verdict): boolean {
   )
 }
 
-export async function writeSession(
-  sql: Sql,
-  { siteId, nowAt }: Settlement,
+export function noteSession(
+  { sessions }: Written,
   { session, verdict, billed }: Known & { readonly session: Session },
-): Promise<void> {
+  nowAt: number,
+): void {
   const { start, end } = session
   const { startedAt, stoppedAt } = timesOf(session)
-  const row: readonly Param[] = [
-    siteId,
+  sessions.push([
     session.sessionId,
     session.chargerId,
     verdict.state,
@@ -92,18 +103,7 @@ export async function writeSession(
     verdict.reviewAmount ?? null,
     nowAt,
     ...attentionOf(verdict, billed, nowAt),
-  ]
-  await sql(
-    `INSERT INTO sessions (site_id, session_id, charger_id, state, connector_id, token_ref, energy_wh, started_at,
-       ended_at, start_ref, end_ref, flags, review_amount, touched_at, attention, attention_at)
-     VALUES ${valuesOf([row]).text}
-     ON CONFLICT (site_id, session_id) DO UPDATE SET state = excluded.state, connector_id = excluded.connector_id,
-       token_ref = excluded.token_ref, energy_wh = excluded.energy_wh, started_at = excluded.started_at,
-       ended_at = excluded.ended_at, start_ref = excluded.start_ref, end_ref = excluded.end_ref,
-       flags = excluded.flags, review_amount = excluded.review_amount, touched_at = excluded.touched_at,
-       ${ATTENTION}`,
-    row,
-  )
+  ])
 }
 
 /** Since when: as long as there was something all the time. */
@@ -114,60 +114,114 @@ function attentionOf(
   { state, flags, bills }: Verdict,
   billed: readonly Bill[],
   nowAt: number,
-): readonly Param[] {
+): readonly Cell[] {
   const reasons = reasonsOf(state, flags, { isBilled: billed.length + bills.length > 0 })
   return reasons.length > 0 ? [reasons.join(','), nowAt] : [null, null]
 }
 
 type Gone = { readonly sessionId: SessionId; readonly verdict: Verdict }
 
-export async function markGone(
-  sql: Sql,
-  { siteId, nowAt }: Settlement,
+export function noteGone(
+  { gone }: Written,
   { sessionId, verdict, billed }: Gone & Known,
-): Promise<void> {
-  await sql(
-    `UPDATE sessions SET state = $3, flags = $4, energy_wh = $5, review_amount = NULL, touched_at = $6,
-       attention = $7, attention_at = CASE WHEN $7::text IS NULL THEN NULL ELSE COALESCE(attention_at, $8::bigint) END
-     WHERE site_id = $1 AND session_id = $2 AND flags <> $4`,
-    [
-      ...[siteId, sessionId, verdict.state, verdict.flags.join(','), verdict.energyWh ?? null, nowAt],
-      ...attentionOf(verdict, billed, nowAt),
-    ],
-  )
+  nowAt: number,
+): void {
+  const { state, flags, energyWh } = verdict
+  gone.push([
+    ...[sessionId, state, flags.join(','), energyWh ?? null, nowAt],
+    ...attentionOf(verdict, billed, nowAt),
+  ])
 }
 
-export async function writeBills(
-  sql: Sql,
-  { siteId, nowAt }: Settlement,
+export function noteBills(
+  { bills, outbox }: Written,
   { sessionId, verdict }: Gone,
-): Promise<void> {
+  { siteId, nowAt }: { readonly siteId: string; readonly nowAt: number },
+): void {
   for (const bill of verdict.bills) {
-    // No ON CONFLICT: a second bill under one revision is a lost race, and the transaction is run again.
-    await sql(
-      `INSERT INTO bills (site_id, session_id, revision, kind, amount, currency, energy_wh, reason, input_hash,
-         issued_at, cost, decided_by) VALUES ($1, $2, $3, $4, $5::numeric, $6, $7, $8, $9, $10, $11, $12)`,
-      [
-        siteId,
-        sessionId,
-        bill.revision,
-        bill.kind,
-        bill.amount,
-        bill.currency,
-        bill.energyWh,
-        bill.reason,
-        bill.inputHash,
-        nowAt,
-        bill.cost ? JSON.stringify(bill.cost) : null,
-        bill.decidedBy ?? null,
-      ],
-    )
+    bills.push([
+      sessionId,
+      bill.revision,
+      bill.kind,
+      bill.amount,
+      bill.currency,
+      bill.energyWh,
+      bill.reason,
+      bill.inputHash,
+      nowAt,
+      bill.cost ? JSON.stringify(bill.cost) : null,
+      bill.decidedBy ?? null,
+    ])
     // Nothing to pay is nothing to call a payment provider for.
     if (isZero(bill.amount)) continue
     const { revision } = bill
-    await sql(
-      `INSERT INTO outbox (site_id, session_id, revision, idempotency_key, created_at) VALUES ($1, $2, $3, $4, $5)`,
-      [siteId, sessionId, revision, idempotencyKeyOf({ siteId, sessionId, revision }), nowAt],
-    )
+    outbox.push([sessionId, revision, idempotencyKeyOf({ siteId, sessionId, revision }), nowAt])
   }
+}
+
+const SESSIONS: Table = {
+  name: 'sessions',
+  columns: [
+    ['session_id', 'text'],
+    ['charger_id', 'text'],
+    ['state', 'text'],
+    ['connector_id', 'bigint'],
+    ['token_ref', 'text'],
+    ['energy_wh', 'bigint'],
+    ['started_at', 'bigint'],
+    ['ended_at', 'bigint'],
+    ['start_ref', 'text'],
+    ['end_ref', 'text'],
+    ['flags', 'text'],
+    ['review_amount', 'numeric'],
+    ['touched_at', 'bigint'],
+    ['attention', 'text'],
+    ['attention_at', 'bigint'],
+  ],
+  conflict: `ON CONFLICT (site_id, session_id) DO UPDATE SET state = excluded.state, connector_id = excluded.connector_id,
+     token_ref = excluded.token_ref, energy_wh = excluded.energy_wh, started_at = excluded.started_at,
+     ended_at = excluded.ended_at, start_ref = excluded.start_ref, end_ref = excluded.end_ref,
+     flags = excluded.flags, review_amount = excluded.review_amount, touched_at = excluded.touched_at,
+     ${ATTENTION}`,
+}
+
+// No ON CONFLICT: a second bill under one revision is a lost race, and the transaction is run again.
+const BILLS: Table = {
+  name: 'bills',
+  columns: [
+    ['session_id', 'text'],
+    ['revision', 'int'],
+    ['kind', 'text'],
+    ['amount', 'numeric'],
+    ['currency', 'text'],
+    ['energy_wh', 'bigint'],
+    ['reason', 'text'],
+    ['input_hash', 'text'],
+    ['issued_at', 'bigint'],
+    ['cost', 'text'],
+    ['decided_by', 'text'],
+  ],
+}
+
+const OUTBOX: Table = {
+  name: 'outbox',
+  columns: [
+    ['session_id', 'text'],
+    ['revision', 'int'],
+    ['idempotency_key', 'text'],
+    ['created_at', 'bigint'],
+  ],
+}
+
+export async function writeAll(sql: Sql, siteId: string, written: Written): Promise<void> {
+  await insertRows(sql, siteId, SESSIONS, written.sessions)
+  for (const cells of written.gone)
+    await sql(
+      `UPDATE sessions SET state = $3, flags = $4, energy_wh = $5, review_amount = NULL, touched_at = $6,
+         attention = $7, attention_at = CASE WHEN $7::text IS NULL THEN NULL ELSE COALESCE(attention_at, $8::bigint) END
+       WHERE site_id = $1 AND session_id = $2 AND flags <> $4`,
+      [siteId, ...cells],
+    )
+  await insertRows(sql, siteId, BILLS, written.bills)
+  await insertRows(sql, siteId, OUTBOX, written.outbox)
 }

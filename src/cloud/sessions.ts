@@ -1,16 +1,27 @@
 // Turns folds into rows: the sessions table says how every session stands, and what the verdict bills is written
-// beside it, with its outbox row, in the transaction of the segment that made it so (PROTOCOL 3.6).
+// beside it, with its outbox row, in the transaction of the push that made it so (PROTOCOL 3.6).
 
 import { judge, judgeGone } from '../billing/judge.ts'
+import type { Bill } from '../billing/revisions.ts'
 import type { Session } from '../session/fold.ts'
 import type { ChargerId, SessionId } from '../units.ts'
-import { type ChargerFold, foldOf } from './charger.ts'
-import type { Database, Sql } from './database.ts'
-import { knowingOf } from './knowing.ts'
+import { type ChargerFold, foldsOf } from './charger.ts'
+import type { Database, Row, Sql } from './database.ts'
+import { type KnownMoney, knowingOf } from './knowing.ts'
 import { billNews, goneNews, type News, sessionNews, tell } from './news.ts'
 import { noteOrphanStops } from './orphan-stops.ts'
 import { optionalTextIn, textIn } from './rows.ts'
-import { changed, heldBills, heldRows, markGone, writeBills, writeSession } from './session-rows.ts'
+import {
+  changed,
+  heldBills,
+  heldRows,
+  noteBills,
+  noteGone,
+  noteSession,
+  openWritten,
+  type Written,
+  writeAll,
+} from './session-rows.ts'
 
 export type Settlement = {
   readonly siteId: string
@@ -21,13 +32,19 @@ export type Settlement = {
 
 /** Folds the sessions again, of every charger that has a word about them, and writes what changed. */
 export async function refold(sql: Sql, settlement: Settlement, touched: Touched): Promise<void> {
-  const news: News[] = []
-  for (const [chargerId, sessionIds] of await byCharger(sql, settlement.siteId, touched)) {
-    const { siteId, finalise } = settlement
-    const fold = await foldOf(sql, { siteId, chargerId, sessionIds: [...sessionIds], finalise })
-    await settleCharger(sql, settlement, { chargerId, fold, touched: touched.sessions, news })
-  }
-  await tell(sql, settlement, news)
+  const { siteId, finalise, nowAt } = settlement
+  const folds = await foldsOf(sql, { siteId, sessions: await byCharger(sql, siteId, touched), finalise })
+  if (folds.size === 0) return
+  const loaded = [...new Set([...folds.values()].flatMap(fold => fold.loaded))]
+  const held = await heldRows(sql, siteId, loaded)
+  const bills = await heldBills(sql, siteId, loaded)
+  const money = await knowingOf(sql, siteId, [...folds.values()])
+  const written = openWritten()
+  const books: Books = { siteId, held, bills, money, written, nowAt, finalise, news: [] }
+  for (const [chargerId, fold] of folds) settle(books, { chargerId, fold, touched: touched.sessions })
+  await writeAll(sql, siteId, written)
+  await tell(sql, settlement, books.news)
+  await noteOrphanStops(sql, settlement, folds)
 }
 
 export type Touched = { readonly sessions: ReadonlySet<SessionId>; readonly chargers: ReadonlySet<ChargerId> }
@@ -67,31 +84,41 @@ type Charged = {
   readonly chargerId: ChargerId
   readonly fold: ChargerFold
   readonly touched: ReadonlySet<SessionId>
-  /** What comes of it is added. */
-  readonly news: News[]
 }
 
-async function settleCharger(sql: Sql, settlement: Settlement, charged: Charged): Promise<void> {
-  const { siteId } = settlement
-  const { fold, chargerId, touched, news } = charged
-  const held = await heldRows(sql, siteId, fold.loaded)
-  const bills = await heldBills(sql, siteId, fold.loaded)
-  const { tariffAt, correctionsOf } = await knowingOf(sql, siteId, fold)
+type Books = {
+  readonly siteId: string
+  /** Rows of sessions; of one that is written now, whose it is. */
+  readonly held: Map<SessionId, Row>
+  readonly bills: ReadonlyMap<SessionId, readonly Bill[]>
+  readonly money: KnownMoney
+  readonly written: Written
+  /** What comes of it, for webhooks, is added. */
+  readonly news: News[]
+  readonly nowAt: number
+  readonly finalise: ReadonlySet<SessionId>
+}
+
+function settle(books: Books, { chargerId, fold, touched }: Charged): void {
+  const { siteId, held, bills, written, news, nowAt } = books
+  const { tariffAt, correctionsOf } = books.money
   for (const session of fold.sessions) {
-    const row = held.get(session.sessionId)
+    const { sessionId } = session
+    const row = held.get(sessionId)
     // The id is a hash over the charger's own words, so a second charger under it is a forgery: the first one stays.
     if (row && textIn(row, 'charger_id') !== chargerId) continue
-    const billed = bills.get(session.sessionId) ?? []
+    const billed = bills.get(sessionId) ?? []
     const verdict = judge(session, {
-      ...{ billed, tariffAt, corrections: correctionsOf(session.sessionId) },
-      finalise: settlement.finalise.has(session.sessionId),
+      ...{ billed, tariffAt, corrections: correctionsOf(sessionId) },
+      finalise: books.finalise.has(sessionId),
     })
     if (isTouched(session, touched) || !row || changed(row, session, verdict)) {
-      await writeSession(sql, settlement, { session, verdict, billed })
+      noteSession(written, { session, verdict, billed }, nowAt)
       news.push(...sessionNews({ session, verdict, row }))
+      held.set(sessionId, { ...row, charger_id: chargerId })
     }
-    news.push(...billNews(settlement, session.sessionId, verdict.bills))
-    await writeBills(sql, settlement, { sessionId: session.sessionId, verdict })
+    news.push(...billNews({ siteId, nowAt }, sessionId, verdict.bills))
+    noteBills(written, { sessionId, verdict }, { siteId, nowAt })
   }
   const standing = new Set(fold.sessions.map(session => session.sessionId))
   for (const sessionId of fold.loaded) {
@@ -101,11 +128,10 @@ async function settleCharger(sql: Sql, settlement: Settlement, charged: Charged)
     const gone = fold.isTold(sessionId, refs) ? 'merged' : 'evidence-withdrawn'
     const billed = bills.get(sessionId) ?? []
     const verdict = judgeGone(sessionId, { gone, billed, corrections: correctionsOf(sessionId) })
-    await markGone(sql, settlement, { sessionId, verdict, billed })
-    news.push(...goneNews(row, verdict), ...billNews(settlement, sessionId, verdict.bills))
-    await writeBills(sql, settlement, { sessionId, verdict })
+    noteGone(written, { sessionId, verdict, billed }, nowAt)
+    news.push(...goneNews(row, verdict), ...billNews({ siteId, nowAt }, sessionId, verdict.bills))
+    noteBills(written, { sessionId, verdict }, { siteId, nowAt })
   }
-  await noteOrphanStops(sql, settlement, { chargerId, fold })
 }
 
 /** Whether something was said of it: under its own id, or, while it is open, under the one that it is told under. */

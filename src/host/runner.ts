@@ -263,6 +263,7 @@ async function openPlane(
       self: self.certificate.deviceId,
       clock: self.clock,
       ...{ name: identity.name, siteName: identity.site.name },
+      sealKey: unhex(identity.keys.sealKey),
       signer: () => ({ ...self, certHash: plane.node.ledger().ownCertificate().hash }),
       aliases: tokens.aliases,
       uplinks,

@@ -18,6 +18,8 @@ export type HashDomain =
   | 'chargemesh/hello/v1'
   | 'chargemesh/join/v1'
   | 'chargemesh/request/v1'
+  | 'chargemesh/site-root/v1'
+  | 'chargemesh/site-digest/v1'
   | 'chargemesh/frontier/v1'
   | 'chargemesh/rank/v1'
   | 'chargemesh/bill/v1'
@@ -30,6 +32,7 @@ export type HashDomain =
   | 'chargemesh/receipt-number/v1'
   | 'chargemesh/receipt-values/v1'
   | 'chargemesh/receipt-enclosed/v1'
+  | 'chargemesh/bundle/v1'
 
 export function hashOf(domain: HashDomain, ...parts: readonly Uint8Array[]): Uint8Array {
   return sha256(concatBytes([domainBytes(domain), ...parts]))

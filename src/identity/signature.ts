@@ -2,6 +2,7 @@
 // must pass before it is ever enrolled (PROTOCOL 1.6). Two libraries disagree on crafted signatures, so
 // @noble/ed25519 decides; node:crypto may only say yes, faster. The only home of @noble/ed25519.
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { promisify } from 'node:util'
 import { getPublicKey, hashes, verify as nobleVerify, Point } from '@noble/ed25519'
 
 hashes.sha512 = message => new Uint8Array(createHash('sha512').update(message).digest())
@@ -11,10 +12,18 @@ export type Signatures = {
   /** 64 bytes. `secretKey` is the 32-byte seed of RFC 8032. */
   readonly sign: (secretKey: Uint8Array, message: Uint8Array) => Uint8Array
   readonly verify: (signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array) => boolean
+  /** Whether the quick half of the predicate says yes, worked out on another thread; after a no, `verify` decides. */
+  readonly verifyAside?: (
+    signature: Uint8Array,
+    message: Uint8Array,
+    publicKey: Uint8Array,
+  ) => Promise<boolean>
   /** Why a public key may not be enrolled, or undefined when it may. */
   readonly refuseKey: (publicKey: Uint8Array) => KeyRefusal | undefined
 }
 
+/** With a callback node:crypto works on the threads of libuv's pool. */
+const inPool = promisify(verify)
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
 const MAX_CACHED_KEYS = 4096
@@ -47,6 +56,10 @@ export function ed25519(): Signatures {
       if (signature.length !== 64 || publicKey.length !== 32) return false
       if (verify(null, message, publicObject(publicKey), signature)) return true
       return slowVerify(signature, message, publicKey)
+    },
+    verifyAside: async (signature, message, publicKey) => {
+      if (signature.length !== 64 || publicKey.length !== 32) return false
+      return await inPool(null, message, publicObject(publicKey), signature)
     },
     refuseKey,
   }

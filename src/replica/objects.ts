@@ -16,9 +16,13 @@ export type Objects = {
   /** Objects that came after the counter `since`, in that order; 0 gives all. */
   readonly changedSince: (since: number) => readonly SignedObject[]
   readonly changes: () => number
-  /** The newest epoch of the cloud that an ack or the cloud itself has named; 0 for none. */
+  /** The newest epoch of the cloud that an ack has named, or a later one that the cloud itself named last; 0 for none. */
   readonly cloudEpoch: () => number
-  readonly sawCloud: (epoch: number) => void
+  /**
+   * The cloud has answered so, and signed nothing of it: its next answer may take it back, if it was asked (by the counter of
+   * changes) after that was heard. Else one wrong number would make every receipt void for good.
+   */
+  readonly sawCloud: (epoch: number, askedAt: number) => void
   /** The newest time that an operator or the cloud has signed; what nodes say of the time proves nothing. */
   readonly signedAt: () => number
 }
@@ -28,13 +32,16 @@ export function createObjects(): Objects {
   // Apart by kind: there are many acks and few beacons, and beacons are asked for with every message of a charger.
   const kinds = new Map<ObjectKind, Map<ObjectName, SignedObject>>()
   let changes = 0
-  let cloudEpoch = 0
+  let signedEpoch = 0
+  let said = { epoch: 0, heardAt: 0 }
   let signedAt = 0
-  const sawCloud = (epoch: number): void => {
-    if (epoch <= cloudEpoch) return
-    cloudEpoch = epoch
-    // What was acknowledged by then may not be so any more.
-    changes += 1
+  const cloudEpoch = (): number => Math.max(signedEpoch, said.epoch)
+  const sawCloud = (epoch: number, askedAt: number): void => {
+    if (epoch === said.epoch || (epoch < said.epoch && askedAt < said.heardAt)) return
+    const before = cloudEpoch()
+    said = { epoch, heardAt: changes + 1 }
+    // What was acknowledged by then may not be so any more, or is so again.
+    if (cloudEpoch() !== before) changes += 1
   }
   // What came, in order; entries that a newer version has outdated are dropped now and then.
   let timeline: HeldObject[] = []
@@ -48,7 +55,7 @@ export function createObjects(): Objects {
       const before = held.get(object.name)
       if (before ? before.object.version >= object.version : held.size >= MAX_OBJECTS) return false
       changes += 1
-      if (object.kind === 'ack') cloudEpoch = Math.max(cloudEpoch, object.body.cloudEpoch)
+      if (object.kind === 'ack') signedEpoch = Math.max(signedEpoch, object.body.cloudEpoch)
       if (object.kind !== 'uplink') signedAt = Math.max(signedAt, object.body.issuedAt)
       held.set(object.name, { object, changedAt: changes })
       timeline.push({ object, changedAt: changes })
@@ -72,6 +79,6 @@ export function createObjects(): Objects {
       return changed.reverse()
     },
     changes: () => changes,
-    ...{ sawCloud, cloudEpoch: () => cloudEpoch, signedAt: () => signedAt },
+    ...{ sawCloud, cloudEpoch, signedAt: () => signedAt },
   }
 }

@@ -5,7 +5,9 @@ import { bool, bytes, fromBytes, id, listOf, optional, record, text, toBytes, ui
 import { type Certificate, inForce, MAX_CERTIFICATE_BYTES } from '../identity/certificate.ts'
 import { hashOf, lengthPrefixed, sha256, utf8Bytes } from '../identity/hash.ts'
 import type { Signatures } from '../identity/signature.ts'
+import { LONE_LOG, MAX_LONE_LOGS } from '../log/lone.ts'
 import { MAX_OBJECT_BYTES } from '../log/object.ts'
+import { LOG_PLACE, MAX_FRONTIER, MAX_SITE_DIGEST_BYTES } from '../log/site-digest.ts'
 import type { Push, PushAnswer } from '../ports.ts'
 import { MAX_SEGMENT_BYTES } from '../replica/canonical.ts'
 import type { EventHash, LogId, SiteId } from '../units.ts'
@@ -35,6 +37,9 @@ const PUSH = record({
   sinceVersion: uint,
   holds: optional(listOf(record({ logId: id<LogId>(16), nextSeq: uint }), MAX_HELD_LOGS)),
   objects: optional(listOf(bytes(MAX_OBJECT_BYTES), MAX_PUSH_OBJECTS)),
+  digest: optional(bytes(MAX_SITE_DIGEST_BYTES)),
+  frontier: optional(listOf(LOG_PLACE, MAX_FRONTIER)),
+  lone: optional(listOf(LONE_LOG, MAX_LONE_LOGS)),
 })
 const HEAD = record({ logId: id<LogId>(16), seq: uint, hash: id<EventHash>(32), forkedAt: optional(uint) })
 const ANSWER = record({

@@ -10,6 +10,7 @@ import type { Figures } from './figures.ts'
 import { flood } from './flood.ts'
 import { growth } from './growth.ts'
 import { idle } from './idle.ts'
+import { type Ingest, withPushes } from './ingest.ts'
 import { latency } from './latency.ts'
 import { type Ocpp, ocpp } from './ocpp.ts'
 import { session } from './session.ts'
@@ -193,5 +194,26 @@ export const BENCHES: readonly Bench[] = [
     ...{ byName: 'ms', reach: '100,000 sessions in 60 s', aim: '30 s' },
     with: (options, use) => withAuditFile(options as Audited, use),
     variants: { audit: { pairs: 1 } },
+  },
+  {
+    name: 'ingest',
+    about:
+      "The days of several sites into the cloud's database, verified, folded, billed and acknowledged; the floor is COPY of the same rows of events. A PostgreSQL server is that of TEST_DATABASE_URL.",
+    options: [
+      ['sites', 'whose nodes push', 8],
+      ['sessions', 'of a site', 200],
+      ['ticks', 'readings a session', 30],
+      ['per-seal', 'readings under one signature', 1],
+      ['at-once', 'sites that push at a time', 4],
+      ['batch-kb', 'of a push, at most', 256],
+      ['pglite', '0: a PostgreSQL server; 1: PGlite in memory; 2: PGlite in a folder', 0],
+    ],
+    ...{ byName: 'eventsPerS', reach: 'half of COPY; 1,000 x 1,000 sessions in an hour', aim: '' },
+    with: (options, use) => withPushes(options as Ingest, use),
+    variants: {
+      'ingest, a PostgreSQL server': {},
+      'ingest, PGlite in memory': { pglite: 1, atOnce: 1, pairs: 3 },
+      'ingest, PGlite in a folder': { pglite: 2, atOnce: 1, pairs: 3 },
+    },
   },
 ]

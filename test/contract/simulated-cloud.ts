@@ -83,7 +83,8 @@ export function cloudContract(name: string, open: OpenCloud): void {
       const first = await push(given)
       const again = await push({ ...given, segments: log.segments(0, 2), sinceVersion: first.version })
       expect(acksOf(site, first)).toMatchObject([{ ...log.ref(), durability: 2, cloudEpoch: 1 }])
-      expect(again).toEqual({ version: first.version, acks: [], refused: [], wireBytes: 0 })
+      // Whoever pushes what is here already is told so again.
+      expect(again).toEqual({ version: first.version, acks: first.acks, refused: [], wireBytes: 0 })
       const { sessionId } = words
       const known = { sessionId, chargerId: 'CP-1', meterStartWh: 154_200, energyWh: 2500 }
       expect(await cloud.sessions()).toEqual([
@@ -307,6 +308,27 @@ export function cloudContract(name: string, open: OpenCloud): void {
       cloud.down(false)
       expect(await cloud.bills()).toEqual([])
       expect((await push(given)).refused).toEqual([])
+    })
+
+    it('begins a new epoch when it is shown a receipt of its own for what it does not have', async () => {
+      const [kept, lost] = [charged('CP-1'), charged('CP-2')]
+      const before = await push(kept.given)
+      pass(10_000)
+      const { acks, version } = await push(lost.given)
+      const receipt = acksOf(site, { ...before, acks }).findIndex(ack => ack.logId === lost.log.logId)
+      const claim = acks.slice(receipt, receipt + 1)
+      await push({ objects: claim, sinceVersion: version })
+      expect(cloud.epoch(), 'it has all that it signed for').toBe(1)
+      pass(1)
+      await cloud.forget(5)
+      await push({ objects: [...before.acks, Uint8Array.of(1)], sinceVersion: before.version })
+      expect([cloud.epoch(), (await cloud.heads()).has(lost.log.logId)]).toEqual([1, false])
+      const told = await push({ objects: claim, sinceVersion: version })
+      expect(cloud.epoch()).toBe(2)
+      expect(told.version).toBeGreaterThan(version)
+      expect(acksOf(site, told)).toMatchObject([{ logId: kept.log.logId, cloudEpoch: 2 }])
+      await push({ ...lost.given, objects: claim })
+      expect([cloud.epoch(), (await cloud.bills()).length], 'once for one receipt').toEqual([2, 2])
     })
 
     it('loses its last commits in a fail-over, says so by a new epoch, and is whole after a new push', async () => {

@@ -1,7 +1,7 @@
 // Pushes against a real database: what is admitted becomes sessions, bills and acks exactly once, whatever is doubled,
 // reordered, forged or cut short.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { MAX_ORPHANS } from '../../src/cloud/charger.ts'
+import { MAX_ORPHANS } from '../../src/cloud/charger-rows.ts'
 import type { Database } from '../../src/cloud/database.ts'
 import { ingest } from '../../src/cloud/ingest.ts'
 import { enterSite } from '../../src/cloud/schema.ts'

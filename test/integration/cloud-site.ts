@@ -5,11 +5,13 @@ import type { Database } from '../../src/cloud/database.ts'
 import { openReceiver, type Receiver } from '../../src/cloud/receiver.ts'
 import { makeServerCertificate } from '../../src/cloud/tls.ts'
 import { readIdentity, siteIdIn } from '../../src/host/identity-files.ts'
+import type { RunningNode } from '../../src/host/runner.ts'
 import { systemClock, systemRandom } from '../../src/host/system.ts'
 import { ed25519 } from '../../src/identity/signature.ts'
 import { unhex } from '../../src/units.ts'
 import { quiet } from './cloud-bench.ts'
 import { mustRun } from './operator-site.ts'
+import { openToldCharger } from './told-charger.ts'
 
 export type SiteCloud = {
   /** As --cloud and --via name it. */
@@ -61,4 +63,36 @@ export async function joinAlone(site: string, dir: string, name: string): Promis
 
 export async function giveUplink(nodeDir: string, { receiver, caFile }: SiteCloud): Promise<void> {
   await mustRun('uplink', 'add', 'https', receiver.url, '--ca', caFile, '--via', nodeDir)
+}
+
+const PASSWORD = 'sixteen-or-more-chars'
+
+/** A charger and a card, known to nodes that join afterwards. */
+export async function equip(site: string): Promise<void> {
+  await mustRun('tariff', 'set', '0.25', '--from', '2026-01-01', '--site', site)
+  await mustRun('token', 'add', 'CARD1', '--label', 'card', '--site', site)
+  await mustRun('charger', 'add', 'CP01', '--password', PASSWORD, '--site', site)
+}
+
+/** Sessions of 2.5 kWh each, recorded by this node. */
+export async function charge({ ocppUrl }: RunningNode, fromWh: number, sessions = 1): Promise<void> {
+  const charger = await openToldCharger({
+    ...{ url: ocppUrl, identity: 'CP01', password: PASSWORD, answers: () => ({ status: 'Accepted' }) },
+  })
+  try {
+    for (let meterStart = fromWh; meterStart < fromWh + 2500 * sessions; meterStart += 2500) {
+      const [startedAt, stoppedAt] = [Date.now() - 3_600_000 + meterStart, Date.now() - 1000]
+      const timestamp = new Date(startedAt).toISOString()
+      const start = { connectorId: 1, idTag: 'CARD1', meterStart, timestamp }
+      const { transactionId } = (await charger.call('StartTransaction', start)) as { transactionId: number }
+      const stop = {
+        transactionId,
+        meterStop: meterStart + 2500,
+        timestamp: new Date(stoppedAt).toISOString(),
+      }
+      await charger.call('StopTransaction', stop)
+    }
+  } finally {
+    await charger.close()
+  }
 }

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { dueOf } from '../../src/billing/due.ts'
 import { usageOf } from '../../src/billing/usage.ts'
-import { foldOf } from '../../src/cloud/charger.ts'
+import { foldsOf } from '../../src/cloud/charger.ts'
 import type { Database } from '../../src/cloud/database.ts'
 import type { Session } from '../../src/session/fold.ts'
 import { highestEnergyPrice } from '../../src/tariff/highest.ts'
@@ -68,9 +68,10 @@ async function inCloud(
   finalise: readonly SessionId[] = [],
 ): Promise<Session> {
   const { sessionId } = node
-  const wanted = { siteId: bench.site.siteId, chargerId: CHARGER, sessionIds: [sessionId] }
-  const fold = await database.transaction(sql => foldOf(sql, { ...wanted, finalise: new Set(finalise) }))
-  return only(fold.sessions)
+  const sessions = new Map([[CHARGER, new Set([sessionId])]])
+  const wanted = { siteId: bench.site.siteId, sessions, finalise: new Set(finalise) }
+  const folds = await database.transaction(sql => foldsOf(sql, wanted))
+  return only(folds.get(CHARGER)?.sessions ?? [])
 }
 
 function only(sessions: readonly Session[]): Session {

@@ -554,7 +554,7 @@ describe('what a node let go of', () => {
     const [part] = log.segments(0, 2)
     if (part) ledger.admit(part, { wallMs: world.wallMs(), monotonicMs: 0 })
     expect(ledger.logs.get(log.logId)?.head.seq).toBeLessThan(4)
-    ledger.objects.sawCloud(cloudEpoch)
+    ledger.objects.sawCloud(cloudEpoch, ledger.objects.changes())
     const elements = heldOf(old)?.elements ?? []
     const words = {
       ...{ first: elements[0] as Uint8Array, last: elements.at(-1) as Uint8Array },

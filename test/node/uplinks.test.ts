@@ -98,6 +98,62 @@ describe('pushing', () => {
     expect(tap.pushes.slice(0, 4).map(push => push.sinceVersion)).toEqual([0, 0, 0, 7])
   })
 
+  it('says its newest receipt back, and that for a log with which the cloud cannot go on', async () => {
+    const { world, a } = await oneNode('claims')
+    const cloud = world.site.cloud
+    const signer = {
+      ...{ certHash: cloud.certificate.hash, logKey: cloud.keys.logKey },
+      signatures: world.site.signatures,
+    }
+    const logs = (): LogId[] => [...a.node().ledger().logs.all()].map(log => log.logId)
+    const ackOf = (logId: LogId, issuedAt: number): Uint8Array => {
+      const head = a.node().ledger().logs.get(logId)?.head
+      const body = {
+        logId,
+        seq: head?.seq ?? 0,
+        hash: head?.hash ?? ('' as never),
+        durability: 1,
+        cloudEpoch: 1,
+        issuedAt,
+      }
+      return signObject(signer, { kind: 'ack', body })
+    }
+    const acks = logs().map((logId, i) => ackOf(logId, world.wallMs() - i))
+    expect(acks.length).toBeGreaterThan(1)
+    const tap = tapOn(async (_, count) => ({
+      ...{ ...NOTHING, certificates: [cloud.certificate.encoded], acks: count < 3 ? acks : [] },
+      ...{ version: 2 ** 32 + 1, refused: count === 3 ? [{ logId: logs()[1] as LogId, reason: 'gap' }] : [] },
+    }))
+    a.node().setUplinks([tap])
+    await world.until(() => tap.pushes.length >= 5, 200_000)
+    const said = tap.pushes.map(
+      push => (push.objects ?? []).filter(one => acks.some(ack => Buffer.from(ack).equals(one))).length,
+    )
+    expect(said.slice(2, 5)).toEqual([1, 2, 1])
+  })
+
+  it('takes a wrong number in one answer back with the next, and receipts count again', async () => {
+    const { world, a } = await oneNode('wrong version')
+    const { certificate, keys } = world.site.cloud
+    const signer = { certHash: certificate.hash, logKey: keys.logKey, signatures: world.site.signatures }
+    const own = a.node().ledger().ownLog() as LogId
+    const head = a.node().ledger().logs.get(own)?.head
+    const body = { logId: own, seq: head?.seq ?? 0, hash: head?.hash ?? ('' as never) }
+    const ack = signObject(signer, {
+      kind: 'ack',
+      body: { ...body, durability: 1, cloudEpoch: 1, issuedAt: world.wallMs() },
+    })
+    const acked: number[] = []
+    const tap = tapOn(async (_, count) => {
+      acked.push(a.node().ledger().ackedSeq(own))
+      const version = count === 2 ? 2 ** 40 : 2 ** 32 + 1
+      return { ...NOTHING, version, acks: count === 1 ? [ack] : [], certificates: [certificate.encoded] }
+    })
+    a.node().setUplinks([tap])
+    await world.until(() => tap.pushes.length >= 4, 200_000)
+    expect(acked.slice(0, 4)).toEqual([-1, body.seq, -1, body.seq])
+  })
+
   it('survives an uplink that throws what no uplink should', async () => {
     const { world, a } = await oneNode('odd uplink')
     const tap = tapOn(async () => {

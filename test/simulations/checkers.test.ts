@@ -7,13 +7,15 @@ import { livenessChecker } from '../../simulations/checkers/liveness.ts'
 import { watchLosses } from '../../simulations/checkers/losses.ts'
 import { policyChecker } from '../../simulations/checkers/policy.ts'
 import { stopsChecker } from '../../simulations/checkers/stops.ts'
+import { uplinksChecker } from '../../simulations/checkers/uplinks.ts'
 import { windowChecker } from '../../simulations/checkers/window.ts'
+import type { CloudHead } from '../../simulations/cloud/cloud.ts'
 import { seededRandom } from '../../simulations/dice.ts'
 import type { Plan } from '../../simulations/plan.ts'
 import type { Member, Observer, Shown } from '../../simulations/world/observer.ts'
 import { runWorld } from '../../simulations/world/world.ts'
 import type { Push } from '../../src/ports.ts'
-import type { DeviceId } from '../../src/units.ts'
+import type { DeviceId, EventHash, LogId } from '../../src/units.ts'
 import { smallPlan } from './small-plan.ts'
 
 type Meddling = (shown: Shown, checker: Observer) => Omit<Observer, 'name'>
@@ -42,6 +44,7 @@ const POWER_CUT: Plan = smallPlan({ faults: [{ atMs: 120_000, kind: 'power-cut',
 const LINED: Plan = smallPlan({
   uplinks: [{ node: 1, windows: [[0, 240_000]], delayMs: [20, 80], lossRate: 0, duplicateRate: 0 }],
 })
+const POWER_CUT_LINED: Partial<Plan> = { faults: POWER_CUT.faults }
 const NOTHING: Meddling = () => ({})
 const PUSH: Push = { segments: [], certificates: [], sinceVersion: 0 }
 
@@ -84,7 +87,7 @@ describe('the checker of durability', () => {
             .node()
             ?.ledger()
             .write([{ name: 'diagnostics', body: { code: 'unsaved', detail: '' } }], times)
-          if (way === 'pushing') checker.pushing?.(member, PUSH)
+          if (way === 'pushing') checker.pushing?.(member, PUSH, 'way')
           if (way === 'sending') checker.sending?.(member, member.deviceId, new Uint8Array(0))
           const [station] = shown.stations
           if (way !== 'answered' || !station) return
@@ -138,6 +141,92 @@ describe('the checker of policies', () => {
       }
     }
     expect(await cries({ check: policyChecker, meddle, plan: LINED })).toEqual(['I16'])
+  })
+})
+
+describe('the checker of the cloud’s word', () => {
+  /** The cloud holds this much less, or another event, than it says. */
+  const holding =
+    (change: (head: CloudHead) => CloudHead | undefined): Meddling =>
+    shown => {
+      const { headsNow } = shown.cloud
+      const changed = (): ReturnType<typeof headsNow> =>
+        new Map(
+          [...headsNow()].flatMap(([logId, head]) => {
+            const other = shown.nowMs() > 110_000 ? change(head) : head
+            return other ? [[logId, other] as const] : []
+          }),
+        )
+      Object.assign(shown.cloud, { headsNow: changed })
+      return {}
+    }
+
+  it('is content with an ordinary world', async () => {
+    expect(await cries({ check: uplinksChecker, meddle: NOTHING, plan: LINED })).toEqual([])
+  })
+
+  it('cries when a receipt claims what is not committed, or another event', async () => {
+    const less = holding(head => (head.seq > 0 ? { ...head, seq: head.seq - 1 } : undefined))
+    expect(await cries({ check: uplinksChecker, meddle: less })).toContain('I25')
+    const other = holding(head => ({ ...head, hash: 'ff'.repeat(32) as EventHash }))
+    expect(await cries({ check: uplinksChecker, meddle: other })).toEqual(['I25'])
+  })
+
+  it('cries when nodes believe what the cloud has lost, or it lacks what they hold', async () => {
+    const forgetful: Meddling = shown => {
+      const { headsNow } = shown.cloud
+      return {
+        calmed: () => void Object.assign(shown.cloud, { headsNow: () => new Map([...headsNow()].slice(1)) }),
+      }
+    }
+    expect(await cries({ check: uplinksChecker, meddle: forgetful, plan: LINED })).toContain('I25')
+    const deaf = smallPlan({ uplinks: [], durationMs: 100_000, quietMs: 1 })
+    expect(await cries({ check: uplinksChecker, meddle: NOTHING, plan: deaf })).toEqual(['L1'])
+  })
+
+  it('cries when there are two events in one place', async () => {
+    let isOther = false
+    const meddle: Meddling = shown => {
+      const { headsNow } = shown.cloud
+      const turned = (): ReturnType<typeof headsNow> =>
+        new Map(
+          [...headsNow()].map(([logId, head]) => [
+            logId,
+            isOther ? { ...head, hash: 'ff'.repeat(32) as EventHash } : head,
+          ]),
+        )
+      Object.assign(shown.cloud, { headsNow: turned })
+      return {
+        second: () => {
+          isOther ||= shown.nowMs() > 200_000
+        },
+      }
+    }
+    expect(await cries({ check: uplinksChecker, meddle, plan: LINED })).toContain('I19')
+  })
+
+  it('cries when the cloud reports a gap that is none, or says nothing of one', async () => {
+    const gaps: Meddling = shown => {
+      const [node] = shown.site.devices
+      const logId = (): LogId => [...shown.cloud.headsNow().keys()][0] as LogId
+      const gap = () => ({
+        kind: 'missing' as const,
+        deviceId: node?.certificate.deviceId as DeviceId,
+        logId: logId(),
+      })
+      Object.assign(shown.cloud, { gaps: async () => [{ ...gap(), fromSeq: 1, toSeq: 2, namedBy: logId() }] })
+      return {}
+    }
+    expect(await cries({ check: uplinksChecker, meddle: gaps, plan: LINED })).toEqual(['I24'])
+    const silent: Meddling = shown => {
+      const { heads } = shown.cloud
+      const short = async () => new Map([...(await heads())].map(([id, head]) => [id, { ...head, seq: 0 }]))
+      Object.assign(shown.cloud, { heads: short })
+      return {}
+    }
+    expect(
+      await cries({ check: uplinksChecker, meddle: silent, plan: { ...LINED, ...POWER_CUT_LINED } }),
+    ).toEqual(['I24'])
   })
 })
 

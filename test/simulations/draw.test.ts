@@ -68,7 +68,8 @@ describe('what fifty seeds of smoke bring', () => {
       },
       ...{ 'uplink-flaps': true, 'uplink-lossy': true, 'cloud-down': true, 'cloud-failover': true },
       ...{ 'cloud-restore': true, 'charger-power-cut': true, 'charger-offline': true },
-      ...{ 'charger-moves': true, 'charger-replays': true },
+      ...{ 'charger-moves': true, 'charger-replays': true, 'cloud-forgets': true, 'cloud-errs': true },
+      ...{ 'cloud-lies': true, 'uplink-slow': true, 'uplink-rush': true },
     }
     expect([...kinds].sort()).toEqual(Object.keys(all).sort())
     const quirks = new Set(plans.flatMap(plan => plan.chargers.flatMap(charger => charger.quirks)))

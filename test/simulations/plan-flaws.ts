@@ -104,7 +104,11 @@ export function checkNews(plan: Plan, need: Need): void {
     if (step.kind === 'grant')
       need(revoked.delete(step.card), `card ${step.card} granted after it was revoked`)
   }
-  need(new Set(plan.uplinks.map(one => one.node)).size === plan.uplinks.length, 'one uplink a node')
+  const plain = plan.uplinks.filter(one => !one.terms)
+  need(
+    new Set(plain.map(one => one.node)).size === plain.length,
+    'one uplink a node, apart from those on terms',
+  )
   for (const { node, windows } of plan.uplinks) {
     need(!hostile.includes(node), `uplink ${node} honest`)
     need(
@@ -176,7 +180,11 @@ export function checkFaults(plan: Plan, need: Need): void {
   )
   apart('one trouble of a charger', step => ('charger' in step ? `${step.charger}` : undefined))
   apart('one split', step => ('groups' in step ? 'split' : undefined))
-  apart('one trouble of the cloud', step => (step.kind.startsWith('cloud-') ? 'cloud' : undefined))
+  const ofWords: readonly FaultKind[] = ['cloud-lies', 'cloud-errs']
+  apart('one lie of the cloud', step => (ofWords.includes(step.kind) ? 'words' : undefined))
+  apart('one trouble of the cloud', step =>
+    step.kind.startsWith('cloud-') && !ofWords.includes(step.kind) ? 'cloud' : undefined,
+  )
   const gone = faults.flatMap(step => ('node' in step && DESTROYING.includes(step.kind) ? [step.node] : []))
   const spoilt = new Set([...gone, ...plan.hostile.map(one => one.node)])
   need(spoilt.size < plan.nodes, 'an honest node that keeps its disk')

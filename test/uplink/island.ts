@@ -52,11 +52,13 @@ type Due = { readonly atS: number; readonly act: () => void }
 const id = <T extends string>(n: number): T => n.toString(16).padStart(32, '0') as T
 
 export function carry({ uplinks, logs: count, seconds, aliveShare, viewShare, seed }: Island): Carried {
-  const dice = diceOf(seed)
+  const dice = diceOf(Math.imul(seed, 0x9e3779b1))
+  const works = Array.from({ length: uplinks }, () => dice() < aliveShare)
+  if (!works.includes(true)) works[0] = true
   const logs = Array.from({ length: count }, (_, i) => id<LogId>(i + 1000))
   const indexOf = new Map(logs.map((logId, i) => [logId, i]))
   const nodes: Pusher[] = Array.from({ length: uplinks }, (_, i) => ({
-    ...{ self: id<DeviceId>(i + 1), works: i === 0 || dice() < aliveShare, outbox: emptyOutbox(0) },
+    ...{ self: id<DeviceId>(i + 1), works: works[i] === true, outbox: emptyOutbox(0) },
     ...{ view: [], acked: logs.map(() => -1) },
   }))
   const [heads, cloud] = [logs.map(() => -1), logs.map(() => -1)]

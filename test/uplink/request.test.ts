@@ -69,7 +69,7 @@ describe('a signed request', () => {
   it.each([
     ['node', 'genuine'],
     ['issuer', 'genuine'],
-    ['revoker', 'not-its-role'],
+    ['revoker', 'genuine'],
     ['cloud', 'not-its-role'],
   ] as const)('of a device of role %s is %s', (role, verdict) => {
     expect(verdictOf(parts, {}, site.device(role, [role]))).toBe(verdict)
