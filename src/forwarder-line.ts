@@ -149,6 +149,12 @@ export function backOff(line: Line, nowMs: number, { reason, dice }: { reason: s
   line.readyAtMs = nowMs + waitMs * (0.5 + dice / 2)
 }
 
+/** Nothing waits any more but for a person. */
+export function hurry(line: Line): void {
+  line.readyAtMs = 0
+  for (const [sessionId, later] of line.later) line.later.set(sessionId, { ...later, atMs: 0 })
+}
+
 /** The session failed, and not the line. */
 export function putOff(
   line: Line,

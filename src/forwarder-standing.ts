@@ -71,13 +71,13 @@ const UNREADABLE =
 /** The card's own id leaves this function for the call, and is kept nowhere. */
 export function cardOf(
   { ledger }: Pick<Acting, 'ledger'>,
-  { start, starts, tokenRef }: Session,
+  { starts, tokenRef, tagSealed }: Session,
   { openTag, unknownCard }: { readonly openTag: OpenTag; readonly unknownCard: ForwardTerms['unknownCard'] },
 ): CardSaid {
-  const sealedAtStart = [start, ...starts].flatMap(({ body }) =>
+  const sealedAtStarts = starts.flatMap(({ body }) =>
     body.tokenRef === tokenRef ? (body.tagSealed ?? []) : [],
   )
-  const boxes = [...sealedAtStart, ledger.view().policy.tagSealed(tokenRef) ?? []].flat()
+  const boxes = [tagSealed ?? [], ...sealedAtStarts, ledger.view().policy.tagSealed(tokenRef) ?? []].flat()
   for (const box of boxes) {
     const idTag = openTag(tokenRef, box)
     if (idTag !== undefined) return { kind: 'own', idTag }

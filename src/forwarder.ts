@@ -5,7 +5,7 @@ import type { Acting } from './acting.ts'
 import { MeshError } from './errors.ts'
 import { agreedStanding, mayDecide } from './forwarder-agreed.ts'
 import { type Back, greet, hangUp, type Speaking, type Talk } from './forwarder-call.ts'
-import { backOff, isOwed, type Line, newLine, refresh, toldOf } from './forwarder-line.ts'
+import { backOff, hurry, isOwed, type Line, newLine, refresh, toldOf } from './forwarder-line.ts'
 import { callsOf, type ForwardReport, reportWay } from './forwarder-report.ts'
 import { createToldSessions, type ToldSessions } from './forwarder-session.ts'
 import { type Standing, standingOf } from './forwarder-standing.ts'
@@ -39,6 +39,8 @@ export type Forwarder = {
   readonly tick: (act: Acting, back: Back) => void
   /** The store failed: what was under way is found again in the log. */
   readonly forget: () => void
+  /** A person asks for a try now. */
+  readonly hurry: () => void
   /** Gives the turn away as soon as no call is under way; resolves when that is durable. */
   readonly handOver: (name: string, to: DeviceId) => Promise<void>
   /** A person decides about a session: told anew, or never. Refuses what that would say twice. */
@@ -90,6 +92,9 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     forget: () => {
       for (const way of ways)
         for (const line of way.lines.values()) Object.assign(line, { isBusy: false, seen: undefined })
+    },
+    hurry: () => {
+      for (const { lines } of ways) for (const line of lines.values()) hurry(line)
     },
     handOver: async (name, to) => {
       const { promise, resolve } = Promise.withResolvers<void>()

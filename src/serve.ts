@@ -107,6 +107,7 @@ function serveCard(context: ServeContext, input: ChargerInput, message: Card): S
   if (hasCard || isSame || !sessionId || !decision) return served
   const { allowed, reason, grant, tier } = decision
   const { policyAgeMs } = context.card
+  const tagSealed = context.sealTag?.(tokenRef)
   const card: AnyBody = {
     name: 'session_card',
     body: {
@@ -114,6 +115,7 @@ function serveCard(context: ServeContext, input: ChargerInput, message: Card): S
       ...(grant && { grant }),
       policyHead: context.view.policyHeads(),
       ...(policyAgeMs !== undefined && { policyAgeMs }),
+      ...(tagSealed && { tagSealed }),
     },
   }
   const isIn = decision.allowed === 'ALLOWED'

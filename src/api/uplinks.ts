@@ -66,6 +66,7 @@ export function addUplinks(server: FastifyInstance, deps: UplinksDeps): void {
   })
   server.post('/v1/uplinks/hurry', async () => {
     deps.node.uplinks().hurry()
+    deps.node.forwarder.hurry()
     return { hurried: true }
   })
 }

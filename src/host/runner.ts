@@ -130,7 +130,7 @@ async function open(setting: Setting): Promise<RunningNode> {
   const central = await openChargers({ ...self, config, logger, node, tokenReference, tls })
   doors.central = central
   closers.push('ocpp', () => central.close())
-  const uplinks = await openWaysOut({ ...self, dir, logger, closers, node, commanding })
+  const uplinks = await openWaysOut({ ...self, dir, storeKeys, logger, closers, node, commanding })
   const extraStatus = (): Readonly<Record<string, unknown>> => ({
     documents: documents.state(),
     ocpp: { chargers: central.status(), refused: central.refusals(), tls: tls.report() },

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { MeshError, reasonOf } from '../errors.ts'
 import type { Logger, Random, Uplink } from '../ports.ts'
+import type { StoreKeys } from '../store/sealing.ts'
 import type { ChargerId } from '../units.ts'
 import { type Agreeing, createAgreeing } from '../uplink/agreeing.ts'
 import { type OpenCsms, openCsms } from '../uplink/csms.ts'
@@ -19,18 +20,22 @@ import type { CentralSystem, UpstreamCall } from '../upstream.ts'
 import { writeSecret } from './identity-files.ts'
 import { UPLINKS_FILE } from './node-files.ts'
 import { look, recall } from './node-memory.ts'
+import { type UplinkSecrets, uplinkSecrets } from './uplink-secrets.ts'
 
 const MAX_UPLINKS = 8
-const UPLINKS = z.array(REMEMBERED_SETTING).max(MAX_UPLINKS)
+const uplinksIn = ({ open }: UplinkSecrets) =>
+  z.array(z.preprocess(open, REMEMBERED_SETTING)).max(MAX_UPLINKS)
 
 export async function rememberedUplinks(dir: string): Promise<readonly UplinkSetting[] | undefined> {
-  return await look(join(dir, UPLINKS_FILE), UPLINKS)
+  return await look(join(dir, UPLINKS_FILE), uplinksIn(uplinkSecrets([])))
 }
 
 type OpenUplink = Uplink & { readonly ask?: AskReceiver; readonly close: () => void }
 
 export type UplinkBookOptions = Omit<HttpUplinkOptions, 'name' | 'url' | 'caPem'> & {
   readonly dir: string
+  /** Of the node's store: what is secret in a setting lies under them, where there are any. */
+  readonly storeKeys?: StoreKeys
   readonly logger: Logger
   /** Takes what is open now, each time that changes. */
   readonly give: (ways: Ways) => void
@@ -117,7 +122,8 @@ async function closeWay(way: OpenWay): Promise<void> {
 }
 
 export function uplinkBook(options: UplinkBookOptions): UplinkBook {
-  const { dir, logger } = options
+  const { dir, logger, storeKeys = [] } = options
+  const secrets = uplinkSecrets(storeKeys)
   const path = join(dir, UPLINKS_FILE)
   const opened = new Map<string, OpenWay>()
   const askerNamed: AskerNamed = name => {
@@ -133,13 +139,13 @@ export function uplinkBook(options: UplinkBookOptions): UplinkBook {
   }
   let settings: readonly UplinkSetting[] = []
   const remember = async (now: readonly UplinkSetting[]): Promise<void> => {
-    await writeSecret(path, JSON.stringify(now))
+    await writeSecret(path, JSON.stringify(now.map(secrets.seal)))
     settings = now
     give()
   }
   return {
     open: async () => {
-      for (const setting of (await recall(path, UPLINKS, logger)) ?? []) {
+      for (const setting of (await recall(path, uplinksIn(secrets), logger)) ?? []) {
         try {
           opened.set(setting.name, openOne(setting, options, askerNamed))
           settings = [...settings, setting]

@@ -1,6 +1,7 @@
 // The ways out of a running node: uplinks that take its logs, and central systems that are told of sessions and may ask for
 // some. What is open is given to the node each time that it changes.
 import type { Node, NodeDeps } from '../node.ts'
+import type { StoreKeys } from '../store/sealing.ts'
 import type { Closers } from './closers.ts'
 import { type UplinkBook, uplinkBook } from './uplink-book.ts'
 import { createUpstreamCommands, type UpstreamCommandsDeps } from './upstream-commands.ts'
@@ -8,6 +9,7 @@ import { createUpstreamCommands, type UpstreamCommandsDeps } from './upstream-co
 export type WaysOutDeps = Pick<NodeDeps, 'roster' | 'signatures' | 'logKey' | 'clock' | 'random' | 'logger'> &
   Pick<UpstreamCommandsDeps, 'commanding'> & {
     readonly dir: string
+    readonly storeKeys: StoreKeys
     readonly node: Node
     readonly closers: Closers
   }

@@ -34,6 +34,7 @@ export const SESSION_BODIES = {
     ...{ sessionId, chargerId, tokenRef, allowed: oneOf(ALLOWED), reason: text(64) },
     ...{ grant: optional(EVENT_REF), policyHead: listOf(EVENT_REF, 16), policyAgeMs: optional(uint) },
     ...{ tier: oneOf(TIERS), connectionId: uint },
+    tagSealed: optional(bytes(160)),
   }),
   meter_tick: record({
     sessionId: optional(sessionId),

@@ -106,11 +106,11 @@ function finish(draft: Draft): Session {
 }
 
 /** Whose session it is: the first card that was let in counts, where it began before one was shown. */
-function cardOf({ facts, start }: Draft): Pick<Session, 'tokenRef' | 'allowed' | 'reason'> {
+function cardOf({ facts, start }: Draft): Pick<Session, 'tokenRef' | 'allowed' | 'reason' | 'tagSealed'> {
   const shown = start.body.cardless ? facts.cards.toSorted(byTime) : []
   const card = shown.find(({ body }) => body.allowed === 'ALLOWED') ?? shown[0] ?? start
-  const { tokenRef, allowed, reason } = card.body
-  return { tokenRef, allowed, reason }
+  const { tokenRef, allowed, reason, tagSealed } = card.body
+  return { tokenRef, allowed, reason, ...(tagSealed && { tagSealed }) }
 }
 
 /** A price is shown by whoever lets a session begin: nobody saw one that a node told of a session that it did not serve. */

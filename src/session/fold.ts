@@ -36,6 +36,8 @@ export type Session = {
   /** What was decided about that card, and why. */
   readonly allowed: Allowed
   readonly reason: string
+  /** That card's own id, sealed to whoever holds the site's key. */
+  readonly tagSealed?: Uint8Array
   readonly start: Fact<'session_start'>
   /** Every record of its start, those under an earlier id included. */
   readonly starts: readonly Fact<'session_start'>[]

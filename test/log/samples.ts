@@ -70,6 +70,10 @@ export const SAMPLES: { readonly [N in EventName]: readonly BodyOf<N>[] } = {
       ...{ sessionId, chargerId, tokenRef, allowed: 'EXPIRED', reason: 'expired', policyHead: [] },
       ...{ tier: 'FULL', connectionId: 3 },
     },
+    {
+      ...{ sessionId, chargerId, tokenRef, allowed: 'ALLOWED', reason: 'ok', grant: ref, policyHead: [ref] },
+      ...{ policyAgeMs: 90_000, tier: 'FULL', connectionId: 3, tagSealed: filled(52, 9) },
+    },
   ],
   meter_tick: [
     {
