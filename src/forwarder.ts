@@ -17,6 +17,7 @@ import type { Session } from './session/fold.ts'
 import type { ChargerId, DeviceId, SessionId } from './units.ts'
 import type { Call, Translator } from './uplink/csms-calls.ts'
 import type { CentralSystem } from './upstream.ts'
+import type { View } from './view.ts'
 
 /** Chargers of one central system that are spoken for at once. */
 const MAX_AT_ONCE = 8
@@ -173,11 +174,17 @@ function standing({ system }: Way, deps: ForwarderDeps, act: Acting): Standing {
 
 /** What each charger has waiting. */
 function look({ system, lines }: Way, { ledger }: Acting): void {
-  for (const chargerId of system.terms.chargers ?? ledger.view().chargers()) {
+  for (const chargerId of system.terms.chargers ?? chargersOf(system, ledger.view())) {
     const line = lines.get(chargerId) ?? newLine(chargerId)
     lines.set(chargerId, line)
     refresh(line, ledger, system)
   }
+}
+
+/** All that ever charged; and who may be commanded before that, all that the site knows. */
+function chargersOf({ terms }: CentralSystem, { policy, chargers }: View): readonly ChargerId[] {
+  if (!terms.commands) return chargers()
+  return [...new Set([...policy.chargePoints().map(({ chargerId }) => chargerId), ...chargers()])]
 }
 
 function handOver(way: Way, act: Acting): void {

@@ -8,7 +8,7 @@ import { type RunningNode, runNode } from '../../src/host/runner.ts'
 import { systemRandom } from '../../src/host/system.ts'
 import { until } from '../deadline.ts'
 import { type Deduplicating, openDeduplicating } from './central-deduplicating.ts'
-import { asked, foundSite, mustRun, tempFolder } from './operator-site.ts'
+import { foundSite, mustRun, tempFolder } from './operator-site.ts'
 
 const CARD = '04D7C0FFEE5E9A'
 const STRANGER = '04BADBADBADBAD'
@@ -48,13 +48,6 @@ beforeAll(async () => {
     '--commands',
   ]
   await mustRun('uplink', 'add', 'csms', central.url(), ...how, ...via)
-  await until(
-    async () => (await asked<{ chargers: unknown[] }>(thereDir, '/v1/status')).chargers !== undefined,
-    {
-      ...SOON,
-      what: 'the other node',
-    },
-  )
   charger = openVirtualCharger({
     ...{ identity: 'CP01', password, urls: [there.ocppUrl], connectors: 1, random: systemRandom() },
     ...{ timeScale: 3600, meterIntervalMs: 50, retryIntervalMs: 20 },
