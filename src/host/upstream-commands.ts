@@ -26,8 +26,8 @@ export function createUpstreamCommands(deps: UpstreamCommandsDeps) {
     { action, payload }: UpstreamCall,
   ): Promise<UpstreamPayload | undefined> => {
     const isNew = from.terms.protocol === 'ocpp2.0.1'
-    const run = (isNew ? COMMANDS_2_0_1 : COMMANDS_1_6)[action]
-    if (!run) return (isNew ? REFUSALS_2_0_1 : REFUSALS_1_6)[action]?.(payload)
+    const run = named(isNew ? COMMANDS_2_0_1 : COMMANDS_1_6, action)
+    if (!run) return named(isNew ? REFUSALS_2_0_1 : REFUSALS_1_6, action)?.(payload)
     const verdict = await decided(deps, run, { from, chargerId, payload })
     // Never with what was asked for: a card may stand in it.
     deps.logger.info('a central system commands a charger', {
@@ -35,6 +35,11 @@ export function createUpstreamCommands(deps: UpstreamCommandsDeps) {
     })
     return isNew ? answer201(verdict) : { status: verdict.isAccepted ? 'Accepted' : 'Rejected' }
   }
+}
+
+/** What others name is looked for in the table alone, and not in what every object has. */
+function named<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined
 }
 
 async function decided(deps: UpstreamCommandsDeps, run: Command, asked: Asked): Promise<Verdict> {
@@ -82,11 +87,11 @@ async function stop(
   if (!session) return no('no session of this charger was told under this id')
   if (session.end) return no('this session has ended')
   const { stationTransactionId } = session.start.body
-  const named = stationTransactionId === undefined ? {} : { stationTransactionId }
+  const station = stationTransactionId === undefined ? {} : { stationTransactionId }
   let verdict = no('the charger knows no such session')
   // Nodes that did not know of one another may have given it several ids: the charger knows one of them.
   for (const transactionId of session.transactionIds.toReversed()) {
-    const outcome = await commanding.forward(chargerId, { kind: 'remoteStop', transactionId, ...named })
+    const outcome = await commanding.forward(chargerId, { kind: 'remoteStop', transactionId, ...station })
     verdict = verdictOf(outcome)
     if (outcome.kind !== 'rejected') break
   }
