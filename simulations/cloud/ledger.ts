@@ -277,9 +277,9 @@ function sameRow(a: SessionRow, b: SessionRow): boolean {
   return same && a.flags.join(',') === b.flags.join(',')
 }
 
-/** A stop that names no session may belong to any of its charger's, a tick to those that bear its transaction id. */
+/** A stop without a session may be any of its charger's, a tick is of who bears its transaction id, a mark tells nothing. */
 function touch(touched: Touched, { said, chargerId, sessionId }: Word, account: Account | undefined): void {
-  if (sessionId) touched.sessions.add(sessionId)
+  if (sessionId && said.name !== 'reconciliation_mark') touched.sessions.add(sessionId)
   else if (chargerId && said.name === 'session_end') touched.chargers.add(chargerId)
   else if (said.name === 'meter_tick')
     for (const bearer of account?.bearers.get(said.body.transactionId) ?? []) touched.sessions.add(bearer)

@@ -1,4 +1,4 @@
-// `chargemesh cloud sites|sessions|gaps|forks`: what a receiver has, all of it or page by page.
+// `chargemesh cloud sites|sessions|gaps|provisional|digests|forks`: what a receiver has, all of it or page by page.
 import type { Command } from 'commander'
 import { MeshError } from '../errors.ts'
 import { STATES } from './bill-list.ts'
@@ -42,6 +42,12 @@ export function addCloudLists(cloud: Command): void {
   listed(cloud.command('gaps'), GAPS)
     .description('what nodes have said of themselves and the cloud lacks: only they can bring it')
     .addHelpText('after', '\nExample:\n  chargemesh cloud gaps --cloud ./cloud-data')
+  listed(cloud.command('provisional'), PROVISIONAL)
+    .description('sessions that are known by their ends alone: those came ahead of their logs')
+    .addHelpText('after', '\nExample:\n  chargemesh cloud provisional --cloud ./cloud-data')
+  listed(cloud.command('digests'), DIGESTS)
+    .description('what nodes signed of all that they held, and whether the logs agree with it')
+    .addHelpText('after', '\nExample:\n  chargemesh cloud digests --cloud ./cloud-data --limit 20')
   listed(cloud.command('forks'), FORKS)
     .description('logs that were written twice: a copied disk or a stolen key')
     .addHelpText('after', '\nExample:\n  chargemesh cloud forks --cloud ./cloud-data')
@@ -139,6 +145,34 @@ const FORKS: List = {
     ['device', short('deviceId')],
     ['log', short('logId')],
     ['from', cell('seq')],
+    ['shown by', cell('evidence')],
     ['found', instant('foundAt')],
+  ],
+}
+
+const PROVISIONAL: List = {
+  path: '/v1/provisional',
+  none: 'none: all that is known of a session is in its logs',
+  columns: [
+    ['session', short('sessionId')],
+    ['charger', cell('chargerId')],
+    ['Wh', cell('energyWh')],
+    ['started', instant('startedAt')],
+    ['ended', instant('endedAt')],
+    ['known since', instant('receivedAt')],
+  ],
+}
+
+const DIGESTS: List = {
+  path: '/v1/digests',
+  none: 'none: no node had to send one ahead of its logs',
+  columns: [
+    ['device', short('deviceId')],
+    ['signed', instant('issuedAt')],
+    ['logs', cell('logs')],
+    ['events', cell('events')],
+    ['state', cell('state')],
+    ['in log', short('logId')],
+    ['at', cell('seq')],
   ],
 }

@@ -7,11 +7,13 @@ import type { ReceiverSite } from '../cloud/site.ts'
 import { parseHostPort } from '../config.ts'
 import { MeshError } from '../errors.ts'
 import { type Closers, createClosers } from '../host/closers.ts'
-import { readIdentity, siteIdIn, writeSecret } from '../host/identity-files.ts'
+import { readIdentity, readText, siteIdIn, writeSecret } from '../host/identity-files.ts'
 import { systemClock, systemLogger, systemRandom } from '../host/system.ts'
 import { ed25519 } from '../identity/signature.ts'
 import type { Logger } from '../ports.ts'
 import { hex, unhex } from '../units.ts'
+import type { BrokerAccess } from '../uplink/broker.ts'
+import { passwordIn } from './broker.ts'
 import { certificateIn, operatorTokenIn, tokenIn } from './cloud-door.ts'
 import { addCloudLists } from './cloud-lists.ts'
 import { collect } from './operator.ts'
@@ -30,6 +32,10 @@ type RunOptions = {
   readonly payments?: string
   readonly paymentsTokenFile?: string
   readonly paymentsKeyHours: number
+  readonly mqtt?: string
+  readonly mqttCa?: string
+  readonly mqttUsername?: string
+  readonly mqttPasswordFile?: string
   readonly retryPayments?: boolean
   readonly metricsTokenFile?: string
   readonly json?: boolean
@@ -68,6 +74,10 @@ export function addCloudCommands(program: Command): void {
     .option('--payments-token-file <file>', 'its bearer token, alone in a file')
     .option('--payments-key-hours <n>', 'how long it remembers an Idempotency-Key', hours, 24)
     .option('--metrics-token-file <file>', 'a token that may read /metrics and nothing else, alone in a file')
+    .option('--mqtt <url>', 'listen to nodes at an MQTT 5 broker, too: mqtts://host:8883')
+    .option('--mqtt-ca <file>', 'PEM of the authority that signed the broker’s certificate')
+    .option('--mqtt-username <name>', 'who the receiver is at the broker')
+    .option('--mqtt-password-file <file>', 'its password there, alone in a file')
     .option('--retry-payments', 'offer bills that it refused once more')
     .option('--json', 'print its address as JSON when it is ready')
     .addHelpText(
@@ -141,6 +151,7 @@ async function openCloud(options: RunOptions, logger: Logger, closers: Closers):
     ...(options.epoch !== undefined && { cloudEpoch: options.epoch }),
     ...(options.durability !== undefined && { durability: options.durability }),
     ...(options.payments !== undefined && { payments: await providerOf(options, options.payments) }),
+    ...(options.mqtt !== undefined && { broker: await brokerOf(options, options.mqtt) }),
     tls: { key, cert },
     operatorToken: token,
     adminToken,
@@ -186,6 +197,16 @@ async function sitesOf(options: RunOptions): Promise<readonly ReceiverSite[]> {
     sites.push({ siteId: siteIdIn(site), rootKey: unhex(site.rootKey), name: site.name, certificates, cloud })
   }
   return sites
+}
+
+async function brokerOf(options: RunOptions, url: string): Promise<BrokerAccess> {
+  const { mqttCa, mqttUsername: username, mqttPasswordFile } = options
+  return {
+    url,
+    ...(mqttCa !== undefined && { caPem: await readText(mqttCa, '--mqtt-ca') }),
+    ...(username !== undefined && { username }),
+    ...(mqttPasswordFile !== undefined && { password: await passwordIn(mqttPasswordFile) }),
+  }
 }
 
 /** In the clear only on this machine: the token would be read on the way. */

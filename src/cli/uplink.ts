@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { UplinkReport } from '../api/uplinks.ts'
 import { MeshError } from '../errors.ts'
 import { readText } from '../host/identity-files.ts'
+import { passwordIn } from './broker.ts'
 import { wholeNumber } from './number.ts'
 import { clientIn, collect, say } from './operator.ts'
 import { print, printJson, tableOf } from './output.ts'
@@ -16,6 +17,8 @@ type AddOptions = {
   readonly window: readonly string[]
   readonly costPerMb?: string
   readonly ca?: string
+  readonly username?: string
+  readonly passwordFile?: string
   readonly json?: boolean
 }
 type AllOptions = AddOptions & CsmsAddOptions
@@ -30,16 +33,24 @@ const KINDS: Readonly<
     url,
     ...(ca !== undefined && { caPem: await readText(ca, '--ca') }),
   }),
+  mqtt: async (url, { ca, username, passwordFile }) => ({
+    ...{ kind: 'mqtt', url },
+    ...(ca !== undefined && { caPem: await readText(ca, '--ca') }),
+    ...(username !== undefined && { username }),
+    ...(passwordFile !== undefined && { password: await passwordIn(passwordFile) }),
+  }),
   csms: csmsSetting,
 }
 /** By what an address begins with, where no kind is named. */
 const KIND_OF_SCHEME: Readonly<Record<string, string>> = {
   'https:': 'https',
   'http:': 'https',
+  'mqtts:': 'mqtt',
+  'mqtt:': 'mqtt',
   'wss:': 'csms',
   'ws:': 'csms',
 }
-const DEFAULT_NAMES: Readonly<Record<string, string>> = { https: 'cloud' }
+const DEFAULT_NAMES: Readonly<Record<string, string>> = { https: 'cloud', mqtt: 'broker' }
 
 export function addUplinkCommands(program: Command): void {
   const uplink = program.command('uplink').description('ways out of the site: any node may have one')
@@ -55,18 +66,22 @@ export function addUplinkCommands(program: Command): void {
     .option('--cost-per-mb <price>', 'what a megabyte costs, for the lists')
     .option(
       '--ca <file>',
-      'PEM of the authority that signed the receiver’s certificate (`cloud run` writes ca.pem)',
+      'PEM of the authority that signed the receiver’s certificate (`cloud run` writes ca.pem), or the broker’s',
     )
+    .option('--username <name>', 'who the node is at the broker')
+    .option('--password-file <file>', 'its password there, alone in a file')
     .addHelpText(
       'after',
       `
 Kinds:
   https <url>     the receiver (\`chargemesh cloud run\`)
+  mqtt <url>      the receiver, by way of an MQTT 5 broker at which it listens too (\`cloud run --mqtt\`)
   csms <url>      an existing central system, over OCPP: it is told of sessions that are over, as by chargers that were offline
 
 Examples:
   chargemesh uplink add https https://192.0.2.10:8443 --ca ./cloud-data/ca.pem --via ./pole-07
   chargemesh uplink add https https://192.0.2.10:8443 --ca ./ca.pem --name satellite --priority 2 --budget 20MB/day --window 01:00-05:00 --via ./pole-07
+  chargemesh uplink add mqtt mqtts://broker.example:8883 --ca ./broker-ca.pem --username site-7 --password-file ./broker.password --via ./pole-07
   chargemesh uplink add csms wss://csms.example.com/ocpp --passwords chargers.csv --name steve --lost-answers retry --via ./pole-07`,
     )
     .action(async (kind: string, target: string | undefined, options: AllOptions) => {

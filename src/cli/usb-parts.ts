@@ -17,7 +17,8 @@ export const REFUSAL = z.enum([
 type Refusal = PartRefusal | z.infer<typeof REFUSAL>
 
 const SAYS: Readonly<Record<Refusal, string>> = {
-  damaged: 'damaged, or changed since it was written; `usb export` at a node writes again what it held',
+  damaged:
+    'damaged, or changed since it was written; `usb export` at a node writes again what it held; then delete it',
   'future-version': 'written by newer software: update chargemesh here, and give the same command again',
   'foreign-site': 'of another site: it is taken with the folder of that site',
   'unknown-author': 'signed by nobody who may write it for this site; nothing of it is used',

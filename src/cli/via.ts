@@ -1,6 +1,7 @@
 // Whom an operator's command hands what it wrote: a running node, named by its folder, or a cloud, named by the folder that
 // the receiver writes into or by its address. Nodes that push to that cloud take the news with its next answer.
-import { join } from 'node:path'
+import { access } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { type Client, type Handover, type HeldLog, logsOf, missingAt, submitTo } from '../api/client.ts'
 import { check } from '../config.ts'
@@ -51,13 +52,18 @@ export type CloudAt = { readonly url: string; readonly caPem?: string }
 export async function cloudAt(word: string, ca?: string): Promise<CloudAt | undefined> {
   const caPem = ca === undefined ? undefined : await readText(ca, '--ca')
   if (/^https?:\/\//.test(word)) return { url: word, ...(caPem !== undefined && { caPem }) }
-  const file = join(word, RECEIVER_FILE)
-  const receiver = await readJson(file, RECEIVER, '').catch((error: unknown) => {
+  // One of several sites is named like a folder in the receiver's (receiver.ts); a push says by itself whose it is.
+  const isNamed = await access(word).then(
+    () => false,
+    () => true,
+  )
+  const home = isNamed ? dirname(word) : word
+  const receiver = await readJson(join(home, RECEIVER_FILE), RECEIVER, '').catch((error: unknown) => {
     if (error instanceof MeshError) return undefined
     throw error
   })
   if (!receiver) return undefined
-  return { url: receiver.url, caPem: caPem ?? (await readText(join(word, 'ca.pem'), 'of the receiver')) }
+  return { url: receiver.url, caPem: caPem ?? (await readText(join(home, 'ca.pem'), 'of the receiver')) }
 }
 
 /** The way to a cloud for an operator, whose certificate signs each request. */

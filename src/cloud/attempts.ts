@@ -6,6 +6,12 @@ const WINDOW_MS = 60_000
 /** Addresses remembered; beyond that the oldest window is forgotten first. */
 const MAX_ADDRESSES = 4_096
 
+/**
+ * Whoever asks by way of a broker has this address: one of them could lock out all the others. How many are worked on at
+ * once is bounded there (mqtt.ts), and who may publish is the broker's question.
+ */
+export const BROKER = 'broker'
+
 export type Attempts = {
   readonly fail: (address: string) => void
   /** Seconds until this address may try again; 0 when it may. */
@@ -20,6 +26,7 @@ export function createAttempts(clock: Clock): Attempts {
   }
   return {
     fail: address => {
+      if (address === BROKER) return
       const held = current(address)
       if (held) {
         held.count += 1

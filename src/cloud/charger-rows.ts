@@ -4,7 +4,7 @@ import { TYPE_NUMBERS } from '../log/body.ts'
 import type { ChargerId, SessionId } from '../units.ts'
 import type { Row, Sql } from './database.ts'
 import { flagIn, textIn } from './rows.ts'
-import { COLUMNS, COUNTING, COUNTS, EVENTS } from './ticks.ts'
+import { COLUMNS, COUNTING, COUNTS, type Pairs } from './ticks.ts'
 
 /** A stop without a session joins one of a charger's newest so many sessions. */
 export const MAX_FOLD_SESSIONS = 5_000
@@ -50,10 +50,12 @@ export async function reach(
   if (pairs.length > 0) {
     const found = await sql(
       `SELECT DISTINCT b.charger_id, b.session_id FROM unnest($2::text[], $3::text[]) AS w (charger_id, session_id)
-       JOIN events a ON a.site_id = $1 AND a.session_id = w.session_id AND a.type = ${session_start}
-         AND a.charger_id = w.charger_id
-       JOIN events b ON b.site_id = $1 AND b.charger_id = a.charger_id AND b.type = ${session_start}
-         AND b.fold_key = a.fold_key`,
+       CROSS JOIN LATERAL (
+         SELECT e.charger_id, e.fold_key FROM events e WHERE e.site_id = $1 AND e.session_id = w.session_id
+           AND e.type = ${session_start} AND e.charger_id = w.charger_id OFFSET 0) a
+       CROSS JOIN LATERAL (
+         SELECT e.charger_id, e.session_id FROM events e WHERE e.site_id = $1 AND e.charger_id = a.charger_id
+           AND e.type = ${session_start} AND e.fold_key = a.fold_key OFFSET 0) b`,
       [siteId, pairs.map(([chargerId]) => chargerId), pairs.map(([, sessionId]) => sessionId)],
     )
     for (const row of found.rows)
@@ -79,9 +81,13 @@ export async function sessionRows(sql: Sql, siteId: string, named: Named): Promi
   const said = [session_start, session_card, session_end, session_state, adoption]
   const types = [...said, pricing, reconciliation_mark]
   const result = await sql(
-    `SELECT ${COLUMNS}, e.charger_id, e.session_id, ${COUNTS} AS counts ${EVENTS}
-       AND e.session_id = ANY($2::text[]) AND e.type IN (${types.join(', ')})`,
-    [siteId, idsIn(named)],
+    `SELECT ${COLUMNS}, e.charger_id, e.session_id, ${COUNTS} AS counts
+     FROM unnest($2::text[]) AS w (session_id) CROSS JOIN unnest($3::int[]) AS t (type)
+     CROSS JOIN LATERAL (
+       SELECT * FROM events e WHERE e.site_id = $1 AND e.session_id = w.session_id AND e.type = t.type OFFSET 0) e
+     CROSS JOIN LATERAL (
+       SELECT device_id FROM log_head h WHERE h.site_id = $1 AND h.log_id = e.log_id OFFSET 0) h`,
+    [siteId, idsIn(named), types],
   )
   return result.rows
 }
@@ -98,4 +104,8 @@ export async function orphanRows(sql: Sql, siteId: string, chargerId: ChargerId)
 
 export function idsIn(named: Named): readonly SessionId[] {
   return [...new Set([...named.values()].flatMap(ids => [...ids]))]
+}
+
+export function pairsIn(named: Named): Pairs {
+  return [...named].flatMap(([chargerId, ids]) => [...ids].map(sessionId => [chargerId, sessionId] as const))
 }

@@ -9,7 +9,15 @@ import { addFact, emptyFacts, type Fact, type FactSet, type SessionFacts } from 
 import { type ChargerSessions, foldCharger, type Session } from '../session/fold.ts'
 import { contentOf, idsUnder } from '../session/split.ts'
 import type { ChargerId, DeviceId, EventHash, LogId, SessionId } from '../units.ts'
-import { idsIn, MAX_ORPHANS, type Named, namelessOf, orphanRows, reach, sessionRows } from './charger-rows.ts'
+import {
+  MAX_ORPHANS,
+  type Named,
+  namelessOf,
+  orphanRows,
+  pairsIn,
+  reach,
+  sessionRows,
+} from './charger-rows.ts'
 import type { Row, Sql } from './database.ts'
 import { bytesIn, flagIn, intIn, optionalTextIn, textIn } from './rows.ts'
 import { curveRows, orphanCurveRows, orphanTickRows, tickRows } from './ticks.ts'
@@ -51,7 +59,7 @@ export async function foldsOf(sql: Sql, wanted: Wanted): Promise<ReadonlyMap<Cha
       }
   }
   each(await sessionRows(sql, siteId, reached), tell)
-  each(await tickRows(sql, { siteId, chargerIds }, idsIn(reached)), give)
+  each(await tickRows(sql, siteId, pairsIn(reached)), give)
   for (const [chargerId, telling] of tellings) {
     const of = { siteId, chargerId }
     if (nameless.ticks.has(chargerId))
@@ -142,10 +150,11 @@ async function askingForCurves(
 }
 
 async function curvesBySession(sql: Sql, siteId: string, asking: Asking): Promise<readonly Row[]> {
-  if (asking.size === 0) return []
-  const sessions = [...asking.values()].flat()
-  const ids = sessions.flatMap(({ starts }) => starts.map(({ body }) => body.sessionId))
-  return curveRows(sql, { siteId, chargerIds: [...asking.keys()] }, [...new Set(ids)])
+  const named = [...asking].map(([chargerId, sessions]) => {
+    const ids = sessions.flatMap(({ starts }) => starts.map(({ body }) => body.sessionId))
+    return [chargerId, new Set(ids)] as const
+  })
+  return curveRows(sql, siteId, pairsIn(new Map(named)))
 }
 
 type Naming = {
@@ -160,8 +169,7 @@ async function giveNamelessCurves(sql: Sql, { siteId, asking, tellings, chargers
     const telling = tellings.get(chargerId)
     if (!telling || !chargers.has(chargerId)) continue
     const numbers = sessions.flatMap(({ transactionIds }) => transactionIds)
-    for (const row of await orphanCurveRows(sql, { siteId, chargerIds: [chargerId] }, numbers))
-      give(telling, row)
+    for (const row of await orphanCurveRows(sql, { siteId, chargerId }, numbers)) give(telling, row)
   }
 }
 

@@ -1,6 +1,6 @@
 // The cloud's database behind a face of three functions: PostgreSQL by `url`, else PGlite (the same SQL, one process)
-// in a folder or in memory. Every transaction is serialisable and run again, a bounded number of times, when the
-// database says that it lost a race. Only parameterised SQL. The only home of pg and PGlite.
+// in a folder or in memory. Every transaction is as if it were alone: those of one site are done one after another, others
+// are serialisable; each is run again, a bounded number of times, when the database says that it lost a race. Only parameterised SQL. The only home of pg and PGlite.
 // PGlite runs without fsync: a killed process loses nothing, a power cut may lose the newest commits or the folder.
 // Nodes prune only what was acknowledged at durability 2, so they still hold it; for production give a `url`.
 import { randomInt } from 'node:crypto'
@@ -8,9 +8,10 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PGlite } from '@electric-sql/pglite'
 import { Pool, type PoolClient } from 'pg'
-import { MeshError, reasonOf } from '../errors.ts'
+import { invariant, MeshError, reasonOf } from '../errors.ts'
 import type { Logger } from '../ports.ts'
 import { lockDirectory } from '../store/lock.ts'
+import { type Copy, copyOver, copyStatement, copyText } from './copying.ts'
 
 export type Param =
   | string
@@ -27,11 +28,10 @@ export type Sql = (text: string, params?: readonly Param[]) => Promise<Result>
 
 export type Database = {
   /**
-   * Runs serialisable; `run` may be called several times. Those with one `turn` take turns, in all processes, which is
-   * for speed alone: they would read and write the same index pages, and repeat more than they gain. Others run beside
-   * them. Rejects with STORE_FAILED when it lost every race.
+   * `run` may be called several times. Those with one `turn` are done one after another, in all processes; one without
+   * is serialisable beside others without. Rejects with STORE_FAILED when it lost every race.
    */
-  readonly transaction: <T>(run: (sql: Sql) => Promise<T>, turn?: string) => Promise<T>
+  readonly transaction: <T>(run: (sql: Sql, copy: Copy) => Promise<T>, turn?: string) => Promise<T>
   /** One statement of its own. */
   readonly query: Sql
   readonly close: () => Promise<void>
@@ -81,11 +81,15 @@ async function openPGlite(dataDir: string): Promise<Database> {
     }
   return {
     transaction: run =>
+      // One connection: nothing runs beside it.
       retried(() =>
         db.transaction(async on => {
-          await on.query('SET TRANSACTION ISOLATION LEVEL SERIALIZABLE')
+          const copy: Copy = async (table, columns, rows) => {
+            const blob = new Blob([copyText(rows)])
+            await on.query(copyStatement(table, columns, "'/dev/blob'"), [], { blob })
+          }
           // PGlite's transaction is its connection with fewer methods; `query` is the same function.
-          return run(sqlOf(on as unknown as Pick<PGlite, 'query'>))
+          return run(sqlOf(on as unknown as Pick<PGlite, 'query'>), copy)
         }),
       ),
     query: sqlOf(db),
@@ -112,10 +116,16 @@ function openPool(url: string, logger: Logger | undefined): Database {
     }
   return {
     transaction: (run, turn) =>
-      inTurn(turn, () => retried(() => inTransaction(pool, turn, client => run(sqlOf(client))))),
+      inTurn(turn, () =>
+        retried(() => inTransaction(pool, turn, client => run(sqlOf(client), copyOn(client)))),
+      ),
     query: (text, params) => sqlOf(pool)(text, params).catch(failed),
     close: () => pool.end(),
   }
+}
+
+function copyOn(client: PoolClient): Copy {
+  return (table, columns, rows) => copyOver(client, copyStatement(table, columns, 'STDIN'), copyText(rows))
 }
 
 /** One transaction at a time of each turn, and few of all, so that those who wait for their turn hold no connection. */
@@ -149,6 +159,23 @@ function queues(): <T>(turn: string | undefined, run: () => Promise<T>) => Promi
   }
 }
 
+/**
+ * With a turn: under the turn's lock, which ends with the transaction, and which everybody takes who writes for the same
+ * site, in whatever process. They are done one after another, each seeing all that the ones before committed: READ COMMITTED
+ * takes a snapshot for each statement, and the first is the wait for the lock. SERIALIZABLE would add nothing to that but lost
+ * races: what a long push reads is more than its predicate locks are kept for apart (32 pages of a table, then all of it), and
+ * sites that have nothing to do with each other repeated each other's work, five times of six with four at once.
+ */
+function beginning(turn: string | undefined): string {
+  if (turn === undefined) return 'BEGIN ISOLATION LEVEL SERIALIZABLE'
+  invariant(/^[\w-]{1,64}$/.test(turn), 'a turn is a word')
+  return `BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(hashtextextended('${turn}', 0))`
+}
+
+// Small tables are read by sequential scans, which would lock the whole table against everybody's writes. Where one cannot be
+// avoided, its forbidding price would have the plan compiled, for longer than it runs.
+const PLANS = 'SET LOCAL enable_seqscan = off; SET LOCAL jit = off'
+
 async function inTransaction<T>(
   pool: Pool,
   turn: string | undefined,
@@ -157,13 +184,7 @@ async function inTransaction<T>(
   const client = await pool.connect()
   let broken: Error | undefined
   try {
-    // Before BEGIN: the snapshot must be taken after the wait. A connection that is lost gives its turn back.
-    if (turn !== undefined) await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [turn])
-    // Small tables are read by sequential scans, which would lock the whole table against everybody's writes.
-    // Where one cannot be avoided, its forbidding price would have the plan compiled, for longer than it runs.
-    await client.query(
-      'BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL enable_seqscan = off; SET LOCAL jit = off',
-    )
+    await client.query(`${beginning(turn)}; ${PLANS}`)
     const result = await run(client)
     await client.query('COMMIT')
     return result
@@ -173,11 +194,6 @@ async function inTransaction<T>(
     })
     throw error
   } finally {
-    if (turn !== undefined && !broken) {
-      await client.query('SELECT pg_advisory_unlock_all()').catch((unlockError: unknown) => {
-        broken = new Error(reasonOf(unlockError))
-      })
-    }
     // A connection that could not even be tidied up is not given back to the pool.
     client.release(broken)
   }

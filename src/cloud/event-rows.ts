@@ -1,35 +1,19 @@
-// The rows of events and of the heads of their logs, of all segments that a push gains, in two statements.
+// The rows of events and of the heads of their logs, of all segments that a push gains, with COPY and one statement.
 import { invariant } from '../errors.ts'
 import type { LogId, SiteId } from '../units.ts'
 import type { Admitted, Said } from './admitting.ts'
 import { type FoldColumns, foldColumns } from './columns.ts'
+import type { Copy } from './copying.ts'
 import type { Sql } from './database.ts'
 import { type Cell, insertRows, type Table } from './inserting.ts'
 
 /** What was admitted, with the columns by which each event is found again. */
 export type Columned = Said & { readonly columns: readonly FoldColumns[] }
 
-const EVENTS: Table = {
-  name: 'events',
-  columns: [
-    ['log_id', 'text'],
-    ['seq', 'bigint'],
-    ['event_hash', 'text'],
-    ['prev', 'text'],
-    ['type', 'int'],
-    ['hlc', 'numeric'],
-    ['mono_ms', 'bigint'],
-    ['element', 'bytea'],
-    ['received_at', 'bigint'],
-    ['charger_id', 'text'],
-    ['session_id', 'text'],
-    ['fold_key', 'text'],
-    ['sampled_at', 'bigint'],
-    ['register_wh', 'bigint'],
-    ['cites', 'text'],
-  ],
-  conflict: 'ON CONFLICT DO NOTHING',
-}
+const EVENTS = [
+  ...['site_id', 'log_id', 'seq', 'event_hash', 'prev', 'type', 'hlc', 'mono_ms', 'element', 'received_at'],
+  ...['charger_id', 'session_id', 'fold_key', 'sampled_at', 'register_wh', 'cites'],
+]
 
 const HEADS: Table = {
   name: 'log_head',
@@ -54,23 +38,27 @@ export function columned({ admission, said }: Said): Columned {
   return { admission, said, columns }
 }
 
-export async function insertEvents(
-  sql: Sql,
+/** The gate has compared every hash that was there; whoever commits one between is a lost race and runs us again. */
+export async function copyEvents(
+  copy: Copy,
   siteId: SiteId,
   { news, nowAt }: { readonly news: readonly Columned[]; readonly nowAt: number },
 ): Promise<void> {
-  const rows = news.flatMap(one => rowsOf(one, nowAt))
-  const inserted = await insertRows(sql, siteId, EVENTS, rows)
-  // The gate has compared every hash that was there; whoever commits between is a lost race and runs us again.
-  invariant(inserted === rows.length, 'an event lies behind its log head')
+  const rows = news.flatMap(one => rowsOf(siteId, one, nowAt))
+  if (rows.length > 0) await copy('events', EVENTS, rows)
 }
 
-function rowsOf({ admission, columns }: Columned, nowAt: number): readonly (readonly Cell[])[] {
+function rowsOf(
+  siteId: SiteId,
+  { admission, columns }: Columned,
+  nowAt: number,
+): readonly (readonly Cell[])[] {
   return admission.events.map((event, i) => {
     const element = admission.elements[i]
     invariant(element !== undefined, 'an admitted event has no element')
     const { chargerId, sessionId, foldKey, sampledAt, registerWh, cites } = columns[i] ?? {}
     return [
+      siteId,
       event.logId,
       event.seq,
       event.hash,

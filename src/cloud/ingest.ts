@@ -15,8 +15,9 @@ import type { ChargerId, LogId, SessionId, SiteId } from '../units.ts'
 import { admitAll, type Refusal, type Said, type Step, type Taken } from './admitting.ts'
 import { bearersOf, type Nameless } from './bearers.ts'
 import type { CertificateStore } from './certificates.ts'
+import type { Copy } from './copying.ts'
 import type { Database, Sql } from './database.ts'
-import { type Columned, columned, insertEvents, writeHeads } from './event-rows.ts'
+import { type Columned, columned, copyEvents, writeHeads } from './event-rows.ts'
 import { heldLogs } from './held.ts'
 import { awaitRefold } from './refolds.ts'
 import { checkSeals } from './seals.ts'
@@ -98,24 +99,25 @@ async function takeTogether(deps: IngestDeps, segments: readonly Segment[]): Pro
   const holding = { siteId, roster: certificates.roster }
   const seen = await heldLogs(database.query, holding, segments)
   const remember = await checkSeals({ roster: holding.roster, signatures }, segments, seen)
-  return database.transaction(sql => apply(deps, sql, { segments, remember }), siteId)
+  return database.transaction((sql, copy) => apply({ ...deps, sql, copy }, { segments, remember }), siteId)
 }
 
+type Applying = IngestDeps & { readonly sql: Sql; readonly copy: Copy }
 type Read = { readonly segments: readonly Segment[]; readonly remember: Remember }
 
 /** May run several times; each time from what is committed then. */
-async function apply(deps: IngestDeps, sql: Sql, { segments, remember }: Read): Promise<Taken> {
-  const { siteId, signatures, certificates } = deps
+async function apply(on: Applying, { segments, remember }: Read): Promise<Taken> {
+  const { siteId, signatures, certificates, sql, copy } = on
   const { roster } = certificates
   const held = await heldLogs(sql, { siteId, roster }, segments)
   const taken = admitAll({ roster, signatures, remember }, segments, held)
   if (taken.steps.length === 0) return taken
-  const nowAt = deps.clock.wallMs()
+  const nowAt = on.clock.wallMs()
   const news = taken.steps.flatMap(step => (step.kind === 'admitted' ? columned(step) : []))
-  await insertEvents(sql, siteId, { news, nowAt })
+  await copyEvents(copy, siteId, { news, nowAt })
   await writeHeads(sql, siteId, news)
   const touched = touchedBy(news)
-  for (const step of taken.steps) await weighStep({ ...deps, sql }, step, { nowAt, touched })
+  for (const step of taken.steps) await weighStep(on, step, { nowAt, touched })
   for (const sessionId of await bearersOf(sql, siteId, namelessIn(news))) touched.sessions.add(sessionId)
   await refold(sql, { siteId, nowAt, finalise: new Set<SessionId>() }, touched)
   return taken
@@ -125,11 +127,7 @@ type Growing = { readonly sessions: Set<SessionId>; readonly chargers: Set<Charg
 type Weighing = { readonly nowAt: number; readonly touched: Growing }
 
 /** What a segment says of other logs and of tariffs; the sessions that it moves are added to `touched`. */
-async function weighStep(
-  on: IngestDeps & { readonly sql: Sql },
-  step: Step,
-  { nowAt, touched }: Weighing,
-): Promise<void> {
+async function weighStep(on: Applying, step: Step, { nowAt, touched }: Weighing): Promise<void> {
   if (step.kind === 'fork') {
     addAll(touched, await noteFork(on, step.certificate, { ...step, nowAt }))
     return
@@ -152,10 +150,7 @@ function isPricing({ admission, said }: Said): boolean {
 }
 
 /** Certificates in an issuer's log, written down for every receiver. */
-async function enrolFrom(
-  { certificates, logger, sql }: IngestDeps & { readonly sql: Sql },
-  { admission, said }: Said,
-): Promise<void> {
+async function enrolFrom({ certificates, logger, sql }: Applying, { admission, said }: Said): Promise<void> {
   if (!admission.certificate.roles.includes('issuer')) return
   for (const body of said) {
     if (body?.name !== 'device_cert') continue
@@ -168,6 +163,8 @@ function touchedBy(news: readonly Columned[]): Growing {
   const touched: Growing = { sessions: new Set(), chargers: new Set() }
   for (const { said, columns } of news)
     for (const [i, { sessionId, chargerId }] of columns.entries()) {
+      // A mark says that the cloud has the stop, which changes nothing that the cloud knows, nor what anybody owes.
+      if (said[i]?.name === 'reconciliation_mark') continue
       if (sessionId) touched.sessions.add(sessionId)
       // A stop that names no session may belong to any of its charger's.
       else if (chargerId && said[i]?.name === 'session_end') touched.chargers.add(chargerId)

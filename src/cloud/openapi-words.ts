@@ -74,7 +74,39 @@ const FORK = z.strictObject({
   seq: COUNT,
   ours: HASH,
   theirs: HASH,
+  evidence: z
+    .enum(['segment', 'lone-event', 'digest'])
+    .describe('what shows it: another branch, an event that came ahead of its log, a signed digest'),
   foundAt: INSTANT,
+})
+
+const PROVISIONAL = z.strictObject({
+  sessionId: ID.nullable(),
+  chargerId: z.string(),
+  state: z.literal('provisional'),
+  energyWh: z.int().nullable().describe('null: its start has not come'),
+  meterStopWh: z.int(),
+  startedAt: INSTANT.nullable(),
+  endedAt: INSTANT.nullable(),
+  receivedAt: INSTANT,
+  deviceId: ID,
+  endRef: z.string().describe('log/seq'),
+})
+
+const DIGEST = z.strictObject({
+  deviceId: ID,
+  issuedAt: INSTANT,
+  receivedAt: INSTANT,
+  logs: COUNT,
+  events: COUNT,
+  root: HASH,
+  state: z
+    .enum(['held', 'agrees', 'contradicts'])
+    .describe('held: what it commits to is not all here, so it cannot be compared yet'),
+  logId: ID.nullable(),
+  seq: COUNT.nullable(),
+  ours: HASH.nullable(),
+  theirs: HASH.nullable(),
 })
 
 const SUMMARY = z.strictObject({
@@ -152,17 +184,57 @@ const CDRS = z.strictObject({
   settledAt: INSTANT.describe('nothing is added any more to what was issued before'),
 })
 
+const WEBHOOK = z.strictObject({
+  name: z.string(),
+  url: z.string(),
+  events: z.array(z.string()).describe('none: all'),
+  network: z.enum(['public', 'private', 'any']),
+})
+
+const WEBHOOKS = z.strictObject({
+  items: z.array(
+    WEBHOOK.extend({
+      state: z.enum(['on', 'failing', 'gone']),
+      createdAt: INSTANT,
+      waiting: COUNT,
+      oldestAt: INSTANT.optional().describe('when the oldest that waits was queued'),
+      gaveUp: COUNT,
+      lastSentAt: INSTANT.optional(),
+      lastError: z.string().optional(),
+      nextTryAt: INSTANT.optional(),
+    }),
+  ),
+})
+
+const REPLAY = z.strictObject({
+  fromAt: INSTANT,
+  toAt: INSTANT.optional(),
+  session: z.string().optional().describe('the first digits of its id'),
+})
+
 export const SCHEMAS = {
   Sites: pageOf(SITE),
   Sessions: pageOf(SESSION),
   Bills: pageOf(BILL),
   Gaps: pageOf(GAP),
   Forks: pageOf(FORK),
+  Provisional: pageOf(PROVISIONAL),
+  Digests: pageOf(DIGEST),
   Conflicts: pageOf(CONFLICT),
   Cdrs: CDRS,
   Summary: SUMMARY,
   Trace: TRACE,
   Signed: SIGNED,
+  Webhooks: WEBHOOKS,
+  NewWebhook: WEBHOOK.partial({ events: true, network: true }),
+  WebhookAdded: WEBHOOK.extend({ secret: z.string().describe('shown only now') }),
+  WebhookRemoved: z.strictObject({ removed: z.string() }),
+  WebhookEnabled: z.strictObject({ enabled: z.string() }),
+  WebhookTested: z.strictObject({ queued: z.string() }),
+  Replay: REPLAY,
+  Replayed: z.strictObject({ events: COUNT }),
+  Secret: z.strictObject({ secret: z.string() }),
+  Nothing: z.strictObject({}),
   Health: z.strictObject({ status: z.enum(['ok', 'ready']) }),
   Problem: z.strictObject({ code: z.string(), message: z.string() }),
   OpenApi: z.looseObject({ openapi: z.string() }),

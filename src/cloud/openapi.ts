@@ -16,12 +16,13 @@ export type Route = {
   /** JSON by one of our schemas, or another type. */
   readonly body?: SchemaName | { readonly type: string }
   readonly answer: SchemaName | { readonly type: string }
-  readonly auth: 'none' | 'operator' | 'metrics' | 'signed'
+  readonly auth: 'none' | 'operator' | 'admin' | 'metrics' | 'signed'
   readonly problems: readonly number[]
 }
 
 const PAGED = { cursor: 'the `next` of the page before', limit: 'rows of a page' }
 const READ = { method: 'get', auth: 'operator', problems: [400, 401, 429, 503] } as const
+const WRITE = { method: 'post', auth: 'admin', problems: [400, 401, 413, 415, 429, 503] } as const
 
 export const RECEIVER_ROUTES: readonly Route[] = [
   {
@@ -87,6 +88,14 @@ export const SITE_ROUTES: readonly Route[] = [
   },
   { ...READ, path: '/forks', query: PAGED, answer: 'Forks', summary: 'Logs that were written twice' },
   {
+    ...{ ...READ, path: '/provisional', query: PAGED, answer: 'Provisional' },
+    summary: 'Sessions that are known by their ends alone, which came ahead of their logs; never billed',
+  },
+  {
+    ...{ ...READ, path: '/digests', query: PAGED, answer: 'Digests' },
+    summary: 'What nodes signed of all that they held, and whether the logs agree; the newest first',
+  },
+  {
     ...{ ...READ, path: '/conflicts', answer: 'Conflicts' },
     summary: 'Sessions whose money needs a person, and stops that fit no session; the oldest first',
     query: {
@@ -113,6 +122,34 @@ export const SITE_ROUTES: readonly Route[] = [
     ...{ ...READ, path: '/audit', answer: { type: 'application/octet-stream' } },
     summary: 'Everything of the site in one file that proves itself (`chargemesh verify`)',
     query: { from: 'sessions that began from then on, in ms', to: 'and before then' },
+  },
+  {
+    ...{ ...READ, path: '/webhooks', answer: 'Webhooks' },
+    summary: 'Who is told what happens, and how that goes',
+  },
+  {
+    ...{ ...WRITE, path: '/webhooks', body: 'NewWebhook', answer: 'WebhookAdded' },
+    summary: 'From now on a server is told what happens; its secret is shown only now',
+  },
+  {
+    ...{ ...WRITE, method: 'delete', path: '/webhooks/{name}', answer: 'WebhookRemoved' },
+    summary: 'It is told nothing more, not what waits either',
+  },
+  {
+    ...{ ...WRITE, path: '/webhooks/{name}/replay', body: 'Replay', answer: 'Replayed' },
+    summary: 'What was told then is sent once more, under the same ids',
+  },
+  {
+    ...{ ...WRITE, path: '/webhooks/{name}/rotate', body: 'Nothing', answer: 'Secret' },
+    summary: 'Another secret; the one before signs as well for a day',
+  },
+  {
+    ...{ ...WRITE, path: '/webhooks/{name}/enable', body: 'Nothing', answer: 'WebhookEnabled' },
+    summary: 'It is tried again at once, also behind a 410',
+  },
+  {
+    ...{ ...WRITE, path: '/webhooks/{name}/test', body: 'Nothing', answer: 'WebhookTested' },
+    summary: 'Sends it a `webhook.tested`',
   },
 ]
 
@@ -159,6 +196,7 @@ export function openApiDocument(isSingle: boolean): Readonly<Record<string, unkn
 
 const SECURITY = {
   operator: { type: 'http', scheme: 'bearer', description: 'in receiver.json of the data folder' },
+  admin: { type: 'http', scheme: 'bearer', description: 'in a file of its own beside receiver.json' },
   metrics: { type: 'http', scheme: 'bearer', description: 'of --metrics-token-file, or the operator’s' },
   signed: {
     ...{ type: 'apiKey', in: 'header', name: 'x-chargemesh-signature' },

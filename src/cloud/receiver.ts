@@ -7,8 +7,10 @@ import { MeshError, reasonOf } from '../errors.ts'
 import type { Signatures } from '../identity/signature.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import { hex, type SiteId } from '../units.ts'
+import { type BrokerAccess, brokerLine } from '../uplink/broker.ts'
 import { CBOR_TYPE, MAX_REQUEST_BYTES } from '../uplink/request.ts'
 import { MAX_CLOUD_EPOCH } from './acks.ts'
+import { atBroker } from './at-broker.ts'
 import { addAuditRoute } from './audit.ts'
 import { openCourier } from './courier.ts'
 import type { Database } from './database.ts'
@@ -51,6 +53,8 @@ export type ReceiverOptions = {
   readonly durability?: Durability
   /** Bills are handed to it; without one they wait in the outbox. */
   readonly payments?: PaymentProvider
+  /** Nodes may also ask by way of this broker. */
+  readonly broker?: BrokerAccess
   readonly signatures: Signatures
   readonly clock: Clock
   readonly random: Random
@@ -115,7 +119,7 @@ export async function openReceiver(options: ReceiverOptions): Promise<Receiver> 
     if (sites.size === 1) app.register(async scope => addSiteRoutes(scope, site), { prefix: '/v1' })
   }
   await app.listen({ host: options.listen.host, port: options.listen.port })
-  const stops = chores(options, [...sites.values()])
+  const stops = [...chores(options, [...sites.values()]), await atBroker(options, app, sites)]
   const stop = (): Promise<unknown> => Promise.all(stops.map(one => one()))
   return { ...receiverOf(options, app, stop), routes }
 }
@@ -131,7 +135,10 @@ function addSiteRoutes(scope: FastifyInstance, deps: SiteDeps): void {
   addWebhookRoutes(scope, deps)
 }
 
-function checkOptions({ sites, operatorToken, adminToken }: ReceiverOptions, cloudEpoch: number): void {
+function checkOptions(
+  { sites, operatorToken, adminToken, broker }: ReceiverOptions,
+  cloudEpoch: number,
+): void {
   if (sites.length === 0) throw new MeshError('CONFIG_INVALID', 'the receiver needs a site')
   for (const [at, { siteId, name }] of sites.entries()) {
     const first = sites.findIndex(other => other.siteId === siteId)
@@ -142,6 +149,7 @@ function checkOptions({ sites, operatorToken, adminToken }: ReceiverOptions, clo
       throw new MeshError('CONFIG_INVALID', `the operator's token needs ${MIN_TOKEN_LENGTH} characters`)
   if (!Number.isInteger(cloudEpoch) || cloudEpoch < 1 || cloudEpoch > MAX_CLOUD_EPOCH)
     throw new MeshError('CONFIG_INVALID', `the cloud's epoch is 1 to ${MAX_CLOUD_EPOCH}`)
+  if (broker) brokerLine(broker)
 }
 
 type Stop = () => Promise<void>

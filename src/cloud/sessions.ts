@@ -3,6 +3,7 @@
 
 import { judge, judgeGone } from '../billing/judge.ts'
 import type { Bill } from '../billing/revisions.ts'
+import { TYPE_NUMBERS } from '../log/body.ts'
 import type { Session } from '../session/fold.ts'
 import type { ChargerId, SessionId } from '../units.ts'
 import { type ChargerFold, foldsOf } from './charger.ts'
@@ -49,6 +50,11 @@ export async function refold(sql: Sql, settlement: Settlement, touched: Touched)
 
 export type Touched = { readonly sessions: ReadonlySet<SessionId>; readonly chargers: ReadonlySet<ChargerId> }
 
+/** Without one of these there is no session: ticks name the charger as well, and are many. */
+const NAMING = (['session_start', 'session_end', 'session_card', 'adoption'] as const).map(
+  name => TYPE_NUMBERS[name],
+)
+
 /**
  * Pricing, states and marks name no charger: whoever recorded the session's start or stop does. A session that was split
  * off another one is named by no event: its row says under which id it is told.
@@ -62,14 +68,21 @@ export async function byCharger(
   for (const chargerId of [...touched.chargers].sort()) result.set(chargerId, new Set())
   if (touched.sessions.size === 0) return result
   const found = await sql(
-    `SELECT DISTINCT session_id, charger_id FROM events
-     WHERE site_id = $1 AND session_id = ANY($2::text[]) AND charger_id IS NOT NULL
+    `SELECT e.session_id, e.charger_id FROM unnest($2::text[]) AS w (session_id)
+     CROSS JOIN unnest($3::int[]) AS t (type)
+     CROSS JOIN LATERAL (
+       SELECT session_id, charger_id FROM events e
+       WHERE e.site_id = $1 AND e.session_id = w.session_id AND e.type = t.type AND e.charger_id IS NOT NULL OFFSET 0) e
      UNION
-     SELECT e.session_id, e.charger_id FROM sessions s
-     JOIN events e ON e.site_id = s.site_id AND e.log_id = split_part(s.start_ref, '/', 1)
-       AND e.seq = split_part(s.start_ref, '/', 2)::bigint
-     WHERE s.site_id = $1 AND s.session_id = ANY($2::text[]) AND e.charger_id IS NOT NULL ORDER BY charger_id`,
-    [siteId, [...touched.sessions]],
+     SELECT e.session_id, e.charger_id FROM unnest($2::text[]) AS w (session_id)
+     CROSS JOIN LATERAL (
+       SELECT start_ref FROM sessions s WHERE s.site_id = $1 AND s.session_id = w.session_id OFFSET 0) s
+     CROSS JOIN LATERAL (
+       SELECT session_id, charger_id FROM events e
+       WHERE e.site_id = $1 AND e.log_id = split_part(s.start_ref, '/', 1)
+         AND e.seq = split_part(s.start_ref, '/', 2)::bigint AND e.charger_id IS NOT NULL OFFSET 0) e
+     ORDER BY charger_id`,
+    [siteId, [...touched.sessions], NAMING],
   )
   for (const row of found.rows) {
     const chargerId = textIn<ChargerId>(row, 'charger_id')

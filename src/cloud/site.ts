@@ -1,9 +1,10 @@
 // One site of a receiver: written down in the database, its certificates, what signs its acks, and what is done for it
 // again and again. Sites of one receiver share a database, a server and a token, and nothing else.
-import { MeshError } from '../errors.ts'
+import { invariant, MeshError } from '../errors.ts'
 import type { Signatures } from '../identity/signature.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import type { SiteId } from '../units.ts'
+import type { AnswerSigner } from '../uplink/mqtt-words.ts'
 import type { AuditDeps } from './audit.ts'
 import { openCertificates } from './certificates.ts'
 import type { Database } from './database.ts'
@@ -54,4 +55,14 @@ export async function openSite(shared: SharedDeps, site: ReceiverSite): Promise<
   const signer = { certHash: own.certificate.hash, logKey: site.cloud.logKey, signatures }
   await raiseAcks(database, siteId, await shared.durability())
   return { ...shared, siteId, siteName, name: own.certificate.name, certificates, signer }
+}
+
+/** What signs the answers of this site where no TLS says that they are the cloud's. */
+export function answerSignerOf({ certificates, signer }: SiteDeps): AnswerSigner {
+  const { logKey, signatures } = signer
+  const certificate = certificates.roster.certificate(signer.certHash)
+  invariant(certificate !== undefined, "the cloud's own certificate is not held")
+  const issuer = certificates.roster.certificate(certificate.issuedBy)
+  const chain = [...(issuer ? [issuer.encoded] : []), certificate.encoded]
+  return { certificate, chain, logKey, signatures }
 }

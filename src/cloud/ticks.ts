@@ -15,87 +15,112 @@ export const EVENTS = `FROM events e
 export const COUNTS = countsIn('e')
 export const COUNTING = `${EVENTS} AND ${COUNTS}`
 
-/** Ticks of several chargers, and, for want of a session's name, of which of their connectors and transactions. */
-type Of = { readonly siteId: string; readonly chargerIds: readonly ChargerId[] }
+/** Pairs of a charger and a session that it has a word about. */
+export type Pairs = readonly (readonly [ChargerId, SessionId])[]
+type Of = { readonly siteId: string; readonly chargerId: ChargerId }
 /** What ticks are summed up by, in each log (facts.ts): the session, or for want of one the connector and transaction. */
 type Heap = 'session_id' | 'fold_key'
 
 const TOLD = `${COLUMNS}, e.charger_id, e.session_id, e.fold_key`
 
-/** Of other pairs of a charger and a session among these as well. */
-export async function tickRows(sql: Sql, of: Of, ids: readonly SessionId[]): Promise<readonly Row[]> {
-  const where = 'e.session_id = ANY($3::text[])'
-  const result = await sql(ticksBy('session_id', where), [of.siteId, of.chargerIds, ids])
-  return result.rows
+export async function tickRows(sql: Sql, siteId: string, pairs: Pairs): Promise<readonly Row[]> {
+  return await byPairs(sql, siteId, { pairs, text: `${ticksBy('session_id', NAMED)} ${pickTicks}` })
 }
 
-/** Those of a charger that name no session, newest first. */
-export async function orphanTickRows(
-  sql: Sql,
-  { siteId, chargerId }: { readonly siteId: string; readonly chargerId: ChargerId },
-  limit: number,
-): Promise<readonly Row[]> {
+/** Those that name no session, newest first. */
+export async function orphanTickRows(sql: Sql, of: Of, limit: number): Promise<readonly Row[]> {
   const newest = `ORDER BY e.hlc DESC, e.log_id, e.seq LIMIT ${limit}`
-  const result = await sql(`${ticksBy('fold_key', 'e.session_id IS NULL')} ${newest}`, [siteId, [chargerId]])
+  const result = await sql(`${ticksBy('fold_key', NAMELESS)} ${pickTicks} ${newest}`, [
+    of.siteId,
+    [of.chargerId],
+  ])
   return result.rows
 }
 
-/**
- * Ticks that a fold reads from, in its own order: of each heap in each log (facts.ts) the register that was sampled last,
- * and where its two highest and two lowest values came first (session/registers.ts). No bill needs others.
- */
-function ticksBy(heap: Heap, where: string): string {
-  const each = 'charger_id, log_id, heap'
-  return `WITH ticks AS (
-      SELECT e.charger_id, e.log_id, e.seq, e.hlc, e.sampled_at, e.register_wh, e.${heap} AS heap ${COUNTING}
-        AND ${where} AND e.charger_id = ANY($2::text[]) AND e.type = ${meter_tick}
-    ), firsts AS (
-      SELECT DISTINCT ON (${each}, register_wh) ${each}, seq, register_wh FROM ticks
-      WHERE register_wh IS NOT NULL ORDER BY ${each}, register_wh, sampled_at, hlc, seq
-    ), ranked AS (
-      SELECT log_id, seq, row_number() OVER (PARTITION BY ${each} ORDER BY register_wh) AS low,
-        row_number() OVER (PARTITION BY ${each} ORDER BY register_wh DESC) AS high FROM firsts
-    ), wanted AS (
-      SELECT log_id, seq FROM ranked WHERE low <= 2 OR high <= 2
-      UNION
-      (SELECT log_id, seq FROM (SELECT DISTINCT ON (${each}) log_id, seq FROM ticks
-       ORDER BY ${each}, sampled_at DESC, hlc DESC, seq DESC) newest)
-    )
-    SELECT ${TOLD}, e.hlc FROM wanted w
-    JOIN events e ON e.site_id = $1 AND e.log_id = w.log_id AND e.seq = w.seq
-    JOIN log_head h ON h.site_id = e.site_id AND h.log_id = e.log_id`
-}
-
-/** The ticks that the curves of sessions are made of; those of other pairs of a charger and a session among these as well. */
-export async function curveRows(sql: Sql, of: Of, ids: readonly SessionId[]): Promise<readonly Row[]> {
-  const named = curveBy('session_id', 'e.session_id = ANY($3::text[])')
-  return (await sql(named, [of.siteId, of.chargerIds, ids])).rows
+/** The ticks that the curves of sessions are made of. */
+export async function curveRows(sql: Sql, siteId: string, pairs: Pairs): Promise<readonly Row[]> {
+  return await byPairs(sql, siteId, { pairs, text: `${ticksBy('session_id', NAMED)} ${pickCurve}` })
 }
 
 /** The same of ticks that name no session: by their transactions. */
 export async function orphanCurveRows(
   sql: Sql,
-  of: Of,
+  { siteId, chargerId }: Of,
   transactionIds: readonly number[],
 ): Promise<readonly Row[]> {
-  const orphan = curveBy(
-    'fold_key',
-    `e.session_id IS NULL AND split_part(e.fold_key, '/', 2) = ANY($3::text[])`,
-  )
-  return (await sql(orphan, [of.siteId, of.chargerIds, transactionIds.map(String)])).rows
+  const among = `${NAMELESS} AND split_part(e.fold_key, '/', 2) = ANY($3::text[])`
+  const result = await sql(`${ticksBy('fold_key', among)} ${pickCurve}`, [
+    siteId,
+    [chargerId],
+    transactionIds.map(String),
+  ])
+  return result.rows
 }
 
-/** Of each heap in each log the first and the last register of every interval of the finest grid (session/curve.ts). */
-function curveBy(heap: Heap, where: string): string {
-  const each = `charger_id, log_id, heap, sampled_at / ${GRIDS_MS[0]}`
-  const pick = (way: 'ASC' | 'DESC'): string =>
-    `(SELECT log_id, seq FROM (SELECT DISTINCT ON (${each}) log_id, seq FROM ticks
-      ORDER BY ${each}, ${['sampled_at', 'register_wh', 'hlc', 'seq'].map(by => `${by} ${way}`).join(', ')}) picked)`
-  return `WITH ticks AS (
-      SELECT e.charger_id, e.log_id, e.seq, e.hlc, e.sampled_at, e.register_wh, e.${heap} AS heap ${COUNTING}
-        AND ${where} AND e.charger_id = ANY($2::text[]) AND e.type = ${meter_tick} AND e.register_wh IS NOT NULL
-    ), wanted AS (${pick('ASC')} UNION ${pick('DESC')})
-    SELECT ${TOLD} FROM wanted w
-    JOIN events e ON e.site_id = $1 AND e.log_id = w.log_id AND e.seq = w.seq
-    JOIN log_head h ON h.site_id = e.site_id AND h.log_id = e.log_id`
+type Asked = { readonly pairs: Pairs; readonly text: string }
+
+async function byPairs(sql: Sql, siteId: string, { pairs, text }: Asked): Promise<readonly Row[]> {
+  if (pairs.length === 0) return []
+  const chargerIds = pairs.map(([chargerId]) => chargerId)
+  return (await sql(text, [siteId, chargerIds, pairs.map(([, sessionId]) => sessionId)])).rows
 }
+
+const NAMED = 'e.session_id = w.session_id'
+const NAMELESS = 'e.session_id IS NULL'
+
+/**
+ * `ticks` that count, of chargers or of their sessions. OFFSET 0 holds the planner to the order that is written here, from few
+ * rows to those that they name, each by a whole key: without statistics (a new table; PGlite, which never makes any) it takes
+ * every step for one row, and would as soon go through all ticks of a site.
+ */
+function ticksBy(heap: Heap, where: string): string {
+  const asked = where === NAMED ? 'unnest($2::text[], $3::text[]) AS w (charger_id, session_id)' : CHARGERS
+  return `WITH told AS MATERIALIZED (
+      SELECT e.* FROM ${asked} CROSS JOIN LATERAL (
+        SELECT e.charger_id, e.log_id, e.seq, e.hlc, e.sampled_at, e.register_wh, e.${heap} AS heap FROM events e
+        WHERE e.site_id = $1 AND ${where} AND e.charger_id = w.charger_id AND e.type = ${meter_tick} OFFSET 0) e
+    ), logs AS MATERIALIZED (
+      SELECT l.log_id, h.device_id, x.from_seq FROM (SELECT DISTINCT log_id FROM told) l
+      CROSS JOIN LATERAL (
+        SELECT device_id FROM log_head h WHERE h.site_id = $1 AND h.log_id = l.log_id OFFSET 0) h
+      CROSS JOIN LATERAL (
+        SELECT min(x.from_seq) AS from_seq FROM exclusions x WHERE x.site_id = $1 AND x.log_id = l.log_id) x
+    ), ticks AS MATERIALIZED (
+      SELECT t.*, l.device_id FROM told t JOIN logs l ON l.log_id = t.log_id
+      WHERE l.from_seq IS NULL OR t.seq < l.from_seq
+    )`
+}
+
+const CHARGERS = 'unnest($2::text[]) AS w (charger_id)'
+
+const WANTED = `SELECT ${TOLD.replace('h.device_id', 'w.device_id')}, e.hlc FROM wanted w CROSS JOIN LATERAL (
+      SELECT * FROM events e WHERE e.site_id = $1 AND e.log_id = w.log_id AND e.seq = w.seq OFFSET 0) e`
+
+const EACH = 'heap, log_id, charger_id'
+
+/**
+ * Ticks that a fold reads from, in its own order: of each heap in each log (facts.ts) the register that was sampled last,
+ * and where its two highest and two lowest values came first (session/registers.ts). No bill needs others.
+ */
+const pickTicks = `, firsts AS (
+      SELECT DISTINCT ON (${EACH}, register_wh) ${EACH}, seq, register_wh, device_id FROM ticks
+      WHERE register_wh IS NOT NULL ORDER BY ${EACH}, register_wh, sampled_at, hlc, seq
+    ), ranked AS (
+      SELECT log_id, seq, device_id, row_number() OVER (PARTITION BY ${EACH} ORDER BY register_wh) AS low,
+        count(*) OVER (PARTITION BY ${EACH}) AS values FROM firsts
+    ), wanted AS (
+      SELECT log_id, seq, device_id FROM ranked WHERE low <= 2 OR low > values - 2
+      UNION
+      (SELECT log_id, seq, device_id FROM (SELECT DISTINCT ON (${EACH}) log_id, seq, device_id FROM ticks
+       ORDER BY ${EACH}, sampled_at DESC, hlc DESC, seq DESC) newest)
+    ) ${WANTED}`
+
+/** Of each heap in each log the first and the last register of every interval of the finest grid (session/curve.ts). */
+function pickOf(way: 'ASC' | 'DESC'): string {
+  const each = `${EACH}, sampled_at / ${GRIDS_MS[0]}`
+  const order = ['sampled_at', 'register_wh', 'hlc', 'seq'].map(by => `${by} ${way}`).join(', ')
+  return `(SELECT log_id, seq, device_id FROM (SELECT DISTINCT ON (${each}) log_id, seq, device_id FROM ticks
+      WHERE register_wh IS NOT NULL ORDER BY ${each}, ${order}) picked)`
+}
+
+const pickCurve = `, wanted AS (${pickOf('ASC')} UNION ${pickOf('DESC')}) ${WANTED}`

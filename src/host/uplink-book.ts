@@ -9,6 +9,7 @@ import type { ChargerId } from '../units.ts'
 import { type Agreeing, createAgreeing } from '../uplink/agreeing.ts'
 import { type OpenCsms, openCsms } from '../uplink/csms.ts'
 import { type AskReceiver, type HttpUplinkOptions, openHttpUplink } from '../uplink/http.ts'
+import { openMqttUplink } from '../uplink/mqtt.ts'
 import {
   type CsmsSetting,
   type PushSetting,
@@ -37,9 +38,10 @@ export type UplinkBookOptions = Omit<HttpUplinkOptions, 'name' | 'url' | 'caPem'
   /** Of the node's store: what is secret in a setting lies under them, where there are any. */
   readonly storeKeys?: StoreKeys
   readonly logger: Logger
+  readonly rootKey: Uint8Array
+  readonly random: Random
   /** Takes what is open now, each time that changes. */
   readonly give: (ways: Ways) => void
-  readonly random: Random
   /** What a central system asks of a charger. */
   readonly onCall?: (
     from: Pick<CentralSystem, 'name' | 'terms'>,
@@ -62,16 +64,21 @@ export type UplinkBook = {
   readonly close: () => Promise<void>
 }
 
-type Openers = {
-  readonly [K in PushSetting['kind']]: (
-    setting: Extract<PushSetting, { kind: K }>,
-    options: UplinkBookOptions,
-  ) => OpenUplink
-}
-
-const OPENERS: Openers = {
-  https: ({ name, url, caPem }, options) =>
-    openHttpUplink({ ...options, name, url, ...(caPem !== undefined && { caPem }) }),
+function openPush(setting: PushSetting, options: UplinkBookOptions): OpenUplink {
+  const { name, url, caPem } = setting
+  const ca = caPem === undefined ? {} : { caPem }
+  switch (setting.kind) {
+    case 'https':
+      return openHttpUplink({ ...options, name, url, ...ca })
+    case 'mqtt': {
+      const { username, password } = setting
+      const login = {
+        ...(username !== undefined && { username }),
+        ...(password !== undefined && { password }),
+      }
+      return openMqttUplink({ ...options, name, url, ...ca, ...login })
+    }
+  }
 }
 
 type OpenWay =
@@ -89,6 +96,7 @@ function openOne(setting: UplinkSetting, options: UplinkBookOptions, askerNamed:
     return { kind: 'csms', central: openCentral(setting, options, turn), turn }
   }
   const uplink = { ...OPENERS[setting.kind](setting, options), terms: termsOf(setting) }
+import { openMqttUplink } from '../uplink/mqtt.ts'
   return { kind: 'push', uplink }
 }
 

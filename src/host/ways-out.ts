@@ -18,7 +18,7 @@ export async function openWaysOut(deps: WaysOutDeps): Promise<UplinkBook> {
   const { node, closers, roster } = deps
   const book = uplinkBook({
     ...deps,
-    siteId: roster.siteId,
+    ...{ siteId: roster.siteId, rootKey: roster.rootKey },
     certificate: () => node.ledger().ownCertificate().encoded,
     give: ways => {
       node.setUplinks(ways.uplinks)

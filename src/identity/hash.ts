@@ -20,6 +20,7 @@ export type HashDomain =
   | 'chargemesh/request/v1'
   | 'chargemesh/site-root/v1'
   | 'chargemesh/site-digest/v1'
+  | 'chargemesh/answer/v1'
   | 'chargemesh/frontier/v1'
   | 'chargemesh/rank/v1'
   | 'chargemesh/bill/v1'

@@ -22,7 +22,7 @@ import {
 /** From the request's first byte to the answer's last. */
 const TIMEOUT_MS = 15_000
 /** Bodies above this are sent compressed. */
-const GZIP_ABOVE_BYTES = 1024
+export const GZIP_ABOVE_BYTES = 1024
 const MAX_SOCKETS = 4
 /** No cloud may silence a node for longer by its Retry-After. */
 const MAX_RETRY_AFTER_MS = 15 * 60 * 1000
@@ -145,7 +145,7 @@ async function send(options: HttpUplinkOptions, wire: Wire, push: Push): Promise
   }
   const before = wire.traffic()
   try {
-    const answer = read(await exchange(wire, { path, headers, body }))
+    const answer = readPushAnswer(await exchange(wire, { path, headers, body }))
     return { ...answer, wireBytes: wire.traffic() - before }
   } catch (error) {
     if (error instanceof UplinkFailed) error.wireBytes = wire.traffic() - before
@@ -153,7 +153,7 @@ async function send(options: HttpUplinkOptions, wire: Wire, push: Push): Promise
   }
 }
 
-function read(answered: Answered): Omit<PushAnswer, 'wireBytes'> {
+export function readPushAnswer(answered: Answered): Omit<PushAnswer, 'wireBytes'> {
   if (answered.status !== 200) throw refusedBy(answered)
   try {
     return decodeAnswer(answered.body)
@@ -178,7 +178,7 @@ type Outgoing = {
   readonly headers: http.OutgoingHttpHeaders
   readonly body: Uint8Array
 }
-type Answered = {
+export type Answered = {
   readonly status: number
   readonly retryAfter: string | undefined
   readonly body: Uint8Array
@@ -231,7 +231,7 @@ async function readBounded(response: http.IncomingMessage): Promise<Uint8Array> 
   return new Uint8Array(Buffer.concat(chunks))
 }
 
-function refusedBy({ status, retryAfter, body }: Answered): UplinkFailed {
+export function refusedBy({ status, retryAfter, body }: Answered): UplinkFailed {
   // The text is for a log line only: printable, and not more of it than a line holds.
   const said = new TextDecoder().decode(body.subarray(0, MAX_ERROR_TEXT)).replace(/[^\x20-\x7e]/g, ' ')
   const seconds = retryAfter !== undefined && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined

@@ -90,11 +90,13 @@ export type RequestSigner = {
   readonly signatures: Signatures
 }
 
+/** Names a request among others: no two are signed alike. */
+export const SIGNATURE_HEADER = 'x-chargemesh-signature'
 const HEADERS = {
   site: 'x-chargemesh-site',
   certificate: 'x-chargemesh-certificate',
   issuedAt: 'x-chargemesh-issued-at',
-  signature: 'x-chargemesh-signature',
+  signature: SIGNATURE_HEADER,
 } as const
 
 function requestDigest({ method, path, issuedAt, body }: RequestParts): Uint8Array {

@@ -31,6 +31,17 @@ const HTTPS = z.strictObject({
   caPem: z.string().max(20_000).optional(),
 })
 
+/** Our receiver, by way of an MQTT 5 broker. */
+const MQTT = z.strictObject({
+  kind: z.literal('mqtt'),
+  ...COMMON,
+  url: z.url({ protocol: /^mqtts?$/ }).max(500),
+  /** Authorities that may vouch for the broker; without, those of the system. */
+  caPem: z.string().max(20_000).optional(),
+  username: z.string().min(1).max(256).optional(),
+  password: z.string().min(1).max(512).optional(),
+})
+
 const MAX_CHARGERS = 1000
 const charger = z.string().transform((text, at) => {
   const id = chargerId(text)
@@ -78,7 +89,7 @@ const CSMS = z
     },
   )
 
-export const UPLINK_SETTING = z.discriminatedUnion('kind', [HTTPS, CSMS])
+export const UPLINK_SETTING = z.discriminatedUnion('kind', [HTTPS, MQTT, CSMS])
 /** Files of before there were kinds name none. */
 export const REMEMBERED_SETTING = z.union([UPLINK_SETTING, HTTPS])
 
@@ -93,7 +104,7 @@ export type PushSetting = Exclude<UplinkSetting, CsmsSetting>
 export function shownSetting(
   setting: UplinkSetting,
 ): Readonly<Record<string, unknown>> & { readonly name: string } {
-  const secrets = new Set(['caPem', 'passwords', 'defaultPassword'])
+  const secrets = new Set(['caPem', 'password', 'passwords', 'defaultPassword'])
   const shown = Object.entries(setting).filter(([key]) => !secrets.has(key))
   return { ...Object.fromEntries(shown), name: setting.name }
 }

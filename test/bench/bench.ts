@@ -89,10 +89,19 @@ function range([middle, least, most]: readonly [number, number, number]): string
   return least === most ? short(middle) : `${short(middle)} (${short(least)} to ${short(most)})`
 }
 
+/** Either may have some that the other has not. */
+function figuresOf({ ours, floor }: Paired): readonly string[] {
+  return [...new Set([...Object.keys(ours[0] ?? {}), ...Object.keys(floor[0] ?? {})])]
+}
+
+function sideOf(rounds: readonly Figures[], figure: string): string {
+  return rounds[0]?.[figure] === undefined ? '-' : range(spread(rounds, figure))
+}
+
 function text({ bench, title, paired }: Done): string {
-  const rows = Object.keys(paired.ours[0] ?? {}).map(figure => {
-    const ours = `  ${figure.padEnd(14)} ours ${range(spread(paired.ours, figure)).padEnd(32)}`
-    return paired.floor.length === 0 ? ours : `${ours} floor ${range(spread(paired.floor, figure))}`
+  const rows = figuresOf(paired).map(figure => {
+    const sides = (['ours', 'floor'] as const).map(side => sideOf(paired[side], figure))
+    return `  ${figure.padEnd(14)} ours ${sides[0]?.padEnd(32)}${paired.floor.length > 0 ? ` floor ${sides[1]}` : ''}`
   })
   const by = bench.byName
   const compared = by === undefined ? '' : `: ratio of ${by} ${short(ratio(paired, by))}`
@@ -103,10 +112,10 @@ function text({ bench, title, paired }: Done): string {
 function markdown(done: readonly Done[]): string {
   const rows = done.map(({ bench, title, paired }) => {
     const by = bench.byName
-    const figures = Object.keys(paired.ours[0] ?? {})
+    const figures = figuresOf(paired)
       .map(name => {
-        const floor = paired.floor.length === 0 ? '' : ` / ${range(spread(paired.floor, name))}`
-        return `${name} ${range(spread(paired.ours, name))}${floor}`
+        const floor = paired.floor.length === 0 ? '' : ` / ${sideOf(paired.floor, name)}`
+        return `${name} ${sideOf(paired.ours, name)}${floor}`
       })
       .join('; ')
     const compared = by === undefined ? '' : `${short(ratio(paired, by))} (${by})`

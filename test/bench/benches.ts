@@ -198,7 +198,7 @@ export const BENCHES: readonly Bench[] = [
   {
     name: 'ingest',
     about:
-      "The days of several sites into the cloud's database, verified, folded, billed and acknowledged; the floor is COPY of the same rows of events. A PostgreSQL server is that of TEST_DATABASE_URL.",
+      "The days of several sites into the cloud's database, verified, folded, billed and acknowledged; the floor is COPY of the same rows of events. The PostgreSQL server is one of its own, or that of TEST_DATABASE_URL.",
     options: [
       ['sites', 'whose nodes push', 8],
       ['sessions', 'of a site', 200],

@@ -59,7 +59,7 @@ async function ours(tables: Tables, days: readonly SiteDay[], { atOnce }: Ingest
     return {
       ...{ ms, eventsPerS: (events * 1000) / ms },
       ...{ nodeCpuUs: (own.user + own.system) / events, serverCpuUs: (serverS * 1e6) / events },
-      ...{ storeUs: us(waits.store), foldUs: us(waits.fold), commitUs: us(waits.commit) },
+      ...{ storeWaitUs: us(waits.store), restWaitUs: us(waits.fold), commitWaitUs: us(waits.commit) },
     }
   })
 }
@@ -70,16 +70,22 @@ async function floor(
   rows: readonly (readonly Row[])[],
 ): Promise<Figures> {
   const events = sum(days, day => day.events)
-  const timedBy = async (way: 'copy' | 'insert'): Promise<number> =>
+  const timedBy = async (way: 'copy' | 'insert'): Promise<{ ms: number; node: number; server: number }> =>
     await tables.within(async bench => {
+      const before = { server: await bench.serverCpuS(), own: process.cpuUsage() }
       const startedMs = performance.now()
       for (const some of rows) await bench[way](some)
-      return performance.now() - startedMs
+      const ms = performance.now() - startedMs
+      const { user, system } = process.cpuUsage(before.own)
+      const server = ((await bench.serverCpuS()) - before.server) * 1e6
+      return { ms, node: (user + system) / events, server: server / events }
     })
-  const ms = await timedBy('copy')
-  const insertMs = await timedBy('insert')
+  const copied = await timedBy('copy')
+  const inserted = await timedBy('insert')
   return {
-    ...{ ms, eventsPerS: (events * 1000) / ms, insertPerS: (events * 1000) / insertMs },
+    ...{ ms: copied.ms, eventsPerS: (events * 1000) / copied.ms },
+    ...{ nodeCpuUs: copied.node, serverCpuUs: copied.server },
+    ...{ insertPerS: (events * 1000) / inserted.ms, insertServerCpuUs: inserted.server },
     ...{ sealsPerS: sealsPerS(days), events, seals: sum(days, day => day.seals) },
   }
 }
@@ -130,26 +136,31 @@ async function pushDay(database: Database, { site, pushes }: SiteDay): Promise<v
 
 type Waits = { store: number; fold: number; commit: number }
 
-/** Sums up how long was waited for the statements that store events, for the others of a transaction, and for its ends. */
+/** Sums up how long was waited for COPY of events, for the other statements of transactions, and for their ends. */
 function timed(database: Database, waits: Waits): Database {
   return {
     ...database,
     transaction: async (run, turn) => {
-      let [startedMs, endedMs] = [0, 0]
-      const waited = await database.transaction(async sql => {
-        const done = await run(async (text, params) => {
-          const sentMs = performance.now()
-          const result = await sql(text, params)
-          const isStoring = /^INSERT INTO (events|log_head) /.test(text)
-          waits[isStoring ? 'store' : 'fold'] += performance.now() - sentMs
-          return result
-        })
+      let endedMs = 0
+      const answer = await database.transaction(async (sql, copy) => {
+        const done = await run(
+          async (text, params) => {
+            const sentMs = performance.now()
+            const result = await sql(text, params)
+            waits.fold += performance.now() - sentMs
+            return result
+          },
+          async (...words) => {
+            const sentMs = performance.now()
+            await copy(...words)
+            waits.store += performance.now() - sentMs
+          },
+        )
         endedMs = performance.now()
         return done
       }, turn)
-      startedMs = endedMs
-      waits.commit += performance.now() - startedMs
-      return waited
+      waits.commit += performance.now() - endedMs
+      return answer
     },
   }
 }

@@ -4,11 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
-import { Client, type Connection } from 'pg'
+import { Client } from 'pg'
+import { copyOver, copyStatement, copyText } from '../../src/cloud/copying.ts'
 import { type Database, openDatabase } from '../../src/cloud/database.ts'
+import type { Cell } from '../../src/cloud/inserting.ts'
 import { migrate } from '../../src/cloud/schema.ts'
+import { postgresServer } from '../integration/postgres-server.ts'
 import type { Row } from './ingest.ts'
-import { serverFor } from './server.ts'
 
 export type Filled = {
   readonly database: Database
@@ -32,32 +34,21 @@ const COLUMNS = [
   ...['site_id', 'log_id', 'seq', 'event_hash', 'prev', 'type', 'hlc', 'mono_ms', 'element', 'received_at'],
   ...['charger_id', 'session_id', 'fold_key', 'sampled_at', 'register_wh', 'cites'],
 ]
-const COPY = `COPY events (${COLUMNS.join(', ')}) FROM`
 
 async function onServer(): Promise<Tables> {
-  const server = await serverFor()
-  let rounds = 0
-  const admin = async (text: string): Promise<void> => {
-    const client = new Client({ connectionString: server.url })
-    await client.connect()
-    await client.query(text)
-    await client.end()
-  }
+  // As one is run: what is committed is flushed.
+  const server = await postgresServer({ fsync: 'on', shared_buffers: '256MB' })
   return {
     within: async use => {
-      rounds += 1
-      const name = `chargemesh_bench_${process.pid}_${rounds}`
-      await admin(`CREATE DATABASE ${name}`)
-      const url = new URL(server.url)
-      url.pathname = name
-      const database = await openDatabase({ dir: 'memory', url: url.href })
+      const url = await server.database()
+      const database = await openDatabase({ dir: 'memory', url })
       await migrate(database)
-      const client = new Client({ connectionString: url.href })
+      const client = new Client({ connectionString: url })
       await client.connect()
       try {
         return await use({
           database,
-          copy: rows => copyIn(client, textOf(rows)),
+          copy: rows => copyOver(client, copyStatement('events', COLUMNS, 'STDIN'), copyText(cellsOf(rows))),
           insert: rows => insertAll(async (text, params) => client.query(text, [...params]), rows),
           serverCpuS: async () => {
             const found = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
@@ -67,11 +58,20 @@ async function onServer(): Promise<Tables> {
       } finally {
         await client.end()
         await database.close()
-        await admin(`DROP DATABASE ${name}`)
+        await dropped(url)
       }
     },
     close: server.close,
   }
+}
+
+async function dropped(url: string): Promise<void> {
+  const other = new URL(url)
+  const name = other.pathname.slice(1)
+  other.pathname = '/postgres'
+  const client = new Client({ connectionString: other.href })
+  await client.connect()
+  await client.query(`DROP DATABASE ${name}`).finally(() => client.end())
 }
 
 function inPGlite(inFolder: boolean): Tables {
@@ -88,8 +88,10 @@ function inPGlite(inFolder: boolean): Tables {
       try {
         return await use({
           database,
-          copy: async rows =>
-            void (await db.query(`${COPY} '/dev/blob'`, [], { blob: new Blob([textOf(rows)]) })),
+          copy: async rows => {
+            const blob = new Blob([copyText(cellsOf(rows))])
+            await db.query(copyStatement('events', COLUMNS, "'/dev/blob'"), [], { blob })
+          },
           insert: rows => insertAll(query, rows),
           serverCpuS: async () => 0,
         })
@@ -109,7 +111,8 @@ function faceOf(db: PGlite): Database {
     const { rows } = await db.query<Row>(text, [...params])
     return { rows, count: rows.length }
   }
-  return { query, transaction: run => run(query), close: () => db.close() }
+  const copy = async (): Promise<void> => undefined
+  return { query, transaction: run => run(query, copy), close: () => db.close() }
 }
 
 const ROWS_OF_STATEMENT = 1_000
@@ -131,35 +134,8 @@ async function insertAll(
   await query('COMMIT', [])
 }
 
-/** As COPY reads it: https://www.postgresql.org/docs/15/sql-copy.html, text format. None of our words holds what it escapes. */
-function textOf(rows: readonly Row[]): string {
-  return rows.map(row => `${COLUMNS.map(column => cellOf(row[column])).join('\t')}\n`).join('')
-}
-
-function cellOf(value: unknown): string {
-  if (value === null || value === undefined) return '\\N'
-  return value instanceof Uint8Array ? `\\\\x${Buffer.from(value).toString('hex')}` : String(value)
-}
-
-type CopyConnection = Connection & {
-  readonly sendCopyFromChunk: (chunk: Buffer) => void
-  readonly endCopyFrom: () => void
-}
-
-/** The few words of the protocol that COPY takes: https://www.postgresql.org/docs/15/protocol-flow.html#PROTOCOL-COPY */
-async function copyIn(client: Client, text: string): Promise<void> {
-  const done = Promise.withResolvers<void>()
-  client.query({
-    submit: (connection: Connection) => connection.query(`${COPY} STDIN`),
-    handleCopyInResponse: (connection: CopyConnection) => {
-      connection.sendCopyFromChunk(Buffer.from(text))
-      connection.endCopyFrom()
-    },
-    handleCommandComplete: () => undefined,
-    handleReadyForQuery: () => done.resolve(),
-    handleError: (error: Error) => done.reject(error),
-  })
-  await done.promise
+function cellsOf(rows: readonly Row[]): readonly (readonly Cell[])[] {
+  return rows.map(row => COLUMNS.map(column => row[column] as Cell))
 }
 
 /** Of a process that has the same parent, and all that have. */

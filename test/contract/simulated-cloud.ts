@@ -142,6 +142,20 @@ export function cloudContract(name: string, open: OpenCloud): void {
       expect(refused.refused, 'a node certifies nobody').toMatchObject([{ logId: unknown.logId }])
     })
 
+    it('judges by all that a push says, and not by one log of it after another', async () => {
+      const [first, second] = [charged('CP-1'), site.device('second')]
+      const other = sessionBodies({ chargerId: 'CP-1', meterStopWh: 156_500 })
+      const log = site.openLog(second)
+      log.append([first.words.start, other.end])
+      const { given } = first
+      await push({
+        segments: [...given.segments, ...log.segments()],
+        certificates: [...given.certificates, second.certificate.encoded],
+      })
+      expect(await cloud.sessions()).toMatchObject([{ state: 'disputed', flags: ['conflicting-ends'] }])
+      expect((await cloud.bills()).map(({ revision, amount }) => [revision, amount])).toEqual([[0, '0.58']])
+    })
+
     it('bills nothing from a fork on, and goes on taking the branch that it holds', async () => {
       const node = site.device('clone')
       const [one, two, three] = ['CP-1', 'CP-2', 'CP-3'].map(chargerId => sessionBodies({ chargerId }))

@@ -7,11 +7,17 @@ import { SCHEMAS } from '../../src/cloud/openapi-words.ts'
 import { openReceiver, type Receiver } from '../../src/cloud/receiver.ts'
 import { makeServerCertificate } from '../../src/cloud/tls.ts'
 import { systemRandom } from '../../src/host/system.ts'
+import { encodeElement, GENESIS } from '../../src/log/event.ts'
+import { signDigest } from '../../src/log/site-digest.ts'
 import { openHttpUplink } from '../../src/uplink/http.ts'
 import { sessionBodies, type TestSite, testSite } from '../site.ts'
 import { quiet, served, testClock } from './cloud-bench.ts'
 
-const TOKENS = { operatorToken: 'a-token-for-the-operator', metricsToken: 'a-token-for-metrics' }
+const TOKENS = {
+  operatorToken: 'a-token-for-the-operator',
+  metricsToken: 'a-token-for-metrics',
+  adminToken: 'a-token-that-may-write',
+}
 const clock = testClock()
 const site = testSite('described')
 const words = sessionBodies({ tokenRef: 'cd'.repeat(16) })
@@ -36,8 +42,20 @@ beforeAll(async () => {
   // The same log, written again.
   const twin = site.openLog(node, { storeState: 'lossy', epochId: log.epochId })
   twin.append([sessionBodies({ chargerId: 'CP-4' }).start])
-  expect((await uplink.push({ ...push, segments: twin.segments() })).refused).toHaveLength(1)
+  // What goes ahead of another log.
+  const next = site.openLog(node)
+  const [, end] = next.append([other.start, other.end])
+  const certHash = node.certificate.hash
+  const { seq = 0, prev = GENESIS } = end ?? {}
+  const events = end ? [{ seq, prev, element: encodeElement(end) }] : []
+  const lone = [{ logId: next.logId, epochId: next.epochId, certHash, events }]
+  const signer = { certHash, logKey: node.keys.logKey, signatures: site.signatures }
+  const ahead = { lone, digest: signDigest(signer, [], clock.wallMs()) }
+  expect((await uplink.push({ ...push, segments: twin.segments(), ...ahead })).refused).toHaveLength(1)
   uplink.close()
+  const hook = { name: 'shop', url: 'http://127.0.0.1:9/', events: ['gap.found'] }
+  const added = await ask('/v1/webhooks', { method: 'POST', token: TOKENS.adminToken, body: hook })
+  expect(SCHEMAS.WebhookAdded.parse(JSON.parse(added.body))).toMatchObject(hook)
 })
 afterAll(async () => {
   await receiver.close()
@@ -55,27 +73,27 @@ async function open(sites: readonly TestSite[]): Promise<Receiver> {
 
 type Reply = { readonly status: number; readonly type: string; readonly body: string }
 
-function get(path: string, token?: string, method = 'GET'): Promise<Reply> {
-  const type = method === 'POST' && { 'content-type': 'application/cbor' }
+type Ask = { readonly method?: string; readonly token?: string | undefined; readonly body?: object }
+
+function ask(path: string, { method = 'GET', token, body }: Ask = {}): Promise<Reply> {
+  const type = method === 'POST' && { 'content-type': body ? 'application/json' : 'application/cbor' }
   const headers = { ...type, ...(token !== undefined && { authorization: `Bearer ${token}` }) }
+  const options = { method, ca: receiver.caPem, agent: false, headers }
   return new Promise((resolve, reject) => {
-    const request = https.request(
-      `${receiver.url}${path}`,
-      { method, ca: receiver.caPem, agent: false, headers },
-      response => {
-        let body = ''
-        response.setEncoding('latin1').on('data', text => {
-          body += String(text)
-        })
-        response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, type: String(response.headers['content-type']), body }),
-        )
-      },
-    )
+    const request = https.request(`${receiver.url}${path}`, options, response => {
+      let said = ''
+      response.setEncoding('latin1').on('data', text => {
+        said += String(text)
+      })
+      const contentType = String(response.headers['content-type'])
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, type: contentType, body: said }))
+    })
     request.on('error', reject)
-    request.end()
+    request.end(body && JSON.stringify(body))
   })
 }
+
+const get = (path: string, token?: string): Promise<Reply> => ask(path, { token })
 
 /** As OpenAPI writes them. */
 function routesOf({ routes }: Receiver): readonly string[] {
@@ -140,7 +158,7 @@ describe('the description', () => {
 
 describe('the metrics', () => {
   it('count pushes, events and what waits, by site and reason alone', async () => {
-    expect((await get('/v1/push', undefined, 'POST')).status).toBe(401)
+    expect((await ask('/v1/push', { method: 'POST' })).status).toBe(401)
     const { body } = await get('/metrics', TOKENS.metricsToken)
     const numberOf = (name: string): number =>
       Number(

@@ -5,6 +5,7 @@ import { MAX_ORPHANS } from '../../src/cloud/charger-rows.ts'
 import type { Database } from '../../src/cloud/database.ts'
 import { ingest } from '../../src/cloud/ingest.ts'
 import { enterSite } from '../../src/cloud/schema.ts'
+import type { Signatures } from '../../src/identity/signature.ts'
 import type { AnyBody } from '../../src/log/body.ts'
 import { type Ack, readObject } from '../../src/log/object.ts'
 import { SITE_OPENED_AT, sessionBodies, type TestSite } from '../site.ts'
@@ -196,6 +197,99 @@ describe('a push', () => {
     expect(acked.map(ack => ack.logId).sort()).toEqual([log.logId, other.logId].sort())
   })
 
+  it('is one transaction, and takes what is good by parts where one log breaks it', async () => {
+    const { site, push, deps, bills } = await cloudBench(database)
+    const nodes = ['north', 'south', 'west'].map(name => site.device(name))
+    const logs = nodes.map(node => site.openLog(node))
+    logs.forEach((log, i) => {
+      const words = sessionBodies({ chargerId: `CP-${i}` })
+      log.append([words.start, words.pricing, words.end])
+    })
+    let transactions = 0
+    const broken: Database = {
+      ...database,
+      transaction: (run, turn) => {
+        transactions += 1
+        return database.transaction(
+          (sql, copy) =>
+            run(sql, async (table, columns, rows) => {
+              if (rows.some(row => row.includes(logs[1]?.logId ?? ''))) throw new Error('a bad row')
+              await copy(table, columns, rows)
+            }),
+          turn,
+        )
+      },
+    }
+    const certificates = nodes.map(node => node.certificate.encoded)
+    const segments = logs.flatMap(log => log.segments(0, 2))
+    expect(segments.length).toBeGreaterThan(3)
+    await expect(ingest({ ...deps, database: broken }, { segments, certificates })).rejects.toThrow(
+      'a bad row',
+    )
+    expect((await bills()).length).toBe(2)
+    transactions = 0
+    const whole: Database = {
+      ...database,
+      transaction: (run, turn) => {
+        transactions += 1
+        return database.transaction(run, turn)
+      },
+    }
+    expect(await ingest({ ...deps, database: whole }, { segments, certificates })).toEqual([])
+    expect(transactions).toBe(1)
+    expect((await push({})).acks).toHaveLength(3)
+    expect((await bills()).length).toBe(3)
+  })
+
+  it('believes a yes about a seal from another thread, and decides itself behind a no', async () => {
+    const { site, deps, bills } = await cloudBench(database)
+    const node = site.device('north')
+    const words = sessionBodies()
+    const log = site.openLog(node)
+    log.append([words.start, words.pricing])
+    log.append([words.end])
+    const push = { segments: log.segments(), certificates: [node.certificate.encoded] }
+    const heard = { aside: 0, here: 0 }
+    const counting = (aside: (isGood: boolean) => boolean): Signatures => ({
+      ...deps.signatures,
+      verify: (...asked) => {
+        heard.here += 1
+        return deps.signatures.verify(...asked)
+      },
+      verifyAside: async (...asked) => {
+        heard.aside += 1
+        return aside((await deps.signatures.verifyAside?.(...asked)) ?? false)
+      },
+    })
+    const seals = log.events().filter(event => event.signature).length
+    // Nothing is committed of what no transaction did: all of it is read again.
+    const away: Database = { ...database, transaction: async () => Promise.reject(new Error('away')) }
+    const none = ingest({ ...deps, database: away, signatures: counting(is => is) }, push)
+    await expect(none).rejects.toThrow('away')
+    expect(heard.here).toBe(0)
+    expect(heard.aside).toBeGreaterThanOrEqual(seals)
+    Object.assign(heard, { aside: 0, here: 0 })
+    expect(await ingest({ ...deps, signatures: counting(() => false) }, push)).toEqual([])
+    expect(heard).toEqual({ aside: seals, here: seals })
+    expect(await bills()).toHaveLength(1)
+  })
+
+  it('copies any text as it is', async () => {
+    const words = ['\\N', 'a\tb', 'c\nd\re', '\\', '', "'; --", 'é\u{1f50c}', '\\x00']
+    const bytes = new Uint8Array([0, 9, 10, 13, 92, 255])
+    const read = await database.transaction(async (sql, copy) => {
+      await sql('CREATE TEMPORARY TABLE copied (n int, said text, bytes bytea)')
+      const rows = [...words, null].map((word, n) => [n, word, word === null ? null : bytes] as const)
+      await copy('copied', ['n', 'said', 'bytes'], rows)
+      const found = await sql('SELECT * FROM copied ORDER BY n')
+      await sql('DROP TABLE copied')
+      return found.rows
+    })
+    expect(read.map(row => row.said)).toEqual([...words, null])
+    expect(new Uint8Array(read[0]?.bytes as Uint8Array)).toEqual(bytes)
+    expect(read.at(-1)?.bytes).toBeNull()
+  })
+
   it('signs no ack for what was not committed', async () => {
     const { site, push, deps } = await cloudBench(database)
     const node = site.device('north')
@@ -203,8 +297,8 @@ describe('a push', () => {
     const broken: Database = {
       ...database,
       transaction: run =>
-        database.transaction(async sql => {
-          await run(sql)
+        database.transaction(async (...on) => {
+          await run(...on)
           throw new Error('power cut')
         }),
     }

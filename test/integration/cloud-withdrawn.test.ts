@@ -17,11 +17,11 @@ beforeAll(async () => {
     ...opened,
     transaction: (run, turn) =>
       opened.transaction(
-        sql =>
+        (sql, copy) =>
           run((text, params) => {
             statements.push(text)
             return sql(text, params)
-          }),
+          }, copy),
         turn,
       ),
   }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../deadline.ts'
+import { ownPostgres, type PostgresServer } from './postgres-server.ts'
 
 const MAIN = join(import.meta.dirname, '../../dist/src/main.js')
 const README = join(import.meta.dirname, '../../README.md')
@@ -16,6 +17,7 @@ let folder: string
 const readme = readFileSync(README, 'utf8')
 type Terminal = { readonly child: ChildProcess; said: string }
 const servers: Terminal[] = []
+let postgres: PostgresServer | undefined
 const env: Record<string, string | undefined> = { ...process.env }
 
 beforeAll(async () => {
@@ -33,6 +35,7 @@ afterAll(async () => {
   for (const { child } of servers.toReversed())
     if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM')
   await Promise.all(servers.map(({ child }) => ended(child)))
+  await postgres?.close()
   await rm(folder, { recursive: true, force: true })
 })
 
@@ -92,5 +95,16 @@ describe('the README, as it stands', () => {
     const untilUplink = TEN_LINES.findIndex(line => line.includes('uplink add'))
     const said = await runAll(TEN_LINES.slice(0, untilUplink + 1))
     expect(said.at(-1)).toContain('uplink cloud added')
+  })
+
+  it('brings it into a PostgreSQL server, by two workers', { timeout: 120_000 }, async () => {
+    postgres = await ownPostgres()
+    const url = await postgres.database()
+    const lines = commandsIn('Into my PostgreSQL')
+    const said = await runAll(lines.map(line => line.replace(/(?<=^export DATABASE_URL=)\S+/, url)))
+    const saidOf = (part: string): string | undefined => said[lines.findIndex(line => line.includes(part))]
+    expect(saidOf('uplink add')).toContain('uplink postgres added')
+    expect(saidOf('cloud sites')).toContain('North Stand')
+    expect(saidOf('/readyz')).toBe('{"status":"ready"}')
   })
 })
