@@ -9,7 +9,7 @@ import type { ChargerId } from '../units.ts'
 import { type Agreeing, createAgreeing } from '../uplink/agreeing.ts'
 import { type OpenCsms, openCsms } from '../uplink/csms.ts'
 import { type AskReceiver, type HttpUplinkOptions, openHttpUplink } from '../uplink/http.ts'
-import { openMqttUplink } from '../uplink/mqtt.ts'
+import { openMqttUplink, openMqttUplink } from '../uplink/mqtt.ts'
 import {
   type CsmsSetting,
   type PushSetting,
@@ -95,8 +95,7 @@ function openOne(setting: UplinkSetting, options: UplinkBookOptions, askerNamed:
         : createAgreeing({ ...options, uplink, ask: () => askerNamed(agreeAt) })
     return { kind: 'csms', central: openCentral(setting, options, turn), turn }
   }
-  const uplink = { ...OPENERS[setting.kind](setting, options), terms: termsOf(setting) }
-import { openMqttUplink } from '../uplink/mqtt.ts'
+  const uplink = { ...openPush(setting, options), terms: termsOf(setting) }
   return { kind: 'push', uplink }
 }
 
