@@ -61,16 +61,17 @@ type Claimed = PaymentOrder & { readonly attempts: number; readonly firstTriedAt
 async function claim({ database, siteId, clock }: Payments): Promise<readonly Claimed[]> {
   const nowAt = clock.wallMs()
   const claimed = await database.query(
-    `UPDATE outbox o SET due_at = $2::bigint + ${LEASE_MS}, attempts = attempts + 1,
+    // Picked apart from the update: as its condition the planner may pick again for each row, and more than was asked for.
+    `WITH picked AS MATERIALIZED (
+       SELECT w.session_id, w.revision FROM outbox w
+       WHERE w.site_id = $1 AND w.sent_at IS NULL AND w.refusal IS NULL AND w.due_at <= $2
+         AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.site_id = $1 AND e.session_id = w.session_id
+           AND e.revision < w.revision AND e.sent_at IS NULL)
+       ORDER BY w.due_at, w.session_id LIMIT ${MAX_ORDERS} FOR UPDATE SKIP LOCKED)
+     UPDATE outbox o SET due_at = $2::bigint + ${LEASE_MS}, attempts = attempts + 1,
        first_tried_at = coalesce(first_tried_at, $2)
-     FROM bills b
-     WHERE o.site_id = $1 AND b.site_id = o.site_id AND b.session_id = o.session_id AND b.revision = o.revision
-       AND (o.session_id, o.revision) IN (
-         SELECT w.session_id, w.revision FROM outbox w
-         WHERE w.site_id = $1 AND w.sent_at IS NULL AND w.refusal IS NULL AND w.due_at <= $2
-           AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.site_id = $1 AND e.session_id = w.session_id
-             AND e.revision < w.revision AND e.sent_at IS NULL)
-         ORDER BY w.due_at, w.session_id LIMIT ${MAX_ORDERS} FOR UPDATE SKIP LOCKED)
+     FROM picked p JOIN bills b ON b.site_id = $1 AND b.session_id = p.session_id AND b.revision = p.revision
+     WHERE o.site_id = $1 AND o.session_id = p.session_id AND o.revision = p.revision
        AND o.sent_at IS NULL AND o.due_at <= $2
      RETURNING o.*, b.amount, b.currency`,
     [siteId, nowAt],
