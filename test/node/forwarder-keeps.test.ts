@@ -16,6 +16,7 @@ const AWAY: CentralSystem = {
   name: 'steve',
   terms: { protocol: 'ocpp1.6', lostAnswers: 'hold', shadow: false, live: false, unknownCard: 'X' },
   open: async () => ({ kind: 'closed', reason: 'away' }),
+  isOpen: () => false,
   call: async () => ({ kind: 'unsent', reason: 'away' }),
   hangUp: () => undefined,
 }
