@@ -54,7 +54,7 @@ async function oldLogs(
   one.append(first, world.wallMs())
   const other = world.site.openLog(device, { prev: one.ref() })
   other.append(second, world.wallMs() + 1000)
-  const newest = world.site.openLog(device, { prev: other.ref() })
+  const newest = world.site.openLog(device, { prev: other.ref(), openedAt: world.wallMs() + 60_000 })
   const segments = [one, other, newest].flatMap(log => log.segments())
   const objects = (acked === 'both' ? [one, other] : [one]).map(log => ackOf(world, log))
   await a.node().submit({ certificates: [device.certificate.encoded], segments, objects })
@@ -62,13 +62,11 @@ async function oldLogs(
   const signer = { certHash: certificate.hash, logKey: keys.logKey, signatures: world.site.signatures }
   const issuedAt = SITE_OPENED_AT + 40 * DAY_MS
   const beacon = { ...operator.log.ref(), issuedAt, nextByAt: issuedAt + DAY_MS }
-  await a
-    .node()
-    .submit({
-      certificates: [],
-      segments: [],
-      objects: [signObject(signer, { kind: 'beacon', body: beacon })],
-    })
+  await a.node().submit({
+    certificates: [],
+    segments: [],
+    objects: [signObject(signer, { kind: 'beacon', body: beacon })],
+  })
   return { world, a, one, other }
 }
 
