@@ -9,7 +9,7 @@ import type { ChargerId } from '../units.ts'
 import { type Agreeing, createAgreeing } from '../uplink/agreeing.ts'
 import { type OpenCsms, openCsms } from '../uplink/csms.ts'
 import { type AskReceiver, type HttpUplinkOptions, openHttpUplink } from '../uplink/http.ts'
-import { openMqttUplink, openMqttUplink } from '../uplink/mqtt.ts'
+import { openMqttUplink } from '../uplink/mqtt.ts'
 import {
   type CsmsSetting,
   type PushSetting,

@@ -17,6 +17,7 @@ const AWAY: CentralSystem = {
   terms: { protocol: 'ocpp1.6', lostAnswers: 'hold', shadow: false, live: false, unknownCard: 'X' },
   open: async () => ({ kind: 'closed', reason: 'away' }),
   call: async () => ({ kind: 'unsent', reason: 'away' }),
+  isOpen: () => false,
   hangUp: () => undefined,
 }
 
