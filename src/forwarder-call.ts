@@ -1,6 +1,7 @@
 // What is said to a central system for one charger, and how it is waited for: a call leaves when everything that was decided
 // with it is durable, and its answer comes back into the mailbox.
 import type { Acting } from './acting.ts'
+import { mayLeave } from './forwarder-agreed.ts'
 import { backOff, type Line, putOff } from './forwarder-line.ts'
 import type { ToldSessions } from './forwarder-session.ts'
 import { cardOf, type Standing } from './forwarder-standing.ts'
@@ -140,7 +141,9 @@ export function send(talk: Talk, { session, sessionId, word }: Sending, act: Act
     return
   }
   const leave = async (): Promise<UpstreamOutcome> => {
-    const outcome = await system.call(line.chargerId, withCard(call, idTag))
+    const outcome: UpstreamOutcome = mayLeave(system.turn)
+      ? await system.call(line.chargerId, withCard(call, idTag))
+      : { kind: 'unsent', reason: 'the turn is about to end' }
     // Beside the mailbox: an answer that came is not lost because the store fails just now.
     line.outcomes.set(word.ref.hash, outcome)
     return outcome
@@ -166,6 +169,8 @@ export function sendAll(
   const { deps, system, line } = talk
   const say = async (): Promise<string | undefined> => {
     for (const call of calls) {
+      // A thousand readings take their time, and the turn may end meanwhile.
+      if (!talk.isOurs(line)) return 'the turn went to another node'
       const outcome = await system.call(line.chargerId, call)
       if (outcome.kind === 'refused') deps.count('forward.readings-refused')
       else if (outcome.kind !== 'answered') return inWords(outcome)

@@ -27,8 +27,7 @@ export function standingOf(
     const since = new Date(wallOf(turn.since)).toISOString().slice(0, 16)
     return no(`waits for ${nameOf(turn.holder)}, which holds the central system since ${since}Z`)
   }
-  const missing = turn.heads.find(({ logId, seq, hash }) => !isHeld(ledger, { logId, seq, hash }))
-  if (missing)
+  if (!heldWords(ledger, turn.heads))
     return no('was handed the central system; waits for words of the node before, which are not here yet')
   return { mayForward: true, reason: '', isDoubtful: doubtOf(turn, ledger) }
 }
@@ -47,6 +46,11 @@ function doubtOf({ isTakenOver, since }: Turn, { logs }: Ledger): Standing['isDo
   const gone = [...logs.all()].flatMap(log => (log.cut ? [log.cut.head.hlc] : []))
   const doubtful = gone.reduce((newest, hlc) => (hlc > newest ? hlc : newest), isTakenOver ? since : 0n)
   return ({ start, end }) => (end?.hlc ?? start.hlc) <= doubtful
+}
+
+/** Whether all that was said up to these is here. */
+export function heldWords(ledger: Ledger, heads: Turn['heads']): boolean {
+  return heads.every(head => isHeld(ledger, head))
 }
 
 function isHeld({ logs }: Ledger, { logId, seq, hash }: Turn['heads'][number]): boolean {

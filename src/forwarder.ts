@@ -3,8 +3,9 @@
 // that a restart, or another node, goes on just there (forwarding/). One node at a time has the turn (forwarding/turns.ts).
 import type { Acting } from './acting.ts'
 import { MeshError } from './errors.ts'
-import { type Back, hangUp, type Speaking, type Talk } from './forwarder-call.ts'
-import { hurry, isOwed, type Line, newLine, refresh, toldOf } from './forwarder-line.ts'
+import { agreedStanding, mayDecide } from './forwarder-agreed.ts'
+import { type Back, greet, hangUp, type Speaking, type Talk } from './forwarder-call.ts'
+import { backOff, hurry, isOwed, type Line, newLine, refresh, toldOf } from './forwarder-line.ts'
 import { callsOf, type ForwardReport, reportWay } from './forwarder-report.ts'
 import { createToldSessions, type ToldSessions } from './forwarder-session.ts'
 import { type Standing, standingOf } from './forwarder-standing.ts'
@@ -16,11 +17,14 @@ import type { Session } from './session/fold.ts'
 import type { ChargerId, DeviceId, SessionId } from './units.ts'
 import type { Call, Translator } from './uplink/csms-calls.ts'
 import type { CentralSystem } from './upstream.ts'
+import type { View } from './view.ts'
 
 /** Chargers of one central system that are spoken for at once. */
 const MAX_AT_ONCE = 8
 /** A line on which nothing is to be said is closed. */
 const LINGER_MS = 15_000
+/** A line that stood so long was no failure. */
+const STEADY_MS = 60_000
 
 export type Way = {
   readonly system: CentralSystem
@@ -62,8 +66,6 @@ export type ForwarderDeps = Speaking & {
   readonly self: DeviceId
   readonly nameOf: (deviceId: DeviceId) => string
   readonly translators: Readonly<Partial<Record<CentralSystem['terms']['protocol'], Translator>>>
-  /** Where several nodes see our receiver: whether they agreed there that this one may forward for a charger. */
-  readonly agreed?: (uplink: string, chargerId: ChargerId) => boolean
 }
 
 export function createForwarder(deps: ForwarderDeps): Forwarder {
@@ -81,7 +83,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     },
     tick: (act, back) => {
       for (const way of ways) {
-        way.standing = standingOf(act, { ...deps, uplink: way.system.name })
+        way.standing = standing(way, deps, act)
         look(way, act)
         if (way.handing) handOver(way, act)
         else if (!way.system.terms.shadow)
@@ -164,13 +166,25 @@ const NO_TIME: Times = { wallMs: 0, monotonicMs: 0 }
 /** As many as one word can name. */
 const MAX_UNDONE = 16
 
+function standing({ system }: Way, deps: ForwarderDeps, act: Acting): Standing {
+  const { name: uplink, turn, terms } = system
+  if (!turn || terms.shadow) return standingOf(act, { ...deps, uplink })
+  return agreedStanding(act, { ...deps, uplink, turn })
+}
+
 /** What each charger has waiting. */
 function look({ system, lines }: Way, { ledger }: Acting): void {
-  for (const chargerId of system.terms.chargers ?? ledger.view().chargers()) {
+  for (const chargerId of system.terms.chargers ?? chargersOf(system, ledger.view())) {
     const line = lines.get(chargerId) ?? newLine(chargerId)
     lines.set(chargerId, line)
     refresh(line, ledger, system)
   }
+}
+
+/** All that ever charged; and who may be commanded before that, all that the site knows. */
+function chargersOf({ terms }: CentralSystem, { policy, chargers }: View): readonly ChargerId[] {
+  if (!terms.commands) return chargers()
+  return [...new Set([...policy.chargePoints().map(({ chargerId }) => chargerId), ...chargers()])]
 }
 
 function handOver(way: Way, act: Acting): void {
@@ -184,6 +198,7 @@ function handOver(way: Way, act: Acting): void {
   for (const line of lines.values()) hangUp(system, line)
   act.afterwards(() => {
     way.handing = undefined
+    void system.turn?.release(handing.to)
     handing.done()
   })
 }
@@ -200,13 +215,16 @@ type Work = {
 function work({ deps, sessions, way, back, isListed }: Work, act: Acting): void {
   const { system, translator, standing, lines } = way
   const { monotonicMs } = act.times
-  const may = ({ chargerId }: Line): boolean =>
-    standing.mayForward || (deps.agreed?.(system.name, chargerId) ?? false)
-  const active = (): number => [...lines.values()].filter(line => line.isBusy || line.isGreeted).length
-  const isOurs = (line: Line): boolean => isListed() && !way.handing && may(line)
+  // Asked again before each call: a lease ends between two ticks.
+  const may = (): boolean => standing.mayForward && mayDecide(system.turn)
+  const keeps = system.terms.commands === true
+  const active = (): number =>
+    [...lines.values()].filter(line => line.isBusy || (line.isGreeted && !keeps)).length
+  const isOurs = (): boolean => isListed() && !way.handing && way.standing.mayForward && may()
   for (const line of lines.values()) {
     if (line.isBusy) continue
-    if (!may(line)) hangUp(system, line)
+    if (keeps) noticeLoss(deps, way, { line, nowMs: monotonicMs })
+    if (!may()) hangUp(system, line)
     else if (monotonicMs >= line.readyAtMs && (line.isGreeted || active() < MAX_AT_ONCE)) {
       const { isDoubtful } = standing
       const talk: Talk = {
@@ -214,9 +232,22 @@ function work({ deps, sessions, way, back, isListed }: Work, act: Acting): void 
         goOn: later => step(talk, later),
       }
       talk.goOn(act)
+      if (keeps && !line.isBusy && !line.isGreeted) greet(talk, act)
     }
     if (line.isBusy || !line.isGreeted) continue
     line.idleSinceMs ??= monotonicMs
-    if (monotonicMs - line.idleSinceMs >= LINGER_MS) hangUp(system, line)
+    if (!keeps && monotonicMs - line.idleSinceMs >= LINGER_MS) hangUp(system, line)
   }
+}
+
+/** A line that is kept open is opened again where it was cut; at longer and longer intervals where it is cut at once. */
+function noticeLoss(
+  { random }: Pick<ForwarderDeps, 'random'>,
+  { system }: Way,
+  { line, nowMs }: { readonly line: Line; readonly nowMs: number },
+): void {
+  if (!line.isGreeted || system.isOpen(line.chargerId)) return
+  if (nowMs - (line.idleSinceMs ?? nowMs) > STEADY_MS) line.failures = 0
+  Object.assign(line, { isGreeted: false, idleSinceMs: undefined })
+  backOff(line, nowMs, { reason: 'the line was lost', dice: (random.bytes(1)[0] ?? 0) / 256 })
 }

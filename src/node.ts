@@ -23,13 +23,14 @@ import type { Send } from './replica/sends.ts'
 import { createStops } from './stops.ts'
 import { createTakeovers } from './takeover.ts'
 import { OCPP_1_6 } from './uplink/csms-calls16.ts'
+import { OCPP_2_0_1 } from './uplink/csms-calls201.ts'
 import { createUplinks } from './uplinks.ts'
 import { createWitness } from './witness.ts'
 
 export type { DocumentSink, Node, NodeDeps, NodeHealth } from './node-shape.ts'
 
 /** Versions of OCPP in which a central system may be told of sessions. */
-const TRANSLATORS = { 'ocpp1.6': OCPP_1_6 }
+const TRANSLATORS = { 'ocpp1.6': OCPP_1_6, 'ocpp2.0.1': OCPP_2_0_1 }
 /** Inputs decided together, and made durable by one flush. */
 const MAX_BATCH = 256
 /** A batch ends after so long, so that a charger does not wait behind what a peer sends. */

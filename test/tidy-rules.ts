@@ -91,6 +91,8 @@ export const LAYERS: readonly { readonly name: string; readonly holds: readonly 
         'src/host/may-charge.ts',
         'src/host/operator.ts',
         'src/host/commanding.ts',
+        'src/host/upstream-commands.ts',
+        'src/host/ways-out.ts',
         'src/host/may-charge.ts',
         'src/host/site-birth.ts',
         'src/host/invite.ts',
@@ -214,6 +216,7 @@ export const VIRTUAL_WIRING = [
   ...['onboarding', 'onboarding-state', 'onboarding-talk', 'takeover', 'derating'],
   ...[
     'forwarder',
+    'forwarder-agreed',
     'forwarder-line',
     'forwarder-session',
     'forwarder-standing',

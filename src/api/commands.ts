@@ -35,6 +35,8 @@ export type Commanding = {
    * not yet noticed; the newest connection is the first. */
   readonly find: (chargerId: ChargerId) => Promise<readonly Holder[]>
   readonly carry: (to: DeviceId, order: Uint8Array) => Promise<OrderOutcome>
+  /** Of a central system that this node speaks with for the charger: a start or a stop, to whatever node holds it. */
+  readonly forward: (chargerId: ChargerId, command: ChargerCommand) => Promise<CommandOutcome>
 }
 
 const connectorId = z.int().min(0).optional()

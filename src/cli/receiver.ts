@@ -131,10 +131,7 @@ function getText(url: string, { ca, token, method = 'GET', body }: Asking): Prom
     response.on('end', () => {
       const text = Buffer.concat(parts).toString('utf8')
       if (response.statusCode === 200) resolve(text)
-      else
-        reject(
-          new MeshError('UPLINK_FAILED', `the cloud answered ${response.statusCode}: ${text.slice(0, 200)}`),
-        )
+      else reject(refusalOf(response.statusCode ?? 0, text))
     })
   })
   request.on('error', error =>
@@ -142,4 +139,11 @@ function getText(url: string, { ca, token, method = 'GET', body }: Asking): Prom
   )
   request.end(body)
   return promise
+}
+
+/** What was wrong with what was asked, in the cloud's words; anything else as it came. */
+function refusalOf(status: number, text: string): MeshError {
+  const said = status === 400 ? /"message":("(?:[^"\\]|\\.){1,300}")/.exec(text)?.[1] : undefined
+  if (said !== undefined) return new MeshError('CONFIG_INVALID', String(JSON.parse(said)))
+  return new MeshError('UPLINK_FAILED', `the cloud answered ${status}: ${text.slice(0, 200)}`)
 }

@@ -18,6 +18,8 @@ export type CsmsAddOptions = {
   readonly unknownCard?: string
   readonly shadow?: boolean
   readonly live?: boolean
+  readonly commands?: boolean
+  readonly agreeAt?: string
   readonly allowInsecure?: boolean
   readonly since?: string
   readonly ca?: string
@@ -40,6 +42,11 @@ export function csmsOptions(command: Command): Command {
       'csms: said for cards whose own id nobody here can read; else these sessions are held',
     )
     .option('--live', 'csms: begin while a session runs, instead of when it is over')
+    .option('--commands', 'csms: it may start and stop sessions; a line is kept open for each charger')
+    .option(
+      '--agree-at <uplink>',
+      'csms: the uplink to the receiver where the site’s forwarders agree whose turn it is; the same receiver on each of them',
+    )
     .option('--shadow', 'csms: say nothing, and show with `uplink forward show` what would be said')
     .option(
       '--since <time>',
@@ -65,6 +72,8 @@ export async function csmsSetting(
     ...(unknownCard !== undefined && { unknownCard }),
     ...(options.since !== undefined && { sinceAt: instantOf('--since', options.since, Date.now()) }),
     ...(options.live && { live: true }),
+    ...(options.commands && { commands: true }),
+    ...(options.agreeAt !== undefined && { agreeAt: options.agreeAt }),
     ...(options.shadow && { shadow: true }),
     ...(options.allowInsecure && { allowInsecure: true }),
   }

@@ -39,9 +39,10 @@ export async function exportTo(dir: string, options: ExportOptions): Promise<voi
       found.push({ name, covers: part.head.covers })
     const removed = await tidy(node, stick, found)
     const carried = found.filter(({ name }) => !removed.has(name))
-    const { parts, events } = await writeParts({ node, stick, carried, wanted: options.json !== true })
+    // First, so that it is there when the stick is full: without it the office writes everything anew.
     const holds = check('node', WRITTEN, await node.client.post('/v1/bundle/holds', {}))
     await stick.replaceHolds(node.deviceId, bytesOf(holds.part))
+    const { parts, events } = await writeParts({ node, stick, carried, wanted: options.json !== true })
     for (const { name } of refused)
       process.stderr.write(`${name} is damaged and counts for nothing: what it held is written again\n`)
     const all = carried.length + parts
@@ -56,14 +57,22 @@ export async function exportTo(dir: string, options: ExportOptions): Promise<voi
         damaged: refused.map(one => one.name),
       },
       [
-        events > 0 ? `${events} events of ${node.site} written, in ${parts} parts` : 'nothing new to write',
-        ...(removed.size > 0 ? [`${removed.size} parts removed: the cloud has what they held`] : []),
-        `the stick carries ${all} parts of this site; at the office: chargemesh usb import ${dir} --site <site folder> --cloud <cloud folder>`,
+        events > 0
+          ? `${events} events of ${node.site} written, in ${counted(parts)}`
+          : 'nothing new to write',
+        ...(removed.size > 0 ? [`${counted(removed.size)} removed: the cloud has what they held`] : []),
+        all === 0
+          ? 'the stick carries nothing that the cloud has not'
+          : `the stick carries ${counted(all)} of this site; at the office: chargemesh usb import ${dir} --site <site folder> --cloud <cloud folder>`,
       ].join('\n'),
     )
   } finally {
     await stick.close()
   }
+}
+
+export function counted(parts: number): string {
+  return `${parts} part${parts === 1 ? '' : 's'}`
 }
 
 /** Parts of which the cloud has acknowledged everything go; nothing else ever does. */

@@ -18,6 +18,7 @@ import { unlockOf } from './unlock.ts'
 import type { ImportOptions } from './usb.ts'
 import { type AckBook, createAckBook } from './usb-acks.ts'
 import { type Written, writeWords } from './usb-back.ts'
+import { counted } from './usb-export.ts'
 import { partsOf, type Refused, refuseAny, says } from './usb-parts.ts'
 import { cloudAt, openCloud, viaCloud } from './via.ts'
 
@@ -62,8 +63,14 @@ export async function importFrom(dir: string, options: OfficeOptions): Promise<v
     const seen = await lookAround(office)
     const acks = await createAckBook(operator, office.ask, seen.followed)
     const up = await pushParts(office, acks, options.json !== true)
-    const back = await writeWords({ ...office, ...seen, acks })
+    const back = await writeWords({ ...office, ...seen, acks }).catch((error: unknown) => {
+      // What went up is up, and worth saying, though nothing goes back on this stick.
+      if (error instanceof MeshError) return error
+      throw error
+    })
     sayAll(options, { dir, up, back, refused: office.refused })
+    if (back instanceof MeshError) throw back
+    refuseAny(office.refused)
   } finally {
     for (const close of closing) await close()
   }
@@ -171,20 +178,23 @@ function lengthOf({ fromSeq, nextSeq }: Cover): number {
 type Done = {
   readonly dir: string
   readonly up: Pushed
-  readonly back: Written
+  readonly back: Written | MeshError
   readonly refused: readonly Refused[]
 }
 
 function sayAll(options: OfficeOptions, { dir, up, back, refused }: Done): void {
   say(
     options,
-    { pushed: up, back, refused },
+    { pushed: up, ...(!(back instanceof MeshError) && { back }), refused },
     [
-      `${up.parts} parts taken by the cloud: ${up.events} events`,
-      ...(up.known > 0 ? [`${up.known} parts that it has already`] : []),
-      `on the stick for the site: ${back.entries} entries of the operator, ${back.acks} acks`,
-      `back at the site: chargemesh usb import ${dir} --via <node folder>`,
+      `${counted(up.parts)} taken by the cloud: ${up.events} events`,
+      ...(up.known > 0 ? [`${counted(up.known)} that it has already`] : []),
+      ...(back instanceof MeshError
+        ? []
+        : [
+            `on the stick for the site: ${back.entries} entries of the operator, ${back.acks} acks`,
+            `back at the site: chargemesh usb import ${dir} --via <node folder>`,
+          ]),
     ].join('\n'),
   )
-  refuseAny(refused)
 }

@@ -147,11 +147,9 @@ async function replayWebhook(name: string, options: ReplayOptions): Promise<void
   const write = await cloudWriter(options.cloud)
   const { events } = (await write('POST', `${pathOf(name)}/replay`, asked)) as { readonly events: number }
   const none = 'nothing was told then; webhooks are told from when the first was added, and a month is kept'
-  say(
-    options,
-    { events },
-    events === 0 ? none : `${events} events are sent again, under the ids that they had`,
-  )
+  const many =
+    events === 1 ? '1 event is sent again, under its id' : `${events} events are sent again, under their ids`
+  say(options, { events }, events === 0 ? none : many)
 }
 
 async function listWebhooks(options: Options): Promise<void> {

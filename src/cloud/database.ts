@@ -164,7 +164,7 @@ function queues(): <T>(turn: string | undefined, run: () => Promise<T>) => Promi
  * site, in whatever process. They are done one after another, each seeing all that the ones before committed: READ COMMITTED
  * takes a snapshot for each statement, and the first is the wait for the lock. SERIALIZABLE would add nothing to that but lost
  * races: what a long push reads is more than its predicate locks are kept for apart (32 pages of a table, then all of it), and
- * sites that have nothing to do with each other repeated each other's work, five times of six with four at once.
+ * of four sites at once, which have nothing to do with each other, each ran its transactions three times.
  */
 function beginning(turn: string | undefined): string {
   if (turn === undefined) return 'BEGIN ISOLATION LEVEL SERIALIZABLE'

@@ -2,8 +2,10 @@
 // terms.ts). Signed like a push; one serialisable transaction for what one node claims. A device that anybody revoked gets no
 // turn, and may give its own up.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { MalformedBytes } from '../cbor.ts'
+import { fromBytes, listOf, MalformedBytes, toBytes } from '../cbor.ts'
 import type { Certificate } from '../identity/certificate.ts'
+import { EVENT_REF } from '../log/fields.ts'
+import { MAX_HANDED_HEADS } from '../log/forward-bodies.ts'
 import type { DeviceId, SiteId } from '../units.ts'
 import { hex } from '../units.ts'
 import {
@@ -17,11 +19,12 @@ import { CBOR_TYPE, type RequestClaim, readClaim, refuseRequest } from '../uplin
 import { createAttempts } from './attempts.ts'
 import type { Database, Row, Sql } from './database.ts'
 import { type PushDeps, type PushRouteDeps, refuse } from './pushing.ts'
-import { flagIn, intIn, optionalTextIn, textIn } from './rows.ts'
+import { bytesIn, flagIn, intIn, optionalIntIn, optionalTextIn, textIn } from './rows.ts'
 import { type Asker, answerOf, judge, type TermRow } from './terms.ts'
 
 /** Central systems of one site; names are free, and a certified node must not fill a table with them. */
 const MAX_ROWS_PER_SITE = 64
+const HEADS = listOf(EVENT_REF, MAX_HANDED_HEADS)
 
 export function addForwarderRoute(app: FastifyInstance, deps: PushRouteDeps): void {
   const attempts = createAttempts(deps.clock)
@@ -108,6 +111,7 @@ export async function agree(
       const before = rows.get(claim.uplink)
       if ((isOut && !claim.release) || (!before && rows.size >= MAX_ROWS_PER_SITE)) continue
       const after = judge(before, claim, asker)
+      if (!after) continue
       if (after !== before) await write(sql, siteId, { uplink: claim.uplink, row: after })
       rows.set(claim.uplink, after)
       answers.push(answerOf(claim.uplink, after, asker))
@@ -126,7 +130,7 @@ async function isRevoked(sql: Sql, siteId: SiteId, deviceId: DeviceId): Promise<
 
 async function rowsOf(sql: Sql, siteId: SiteId): Promise<Map<string, TermRow>> {
   const found = await sql(
-    `SELECT uplink, term, renewals, life, device_id, is_free, is_taken, lease_ms, cloud_epoch
+    `SELECT uplink, term, renewals, life, device_id, is_free, taken_at, lease_ms, cloud_epoch, heads, next_device
      FROM forwarders WHERE site_id = $1`,
     [siteId],
   )
@@ -136,30 +140,36 @@ async function rowsOf(sql: Sql, siteId: SiteId): Promise<Map<string, TermRow>> {
 function rowIn(row: Row): TermRow {
   const life = optionalTextIn(row, 'life')
   const deviceId = optionalTextIn<DeviceId>(row, 'device_id')
+  const takenAt = optionalIntIn(row, 'taken_at')
+  const next = optionalTextIn<DeviceId>(row, 'next_device')
   return {
     mark: { term: intIn(row, 'term'), renewals: intIn(row, 'renewals') },
     ...(life !== undefined && deviceId !== undefined && { holder: { life, deviceId } }),
     isFree: flagIn(row, 'is_free'),
-    isTaken: flagIn(row, 'is_taken'),
     leaseMs: intIn(row, 'lease_ms'),
     cloudEpoch: intIn(row, 'cloud_epoch'),
+    ...(takenAt !== undefined && { takenAt }),
+    ...(next !== undefined && { next }),
+    ...(row.heads !== null && { heads: fromBytes(HEADS, bytesIn(row, 'heads')) }),
   }
 }
 
 type Written = { readonly uplink: string; readonly row: TermRow }
 
 async function write(sql: Sql, siteId: SiteId, { uplink, row }: Written): Promise<void> {
-  const { mark, holder, isFree, isTaken, leaseMs, cloudEpoch } = row
+  const { mark, holder, isFree, takenAt, leaseMs, cloudEpoch, heads, next } = row
   await sql(
     `INSERT INTO forwarders
-      (site_id, uplink, term, renewals, life, device_id, is_free, is_taken, lease_ms, cloud_epoch)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+      (site_id, uplink, term, renewals, life, device_id, is_free, taken_at, lease_ms, cloud_epoch, heads,
+       next_device)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
      ON CONFLICT (site_id, uplink) DO UPDATE SET term = excluded.term, renewals = excluded.renewals,
       life = excluded.life, device_id = excluded.device_id, is_free = excluded.is_free,
-      is_taken = excluded.is_taken, lease_ms = excluded.lease_ms, cloud_epoch = excluded.cloud_epoch`,
+      taken_at = excluded.taken_at, lease_ms = excluded.lease_ms, cloud_epoch = excluded.cloud_epoch,
+      heads = excluded.heads, next_device = excluded.next_device`,
     [
       ...[siteId, uplink, mark.term, mark.renewals, holder?.life ?? null, holder?.deviceId ?? null],
-      ...[isFree, isTaken, leaseMs, cloudEpoch],
+      ...[isFree, takenAt ?? null, leaseMs, cloudEpoch, heads ? toBytes(HEADS, heads) : null, next ?? null],
     ],
   )
 }

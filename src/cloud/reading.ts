@@ -128,12 +128,12 @@ export async function forksPage(
   const [log = '', seq = '', theirs = ''] = cursor.split('/')
   const found = await database.query(
     `SELECT f.log_id, f.seq, f.ours, f.theirs, f.found_at, f.evidence, h.device_id FROM (
-       SELECT site_id, log_id, seq, ours, theirs, found_at, 'segment' AS evidence FROM forks WHERE site_id = $1
-       UNION ALL SELECT site_id, log_id, seq, ours, event_hash, received_at, 'lone-event' FROM lone_events
+       SELECT log_id, seq, ours, theirs, found_at, 'segment' AS evidence FROM forks WHERE site_id = $1
+       UNION ALL SELECT log_id, seq, ours, event_hash, received_at, 'lone-event' FROM lone_events
          WHERE site_id = $1 AND ours IS NOT NULL
-       UNION ALL SELECT site_id, log_id, seq, ours, theirs, received_at, 'digest' FROM digests
+       UNION ALL SELECT log_id, seq, ours, theirs, received_at, 'digest' FROM digests
          WHERE site_id = $1 AND state = 'contradicts') f
-     JOIN log_head h ON h.site_id = f.site_id AND h.log_id = f.log_id
+     JOIN log_head h ON h.site_id = $1 AND h.log_id = f.log_id
      WHERE (f.log_id, f.seq, f.theirs) > ($2, $3, $4)
      ORDER BY f.log_id, f.seq, f.theirs LIMIT $5`,
     [siteId, log, /^\d{1,15}$/.test(seq) ? Number(seq) : -1, theirs, limit],

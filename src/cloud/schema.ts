@@ -122,8 +122,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     // Whose turn it is to forward to an existing central system (terms.ts); no life: nobody's.
     `CREATE TABLE forwarders (
       site_id text NOT NULL, uplink text NOT NULL, term bigint NOT NULL, renewals bigint NOT NULL,
-      life text, device_id text, is_free boolean NOT NULL, is_taken boolean NOT NULL,
-      lease_ms bigint NOT NULL, cloud_epoch bigint NOT NULL,
+      life text, device_id text, is_free boolean NOT NULL, taken_at bigint,
+      lease_ms bigint NOT NULL, cloud_epoch bigint NOT NULL, heads bytea, next_device text,
       PRIMARY KEY (site_id, uplink))`,
   ],
   [

@@ -14,12 +14,15 @@ export type TermRow = {
   readonly mark: Mark
   /** Undefined: nobody. */
   readonly holder?: { readonly life: string; readonly deviceId: DeviceId }
-  /** Given up, or never had: anybody may have it at once. */
+  /** Given up, or never had: whose turn it is by the operator's order may have it at once. */
   readonly isFree: boolean
+  /** To whom it was given up. */
+  readonly next?: DeviceId
   readonly leaseMs: number
   readonly cloudEpoch: number
-  /** Another than its holder had it before and did not give it up. */
-  readonly isTaken: boolean
+  /** When it was taken from another that did not give it up; 0: nobody knows. */
+  readonly takenAt?: number
+  readonly heads?: AgreedRow['heads']
 }
 
 export type Asker = Pick<AgreementRequest, 'leaseMs'> & {
@@ -29,13 +32,16 @@ export type Asker = Pick<AgreementRequest, 'leaseMs'> & {
   readonly cloudEpoch: number
 }
 
-/** The row as it stands after a claim. */
-export function judge(before: TermRow | undefined, claim: Claim, asker: Asker): TermRow {
+/** The row as it stands after a claim; undefined where there is none and the asker may not begin one. */
+export function judge(before: TermRow | undefined, claim: Claim, asker: Asker): TermRow | undefined {
+  if (!before && !claim.mayBegin) return undefined
   const row = current(before, asker)
   const isHolders = row.holder?.life === asker.life
-  if (claim.release) return isHolders && sameMark(claim.release, row.mark) ? given(row) : row
+  if (claim.release) return isHolders && sameMark(claim.release, row.mark) ? given(row, claim) : row
   if (isHolders) return { ...row, leaseMs: asker.leaseMs, mark: renewed(row.mark) }
-  return row.isFree || sameMark(claim.silent, row.mark) ? taken(row, asker) : row
+  const isNext =
+    row.isFree && (row.next === undefined ? claim.mayBegin === true : row.next === asker.deviceId)
+  return isNext || sameMark(claim.silent, row.mark) ? taken(row, claim, asker) : row
 }
 
 /**
@@ -47,8 +53,8 @@ function current(row: TermRow | undefined, { cloudEpoch, leaseMs }: Asker): Term
   const mark = { term: cloudEpoch * VERSIONS_PER_EPOCH, renewals: 0 }
   const isFirst = !row && cloudEpoch === 1
   return {
-    ...{ mark, cloudEpoch, isFree: isFirst, isTaken: !isFirst },
-    leaseMs: Math.max(leaseMs, row?.leaseMs ?? 0),
+    ...{ mark, cloudEpoch, isFree: isFirst, leaseMs: Math.max(leaseMs, row?.leaseMs ?? 0) },
+    ...(!isFirst && { takenAt: 0 }),
   }
 }
 
@@ -56,25 +62,33 @@ function renewed({ term, renewals }: Mark): Mark {
   return { term, renewals: renewals + 1 }
 }
 
-function given({ mark, leaseMs, cloudEpoch }: TermRow): TermRow {
-  return { mark: renewed(mark), isFree: true, leaseMs, cloudEpoch, isTaken: false }
+function given({ mark, leaseMs, cloudEpoch, takenAt }: TermRow, { heads = [], to }: Claim): TermRow {
+  // What a holder of before may have said is no better known because this one gives up.
+  const doubt = takenAt !== undefined && { takenAt }
+  const next = to !== undefined && { next: to }
+  return { mark: renewed(mark), isFree: true, leaseMs, cloudEpoch, heads, ...doubt, ...next }
 }
 
-function taken(row: TermRow, { life, deviceId, leaseMs }: Asker): TermRow {
-  const { mark, holder, cloudEpoch } = row
+function taken(row: TermRow, { at = 0 }: Claim, { life, deviceId, leaseMs }: Asker): TermRow {
+  const { mark, holder, cloudEpoch, heads, takenAt, isFree } = row
+  // What a device said before it was started again stands in its own log.
+  const isOwn = holder?.deviceId === deviceId
+  const since = isFree || isOwn ? takenAt : at
   return {
     mark: { term: mark.term + 1, renewals: 0 },
     ...{ holder: { life, deviceId }, isFree: false, leaseMs, cloudEpoch },
-    // What a device said before it was started again stands in its own log.
-    isTaken: row.isTaken || (holder !== undefined && holder.deviceId !== deviceId),
+    ...(since !== undefined && { takenAt: since }),
+    ...(heads && { heads }),
   }
 }
 
-export function answerOf(
-  uplink: string,
-  { mark, holder, leaseMs, isTaken }: TermRow,
-  asker: Asker,
-): AgreedRow {
+export function answerOf(uplink: string, row: TermRow, asker: Asker): AgreedRow {
+  const { mark, holder, leaseMs, takenAt, heads } = row
   const isYours = holder?.life === asker.life
-  return { uplink, mark, isYours, ...(holder && { holder: holder.deviceId }), leaseMs, isTaken }
+  return {
+    ...{ uplink, mark, isYours, leaseMs },
+    ...(holder && { holder: holder.deviceId }),
+    ...(takenAt !== undefined && { takenAt }),
+    ...(heads && { heads }),
+  }
 }

@@ -8,6 +8,7 @@ import type { ApiDeps } from '../api/server.ts'
 import { InvariantBroken, reasonOf } from '../errors.ts'
 import { utf8Bytes } from '../identity/hash.ts'
 import { readOrder } from '../identity/order.ts'
+import { openSealed, sealTo } from '../identity/seal.ts'
 import type { Node, NodeDeps } from '../node.ts'
 import type { ChargerCommand, CommandOutcome } from '../ports.ts'
 import { type ChargerId, chargerId, type DeviceId } from '../units.ts'
@@ -23,7 +24,15 @@ const ORDER_MS = 18_000
 const QUESTION = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('where'), chargerId: z.string().max(48) }),
   z.strictObject({ kind: z.literal('order'), order: z.string().max(200_000) }),
+  /** Of a central system, by a node that the operator lets speak with it; sealed to the holder. */
+  z.strictObject({
+    kind: z.literal('forwarded'),
+    chargerId: z.string().max(48),
+    sealed: z.string().max(1000),
+  }),
 ])
+/** All that a central system may want of a charger. */
+const FORWARDABLE = ['remoteStart', 'remoteStop']
 const HOLDER = z.object({
   certificates: z.array(z.string().max(1600)).max(64),
   nonce: z.string().max(32),
@@ -103,6 +112,47 @@ export function createCommanding(deps: CommandingDeps): Commanding & { readonly 
     return await execute(verdict.chargerId, command)
   }
 
+  /** The operator named who speaks with central systems (`policy set forwarders`): that is their order, and for no more. */
+  const obeyForwarder = async (from: DeviceId, id: ChargerId, sealed: string): Promise<OrderOutcome> => {
+    const ledger = deps.node.ledger()
+    const isNamed = ledger.view().forwarding.turns.order().includes(from)
+    const certificate = deps.roster.byDevice(from)
+    if (!isNamed || !certificate || ledger.isVoid(certificate)) return refuse('not-its-role')
+    const opened = openSealed(deps.sealKey, new Uint8Array(Buffer.from(sealed, 'base64')))
+    const command = opened && commandIn(new TextDecoder().decode(opened))
+    if (!command || !FORWARDABLE.includes(command.kind)) return refuse('malformed')
+    if (!deps.doors.central?.connected().includes(id)) return refuse('not-here')
+    logger.info('a central system commands a charger', { charger: id, command: command.kind, by: from })
+    return await execute(id, command)
+  }
+
+  const forward = async (to: Holder, id: ChargerId, command: ChargerCommand): Promise<CommandOutcome> => {
+    const certificate = deps.roster.byDevice(to.deviceId)
+    if (!certificate) return { kind: 'unreachable', reason: `${to.name} is not known here` }
+    const plain = utf8Bytes(JSON.stringify(command))
+    const sealed = base64(sealTo(certificate.sealKey, deps.random.bytes(32), plain))
+    try {
+      const said = await ask(to.deviceId, { kind: 'forwarded', chargerId: id, sealed }, ORDER_MS)
+      const outcome = OUTCOME.parse(said) as OrderOutcome
+      if (outcome.kind !== 'refused') return outcome
+      return { kind: 'unreachable', reason: `${to.name} refuses: ${outcome.reason}` }
+    } catch (error) {
+      if (error instanceof InvariantBroken) throw error
+      return {
+        kind: 'unreachable',
+        reason: `no answer from ${to.name}: whether the charger does it is not known`,
+      }
+    }
+  }
+
+  const find = async (id: ChargerId): Promise<readonly Holder[]> => {
+    const here = holderHere(id, self)
+    const peers = deps.doors.network?.peers() ?? []
+    const there = await Promise.all(peers.map(peer => askHolder(peer, id)))
+    const found = [...(here ? [named(self, here)] : []), ...there.flat()]
+    return found.toSorted((a, b) => a.connectedForMs - b.connectedForMs)
+  }
+
   const refuse = (reason: Extract<OrderOutcome, { kind: 'refused' }>['reason']): OrderOutcome => {
     logger.warn('an order was refused', { reason })
     return { kind: 'refused', reason }
@@ -138,12 +188,11 @@ export function createCommanding(deps: CommandingDeps): Commanding & { readonly 
 
   return {
     execute,
-    find: async id => {
-      const here = holderHere(id, self)
-      const peers = deps.doors.network?.peers() ?? []
-      const there = await Promise.all(peers.map(peer => askHolder(peer, id)))
-      const found = [...(here ? [named(self, here)] : []), ...there.flat()]
-      return found.toSorted((a, b) => a.connectedForMs - b.connectedForMs)
+    find,
+    forward: async (id, command) => {
+      const [holder] = await find(id)
+      if (!holder) return { kind: 'unreachable', reason: 'the charger is connected to no node within reach' }
+      return holder.deviceId === self ? await execute(id, command) : await forward(holder, id, command)
     },
     carry: async (to, order) => {
       if (to === self) return await obey(order)
@@ -164,6 +213,10 @@ export function createCommanding(deps: CommandingDeps): Commanding & { readonly 
       if (question.kind === 'order')
         return utf8Bytes(JSON.stringify(await obey(new Uint8Array(Buffer.from(question.order, 'base64')))))
       const id = chargerId(question.chargerId)
+      if (question.kind === 'forwarded') {
+        const outcome = id ? await obeyForwarder(from, id, question.sealed) : refuse('malformed')
+        return utf8Bytes(JSON.stringify(outcome))
+      }
       return utf8Bytes(JSON.stringify({ holder: id === undefined ? null : holderHere(id, from) }))
     },
   }

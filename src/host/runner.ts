@@ -36,8 +36,9 @@ import {
   tagKeysOf,
 } from './tokens.ts'
 import { NOTHING_CHOSEN, type Unlock } from './unlock.ts'
-import { type UplinkBook, uplinkBook } from './uplink-book.ts'
+import type { UplinkBook } from './uplink-book.ts'
 import { clockTrouble, validityTrouble } from './validity.ts'
+import { openWaysOut } from './ways-out.ts'
 
 const TICK_MS = 1000
 
@@ -129,18 +130,7 @@ async function open(setting: Setting): Promise<RunningNode> {
   const central = await openChargers({ ...self, config, logger, node, tokenReference, tls })
   doors.central = central
   closers.push('ocpp', () => central.close())
-  const uplinks = uplinkBook({
-    ...{ dir, logger, storeKeys, siteId: self.roster.siteId, rootKey: self.roster.rootKey },
-    random: self.random,
-    certificate: () => node.ledger().ownCertificate().encoded,
-    ...{ logKey: self.logKey, signatures: self.signatures, clock: self.clock },
-    give: ways => {
-      node.setUplinks(ways.uplinks)
-      node.forwarder.set(ways.centralSystems)
-    },
-  })
-  closers.push('uplinks', () => uplinks.close())
-  await uplinks.open()
+  const uplinks = await openWaysOut({ ...self, dir, storeKeys, logger, closers, node, commanding })
   const extraStatus = (): Readonly<Record<string, unknown>> => ({
     documents: documents.state(),
     ocpp: { chargers: central.status(), refused: central.refusals(), tls: tls.report() },

@@ -11,6 +11,8 @@ import { openDisk } from './disk.ts'
 const FOLDER = 'CHGMESH'
 const SITE_DIGITS = 8
 const NAME = /^(UP|DN)(\d{6})\.CMB$|^N[0-9A-F]{7}\.CMB$/i
+/** No part is longer (uplink/bundle.ts). */
+const MAX_STICK_FILE_BYTES = 8 * 1024 * 1024
 const MAX_NUMBER = 999_999
 
 /** `up`: to the cloud. `down`: to the nodes. `holds`: what a node holds, one a node. */
@@ -21,6 +23,7 @@ export type Stick = {
   readonly dir: string
   /** Names of a kind, in the order in which they were written. */
   readonly names: (kind: StickKind) => Promise<readonly string[]>
+  /** Nothing of a file that is longer than a part can be. */
   readonly read: (name: string) => Promise<Uint8Array>
   /** Durable when resolved; answers the name. */
   readonly add: (kind: 'up' | 'down', part: Uint8Array) => Promise<string>
@@ -71,6 +74,11 @@ export async function openStick(
     names,
     read: async name => {
       await requireSame()
+      const { size } = await stat(join(dir, FOLDER, path(name))).catch((error: unknown) => {
+        throw says(error)
+      })
+      // Whoever filled the stick must not fill the memory too: no part is so long, so it is judged as damaged.
+      if (size > MAX_STICK_FILE_BYTES) return new Uint8Array(0)
       const part = await disk.read(path(name)).catch((error: unknown) => {
         throw says(error)
       })
@@ -109,7 +117,7 @@ function stickError(dir: string, error: unknown): MeshError {
   if (isFull)
     return new MeshError(
       'STORE_FULL',
-      `the stick at ${dir} is full: what is on it is whole; carry it, or go on with the same command on a larger one`,
+      `the stick at ${dir} is full: what is on it is whole; make room, or copy its folder ${FOLDER} onto a larger one, and give the same command again`,
       error,
     )
   if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM')

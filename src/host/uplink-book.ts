@@ -5,9 +5,11 @@ import { z } from 'zod'
 import { MeshError, reasonOf } from '../errors.ts'
 import type { Logger, Random, Uplink } from '../ports.ts'
 import type { StoreKeys } from '../store/sealing.ts'
-import { type CsmsOptions, type OpenCsms, openCsms } from '../uplink/csms.ts'
-import { type HttpUplinkOptions, openHttpUplink } from '../uplink/http.ts'
-import { openMqttUplink } from '../uplink/mqtt.ts'
+import type { ChargerId } from '../units.ts'
+import { type Agreeing, createAgreeing } from '../uplink/agreeing.ts'
+import { type OpenCsms, openCsms } from '../uplink/csms.ts'
+import { type AskReceiver, type HttpUplinkOptions, openHttpUplink } from '../uplink/http.ts'
+import { openMqttUplink, openMqttUplink } from '../uplink/mqtt.ts'
 import {
   type CsmsSetting,
   type PushSetting,
@@ -15,7 +17,7 @@ import {
   termsOf,
   type UplinkSetting,
 } from '../uplink/setting.ts'
-import type { CentralSystem } from '../upstream.ts'
+import type { CentralSystem, UpstreamCall } from '../upstream.ts'
 import { writeSecret } from './identity-files.ts'
 import { UPLINKS_FILE } from './node-files.ts'
 import { look, recall } from './node-memory.ts'
@@ -29,7 +31,7 @@ export async function rememberedUplinks(dir: string): Promise<readonly UplinkSet
   return await look(join(dir, UPLINKS_FILE), uplinksIn(uplinkSecrets([])))
 }
 
-type OpenUplink = Uplink & { readonly close: () => void }
+type OpenUplink = Uplink & { readonly ask?: AskReceiver; readonly close: () => void }
 
 export type UplinkBookOptions = Omit<HttpUplinkOptions, 'name' | 'url' | 'caPem'> & {
   readonly dir: string
@@ -40,7 +42,12 @@ export type UplinkBookOptions = Omit<HttpUplinkOptions, 'name' | 'url' | 'caPem'
   readonly random: Random
   /** Takes what is open now, each time that changes. */
   readonly give: (ways: Ways) => void
-  readonly onCall?: CsmsOptions['onCall']
+  /** What a central system asks of a charger. */
+  readonly onCall?: (
+    from: Pick<CentralSystem, 'name' | 'terms'>,
+    chargerId: ChargerId,
+    call: UpstreamCall,
+  ) => Promise<UpstreamCall['payload'] | undefined>
 }
 
 /** By which logs leave, and who is told of sessions. */
@@ -54,7 +61,7 @@ export type UplinkBook = {
   readonly add: (setting: UplinkSetting) => Promise<void>
   /** Refuses a name that nobody has; forgotten when resolved. */
   readonly remove: (name: string) => Promise<void>
-  readonly close: () => void
+  readonly close: () => Promise<void>
 }
 
 function openPush(setting: PushSetting, options: UplinkBookOptions): OpenUplink {
@@ -76,34 +83,49 @@ function openPush(setting: PushSetting, options: UplinkBookOptions): OpenUplink 
 
 type OpenWay =
   | { readonly kind: 'push'; readonly uplink: OpenUplink }
-  | { readonly kind: 'csms'; readonly central: OpenCsms }
+  | { readonly kind: 'csms'; readonly central: OpenCsms; readonly turn: Agreeing | undefined }
+type AskerNamed = (name: string) => AskReceiver | undefined
 
-function openOne(setting: UplinkSetting, options: UplinkBookOptions): OpenWay {
-  if (setting.kind === 'csms') return { kind: 'csms', central: openCentral(setting, options) }
+function openOne(setting: UplinkSetting, options: UplinkBookOptions, askerNamed: AskerNamed): OpenWay {
+  if (setting.kind === 'csms') {
+    const { name: uplink, agreeAt } = setting
+    const turn =
+      agreeAt === undefined
+        ? undefined
+        : createAgreeing({ ...options, uplink, ask: () => askerNamed(agreeAt) })
+    return { kind: 'csms', central: openCentral(setting, options, turn), turn }
+  }
   const uplink = { ...openPush(setting, options), terms: termsOf(setting) }
   return { kind: 'push', uplink }
 }
 
-function openCentral(setting: CsmsSetting, { logger, onCall }: UplinkBookOptions): OpenCsms {
+function openCentral(
+  setting: CsmsSetting,
+  { logger, onCall }: UplinkBookOptions,
+  turn: Agreeing | undefined,
+): OpenCsms {
   const { name, url, caPem, passwords, defaultPassword, protocol, lostAnswers } = setting
-  const { shadow, live, chargers, unknownCard, sinceAt } = setting
+  const { shadow, live, commands, chargers, unknownCard, sinceAt } = setting
+  const terms = {
+    ...{ protocol, lostAnswers, shadow, live, commands },
+    ...(chargers && { chargers }),
+    ...(unknownCard !== undefined && { unknownCard }),
+    ...(sinceAt !== undefined && { sinceAt }),
+  }
   return openCsms({
-    ...{ name, url, logger },
-    terms: {
-      ...{ protocol, lostAnswers, shadow, live },
-      ...(chargers && { chargers }),
-      ...(unknownCard !== undefined && { unknownCard }),
-      ...(sinceAt !== undefined && { sinceAt }),
-    },
+    ...{ name, url, logger, terms },
+    ...(turn && { turn }),
     ...(caPem !== undefined && { caPem }),
     password: chargerId => (Object.hasOwn(passwords, chargerId) ? passwords[chargerId] : defaultPassword),
-    ...(onCall && { onCall }),
+    ...(onCall && commands && { onCall: (id, call) => onCall({ name, terms }, id, call) }),
   })
 }
 
-function closeWay(way: OpenWay): void {
-  if (way.kind === 'push') way.uplink.close()
-  else way.central.close()
+/** Lines first: nothing is under way when the turn is given up. */
+async function closeWay(way: OpenWay): Promise<void> {
+  if (way.kind === 'push') return way.uplink.close()
+  way.central.close()
+  await way.turn?.close()
 }
 
 export function uplinkBook(options: UplinkBookOptions): UplinkBook {
@@ -111,6 +133,10 @@ export function uplinkBook(options: UplinkBookOptions): UplinkBook {
   const secrets = uplinkSecrets(storeKeys)
   const path = join(dir, UPLINKS_FILE)
   const opened = new Map<string, OpenWay>()
+  const askerNamed: AskerNamed = name => {
+    const way = opened.get(name)
+    return way?.kind === 'push' ? way.uplink.ask : undefined
+  }
   const give = (): void => {
     const ways = [...opened.values()]
     options.give({
@@ -128,7 +154,7 @@ export function uplinkBook(options: UplinkBookOptions): UplinkBook {
     open: async () => {
       for (const setting of (await recall(path, uplinksIn(secrets), logger)) ?? []) {
         try {
-          opened.set(setting.name, openOne(setting, options))
+          opened.set(setting.name, openOne(setting, options, askerNamed))
           settings = [...settings, setting]
         } catch (error) {
           logger.error('an uplink cannot be used', { uplink: setting.name, reason: reasonOf(error) })
@@ -142,18 +168,21 @@ export function uplinkBook(options: UplinkBookOptions): UplinkBook {
         throw new MeshError('CONFIG_INVALID', `there is an uplink ${setting.name} already`)
       if (opened.size >= MAX_UPLINKS)
         throw new MeshError('CONFIG_INVALID', `a node has at most ${MAX_UPLINKS} uplinks`)
-      opened.set(setting.name, openOne(setting, options))
+      opened.set(setting.name, openOne(setting, options, askerNamed))
       await remember([...settings, setting])
     },
     remove: async name => {
       const way = opened.get(name)
       if (!way) throw new MeshError('CONFIG_INVALID', `there is no uplink ${name} here`)
       opened.delete(name)
-      closeWay(way)
+      await closeWay(way)
       await remember(settings.filter(setting => setting.name !== name))
     },
-    close: () => {
-      for (const way of opened.values()) closeWay(way)
+    close: async () => {
+      const ways = [...opened.values()]
+      // Turns are given up at a receiver, over uplinks that are open until then.
+      await Promise.all(ways.filter(({ kind }) => kind === 'csms').map(closeWay))
+      await Promise.all(ways.filter(({ kind }) => kind === 'push').map(closeWay))
     },
   }
 }

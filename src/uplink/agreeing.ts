@@ -1,16 +1,17 @@
-// The node's side of the agreement (agreement.ts): asks the receiver each while for the turns that this node wants, and says
-// how long each is held. Questions go one at a time, and an answer that came too late for its question is void. What cannot be
-// asked lapses by itself (lease.ts).
+// The node's side of the agreement (agreement.ts) about one central system: asks the receiver each while for the turn, and says
+// how long it is held. Questions go one at a time. What cannot be asked for lapses by itself (lease.ts).
 import { MalformedBytes } from '../cbor.ts'
 import { InvariantBroken, MeshError, reasonOf } from '../errors.ts'
+import { MAX_HANDED_HEADS } from '../log/forward-bodies.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
+import type { DeviceId } from '../units.ts'
+import type { AgreedTurn, TurnWish } from '../upstream.ts'
 import {
   AGREEMENT_PATH,
   type AgreedRow,
   type Claim,
   decodeAgreementAnswer,
   encodeAgreementRequest,
-  MAX_CLAIMS,
 } from './agreement.ts'
 import type { AskReceiver } from './http.ts'
 import {
@@ -25,6 +26,8 @@ import {
 } from './lease.ts'
 
 export type AgreeingDeps = {
+  /** Of the central system. */
+  readonly uplink: string
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -33,78 +36,57 @@ export type AgreeingDeps = {
   readonly terms?: LeaseTerms
 }
 
-export type TurnState =
-  | { readonly kind: 'held'; readonly forMs: number; readonly term: number; readonly isTaken: boolean }
-  /** `holder`: a device id. `forMs`: until it may be taken, were its holder silent from now on. */
-  | { readonly kind: 'waiting'; readonly forMs: number; readonly holder?: string }
-  | { readonly kind: 'unasked'; readonly reason: string }
-
-export type Agreeing = {
-  /** Each second; `wanted` are the central systems for which this node would forward. */
-  readonly tick: (wanted: readonly string[]) => void
-  /** 0 where it does not. A call may leave that has its answer within that time. */
-  readonly heldForMs: (uplink: string) => number
-  readonly state: (uplink: string) => TurnState
-  /** Gives it up, so that another may have it at once. Nothing may be under way; nothing leaves from now on. */
-  readonly release: (uplink: string) => Promise<void>
-  /** Gives all up. */
+export type Agreeing = AgreedTurn & {
+  /** Gives it up for good. */
   readonly close: () => Promise<void>
 }
 
 export function createAgreeing(deps: AgreeingDeps): Agreeing {
-  const { clock, logger, terms = LEASE_TERMS } = deps
+  const { uplink, clock, logger, terms = LEASE_TERMS } = deps
   const life = deps.random.bytes(16)
-  const leases = new Map<string, Lease>()
-  /** To be given up as soon as the question before is answered; not held any more. */
-  const givenUp = new Set<string>()
+  let lease: Lease = {}
+  let wish: TurnWish = { mayBegin: false, heads: () => [] }
   let asking: Promise<void> | undefined
   let nextAtMs = 0
+  /** It is given up as soon as the question before is answered; not held any more. */
+  let isGivenUp = false
   let isClosed = false
   let reason = 'the receiver was not asked yet'
   const now = (): Times => ({ monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() })
-  const leaseOf = (uplink: string): Lease => leases.get(uplink) ?? {}
+  const leftMs = (): number => (isClosed || isGivenUp ? 0 : Math.max(0, heldForMs(lease, now())))
 
-  const leftMs = (uplink: string): number =>
-    isClosed || givenUp.has(uplink) ? 0 : Math.max(0, heldForMs(leaseOf(uplink), now()))
-
-  const question = async (claims: readonly Claim[]): Promise<readonly AgreedRow[]> => {
+  const question = async (claim: Claim): Promise<AgreedRow | undefined> => {
     const ask = deps.ask()
-    if (!ask) throw new MeshError('UPLINK_FAILED', 'there is no receiver to agree at')
-    const request = encodeAgreementRequest({
-      life,
-      leaseMs: terms.leaseMs,
-      claims: claims.slice(0, MAX_CLAIMS),
-    })
-    return decodeAgreementAnswer(await ask(AGREEMENT_PATH, request)).rows
+    if (!ask) throw new MeshError('UPLINK_FAILED', 'there is no uplink to a receiver to agree at')
+    const request = encodeAgreementRequest({ life, leaseMs: terms.leaseMs, claims: [claim] })
+    const { rows } = decodeAgreementAnswer(await ask(AGREEMENT_PATH, request))
+    return rows.find(row => row.uplink === uplink)
   }
 
-  const hear = (row: AgreedRow, asked: Times): void => {
-    const before = leaseOf(row.uplink)
-    const lease = answered(before, row, { asked, now: now(), terms })
-    leases.set(row.uplink, lease)
-    if (row.isYours === (before.held !== undefined)) return
-    const said = { uplink: row.uplink, term: row.mark.term, holder: row.holder }
-    logger.info(
-      row.isYours ? 'this node has the turn of forwarding' : 'another node has the turn of forwarding',
-      said,
-    )
-  }
-
-  const renew = async (wanted: readonly string[]): Promise<void> => {
+  const renew = async (): Promise<void> => {
     const asked = now()
     try {
-      const rows = await question(wanted.map(uplink => claimOf(uplink, leaseOf(uplink), asked)))
-      for (const row of rows) if (wanted.includes(row.uplink)) hear(row, asked)
-      reason = 'the receiver gives this node no turn'
+      const row = await question({
+        ...claimOf(uplink, lease, asked),
+        ...(wish.mayBegin && { mayBegin: true }),
+      })
+      reason = wish.mayBegin
+        ? 'the receiver gives this node no turn'
+        : 'whose turn it is by the order has not asked there yet'
+      const before = lease
+      lease = row ? answered(lease, row, { asked, now: now(), terms }) : {}
+      if (row && row.isYours !== (before.held !== undefined))
+        logger.info(row.isYours ? 'the turn of forwarding is ours' : 'the turn of forwarding is not ours', {
+          ...{ uplink, term: row.mark.term, holder: row.holder },
+        })
     } catch (error) {
       if (error instanceof InvariantBroken) throw error
       reason = failureOf(error)
-      logger.warn('the turn of forwarding could not be asked for', { reason })
+      logger.warn('the turn of forwarding could not be asked for', { uplink, reason })
     }
   }
 
-  /** One question at a time, in the order in which they are put. */
-  const inTurn = async (run: () => Promise<void>): Promise<void> => {
+  const inOrder = async (run: () => Promise<void>): Promise<void> => {
     while (asking) await asking
     asking = run().finally(() => {
       asking = undefined
@@ -112,16 +94,17 @@ export function createAgreeing(deps: AgreeingDeps): Agreeing {
     await asking
   }
 
-  const release = async (uplink: string): Promise<void> => {
-    givenUp.add(uplink)
-    await inTurn(async () => {
+  const release = async (to?: DeviceId): Promise<void> => {
+    isGivenUp = true
+    await inOrder(async () => {
       // After whatever was asked before: the row stands as its answer says.
-      const claim = releaseOf(uplink, leaseOf(uplink))
-      leases.delete(uplink)
-      givenUp.delete(uplink)
+      const claim = releaseOf(uplink, lease)
+      lease = {}
+      isGivenUp = false
       if (!claim) return
       try {
-        await question([claim])
+        const heads = wish.heads().slice(0, MAX_HANDED_HEADS)
+        await question({ ...claim, heads, ...(to !== undefined && { to }) })
       } catch (error) {
         if (error instanceof InvariantBroken) throw error
         logger.info('the turn of forwarding was not given up: it lapses', {
@@ -134,20 +117,20 @@ export function createAgreeing(deps: AgreeingDeps): Agreeing {
 
   return {
     tick: wanted => {
-      const nowMs = clock.monotonicMs()
-      for (const uplink of [...leases.keys()])
-        if (!wanted.includes(uplink) && !givenUp.has(uplink)) void release(uplink)
-      if (isClosed || asking || wanted.length === 0) return
-      if (nowMs < nextAtMs && wanted.every(uplink => leases.has(uplink))) return
-      nextAtMs = nowMs + terms.renewEveryMs
-      void inTurn(() => renew(wanted))
+      if (isClosed || isGivenUp) return
+      if (!wanted) {
+        if (lease.held) void release()
+        return
+      }
+      wish = wanted
+      if (asking || clock.monotonicMs() < nextAtMs) return
+      nextAtMs = clock.monotonicMs() + terms.renewEveryMs
+      void inOrder(renew)
     },
     heldForMs: leftMs,
-    state: uplink => {
-      const lease = leaseOf(uplink)
-      const forMs = leftMs(uplink)
-      if (lease.held && forMs > 0)
-        return { kind: 'held', forMs, term: lease.held.mark.term, isTaken: lease.held.isTaken }
+    state: () => {
+      const forMs = leftMs()
+      if (lease.held && forMs > 0) return { kind: 'held', forMs, ...wordsOf(lease.held) }
       if (!lease.seen) return { kind: 'unasked', reason }
       const { sinceMs, leaseMs, holder } = lease.seen
       const left = Math.max(0, sinceMs + leaseMs - clock.monotonicMs())
@@ -156,9 +139,15 @@ export function createAgreeing(deps: AgreeingDeps): Agreeing {
     release,
     close: async () => {
       isClosed = true
-      await Promise.all([...leases.keys()].map(release))
+      await release()
     },
   }
+}
+
+type Words = Pick<AgreedRow, 'takenAt' | 'heads'>
+
+function wordsOf({ takenAt, heads }: Words): Words {
+  return { ...(takenAt !== undefined && { takenAt }), ...(heads && { heads }) }
 }
 
 function failureOf(error: unknown): string {

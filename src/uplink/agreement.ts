@@ -14,6 +14,8 @@ import {
   uint,
   type Value,
 } from '../cbor.ts'
+import { EVENT_REF } from '../log/fields.ts'
+import { MAX_HANDED_HEADS } from '../log/forward-bodies.ts'
 import type { DeviceId } from '../units.ts'
 
 export const AGREEMENT_PATH = '/v1/forwarders'
@@ -31,10 +33,18 @@ const REQUEST = record({
   claims: listOf(
     record({
       uplink: text(32),
-      /** hold: take it or keep it; release: it was given up when the row stood so. */
+      /** It is given up, if the row stands so. Without this or the next: to keep it, or to have it where nobody does. */
       release: optional(MARK),
-      /** Seen so, and unchanged since for as long as its holder asked for. */
+      /** Seen so, and unchanged since for as long as its holder asked for: to take it. */
       silent: optional(MARK),
+      /** By the operator's order the turn is the asker's: only then may a row begin, or be taken as soon as it is given up. */
+      mayBegin: optional(bool),
+      /** With `silent`: when, by the asker's clock. */
+      at: optional(uint),
+      /** With `release`: to whom. */
+      to: optional(id<DeviceId>(16)),
+      /** With `release`: what was said, at least; the next one waits until it has heard that. */
+      heads: optional(listOf(EVENT_REF, MAX_HANDED_HEADS)),
     }),
     MAX_CLAIMS,
   ),
@@ -49,8 +59,9 @@ const ANSWER = record({
       /** Undefined: nobody's. */
       holder: optional(id<DeviceId>(16)),
       leaseMs: uint,
-      /** Another had it before and did not give it up: what that one said last may not have been heard here. */
-      isTaken: bool,
+      /** When it was taken from another that did not give it up: what that one said last may not have been heard. */
+      takenAt: optional(uint),
+      heads: optional(listOf(EVENT_REF, MAX_HANDED_HEADS)),
     }),
     MAX_CLAIMS,
   ),

@@ -54,7 +54,8 @@ export const OCPP_2_0_1: Translator = {
   ends: session => {
     const end = session.end ?? NO_END
     const reading = { sampledAt: end.stoppedAt, energyWh: end.meterStopWh }
-    const [triggerReason, stoppedReason] = REASONS[end.reason] ?? OTHER
+    const known = Object.hasOwn(REASONS, end.reason) ? REASONS[end.reason] : undefined
+    const [triggerReason, stoppedReason] = known ?? OTHER
     return event(session, {
       ...{ eventType: 'Ended', seqNo: 1 + session.readings.length, at: end.stoppedAt, triggerReason },
       info: { stoppedReason },

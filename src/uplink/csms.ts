@@ -16,6 +16,7 @@ const MAX_BAD_MESSAGES = 20
 export type CsmsOptions = {
   readonly name: string
   readonly terms: ForwardTerms
+  readonly turn?: CentralSystem['turn']
   /** Before the charger's identity. */
   readonly url: string
   /** Authorities that may vouch for it; without, those of the system. */
@@ -41,6 +42,7 @@ export function openCsms(options: CsmsOptions): OpenCsms {
   return {
     name,
     terms,
+    ...(options.turn && { turn: options.turn }),
     open: async (chargerId): Promise<Opened> => {
       const held = lines.get(chargerId)
       if (held && held.state === ocppRpc.RPCClient.OPEN) return { kind: 'open', isNew: false }
@@ -75,6 +77,7 @@ export function openCsms(options: CsmsOptions): OpenCsms {
         return { kind: 'lost', reason: `${reason} (${call.action})` }
       }
     },
+    isOpen: chargerId => lines.get(chargerId)?.state === ocppRpc.RPCClient.OPEN,
     hangUp: chargerId => {
       const client = lines.get(chargerId)
       if (client) drop(chargerId, client)

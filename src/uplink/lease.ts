@@ -4,6 +4,7 @@
 // less than 10 % faster than the holder's (margin / lease), whatever is lost, late, doubled or paused on the way. A receiver
 // that was restored from a backup must have its epoch raised. Nobody who cannot reach the receiver holds anything for longer.
 // A call that is under way when the turn ends cannot be called back: `heldForMs` says whether there is time for one.
+import type { DeviceId } from '../units.ts'
 import { type AgreedRow, type Claim, type Mark, sameMark } from './agreement.ts'
 
 export type LeaseTerms = {
@@ -13,7 +14,7 @@ export type LeaseTerms = {
   readonly marginMs: number
   readonly renewEveryMs: number
 }
-export const LEASE_TERMS: LeaseTerms = { leaseMs: 90_000, marginMs: 9_000, renewEveryMs: 20_000 }
+export const LEASE_TERMS: LeaseTerms = { leaseMs: 120_000, marginMs: 12_000, renewEveryMs: 20_000 }
 /** No receiver may make a node wait for ever. */
 const MAX_LEASE_MS = 3_600_000
 /** A machine that slept does not count that in its monotonic clock; its wall clock does. */
@@ -22,19 +23,16 @@ const MAX_CLOCK_STEP_MS = 5_000
 export type Times = { readonly monotonicMs: number; readonly wallMs: number }
 
 export type Lease = {
-  /** `isTaken`: the one before did not give it up. */
-  readonly held?: {
+  readonly held?: Pick<AgreedRow, 'mark' | 'takenAt' | 'heads'> & {
     readonly asked: Times
     readonly untilMs: number
-    readonly mark: Mark
-    readonly isTaken: boolean
   }
   /** Somebody else's, or nobody's: seen so since then. */
   readonly seen?: {
     readonly mark: Mark
     readonly sinceMs: number
     readonly leaseMs: number
-    readonly holder?: string
+    readonly holder?: DeviceId
   }
 }
 
@@ -49,7 +47,7 @@ export function heldForMs({ held }: Lease, now: Times): number {
 /** What is asked for next. */
 export function claimOf(uplink: string, { seen }: Lease, now: Times): Claim {
   const isSilent = seen && now.monotonicMs - seen.sinceMs >= seen.leaseMs
-  return { uplink, ...(isSilent && { silent: seen.mark }) }
+  return { uplink, ...(isSilent && { silent: seen.mark, at: Math.max(0, Math.floor(now.wallMs)) }) }
 }
 
 /** The turn is given up: nothing may be under way. Undefined where there is nothing to give up. */
@@ -61,10 +59,11 @@ export function releaseOf(uplink: string, { held }: Lease): Claim | undefined {
 export type Asking = { readonly asked: Times; readonly now: Times; readonly terms: LeaseTerms }
 
 export function answered(lease: Lease, row: AgreedRow, { asked, now, terms }: Asking): Lease {
-  const { mark, isTaken, holder } = row
+  const { mark, takenAt, heads, holder } = row
   if (row.isYours) {
     const untilMs = asked.monotonicMs + terms.leaseMs - terms.marginMs
-    return { held: { asked, untilMs, mark, isTaken } }
+    const words = { ...(takenAt !== undefined && { takenAt }), ...(heads && { heads }) }
+    return { held: { asked, untilMs, mark, ...words } }
   }
   // From when the answer came: the row may have changed until just before it left.
   const isKnown = sameMark(lease.seen?.mark, mark)

@@ -69,6 +69,10 @@ const CSMS = z
     lostAnswers: z.enum(['retry', 'hold']).default('hold'),
     shadow: z.boolean().default(false),
     live: z.boolean().default(false),
+    /** It may start and stop sessions: lines stay open. */
+    commands: z.boolean().default(false),
+    /** Name of the uplink to the receiver at which the site's forwarders agree whose turn it is. */
+    agreeAt: COMMON.name.optional(),
     unknownCard: z
       .string()
       .regex(/^[\x21-\x7E]{1,20}$/, 'at most 20 printable characters')

@@ -1,5 +1,5 @@
 // A stick's files: short names, whole or not at all, and an error that says what to do for each way in which a stick fails.
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -58,7 +58,7 @@ describe('a stick', () => {
     stick = await failing('ENOSPC')
     await expect(stick.add('up', PART)).rejects.toMatchObject({
       code: 'STORE_FULL',
-      message: expect.stringMatching(/is full.*whole.*same command/),
+      message: expect.stringMatching(/is full.*whole.*CHGMESH onto a larger one.*same command/),
     })
     for (const code of ['EROFS', 'EACCES']) {
       stick = await failing(code)
@@ -80,6 +80,13 @@ describe('a stick', () => {
     await rm(at(), { recursive: true })
     await rename(join(home, 'pulled'), at())
     expect(await stick.add('up', PART)).toBe('UP000002.CMB')
+  })
+
+  it('on which lies a file longer than a part can be is not read into memory', async () => {
+    stick = await openStick(at(), SITE)
+    const name = await stick.add('up', PART)
+    await truncate(join(at(), 'CHGMESH', 'A1B2C3D4', name), 20 * 2 ** 30)
+    expect(await stick.read(name)).toHaveLength(0)
   })
 
   it('is a folder that is there', async () => {

@@ -104,15 +104,11 @@ export async function openDeduplicating(options: CentralOptions): Promise<Dedupl
   return { ...upstream, boots, booked: () => [...booked.values()], badStops: () => badStops }
 }
 
-/** Five minutes are forgiven to a station's clock. */
-const CLOCK_ERROR_MS = 5 * 60 * 1000
-
 function wrongStop(one: Booked | undefined, params: Words): string | undefined {
   if (!one) return 'unknown'
   if (one.stoppedAt !== undefined) return 'stopped before'
   const stoppedAt = Date.parse(String(params.timestamp))
   if (stoppedAt < Date.parse(one.startedAt)) return 'before its start'
-  if (stoppedAt > Date.now() + CLOCK_ERROR_MS) return 'in the future'
   if (Number(params.meterStop) < one.meterStart) return 'less than at the start'
   if (params.idTag !== undefined && params.idTag !== one.idTag) return 'another card'
   return undefined

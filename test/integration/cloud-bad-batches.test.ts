@@ -370,8 +370,8 @@ describe('a batch', () => {
     bench = nextBench()
     const [head, ...row] = encodePush(bench.good)
     expect(head, 'an array of three').toBe(0x83)
-    // Seven: what it may hold besides is null, and behind it stand "x" and 1.
-    const newer = Uint8Array.of(0x87, ...row, 0xf6, 0xf6, 0x61, 0x78, 1)
+    // Thirteen: what it may hold besides is null, and behind it stand "x" and 1.
+    const newer = Uint8Array.of(0x8d, ...row, ...Array.from({ length: 8 }, () => 0xf6), 0x61, 0x78, 1)
     const { status, answer } = await bench.send(newer)
     expect([status, answer?.refused]).toEqual([200, []])
     expect(await bench.known()).toEqual(WHOLE)

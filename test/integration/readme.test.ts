@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../deadline.ts'
-import { ownPostgres, type PostgresServer } from './postgres-server.ts'
+import { type PostgresServer, postgresServer } from './postgres-server.ts'
 
 const MAIN = join(import.meta.dirname, '../../dist/src/main.js')
 const README = join(import.meta.dirname, '../../README.md')
@@ -15,7 +15,7 @@ const READY_MS = 40_000
 
 let folder: string
 const readme = readFileSync(README, 'utf8')
-type Terminal = { readonly child: ChildProcess; said: string }
+type Terminal = { readonly line: string; readonly child: ChildProcess; said: string }
 const servers: Terminal[] = []
 let postgres: PostgresServer | undefined
 const env: Record<string, string | undefined> = { ...process.env }
@@ -31,13 +31,17 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  // Each with what its shell has started.
-  for (const { child } of servers.toReversed())
-    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM')
-  await Promise.all(servers.map(({ child }) => ended(child)))
+  await stopServers()
   await postgres?.close()
   await rm(folder, { recursive: true, force: true })
 })
+
+async function stopServers(): Promise<void> {
+  // Each with what its shell has started.
+  for (const { child } of servers.toReversed())
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM')
+  await Promise.all(servers.splice(0).map(({ child }) => ended(child)))
+}
 
 /** The commands of a section's blocks; one that feeds a file (`<<'EOF'`) is one command with its lines. */
 function commandsIn(heading: string): readonly string[] {
@@ -59,7 +63,7 @@ function start(line: string): Terminal {
     ...{ cwd: folder, env, detached: true },
     stdio: ['ignore', 'pipe', 'ignore'],
   })
-  const terminal = { child, said: '' }
+  const terminal = { line, child, said: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     terminal.said += text
   })
@@ -90,15 +94,38 @@ async function runAll(lines: readonly string[]): Promise<readonly string[]> {
 
 const TEN_LINES = commandsIn('A site in ten lines')
 
-describe('the README, as it stands', () => {
-  it('makes a site in ten lines, with a cloud', { timeout: 120_000 }, async () => {
+describe('the README, as it stands', { timeout: 180_000 }, () => {
+  it('makes a site in ten lines, with a cloud', async () => {
     const untilUplink = TEN_LINES.findIndex(line => line.includes('uplink add'))
     const said = await runAll(TEN_LINES.slice(0, untilUplink + 1))
     expect(said.at(-1)).toContain('uplink cloud added')
   })
 
-  it('brings it into a PostgreSQL server, by two workers', { timeout: 120_000 }, async () => {
-    postgres = await ownPostgres()
+  it('brings it into my webhook', async () => {
+    const said = await runAll(commandsIn('Into my webhook'))
+    expect(said.join('')).toContain('shop')
+    const hook = servers.find(({ line }) => line.includes('hook.mjs'))
+    await until(() => hook?.said.includes('webhook.test') === true, {
+      withinMs: READY_MS,
+      what: 'the message of `webhook test`, with its signature',
+    })
+  })
+
+  it('brings it into my central system', async () => {
+    const said = await runAll(commandsIn('Into my central system'))
+    expect(said.join('')).toMatch(/csms/)
+  })
+
+  it('carries it by USB', async () => {
+    const said = await runAll(commandsIn('By USB'))
+    expect(said.length).toBeGreaterThan(4)
+    // Of Van 12, and of Van 13, which was told to nobody but the stick.
+    const status = await run('npx chargemesh status --via ./pole-07 --json')
+    expect(JSON.parse(status)).toMatchObject({ cards: 2 })
+  })
+
+  it('brings it into my PostgreSQL, by two workers', async () => {
+    postgres = await postgresServer()
     const url = await postgres.database()
     const lines = commandsIn('Into my PostgreSQL')
     const said = await runAll(lines.map(line => line.replace(/(?<=^export DATABASE_URL=)\S+/, url)))

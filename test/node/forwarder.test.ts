@@ -72,6 +72,7 @@ function fakeOf(terms: Partial<ForwardTerms> = {}, knowsAgain = false): Fake {
         ? { kind: 'lost', reason: 'the line was lost' }
         : { kind: 'answered', payload }
     },
+    isOpen: chargerId => lines.has(chargerId),
     hangUp: chargerId => {
       lines.delete(chargerId)
       fake.hungUp += 1

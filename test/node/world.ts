@@ -21,7 +21,7 @@ import type {
   Network,
   Random,
 } from '../../src/ports.ts'
-import { type ChargerId, type DeviceId, hex, type LogId } from '../../src/units.ts'
+import { type ChargerId, type DeviceId, hex, type LogId, type TokenRef } from '../../src/units.ts'
 import { SITE_OPENED_AT, type TestDevice, type TestLog, type TestSite, testSite } from '../site.ts'
 
 const TICK_MS = 1000
@@ -49,6 +49,8 @@ export type Member = {
   command: (chargerId: ChargerId, command: ChargerCommand) => CommandOutcome
   /** Whether it can read a card's own id. */
   openTag: OpenTag
+  /** The card's own id, sealed, where it just read the card. */
+  sealTag: (tokenRef: TokenRef) => Uint8Array | undefined
   readonly banned: string[]
   readonly logged: string[]
   wallOffsetMs: number
@@ -140,6 +142,7 @@ export function createWorld(seed: string): World {
         disk: { ...disk.mount(), usedShare: () => usedShareOf(made) },
         documents: { put: () => undefined },
         openTag: (tokenRef, box) => made.openTag(tokenRef, box),
+        sealTag: tokenRef => made.sealTag(tokenRef),
         chargePoints: {
           connected: () => [`at-${name}` as ChargerId],
           command: async (chargerId, command) => made.command(chargerId, command),
@@ -167,6 +170,7 @@ export function createWorld(seed: string): World {
       ...{ device, deviceId, disk, boot, disconnected: [], banned: [], logged: [], wallOffsetMs: 0 },
       usedShare: 0.1,
       openTag: () => undefined,
+      sealTag: () => undefined,
       command: () => ({ kind: 'unreachable', reason: 'simulated' }),
       peers: () => slot.port?.peers() ?? [],
       node: () => {

@@ -90,6 +90,7 @@ describe('a session in the words of OCPP 2.0.1', () => {
     ['EVDisconnected', 'EVCommunicationLost', 'EVDisconnected'],
     ['Remote', 'RemoteStop', 'Remote'],
     ['of another make', 'AbnormalCondition', 'Other'],
+    ['constructor', 'AbnormalCondition', 'Other'],
   ])('ends for %s', (reason, triggerReason, stoppedReason) => {
     const ended = { ...session, end: { ...end, reason } }
     expect(OCPP_2_0_1.ends(ended, ID).payload).toMatchObject({

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Asker, answerOf, judge, type TermRow } from '../../src/cloud/terms.ts'
-import type { DeviceId } from '../../src/units.ts'
+import type { DeviceId, EventHash, LogId } from '../../src/units.ts'
 import type { AgreedRow, Claim } from '../../src/uplink/agreement.ts'
 import {
   answered,
@@ -28,8 +28,10 @@ function receiver() {
         leaseMs: TERMS.leaseMs,
         cloudEpoch: this.cloudEpoch,
       }
-      row = judge(row, claim, asker)
-      return answerOf(UPLINK, row, asker)
+      const after = judge(row, claim, asker)
+      row = after
+      if (!after) throw new Error('no row may begin')
+      return answerOf(UPLINK, after, asker)
     },
     row: () => row,
     /** What a backup does. */
@@ -39,13 +41,15 @@ function receiver() {
   }
 }
 
+/** Held, and without a doubt about what was said before. */
+const isWhole = ({ isYours, takenAt }: AgreedRow): boolean => isYours && takenAt === undefined
 const at = (ms: number): Times => ({ monotonicMs: ms, wallMs: ms })
-const hold: Claim = { uplink: UPLINK }
+const hold: Claim = { uplink: UPLINK, mayBegin: true }
 
 describe('the turn of forwarding, as the receiver keeps it', () => {
   it('is given at once to the first who asks, and kept by whoever keeps asking', () => {
     const cloud = receiver()
-    expect(cloud.ask(hold, 'a')).toMatchObject({ isYours: true, isTaken: false })
+    expect(cloud.ask(hold, 'a')).toSatisfy(isWhole)
     expect(cloud.ask(hold, 'b')).toMatchObject({ isYours: false, holder: 'a' })
     const first = cloud.row()?.mark
     expect(cloud.ask(hold, 'a')).toMatchObject({ isYours: true, mark: { term: first?.term, renewals: 1 } })
@@ -58,7 +62,7 @@ describe('the turn of forwarding, as the receiver keeps it', () => {
     cloud.ask(hold, 'a')
     expect(cloud.ask({ ...hold, silent: mark }, 'b')).toMatchObject({ isYours: false })
     const now = cloud.ask(hold, 'b').mark
-    expect(cloud.ask({ ...hold, silent: now }, 'b')).toMatchObject({ isYours: true, isTaken: true })
+    expect(cloud.ask({ ...hold, silent: now, at: 5 }, 'b')).toMatchObject({ isYours: true, takenAt: 5 })
     expect(cloud.ask({ ...hold, silent: now }, 'c')).toMatchObject({ isYours: false, holder: 'b' })
     expect(cloud.ask(hold, 'a')).toMatchObject({ isYours: false, holder: 'b' })
   })
@@ -72,7 +76,32 @@ describe('the turn of forwarding, as the receiver keeps it', () => {
     cloud.ask({ ...hold, release: second }, 'b')
     expect(cloud.ask(hold, 'b')).toMatchObject({ isYours: false })
     cloud.ask({ ...hold, release: second }, 'a')
-    expect(cloud.ask(hold, 'b')).toMatchObject({ isYours: true, isTaken: false })
+    expect(cloud.ask(hold, 'b')).toSatisfy(isWhole)
+  })
+
+  it('is left alone by who is not next, when it was given up, until a lease has passed', () => {
+    const cloud = receiver()
+    const { mark } = cloud.ask(hold, 'a')
+    cloud.ask({ ...hold, release: mark }, 'a')
+    const seen = cloud.ask({ uplink: UPLINK }, 'b')
+    expect(seen.isYours).toBe(false)
+    expect(cloud.ask({ uplink: UPLINK, silent: seen.mark, at: 5 }, 'b')).toSatisfy(isWhole)
+  })
+
+  it('is passed on with what was said, and with the doubts that were there before', () => {
+    const cloud = receiver()
+    cloud.ask(hold, 'a')
+    const { mark } = cloud.ask({ ...hold, silent: cloud.ask(hold, 'b').mark, at: 5 }, 'b')
+    const heads = [{ logId: 'c0'.repeat(16) as LogId, seq: 7, hash: 'd0'.repeat(32) as EventHash }]
+    cloud.ask({ ...hold, release: mark, heads }, 'b')
+    expect(cloud.ask(hold, 'c')).toMatchObject({ isYours: true, heads, takenAt: 5 })
+  })
+
+  it('is begun by nobody but the one whom the operator named, so that nobody forwards unasked beside it', () => {
+    const cloud = receiver()
+    expect(() => cloud.ask({ uplink: UPLINK }, 'b')).toThrow('no row may begin')
+    cloud.ask(hold, 'a')
+    expect(cloud.ask({ uplink: UPLINK }, 'b')).toMatchObject({ isYours: false, holder: 'a' })
   })
 
   it('makes a process wait that was started again, and trusts what its device has said', () => {
@@ -81,7 +110,7 @@ describe('the turn of forwarding, as the receiver keeps it', () => {
     const seen = cloud.ask(hold, 'a2', 'north')
     expect(seen).toMatchObject({ isYours: false, holder: 'north' })
     const taken = cloud.ask({ ...hold, silent: seen.mark }, 'a2', 'north')
-    expect(taken).toMatchObject({ isYours: true, isTaken: false })
+    expect(taken).toSatisfy(isWhole)
   })
 
   it("is nobody's for a lease after a backup was restored, whatever the backup says", () => {
@@ -94,11 +123,12 @@ describe('the turn of forwarding, as the receiver keeps it', () => {
     cloud.cloudEpoch = 2
     // b forwards on until its lease ends; a, of whom the backup speaks, must not begin.
     const forA = cloud.ask(hold, 'a')
-    expect(forA).toMatchObject({ isYours: false, isTaken: true })
+    expect(forA).toMatchObject({ isYours: false, takenAt: 0 })
     expect(cloud.ask(hold, 'b')).toMatchObject({ isYours: false })
-    expect(cloud.ask({ ...hold, silent: forA.mark }, 'a')).toMatchObject({ isYours: true, isTaken: true })
+    const again = cloud.ask({ ...hold, silent: forA.mark, at: 9 }, 'a')
+    expect(again).toMatchObject({ isYours: true, takenAt: 9 })
     cloud.restore(undefined)
-    expect(cloud.ask(hold, 'c')).toMatchObject({ isYours: false, isTaken: true })
+    expect(cloud.ask(hold, 'c')).toMatchObject({ isYours: false, takenAt: 0 })
   })
 })
 
@@ -121,7 +151,7 @@ describe('what a node believes of its turn', () => {
     const cloud = receiver()
     cloud.ask(hold, 'a')
     const seen = answered({}, cloud.ask(hold, 'b'), { asked: at(0), now: at(50), terms: TERMS })
-    expect(claimOf(UPLINK, seen, at(1049))).toEqual(hold)
+    expect(claimOf(UPLINK, seen, at(1049))).toEqual({ uplink: UPLINK })
     expect(claimOf(UPLINK, seen, at(1050))).toMatchObject({ silent: { renewals: 0 } })
     const again = answered(seen, cloud.ask(hold, 'b'), { asked: at(500), now: at(510), terms: TERMS })
     expect(again.seen?.sinceMs).toBe(50)
@@ -251,7 +281,7 @@ function play(steps: readonly Step[], rates: readonly number[], terms: LeaseTerm
       const claim = releaseOf(UPLINK, actor.lease)
       actor.lease = {}
       if (claim) ask(i, actor, claim, step)
-    } else ask(i, actor, claimOf(UPLINK, actor.lease, clock(i)), step)
+    } else ask(i, actor, { ...claimOf(UPLINK, actor.lease, clock(i)), mayBegin: true }, step)
   }
   advance(nowMs + 5000)
   return { both, terms: seen }
