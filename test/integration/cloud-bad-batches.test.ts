@@ -36,6 +36,23 @@ type Bench = {
 type Sending = { readonly packed?: boolean; readonly as?: TestSite; readonly device?: TestDevice }
 
 let receiver: Receiver
+let isFull = false
+
+/** A database that has no room for another event while `isFull`, and says so as PostgreSQL does. */
+function filling(on: Database): Database {
+  return {
+    ...on,
+    transaction: (run, turn) =>
+      on.transaction(
+        (sql, copy) =>
+          run(sql, async (...rows) => {
+            if (isFull) throw Object.assign(new Error('No space left on device'), { code: '53100' })
+            await copy(...rows)
+          }),
+        turn,
+      ),
+  }
+}
 let bench: Bench
 let number = 0
 const clock = testClock()
@@ -45,7 +62,11 @@ const sites = Array.from({ length: 24 }, (_, i) =>
 
 beforeAll(async () => {
   receiver = await openReceiver({
-    ...{ listen: { host: '127.0.0.1', port: 0 }, database, operatorToken: 'a-token-for-the-operator' },
+    ...{
+      listen: { host: '127.0.0.1', port: 0 },
+      database: filling(database),
+      operatorToken: 'a-token-for-the-operator',
+    },
     sites: sites.map((site, i) => served(site, `Site ${i}`)),
     tls: await makeServerCertificate(['127.0.0.1', 'localhost']),
     ...{
@@ -55,7 +76,7 @@ beforeAll(async () => {
     },
     logger: quiet,
   })
-})
+}, 60_000)
 afterAll(() => receiver.close())
 
 /** A site of its own for each batch; two sessions in one log, in five segments. */
@@ -318,6 +339,21 @@ const CASES: readonly Case[] = [
   },
 ]
 
+describe('a cloud whose disk is full', () => {
+  it('says that it cannot now, keeps nothing of the batch and acknowledges nothing, and takes it when there is room', async () => {
+    bench = nextBench()
+    const { good, send, known } = bench
+    isFull = true
+    try {
+      for (let i = 0; i < 3; i++) expect(await send(encodePush(good))).toEqual({ status: 503, code: 'busy' })
+      expect(await known()).toEqual(NOTHING)
+    } finally {
+      isFull = false
+    }
+    await heals(bench)
+  })
+})
+
 describe('a batch', () => {
   it.each(CASES)('$name', async ({ push, refused, first, atLast = WHOLE }) => {
     bench = nextBench()
@@ -334,8 +370,8 @@ describe('a batch', () => {
     bench = nextBench()
     const [head, ...row] = encodePush(bench.good)
     expect(head, 'an array of three').toBe(0x83)
-    // Seven: what it may hold besides is null, and behind it stand "x" and 1.
-    const newer = Uint8Array.of(0x87, ...row, 0xf6, 0xf6, 0x61, 0x78, 1)
+    // Thirteen: what it may hold besides is null, and behind it stand "x" and 1.
+    const newer = Uint8Array.of(0x8d, ...row, ...Array.from({ length: 8 }, () => 0xf6), 0x61, 0x78, 1)
     const { status, answer } = await bench.send(newer)
     expect([status, answer?.refused]).toEqual([200, []])
     expect(await bench.known()).toEqual(WHOLE)

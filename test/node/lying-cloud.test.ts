@@ -8,8 +8,12 @@ import { seededRandom } from '../../simulations/dice.ts'
 import { CLOUD_LIES } from '../../simulations/plan.ts'
 import type { Push } from '../../src/ports.ts'
 import { quiet } from '../integration/cloud-bench.ts'
-import type { TestSite } from '../site.ts'
+import { SITE_OPENED_AT, type TestSite } from '../site.ts'
 import { chainsOf, createWorld, type Member, operatorOf, startMessage, type World } from './world.ts'
+
+const DAY_MS = 24 * 3600 * 1000
+/** Of a certificate that ran out long ago. */
+const GONE = { fromAt: SITE_OPENED_AT - 800 * DAY_MS, toAt: SITE_OPENED_AT - 400 * DAY_MS }
 
 type Setting = {
   readonly world: World
@@ -40,7 +44,7 @@ async function setting(seed: string): Promise<Setting> {
   const devices = [a.device, site.device('b')]
   const seen = {
     ...site,
-    formerCloud: site.device('former', ['cloud']),
+    formerCloud: site.device('former', ['cloud'], GONE),
     devices,
     roster: () => site.roster([...devices, site.cloud]),
   }
@@ -135,7 +139,7 @@ describe('a cloud', () => {
     'is pushed to by a node whose clock is %s days off, and bills by what it can know',
     async days => {
       const made = await setting(`clock ${days}`)
-      made.a.wallOffsetMs = days * 24 * 3600 * 1000
+      made.a.wallOffsetMs = days * DAY_MS
       await charge(made, 1)
       await whole(made)
       expect(await made.cloud.sessions()).toHaveLength(1)

@@ -100,6 +100,7 @@ describe('pushing', () => {
 
   it('says its newest receipt back, and that for a log with which the cloud cannot go on', async () => {
     const { world, a } = await oneNode('claims')
+    await a.tell(startMessage(world))
     const cloud = world.site.cloud
     const signer = {
       ...{ certHash: cloud.certificate.hash, logKey: cloud.keys.logKey },
@@ -134,6 +135,7 @@ describe('pushing', () => {
 
   it('takes a wrong number in one answer back with the next, and receipts count again', async () => {
     const { world, a } = await oneNode('wrong version')
+    await a.tell(startMessage(world))
     const { certificate, keys } = world.site.cloud
     const signer = { certHash: certificate.hash, logKey: keys.logKey, signatures: world.site.signatures }
     const own = a.node().ledger().ownLog() as LogId
