@@ -18,7 +18,6 @@ const AWAY: CentralSystem = {
   open: async () => ({ kind: 'closed', reason: 'away' }),
   isOpen: () => false,
   call: async () => ({ kind: 'unsent', reason: 'away' }),
-  isOpen: () => false,
   hangUp: () => undefined,
 }
 
