@@ -183,6 +183,11 @@ async function inTransaction<T>(
 ): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
+  const lose = (error: Error): void => {
+    broken = error
+  }
+  // The pool hears only those that nobody uses; unheard, a line that is lost in a transaction would stop the process.
+  client.on('error', lose)
   try {
     await client.query(`${beginning(turn)}; ${PLANS}`)
     const result = await run(client)
@@ -194,7 +199,8 @@ async function inTransaction<T>(
     })
     throw error
   } finally {
-    // A connection that could not even be tidied up is not given back to the pool.
+    client.off('error', lose)
+    // A connection that was lost, or could not even be tidied up, is not given back to the pool.
     client.release(broken)
   }
 }
