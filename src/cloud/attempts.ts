@@ -12,6 +12,14 @@ const MAX_ADDRESSES = 4_096
  */
 export const BROKER = 'broker'
 
+/**
+ * By whom failures are counted where several sites have one door: by address and by the site that is asked for, so that what is
+ * wrong at one keeps no other out. Behind a balancer, or a carrier's NAT, all have one address. `siteId`: of one that is served here.
+ */
+export function askerAt(address: string, siteId: string | undefined): string {
+  return address === BROKER || siteId === undefined ? address : `${address} ${siteId}`
+}
+
 export type Attempts = {
   readonly fail: (address: string) => void
   /** Seconds until this address may try again; 0 when it may. */

@@ -16,7 +16,7 @@ import {
   encodeAgreementAnswer,
 } from '../uplink/agreement.ts'
 import { CBOR_TYPE, type RequestClaim, readClaim, refuseRequest } from '../uplink/request.ts'
-import { createAttempts } from './attempts.ts'
+import { askerAt, createAttempts } from './attempts.ts'
 import type { Database, Row, Sql } from './database.ts'
 import { type PushDeps, type PushRouteDeps, refuse } from './pushing.ts'
 import { bytesIn, flagIn, intIn, optionalIntIn, optionalTextIn, textIn } from './rows.ts'
@@ -29,12 +29,15 @@ const HEADS = listOf(EVENT_REF, MAX_HANDED_HEADS)
 export function addForwarderRoute(app: FastifyInstance, deps: PushRouteDeps): void {
   const attempts = createAttempts(deps.clock)
   app.post(AGREEMENT_PATH, async (request, reply) => {
-    const wait = attempts.waitS(request.ip)
+    const claim = readClaim(request.headers)
+    const site = claim && deps.siteOf(claim.siteId)
+    const from = askerAt(request.ip, site?.siteId)
+    const wait = attempts.waitS(from)
     if (wait > 0) return refuse(reply, 429, { code: 'too-many-failures', retryAfterS: wait })
     const body = request.body instanceof Uint8Array ? new Uint8Array(request.body) : new Uint8Array(0)
-    const asker = await askerOf(deps, request, body)
+    const asker = await askerOf(deps, request, { claim, site, body })
     if (typeof asker === 'string') {
-      attempts.fail(request.ip)
+      attempts.fail(from)
       deps.logger.warn('request-refused', { reason: asker, address: request.ip })
       return refuse(reply, 401, { code: asker })
     }
@@ -44,14 +47,18 @@ export function addForwarderRoute(app: FastifyInstance, deps: PushRouteDeps): vo
 
 type Known = { readonly site: PushDeps; readonly certificate: Certificate }
 
+type Asking = {
+  readonly claim: RequestClaim | undefined
+  readonly site: PushDeps | undefined
+  readonly body: Uint8Array
+}
+
 async function askerOf(
-  { siteOf, clock }: PushRouteDeps,
+  { clock }: PushRouteDeps,
   request: FastifyRequest,
-  body: Uint8Array,
+  { claim, site, body }: Asking,
 ): Promise<Known | string> {
-  const claim = readClaim(request.headers)
   if (!claim) return 'unsigned'
-  const site = siteOf(claim.siteId)
   if (!site) return 'foreign-site'
   const certificate = await certificateOf(site, claim)
   if (!certificate) return 'certificate-refused'

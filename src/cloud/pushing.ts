@@ -21,7 +21,7 @@ import {
 } from '../uplink/request.ts'
 import { type AckDeps, acksSince, signDueAcks } from './acks.ts'
 import { takeAhead } from './ahead.ts'
-import { createAttempts } from './attempts.ts'
+import { askerAt, createAttempts } from './attempts.ts'
 import { wordsFor } from './downwards.ts'
 import { type IngestDeps, ingest } from './ingest.ts'
 import type { PushMeter } from './metrics.ts'
@@ -49,14 +49,17 @@ export function addPushRoute(app: FastifyInstance, deps: PushRouteDeps): void {
   const attempts = createAttempts(deps.clock)
   let working = 0
   app.post(PUSH_PATH, async (request, reply) => {
-    const wait = attempts.waitS(request.ip)
+    const claim = readClaim(request.headers)
+    const site = claim && deps.siteOf(claim.siteId)
+    const asker = askerAt(request.ip, site?.siteId)
+    const wait = attempts.waitS(asker)
     if (wait > 0)
       return turnedAway(deps, reply, { status: 429, code: 'too-many-failures', retryAfterS: wait })
     if (working >= MAX_PUSHES_AT_ONCE)
       return turnedAway(deps, reply, { status: 503, code: 'busy', retryAfterS: BUSY_RETRY_S })
     working += 1
     try {
-      return await answerPush(deps, { request, reply }, () => attempts.fail(request.ip))
+      return await answerPush(deps, { request, reply, claim, site }, () => attempts.fail(asker))
     } catch (error) {
       deps.meter.refused('failed')
       throw error
@@ -71,23 +74,27 @@ export function logsIn({ segments }: Push): readonly LogId[] {
 }
 
 type Claimed = { readonly claim: RequestClaim; readonly body: Uint8Array }
-type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply }
+type Exchange = {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly claim: RequestClaim | undefined
+  /** The one that it names. */
+  readonly site: PushDeps | undefined
+}
 
 async function answerPush(
   route: PushRouteDeps,
-  { request, reply }: Exchange,
+  { request, reply, claim, site: deps }: Exchange,
   failed: () => void,
 ): Promise<FastifyReply> {
   const body = request.body instanceof Uint8Array ? new Uint8Array(request.body) : new Uint8Array(0)
-  const { siteOf, meter, clock, logger } = route
-  const claim = readClaim(request.headers)
-  const deps = claim && siteOf(claim.siteId)
+  const { meter, clock, logger } = route
   const refuseAs = (reason: RequestRefusal): FastifyReply => {
     failed()
     logger.warn('request-refused', { reason, address: request.ip })
     return turnedAway(route, reply, { status: 401, code: reason })
   }
-  if (!deps) return refuseAs(claim ? 'foreign-site' : 'unsigned')
+  if (!claim || !deps) return refuseAs(claim ? 'foreign-site' : 'unsigned')
   const asker = await authenticate(deps, request, { claim, body })
   if (typeof asker === 'string') return refuseAs(asker)
   const push = await readPush(request, body)

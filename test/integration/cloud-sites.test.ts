@@ -124,6 +124,15 @@ describe('several sites at one receiver', () => {
     expect(await run('cloud', 'gaps', '--cloud', dir)).toMatchObject({ code: 1 })
   })
 
+  it('do not keep one another out: whoever asks in vain too often is sent away from that site alone', async () => {
+    const stranger = () => chargeAt(north, north.device('pole'), south).catch((error: unknown) => error)
+    const refusals = Array.from({ length: 60 }, () => stranger)
+    for (const ask of refusals) await ask()
+    expect(await stranger()).toMatchObject({ status: 429 })
+    await expect(chargeAt(south, south.device('pole'))).rejects.toMatchObject({ status: 429 })
+    expect((await chargeAt(north, north.device('other pole'))).refused).toEqual([])
+  })
+
   it('cannot be one site twice, or none', async () => {
     await expect(open([served(north, 'North'), served(north, 'Again')])).rejects.toThrow('named twice')
     await expect(open([])).rejects.toThrow('needs a site')
