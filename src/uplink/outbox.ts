@@ -26,6 +26,9 @@ const BATCH_MIN_BYTES = 4 * 1024
 const BATCH_MAX_BYTES = 256 * 1024
 const BATCH_STEP_BYTES = 32 * 1024
 const BATCH_TARGET_MS = 5000
+/** ... or a quarter more than the last one, while that would be answered in so long: a slow answer need not be the link's fault. */
+const BATCH_PATIENCE_MS = 10_000
+const BATCH_PROBE = 1.25
 /** Of the newest measurement. */
 const GOODPUT_WEIGHT = 0.5
 /** Shares of a batch of P1 to P4; P0 goes first whatever waits (PROTOCOL 3.3). */
@@ -225,7 +228,10 @@ export function measured(
   const now = bytes / Math.max(1, elapsedMs)
   const { bytesPerMs: before = now } = state
   const bytesPerMs = before + (now - before) * GOODPUT_WEIGHT
-  return { ...state, bytesPerMs, batchBytes: withinGoodput(bytesPerMs, state.batchBytes) }
+  const isPatient = elapsedMs * BATCH_PROBE < BATCH_PATIENCE_MS
+  const probeBytes = isPatient ? Math.min(BATCH_MAX_BYTES, Math.floor(bytes * BATCH_PROBE)) : 0
+  const batchBytes = Math.max(withinGoodput(bytesPerMs, state.batchBytes), probeBytes)
+  return { ...state, bytesPerMs, batchBytes }
 }
 
 function withinGoodput(bytesPerMs: number | undefined, wanted: number): number {
