@@ -60,6 +60,11 @@ describe('the ways out that a node remembers', () => {
     expect(ways.map(({ name }) => name)).toEqual(['one', 'three', 'four'])
   })
 
+  it('are refused in the clear, without a word of a password', async () => {
+    const adding = bookIn(dir).add(https('plain', 'http://me:hush@192.0.2.1'))
+    await expect(adding).rejects.toThrow(/needs https, got http:\/\/192\.0\.2\.1$/)
+  })
+
   it('hold one that cannot be used, until a person removes it', async () => {
     await bookIn(dir).add(https('one'))
     const file = (await readFile(join(dir, 'uplinks.json'), 'utf8')).replace('https://192', 'http://192')
