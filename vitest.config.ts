@@ -7,6 +7,9 @@ const shared = {
   hookTimeout: 60_000,
 }
 
+/** Real processes and sockets, and what puts something else in the place of a module. */
+const APART = ['test/integration/**/*.test.ts', 'test/host/tokens.test.ts']
+
 export default defineConfig({
   test: {
     maxWorkers: 2,
@@ -17,11 +20,11 @@ export default defineConfig({
           ...shared,
           name: 'pure',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/integration/**'],
+          exclude: APART,
           isolate: false,
         },
       },
-      { test: { ...shared, name: 'real', include: ['test/integration/**/*.test.ts'] } },
+      { test: { ...shared, name: 'apart', include: APART } },
     ],
   },
 })

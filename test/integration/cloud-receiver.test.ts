@@ -122,7 +122,8 @@ describe('a push over HTTPS', () => {
       ack ?? new Uint8Array(0),
     )
     expect(verdict).toMatchObject({ kind: 'valid', object: { body: log.ref() } })
-    expect(again).toMatchObject({ acks: [], refused: [], version: answer.version })
+    // Whoever pushes what is here already has lost its ack.
+    expect(again).toMatchObject({ acks: answer.acks, refused: [], version: answer.version })
     const sentBytes = log.segments().reduce((sum, segment) => sum + segment.update.length, 0)
     // The first push pays for the TLS handshake, the second does not; both are compressed.
     expect(answer.wireBytes).toBeGreaterThan(again.wireBytes)
