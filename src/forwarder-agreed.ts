@@ -2,7 +2,7 @@
 // begin and who may follow. The words of the holder before count as they do at a hand-over; where it fell silent, what it may
 // have told unheard is a person's to decide.
 import type { Acting } from './acting.ts'
-import { heldWords, type Standing, type StandingDeps } from './forwarder-standing.ts'
+import { doubtOf, heldWords, type Standing, type StandingDeps } from './forwarder-standing.ts'
 import { wallOf } from './log/hlc.ts'
 import type { AgreedTurn } from './upstream.ts'
 
@@ -31,7 +31,8 @@ export function agreedStanding(
     turn.tick(undefined)
     return no('the operator does not name this node among the forwarders')
   }
-  turn.tick({ mayBegin: turns.of(uplink)?.holder === self, heads: () => told.heads(uplink) })
+  const ordered = turns.of(uplink)
+  turn.tick({ mayBegin: ordered?.holder === self, heads: () => told.heads(uplink) })
   const state = turn.state()
   switch (state.kind) {
     case 'unasked':
@@ -43,11 +44,15 @@ export function agreedStanding(
       )
     }
     case 'held': {
-      const { heads = [], takenAt } = state
-      if (!heldWords(ledger, heads))
+      const { heads, takenAt } = state
+      if (!heldWords(ledger, heads ?? []))
         return no('has the turn; waits for words of the node before, which are not here yet')
-      const isDoubtful: Standing['isDoubtful'] = ({ start, end }) =>
-        takenAt !== undefined && wallOf((end ?? start).hlc) <= takenAt
+      // Nobody gave it up or fell silent here: what was before the agreement, only the order tells.
+      const isFirst = heads === undefined && takenAt === undefined
+      const isTakenOver = isFirst && ordered?.isTakenOver === true
+      const isOld = doubtOf({ isTakenOver, orderedAt: ordered?.orderedAt ?? 0n }, ledger)
+      const isDoubtful: Standing['isDoubtful'] = session =>
+        isOld(session) || (takenAt !== undefined && wallOf((session.end ?? session.start).hlc) <= takenAt)
       return { mayForward: true, reason: '', isDoubtful }
     }
   }

@@ -29,13 +29,15 @@ export type Line = {
   readonly later: Map<SessionId, { readonly atMs: number; readonly waitMs: number; readonly reason: string }>
   queue: readonly Session[]
   seen: { readonly of: unknown; readonly changes: number } | undefined
+  /** Nothing was due when all of the queue was looked at. */
+  quiet: { readonly seen: Line['seen']; readonly untilMs: number } | undefined
 }
 
 export function newLine(chargerId: ChargerId): Line {
   return {
     ...{ chargerId, isBusy: false, isGreeted: false, readyAtMs: 0, failures: 0, reason: undefined },
     ...{ idleSinceMs: undefined, outcomes: new Map(), said: new Map(), later: new Map() },
-    ...{ queue: [], seen: undefined },
+    ...{ queue: [], seen: undefined, quiet: undefined },
   }
 }
 
@@ -54,6 +56,19 @@ export function refresh(
   const queued = new Set(line.queue.map(({ sessionId }) => sessionId))
   for (const kept of [line.said, line.later])
     for (const id of kept.keys()) if (!queued.has(id)) kept.delete(id)
+}
+
+const LEAST_QUIET_MS = 1000
+const QUIET_MS_EACH = 100
+const MAX_QUIET_MS = 60_000
+
+/** A long queue of sessions that are held is not looked through each second; what is heard of the charger ends the quiet. */
+export function quietMs({ queue }: Pick<Line, 'queue'>): number {
+  return Math.min(MAX_QUIET_MS, LEAST_QUIET_MS + QUIET_MS_EACH * queue.length)
+}
+
+export function isQuiet({ quiet, seen }: Pick<Line, 'quiet' | 'seen'>, nowMs: number): boolean {
+  return quiet !== undefined && quiet.seen === seen && nowMs < quiet.untilMs
 }
 
 /** Whether there is something to be told of it, now or some day. */
@@ -152,6 +167,7 @@ export function backOff(line: Line, nowMs: number, { reason, dice }: { reason: s
 /** Nothing waits any more but for a person. */
 export function hurry(line: Line): void {
   line.readyAtMs = 0
+  line.quiet = undefined
   for (const [sessionId, later] of line.later) line.later.set(sessionId, { ...later, atMs: 0 })
 }
 

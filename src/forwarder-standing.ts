@@ -42,9 +42,12 @@ const NOBODY =
   'the site names no forwarders: `policy set forwarders <node,...>`, the first of which forwards until it hands over'
 
 /** What was said of it may be unknown here: of a node that the turn was taken from, or in a log that was let go of. */
-function doubtOf({ isTakenOver, since }: Turn, { logs }: Ledger): Standing['isDoubtful'] {
+export function doubtOf(
+  { isTakenOver, orderedAt }: Pick<Turn, 'isTakenOver' | 'orderedAt'>,
+  { logs }: Ledger,
+): Standing['isDoubtful'] {
   const gone = [...logs.all()].flatMap(log => (log.cut ? [log.cut.head.hlc] : []))
-  const doubtful = gone.reduce((newest, hlc) => (hlc > newest ? hlc : newest), isTakenOver ? since : 0n)
+  const doubtful = gone.reduce((newest, hlc) => (hlc > newest ? hlc : newest), isTakenOver ? orderedAt : 0n)
   return ({ start, end }) => (end?.hlc ?? start.hlc) <= doubtful
 }
 

@@ -1,7 +1,7 @@
 // One charger's line to a central system: what is due is said, call by call, and each answer leads to the next.
 import type { Acting } from './acting.ts'
 import { greet, NOT_OURS, needsCard, send, sendAll, type Talk } from './forwarder-call.ts'
-import { type Plan, planOf, putOff, refresh, toldOf } from './forwarder-line.ts'
+import { isQuiet, type Plan, planOf, putOff, quietMs, refresh, toldOf } from './forwarder-line.ts'
 import { cardOf } from './forwarder-standing.ts'
 import type { AnyBody, BodyOf } from './log/body.ts'
 import type { Session } from './session/fold.ts'
@@ -14,12 +14,15 @@ const MAX_NOTE = 128
 export function step(talk: Talk, act: Acting): void {
   const { line, system } = talk
   // Each turn writes a word about a session, puts it off, or waits for an answer; so this ends.
-  while (!line.isBusy && talk.isOurs(line)) {
+  while (!line.isBusy) {
+    const isOurs = talk.isOurs(line)
     refresh(line, act.ledger, system)
-    const due = dueOf(talk, act)
+    if (!isOurs && line.outcomes.size === 0) return
+    if (isOurs && isQuiet(line, act.times.monotonicMs)) return
+    const due = dueOf(talk, act, isOurs)
     if (!due) return
     line.idleSinceMs = undefined
-    if (line.isGreeted) proceed(talk, due, act)
+    if (line.isGreeted || due.plan.kind === 'note') proceed(talk, due, act)
     else greet(talk, act)
   }
 }
@@ -31,18 +34,23 @@ type Due = {
   readonly plan: Exclude<Plan, { kind: 'held' | 'wait' }>
 }
 
-function dueOf(talk: Talk, act: Acting): Due | undefined {
+/** What was answered is written down whoever's turn it is by now, for the next one to go on from; all else is `isOurs`. */
+function dueOf(talk: Talk, act: Acting, isOurs: boolean): Due | undefined {
   const { line, system, isDoubtful } = talk
+  const { monotonicMs } = act.times
+  let untilMs = monotonicMs + quietMs(line)
   for (const session of line.queue) {
     const { told, sessionId } = toldOf(act.ledger, system.name, session)
     const plan = planOf(line, {
-      ...{ told, session, terms: system.terms, nowMs: act.times.monotonicMs },
+      ...{ told, session, terms: system.terms, nowMs: monotonicMs },
       isDoubtful: isDoubtful(session),
     })
-    if (plan.kind === 'held' || plan.kind === 'wait') continue
     if (plan.kind === 'note') return { session, sessionId, plan }
+    if (plan.kind === 'wait') untilMs = Math.min(untilMs, plan.untilMs)
+    if (plan.kind === 'held' || plan.kind === 'wait' || !isOurs) continue
     if (lacks(talk, { session, sessionId, plan }, act) === undefined) return { session, sessionId, plan }
   }
+  if (isOurs) line.quiet = { seen: line.seen, untilMs }
   return undefined
 }
 
@@ -52,13 +60,23 @@ export function lacks(
   { session, sessionId, plan }: Due,
   act: Pick<Acting, 'ledger'>,
 ): string | undefined {
-  const told = plan.kind === 'repeat' ? undefined : sessions.told(act.ledger.logs, session)
-  if (plan.kind !== 'repeat' && !told) return 'the charger never said what its meter began with'
-  if (plan.kind === 'go-on' && !session.end && told)
-    return told.readings.length > (line.said.get(sessionId)?.readings ?? 0) ? undefined : 'runs'
-  if (plan.kind === 'repeat' && !needsCard(plan.word)) return undefined
-  const card = cardOf(act, session, { openTag: deps.openTag, unknownCard: system.terms.unknownCard })
-  return card.kind === 'held' ? card.reason : undefined
+  // Cheaper than all readings of a session, and there may be many whose card nobody can read.
+  if (wantsCard(plan, session)) {
+    const card = cardOf(act, session, { openTag: deps.openTag, unknownCard: system.terms.unknownCard })
+    if (card.kind === 'held') return card.reason
+  }
+  if (plan.kind === 'repeat') return undefined
+  const told = sessions.told(act.ledger.logs, session)
+  if (!told) return 'the charger never said what its meter began with'
+  if (plan.kind === 'ask' || session.end) return undefined
+  return told.readings.length > (line.said.get(sessionId)?.readings ?? 0) ? undefined : 'runs'
+}
+
+function wantsCard(plan: Due['plan'], { end }: Session): boolean {
+  if (plan.kind === 'repeat') return needsCard(plan.word)
+  if (plan.kind !== 'go-on') return true
+  // The name that stood in for it at the start stands in at the stop.
+  return end !== undefined && plan.asked?.body.standIn === undefined
 }
 
 function proceed(talk: Talk, due: Due, act: Acting): void {

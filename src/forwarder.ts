@@ -33,7 +33,13 @@ export type Way = {
   standing: Standing
   handing: Handing | undefined
 }
-type Handing = { readonly to: DeviceId; readonly done: () => void }
+type Handing = {
+  readonly to: DeviceId
+  readonly done: () => void
+  readonly failed: (error: MeshError) => void
+  /** Written, and on its way to the disk and the receiver. */
+  isSaid: boolean
+}
 
 export type Forwarder = {
   readonly set: (systems: readonly CentralSystem[]) => void
@@ -73,6 +79,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
   const sessions = createToldSessions()
   return {
     set: systems => {
+      for (const way of ways) if (!systems.includes(way.system)) failHanding(way, 'the uplink was taken away')
       ways = systems.flatMap(system => {
         const held = ways.find(way => way.system === system)
         const translator = deps.translators[system.terms.protocol]
@@ -85,27 +92,39 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
       for (const way of ways) {
         way.standing = standing(way, deps, act)
         look(way, act)
-        if (way.handing) handOver(way, act)
-        else if (!way.system.terms.shadow)
+        if (!way.system.terms.shadow)
           work({ deps, sessions, way, back, isListed: () => ways.includes(way) }, act)
+        if (way.handing) handOver(way, deps.self, act)
       }
     },
     forget: () => {
-      for (const way of ways)
+      for (const way of ways) {
+        if (way.handing) way.handing.isSaid = false
         for (const line of way.lines.values()) Object.assign(line, { isBusy: false, seen: undefined })
+      }
     },
     hurry: () => {
       for (const { lines } of ways) for (const line of lines.values()) hurry(line)
     },
     handOver: async (name, to) => {
-      const { promise, resolve } = Promise.withResolvers<void>()
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
       const way = wayNamed(ways, name)
       if (!way.standing.mayForward)
         throw new MeshError('CONFIG_INVALID', `${name}: this node does not hold it: ${way.standing.reason}`)
-      way.handing = { to, done: resolve }
+      if (to === deps.self) throw new MeshError('CONFIG_INVALID', `${name}: this node holds it already`)
+      if (way.handing)
+        throw new MeshError(
+          'CONFIG_INVALID',
+          `${name}: is just being handed to ${deps.nameOf(way.handing.to)}`,
+        )
+      way.handing = { to, done: resolve, failed: reject, isSaid: false }
       await promise
     },
-    decide: (ledger, decision) => decided(wayNamed(ways, decision.name), ledger, decision),
+    decide: (ledger, decision) => {
+      const way = wayNamed(ways, decision.name)
+      if (!ledger.view().forwarding.turns.isNamed(deps.self)) throw new MeshError('CONFIG_INVALID', UNNAMED)
+      return decided(way, ledger, decision)
+    },
     owes: (ledger, session) => ways.some(({ system }) => isOwed(system, ledger, session)),
     report: (ledger, times) => ways.map(way => reportWay(way, { deps, told: sessions, ledger, times })),
     calls: (ledger, sessionId) =>
@@ -119,6 +138,9 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
       }),
   }
 }
+
+const UNNAMED =
+  'this node is not one of the site’s forwarders, so its word does not count: decide at one of them, or name it (`policy set forwarders`)'
 
 function wayNamed(ways: readonly Way[], name: string): Way {
   const way = ways.find(({ system }) => system.name === name)
@@ -187,20 +209,42 @@ function chargersOf({ terms }: CentralSystem, { policy, chargers }: View): reado
   return [...new Set([...policy.chargePoints().map(({ chargerId }) => chargerId), ...chargers()])]
 }
 
-function handOver(way: Way, act: Acting): void {
-  const { handing, system, lines } = way
-  const turn = act.ledger.view().forwarding.turns.of(system.name)
-  if (!handing || !turn || [...lines.values()].some(({ isBusy }) => isBusy)) return
-  const heads = act.ledger.view().forwarding.told.heads(system.name).slice(0, MAX_HANDED_HEADS)
-  act.record([
-    { name: 'hand_over', body: { uplink: system.name, to: handing.to, after: turn.by, heads: [...heads] } },
-  ])
+function handOver(way: Way, self: DeviceId, act: Acting): void {
+  const { handing, system, lines, standing } = way
+  const { turns, told } = act.ledger.view().forwarding
+  const turn = turns.of(system.name)
+  if (!handing || handing.isSaid || [...lines.values()].some(({ isBusy }) => isBusy)) return
+  if (!turn || !standing.mayForward) {
+    // The word was durable, and its store failed all the same.
+    if (turn?.holder === handing.to && !system.turn) handing.done()
+    else failHanding(way, standing.reason)
+    way.handing = undefined
+    return
+  }
+  const heads = told.heads(system.name).slice(0, MAX_HANDED_HEADS)
+  const body = { uplink: system.name, to: handing.to, after: turn.by, heads: [...heads] }
+  // Who has it by agreement alone gives it back there: by the order another holds it, whose word alone would move it.
+  if (turn.holder === self) act.record([{ name: 'hand_over', body }])
+  handing.isSaid = true
   for (const line of lines.values()) hangUp(system, line)
   act.afterwards(() => {
-    way.handing = undefined
-    void system.turn?.release(handing.to)
-    handing.done()
+    const given = system.turn?.release(handing.to)
+    if (!given) finish(way, handing)
+    else void given.then(isGiven => (isGiven ? finish(way, handing) : failHanding(way, NOT_GIVEN)))
   })
+}
+
+function finish(way: Way, { done }: Handing): void {
+  way.handing = undefined
+  done()
+}
+
+const NOT_GIVEN =
+  'the receiver did not say that it heard: `uplink list` shows in a minute who has the turn; if it is this node, hand over again'
+
+function failHanding(way: Way, reason: string): void {
+  way.handing?.failed(new MeshError('UPLINK_FAILED', `${way.system.name} was not handed over: ${reason}`))
+  way.handing = undefined
 }
 
 type Work = {
@@ -224,13 +268,16 @@ function work({ deps, sessions, way, back, isListed }: Work, act: Acting): void 
   for (const line of lines.values()) {
     if (line.isBusy) continue
     if (keeps) noticeLoss(deps, way, { line, nowMs: monotonicMs })
-    if (!may()) hangUp(system, line)
-    else if (monotonicMs >= line.readyAtMs && (line.isGreeted || active() < MAX_AT_ONCE)) {
-      const { isDoubtful } = standing
-      const talk: Talk = {
-        ...{ deps, sessions, system, translator, back, line, isOurs, isDoubtful },
-        goOn: later => step(talk, later),
-      }
+    const { isDoubtful } = standing
+    const talk: Talk = {
+      ...{ deps, sessions, system, translator, back, line, isOurs, isDoubtful },
+      goOn: later => step(talk, later),
+    }
+    if (!isOurs()) {
+      // Nothing but what was answered and is not written yet.
+      talk.goOn(act)
+      if (!may()) hangUp(system, line)
+    } else if (monotonicMs >= line.readyAtMs && (line.isGreeted || active() < MAX_AT_ONCE)) {
       talk.goOn(act)
       if (keeps && !line.isBusy && !line.isGreeted) greet(talk, act)
     }

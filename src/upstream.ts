@@ -62,8 +62,11 @@ export type AgreedTurn = {
   /** 0: not at all. A call may leave that has its answer within that time. */
   readonly heldForMs: () => number
   readonly state: () => TurnState
-  /** Who is named, else whose it is by the order, may have it at once. Nothing may be under way, and nothing leaves from now on. */
-  readonly release: (to?: DeviceId) => Promise<void>
+  /**
+   * Who is named, else whose it is by the order, may have it at once. Nothing may be under way, and nothing leaves from now on.
+   * False where the receiver did not say that it was given up. Never rejects.
+   */
+  readonly release: (to?: DeviceId) => Promise<boolean>
 }
 
 export type CentralSystem = {

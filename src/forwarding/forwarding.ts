@@ -16,7 +16,7 @@ type Place = { readonly ref: EventRef; readonly hlc: Hlc; readonly deviceId: Dev
 
 export function createForwarding(): Forwarding {
   const turns = createTurns()
-  const told = createTold()
+  const told = createTold(turns)
   return {
     turns,
     told,

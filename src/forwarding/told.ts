@@ -3,7 +3,7 @@
 import type { BodyOf, EventRef } from '../log/body.ts'
 import type { Hlc } from '../log/hlc.ts'
 import type { ChargerId, DeviceId, LogId, SessionId } from '../units.ts'
-import { byTime } from './turns.ts'
+import { byTime, type Turns } from './turns.ts'
 
 export type Word = {
   readonly ref: EventRef
@@ -34,26 +34,38 @@ export type ToldBook = {
   readonly logsOf: (sessionId: SessionId) => ReadonlySet<LogId>
   /** The newest word about a central system in each log, newest first. */
   readonly heads: (uplink: string) => readonly EventRef[]
-  /** Grows with every word about a charger. */
+  /** Grows with every word about a charger, and every order. */
   readonly changes: (uplink: string, chargerId: ChargerId) => number
 }
 
+/** Whose words count; that may be known later than the words are heard. */
+export type Named = Pick<Turns, 'isNamed' | 'orders'>
+
+const EVERYBODY: Named = { isNamed: () => true, orders: () => 0 }
 const UNSAID: Told = { stage: 'unsaid', isReleased: false }
 const NO_LOGS: ReadonlySet<LogId> = new Set()
 
-export function createTold(): ToldBook {
+export function createTold({ isNamed, orders }: Named = EVERYBODY): ToldBook {
   const bySession = new Map<string, Word[]>()
-  const byUpstream = new Map<string, SessionId>()
+  const byUpstream = new Map<string, Word>()
   const logs = new Map<SessionId, Set<LogId>>()
   const heads = new Map<string, Map<LogId, Word>>()
   const changes = new Map<string, number>()
+  const counts = ({ deviceId }: Word): boolean => isNamed(deviceId)
+  const wordsOf = (uplink: string, sessionId: SessionId): readonly Word[] =>
+    (bySession.get(`${sessionId} ${uplink}`) ?? []).filter(counts)
+  const name = (word: Word, key: string): void => {
+    const held = byUpstream.get(key)
+    // A central system may begin its numbers anew: the newest has it.
+    if (!held || !counts(held) || (counts(word) && byTime(held, word) < 0)) byUpstream.set(key, word)
+  }
   return {
     add: word => {
       const { uplink, sessionId, chargerId, upstreamId } = word.body
       const key = `${sessionId} ${uplink}`
-      bySession.set(key, kept([...(bySession.get(key) ?? []), word]).sort(byTime))
+      bySession.set(key, kept([...(bySession.get(key) ?? []), word], counts).sort(byTime))
       logs.set(sessionId, (logs.get(sessionId) ?? new Set()).add(word.ref.logId))
-      if (upstreamId !== undefined) byUpstream.set(`${uplink} ${chargerId} ${upstreamId}`, sessionId)
+      if (upstreamId !== undefined) name(word, `${uplink} ${chargerId} ${upstreamId}`)
       const newest = heads.get(uplink) ?? new Map<LogId, Word>()
       heads.set(uplink, newest)
       if ((newest.get(word.ref.logId)?.ref.seq ?? -1) < word.ref.seq) newest.set(word.ref.logId, word)
@@ -61,28 +73,37 @@ export function createTold(): ToldBook {
       changes.set(charger, (changes.get(charger) ?? 0) + 1)
     },
     of: (uplink, sessionId) => {
-      const words = bySession.get(`${sessionId} ${uplink}`)
-      return words ? toldBy(words) : UNSAID
+      const words = wordsOf(uplink, sessionId)
+      return words.length > 0 ? toldBy(words) : UNSAID
     },
-    words: (uplink, sessionId) => bySession.get(`${sessionId} ${uplink}`) ?? [],
-    named: (uplink, chargerId, upstreamId) => byUpstream.get(`${uplink} ${chargerId} ${upstreamId}`),
+    words: wordsOf,
+    named: (uplink, chargerId, upstreamId) => {
+      const word = byUpstream.get(`${uplink} ${chargerId} ${upstreamId}`)
+      return word && counts(word) ? word.body.sessionId : undefined
+    },
     logsOf: sessionId => logs.get(sessionId) ?? NO_LOGS,
     heads: uplink =>
-      [...(heads.get(uplink)?.values() ?? [])].sort((a, b) => byTime(b, a)).map(({ ref }) => ref),
-    changes: (uplink, chargerId) => changes.get(`${uplink} ${chargerId}`) ?? 0,
+      [...(heads.get(uplink)?.values() ?? [])]
+        .filter(counts)
+        .sort((a, b) => byTime(b, a))
+        .map(({ ref }) => ref),
+    changes: (uplink, chargerId) => orders() + (changes.get(`${uplink} ${chargerId}`) ?? 0),
   }
 }
 
 /** Of a session that was told to its end nothing else is asked any more, and there will be many of these. */
-function kept(words: readonly Word[]): Word[] {
-  const stopped = words.filter(({ body }) => body.stage === 'stopped')
+function kept(words: readonly Word[], counts: (word: Word) => boolean): Word[] {
+  const stopped = words.filter(word => word.body.stage === 'stopped' && counts(word))
   return stopped.length > 0 ? stopped : [...words]
 }
 
-/** `words` in their order. What was answered outweighs what was asked; only a person's word undoes. */
+/** `words` in their order. What was answered outweighs what was asked; only a person's word undoes, and no answer. */
 export function toldBy(words: readonly Word[]): Told {
-  const undone = new Set(words.flatMap(({ body }) => body.undoes.map(({ hash }) => hash)))
-  const standing = words.filter(({ ref }) => !undone.has(ref.hash))
+  const retries = words.filter(({ body }) => body.stage === 'retry')
+  const undone = new Set(retries.flatMap(({ body }) => body.undoes.map(({ hash }) => hash)))
+  const isUndone = ({ ref, body }: Word): boolean =>
+    (body.stage === 'asked' || body.stage === 'skipped') && undone.has(ref.hash)
+  const standing = words.filter(word => !isUndone(word))
   const first = (stage: Word['body']['stage']): Word | undefined =>
     standing.find(({ body }) => body.stage === stage)
   const [started, stopping, stopped] = [first('started'), first('stopping'), first('stopped')]
@@ -94,5 +115,5 @@ export function toldBy(words: readonly Word[]): Told {
   if (upstreamId !== undefined && stopping) return { stage: 'stopping', upstreamId, stopping }
   if (upstreamId !== undefined) return { stage: 'started', upstreamId, asked }
   if (asked) return { stage: 'asked', asked }
-  return { stage: 'unsaid', isReleased: words.some(({ body }) => body.stage === 'retry') }
+  return { stage: 'unsaid', isReleased: retries.length > 0 }
 }

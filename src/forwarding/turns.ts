@@ -17,8 +17,10 @@ export type Turn = {
   readonly since: Hlc
   /** What the one before has said, at least; the holder waits until it is here. */
   readonly heads: readonly EventRef[]
-  /** The operator gave it, and another node may have held it until then. */
+  /** The newest order took it from a node of whose last words the holder cannot know, nor anybody who held it since. */
   readonly isTakenOver: boolean
+  /** When that order was given. */
+  readonly orderedAt: Hlc
 }
 
 export type Turns = {
@@ -26,6 +28,10 @@ export type Turns = {
   readonly addHandOver: (handOver: HandOver) => void
   /** The nodes that may ever forward, as the operator has them. */
   readonly order: () => readonly DeviceId[]
+  /** By any order that was ever given: nobody else's words about central systems count. */
+  readonly isNamed: (deviceId: DeviceId) => boolean
+  /** Grows with every order. */
+  readonly orders: () => number
   /** Undefined while the operator has named nobody. */
   readonly of: (uplink: string) => Turn | undefined
   /** Words without which somebody could take an old turn for theirs. */
@@ -34,6 +40,7 @@ export type Turns = {
 
 export function createTurns(): Turns {
   const orders: Order[] = []
+  const named = new Set<DeviceId>()
   /** By what they follow on, and by central system. */
   const handOvers = new Map<string, HandOver[]>()
 
@@ -42,19 +49,17 @@ export function createTurns(): Turns {
   const chainOf = (uplink: string, { ref, hlc, body }: Order): Turn[] => {
     const [first] = body.devices
     if (!first) return []
-    const chain: Turn[] = [{ holder: first, by: ref, since: hlc, heads: [], isTakenOver: false }]
+    const given = { isTakenOver: false, orderedAt: hlc }
+    const chain: Turn[] = [{ ...given, holder: first, by: ref, since: hlc, heads: [] }]
     // Hand-overs name what they follow on by its hash, so a chain of them has an end.
     for (let last = chain[0]; last; ) {
       const { holder, by } = last
-      const next = (handOvers.get(keyOf(uplink, by)) ?? []).find(({ deviceId }) => deviceId === holder)
+      const next = (handOvers.get(keyOf(uplink, by)) ?? []).find(
+        said => said.deviceId === holder && body.devices.includes(said.body.to),
+      )
       last = next && {
-        ...{
-          holder: next.body.to,
-          by: next.ref,
-          since: next.hlc,
-          heads: next.body.heads,
-          isTakenOver: false,
-        },
+        ...given,
+        ...{ holder: next.body.to, by: next.ref, since: next.hlc, heads: next.body.heads },
       }
       if (last) chain.push(last)
     }
@@ -64,13 +69,17 @@ export function createTurns(): Turns {
     const order = newest()
     const chain = order ? chainOf(uplink, order) : []
     const turn = chain.at(-1)
-    if (!turn || chain.length > 1) return turn
-    const before = orders.slice(0, -1).flatMap(old => chainOf(uplink, old))
-    return { ...turn, isTakenOver: before.some(({ holder }) => holder !== turn.holder) }
+    if (!turn) return undefined
+    // Whoever follows on somebody has heard that one's words; so the last under each older order counts, and a hand-over
+    // since then takes away no doubt, unless it went through that one.
+    const lasts = orders.slice(0, -1).flatMap(old => chainOf(uplink, old).at(-1) ?? [])
+    const isTakenOver = lasts.some(last => !chain.some(({ holder }) => holder === last.holder))
+    return { ...turn, isTakenOver }
   }
   return {
     addOrder: order => {
       orders.push(order)
+      for (const deviceId of order.body.devices) named.add(deviceId)
       orders.sort(byTime)
     },
     addHandOver: handOver => {
@@ -78,6 +87,8 @@ export function createTurns(): Turns {
       handOvers.set(key, [...(handOvers.get(key) ?? []), handOver].sort(byTime))
     },
     order: () => newest()?.body.devices ?? [],
+    isNamed: deviceId => named.has(deviceId),
+    orders: () => orders.length,
     of,
     places: () => [...handOvers.values()].flat().map(({ ref }) => ref),
   }

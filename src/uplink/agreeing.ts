@@ -94,7 +94,8 @@ export function createAgreeing(deps: AgreeingDeps): Agreeing {
     await asking
   }
 
-  const release = async (to?: DeviceId): Promise<void> => {
+  const release = async (to?: DeviceId): Promise<boolean> => {
+    let isGiven = false
     isGivenUp = true
     await inOrder(async () => {
       // After whatever was asked before: the row stands as its answer says.
@@ -104,7 +105,11 @@ export function createAgreeing(deps: AgreeingDeps): Agreeing {
       if (!claim) return
       try {
         const heads = wish.heads().slice(0, MAX_HANDED_HEADS)
-        await question({ ...claim, heads, ...(to !== undefined && { to }) })
+        const more = { heads, ...(to !== undefined && { to }) }
+        const row = await question({ ...claim, ...more })
+        // The answer to the question before was lost: the row goes by a mark that this node never saw.
+        const again = row?.isYours ? await question({ uplink, release: row.mark, ...more }) : row
+        isGiven = again !== undefined && !again.isYours
       } catch (error) {
         if (error instanceof InvariantBroken) throw error
         logger.info('the turn of forwarding was not given up: it lapses', {
@@ -113,6 +118,7 @@ export function createAgreeing(deps: AgreeingDeps): Agreeing {
         })
       }
     })
+    return isGiven
   }
 
   return {

@@ -73,8 +73,8 @@ export const OCPP_1_6: Translator = {
     const { transactionId } = said
     if (typeof transactionId !== 'number' || !Number.isSafeInteger(transactionId))
       return { kind: 'refused', reason: 'its answer to StartTransaction names no transaction' }
-    // So answers who books nothing for a card that it does not like (CitrineOS of 2026).
-    if (transactionId === 0 && status.status !== undefined)
+    // So answers who books nothing for a card that it does not like (CitrineOS of 2026 with 0, others with -1).
+    if (transactionId <= 0 && status.status !== undefined)
       return { kind: 'refused', reason: `${status.status} and no transaction` }
     return { kind: 'taken', upstreamId: String(transactionId), ...status }
   },

@@ -35,6 +35,7 @@ export type OpenCsms = CentralSystem & { readonly close: () => void }
 export function openCsms(options: CsmsOptions): OpenCsms {
   const { name, terms } = options
   const lines = new Map<ChargerId, Client>()
+  let isClosed = false
   const drop = (chargerId: ChargerId, client: Client): void => {
     if (lines.get(chargerId) === client) lines.delete(chargerId)
     void end(client, options.logger)
@@ -47,6 +48,8 @@ export function openCsms(options: CsmsOptions): OpenCsms {
       const held = lines.get(chargerId)
       if (held && held.state === ocppRpc.RPCClient.OPEN) return { kind: 'open', isNew: false }
       if (held) drop(chargerId, held)
+      // It was taken away while this was on its way: nobody would ever hang up.
+      if (isClosed) return { kind: 'closed', reason: 'this central system was taken away' }
       const client = clientFor(chargerId, options)
       lines.set(chargerId, client)
       // An event without a listener would end the process.
@@ -83,6 +86,7 @@ export function openCsms(options: CsmsOptions): OpenCsms {
       if (client) drop(chargerId, client)
     },
     close: () => {
+      isClosed = true
       for (const [chargerId, client] of lines) drop(chargerId, client)
     },
   }

@@ -69,6 +69,32 @@ describe('what a central system was told', () => {
     )
   })
 
+  it('is undone by nothing but a retry, and an answer by nothing', () => {
+    const posing = word('asked', { undoes: [asked.ref, started.ref] })
+    expect(toldBy([asked, started, posing])).toMatchObject({ stage: 'started', upstreamId: '7', asked })
+    const retry = word('retry', { undoes: [started.ref, stopping.ref] })
+    expect(toldBy([asked, started, stopping, retry]).stage).toBe('stopping')
+  })
+
+  it('is what nodes say that were ever named, and nobody else; also where that is known later', () => {
+    const named = new Set<string>()
+    const told = createTold({ isNamed: id => named.has(id), orders: () => named.size })
+    const posing = word('stopped', { upstreamId: '9' }, 'f')
+    for (const one of [asked, started, posing]) told.add(one)
+    expect(told.of('steve', SESSION).stage).toBe('unsaid')
+    expect(told.heads('steve')).toEqual([])
+    const before = told.changes('steve', CHARGER)
+    named.add('a'.repeat(32))
+    expect(told.changes('steve', CHARGER), 'whoever waits for news looks again').not.toBe(before)
+    expect(told.of('steve', SESSION)).toMatchObject({ stage: 'started', upstreamId: '7' })
+    expect(told.heads('steve')).toEqual([started.ref])
+    expect(told.named('steve', CHARGER, '9')).toBeUndefined()
+    told.add(word('started', { upstreamId: '7', sessionId: '66'.repeat(16) as SessionId }, 'f'))
+    expect(told.named('steve', CHARGER, '7')).toBe(SESSION)
+    told.add(word('started', { upstreamId: '7', sessionId: '77'.repeat(16) as SessionId }))
+    expect(told.named('steve', CHARGER, '7'), 'its numbers began anew').toBe('77'.repeat(16))
+  })
+
   it('maps ids both ways, knows its logs, and forgets the words of what is over', () => {
     const told = createTold()
     for (const one of [asked, started, stopping]) told.add(one)

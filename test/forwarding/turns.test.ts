@@ -85,7 +85,7 @@ describe('the turn', () => {
     ]
     fc.assert(
       fc.property(fc.shuffledSubarray(words, { minLength: words.length }), shuffled => {
-        const turn = knowing([orderOf([A, B])], shuffled).of('steve')
+        const turn = knowing([orderOf([A, B, C])], shuffled).of('steve')
         expect(turn).toMatchObject({ holder: B, by: placeOf('a', 1), isTakenOver: false })
       }),
     )
@@ -107,6 +107,25 @@ describe('the turn', () => {
       [second, first],
     ])
       expect(knowing([orderOf([A, B])], words).of('steve')?.holder).toBe(B)
+  })
+
+  it('is given to nobody whom the order does not name', () => {
+    const word = handOver(A, C, orderOf([A, B]).ref, 0)
+    expect(knowing([orderOf([A, B])], [word]).of('steve')?.holder).toBe(A)
+    const turns = knowing([orderOf([A, B]), orderOf([B], 2)], [word])
+    expect([A, B, C].map(turns.isNamed)).toEqual([true, true, false])
+  })
+
+  it('stays taken over when it is handed on, except by way of whom it was taken from', () => {
+    const orders = [orderOf([A]), orderOf([B, C, A], 2)]
+    const toC = handOver(B, C, orderOf([B], 2).ref, 0)
+    expect(knowing(orders, [toC]).of('steve')).toMatchObject({
+      ...{ holder: C, isTakenOver: true, orderedAt: hlcOf(AT + 2) },
+    })
+    const toA = handOver(C, A, toC.ref, 0)
+    expect(knowing(orders, [toC, toA]).of('steve')).toMatchObject({ holder: A, isTakenOver: false })
+    const back = handOver(A, C, toA.ref, 0)
+    expect(knowing(orders, [toC, toA, back]).of('steve')).toMatchObject({ holder: C, isTakenOver: false })
   })
 
   it('begins anew with a newer order, and says where that took it from somebody', () => {

@@ -25,6 +25,8 @@ function office(world: World) {
   const starts: Start[] = []
   const stops: unknown[] = []
   const seesReceiver = new Set(['a', 'b'])
+  /** They are heard, and do not hear the answer. */
+  const deaf = new Set<string>()
   const faults = { next: undefined as UpstreamOutcome['kind'] | undefined }
   const forNode = (name: string, member: Member): CentralSystem => {
     const lines = new Set<ChargerId>()
@@ -39,6 +41,7 @@ function office(world: World) {
           row = judge(row, claim, asker)
           return row ? [answerOf(claim.uplink, row, asker)] : []
         })
+        if (deaf.has(name)) throw new Error('no answer')
         return encodeAgreementAnswer({ rows })
       },
     })
@@ -66,10 +69,10 @@ function office(world: World) {
       hangUp: chargerId => void lines.delete(chargerId),
     }
   }
-  return { forNode, starts, stops, seesReceiver, faults }
+  return { forNode, starts, stops, seesReceiver, deaf, faults }
 }
 
-async function siteOf(seed: string) {
+async function siteOf(seed: string, by: 'agreement' | 'order only' = 'agreement') {
   const world = createWorld(seed)
   const [a, b] = [await world.member('a'), await world.member('b')]
   const operator = await operatorOf(world, a)
@@ -79,10 +82,11 @@ async function siteOf(seed: string) {
   await world.run(20_000)
   const central = office(world)
   const systems = { a: central.forNode('a', a), b: central.forNode('b', b) }
-  a.node().forwarder.set([systems.a])
-  b.node().forwarder.set([systems.b])
+  const { turn: _, ...ordered } = systems.a
+  a.node().forwarder.set([by === 'agreement' ? systems.a : ordered])
+  if (by === 'agreement') b.node().forwarder.set([systems.b])
   await world.run(25_000)
-  return { world, a, b, central, systems }
+  return { world, a, b, central, systems, operator }
 }
 
 async function charge(world: World, at: Member, meterStartWh: number): Promise<void> {
@@ -140,6 +144,57 @@ describe('forwarders that agree at the receiver', () => {
     central.seesReceiver.add('a')
     await world.run(60_000)
     expect(reportOf(a).why).toContain('waits for b')
+  })
+
+  it('hand it back by who has it by agreement alone; where the receiver does not hear of it, that is said', async () => {
+    const { world, a, b, central, systems } = await siteOf('handed back')
+    a.crash()
+    await world.run(LEASE_TERMS.leaseMs + 60_000)
+    await a.boot()
+    a.node().forwarder.set([systems.a])
+    await world.run(60_000)
+    expect(reportOf(b).state).toBe('forwarding')
+    central.seesReceiver.delete('b')
+    const failed = expect(b.node().forwarder.handOver(NAME, a.deviceId)).rejects.toThrow(
+      'did not say that it',
+    )
+    await world.run(5000)
+    await failed
+    central.seesReceiver.add('b')
+    await world.run(30_000)
+    expect(reportOf(b).state, 'goes on until it is heard').toBe('forwarding')
+    const handed = b.node().forwarder.handOver(NAME, a.deviceId)
+    await world.run(30_000)
+    await handed
+    expect([reportOf(a).state, reportOf(b).state]).toEqual(['forwarding', 'waiting'])
+    await charge(world, b, 4000)
+    expect(said(central.starts)).toEqual(['a 4000'])
+  })
+
+  it('hand over also after an answer of the receiver was lost', async () => {
+    const { world, a, b, central } = await siteOf('stale mark')
+    central.deaf.add('a')
+    await world.run(LEASE_TERMS.renewEveryMs)
+    central.deaf.delete('a')
+    const handed = a.node().forwarder.handOver(NAME, b.deviceId)
+    await world.run(1500)
+    await handed
+    await world.run(LEASE_TERMS.renewEveryMs)
+    expect([reportOf(a).state, reportOf(b).state]).toEqual(['waiting', 'forwarding'])
+  })
+
+  it('ask about what was told before there was an agreement by a node that the order then left out', async () => {
+    const { world, a, b, central, systems, operator } = await siteOf('no agreement yet', 'order only')
+    world.network.cut(a.deviceId, b.deviceId)
+    await charge(world, a, 1000)
+    expect(said(central.starts)).toEqual(['a 1000'])
+    a.crash()
+    await charge(world, b, 4000)
+    await operator.record([{ name: 'policy', body: { name: 'forwarders', value: `${b.deviceId}` } }], b)
+    b.node().forwarder.set([systems.b])
+    await world.run(60_000)
+    expect(reportOf(b)).toMatchObject({ state: 'forwarding', waiting: { sessions: 1, held: 1 } })
+    expect(reportOf(b).sessions[0]?.reason).toContain('may have been told already')
   })
 
   it('hand over at once, with what was said; whoever follows waits until it has heard that', async () => {

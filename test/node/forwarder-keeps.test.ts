@@ -50,6 +50,9 @@ async function oldLogs(
   const a = await world.member('a')
   const operator = await operatorOf(world, a)
   const device = world.site.device('gone')
+  // Whose words count is who was ever named.
+  const value = device.certificate.deviceId
+  await operator.record([{ name: 'policy', body: { name: 'forwarders', value } }], a)
   const one = world.site.openLog(device)
   one.append(first, world.wallMs())
   const other = world.site.openLog(device, { prev: one.ref() })

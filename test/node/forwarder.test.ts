@@ -28,6 +28,8 @@ type Fake = CentralSystem & {
   readonly next: (action: string, outcome: 'lost-before' | 'lost-after' | 'unsent' | 'refused') => void
   isUp: boolean
   hungUp: number
+  /** The central system takes its time: answers wait for this. */
+  slow: Promise<void> | undefined
 }
 
 function fakeOf(terms: Partial<ForwardTerms> = {}, knowsAgain = false): Fake {
@@ -51,7 +53,15 @@ function fakeOf(terms: Partial<ForwardTerms> = {}, knowsAgain = false): Fake {
     return {}
   }
   const fake: Fake = {
-    ...{ name: 'steve', terms: { ...TERMS, ...terms }, said, transactions, isUp: true, hungUp: 0 },
+    ...{
+      name: 'steve',
+      terms: { ...TERMS, ...terms },
+      said,
+      transactions,
+      isUp: true,
+      hungUp: 0,
+      slow: undefined,
+    },
     of: action => said.filter(call => call.action === action),
     next: (action, outcome) => void faults.push({ action, outcome }),
     open: async chargerId => {
@@ -68,6 +78,7 @@ function fakeOf(terms: Partial<ForwardTerms> = {}, knowsAgain = false): Fake {
       said.push(call)
       if (fault === 'refused') return { kind: 'refused', code: 'InternalError' }
       const payload = take(call)
+      if (call.action === 'StartTransaction') await fake.slow
       return fault === 'lost-after'
         ? { kind: 'lost', reason: 'the line was lost' }
         : { kind: 'answered', payload }
@@ -293,6 +304,48 @@ describe('forwarding', () => {
     expect(JSON.stringify(shown)).toContain('%card%')
   })
 
+  it('looks through a long queue of what it cannot say now and then only, and when it hears something', async () => {
+    let looks = 0
+    const held = fakeOf()
+    const { unknownCard: _, ...rest } = held.terms
+    const terms = Object.defineProperty({ ...rest }, 'unknownCard', {
+      get: () => {
+        looks += 1
+        return undefined
+      },
+    })
+    const fake: Fake = { ...held, terms }
+    const { world, a } = await forwarding('long queue', fake)
+    for (let i = 0; i < 100; i++) {
+      const started = await a.tell(startMessage(world, { meterStartWh: 10_000 * i }))
+      if (started.kind === 'started') await a.tell(stopMessage(world, started.transactionId, 10_000 * i + 50))
+      await world.run(100)
+    }
+    await world.run(60_000)
+    expect(fake.said).toEqual([])
+    looks = 0
+    await world.run(60_000)
+    expect(looks).toBeGreaterThan(0)
+    expect(looks / 100, 'times that all was looked through in a minute').toBeLessThan(8)
+    looks = 0
+    const started = await a.tell(startMessage(world, { meterStartWh: 2_000_000 }))
+    if (started.kind === 'started') await a.tell(stopMessage(world, started.transactionId, 2_000_100))
+    await world.run(2000)
+    expect(looks, 'news of the charger are looked at at once').toBeGreaterThan(100)
+  })
+
+  it('ends with the name that stood in at the start, also where no name is set any more', async () => {
+    const fake = fakeOf()
+    const { world, a } = await forwarding('name gone', fake)
+    fake.next('MeterValues', 'lost-before')
+    await charge(world, a, 1000)
+    await world.until(() => reportOf(a).chargers[0]?.state === 'failing', 10_000)
+    const { unknownCard: _, ...rest } = fake.terms
+    a.node().forwarder.set([{ ...fake, terms: rest }])
+    await world.run(60_000)
+    expect(reportOf(a).waiting.sessions).toBe(0)
+  })
+
   it('begins while a session runs where that is wanted, and ends it when it is over', async () => {
     const fake = fakeOf({ live: true })
     const { world, a } = await forwarding('live', fake)
@@ -357,6 +410,75 @@ describe('whose turn it is', () => {
     await world.run(60_000)
     expect(fake.transactions.size, 'told by the one that has it now').toBe(2)
     expect(reportOf(b).waiting.sessions).toBe(0)
+  })
+
+  it('goes with the id that was answered while it was being handed over', async () => {
+    const fake = fakeOf()
+    const { world, members, operator } = await siteOf('answered late', 'a', 'b')
+    const [a, b] = members as [Member, Member]
+    await operator.record([orderOf(a, b)], a)
+    for (const one of [a, b]) one.node().forwarder.set([fake])
+    const slow = Promise.withResolvers<void>()
+    fake.slow = slow.promise
+    await charge(world, a, 1000)
+    await world.until(() => fake.of('StartTransaction').length === 1, 10_000)
+    const handed = a.node().forwarder.handOver('steve', b.deviceId)
+    await world.run(5000)
+    slow.resolve()
+    await world.run(60_000)
+    await handed
+    expect(reportOf(b)).toMatchObject({ state: 'forwarding', waiting: { sessions: 0 } })
+    expect([...fake.transactions].map(([id, { stop }]) => [id, stop?.payload.meterStop])).toEqual([
+      [101, 2500],
+    ])
+  })
+
+  it('an answer is written down though the uplink was taken away meanwhile', async () => {
+    const fake = fakeOf()
+    const { world, a } = await forwarding('taken away', fake)
+    const slow = Promise.withResolvers<void>()
+    fake.slow = slow.promise
+    await charge(world, a, 1000)
+    await world.until(() => fake.of('StartTransaction').length === 1, 10_000)
+    a.node().forwarder.set([])
+    slow.resolve()
+    await world.run(5000)
+    const again: Fake = { ...fake }
+    a.node().forwarder.set([again])
+    await world.run(60_000)
+    expect(fake.transactions.size).toBe(1)
+    expect(reportOf(a).waiting.sessions).toBe(0)
+  })
+
+  it('is decided upon where words count: at a node that the operator ever named', async () => {
+    const fake = fakeOf()
+    const { world, members, operator } = await siteOf('unnamed', 'a', 'b')
+    const [a, b] = members as [Member, Member]
+    await operator.record([orderOf(a)], a)
+    b.node().forwarder.set([fake])
+    await charge(world, b, 1000)
+    await world.run(20_000)
+    await expect(decide(b, 'skip')).rejects.toThrow('not one of the site’s forwarders')
+  })
+
+  it('is handed over once, to another, and not where the uplink is taken away', async () => {
+    const fake = fakeOf()
+    const { world, members, operator } = await siteOf('refusals', 'a', 'b')
+    const [a, b] = members as [Member, Member]
+    await operator.record([orderOf(a, b)], a)
+    a.node().forwarder.set([fake])
+    const slow = Promise.withResolvers<void>()
+    fake.slow = slow.promise
+    await charge(world, a, 1000)
+    await world.until(() => fake.of('StartTransaction').length === 1, 10_000)
+    const { forwarder } = a.node()
+    await expect(forwarder.handOver('steve', a.deviceId)).rejects.toThrow('holds it already')
+    const first = expect(forwarder.handOver('steve', b.deviceId)).rejects.toThrow('was taken away')
+    await expect(forwarder.handOver('steve', b.deviceId)).rejects.toThrow('just being handed to b')
+    forwarder.set([])
+    await first
+    slow.resolve()
+    await world.run(1000)
   })
 
   it('is never two islands’: each waits or forwards, not both', async () => {

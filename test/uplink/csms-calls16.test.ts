@@ -109,6 +109,11 @@ describe('an answer in OCPP 1.6', () => {
     },
   )
 
+  it.each([0, -1])('to a start, %i and a card that it dislikes, names none', transactionId => {
+    const answer = { transactionId, idTagInfo: { status: 'Invalid' } }
+    expect(OCPP_1_6.hears(start, answer)).toEqual({ kind: 'refused', reason: 'Invalid and no transaction' })
+  })
+
   it('to a boot says whether the charger is welcome, and when to come again', () => {
     expect(OCPP_1_6.hears(boot, { status: 'Accepted', interval: 300 })).toEqual({ kind: 'taken' })
     expect(OCPP_1_6.hears(boot, { status: 'Pending', interval: 60 })).toMatchObject({
