@@ -113,7 +113,10 @@ function loneIn(ledger: Ledger, before: ToldAhead['ends'], { send, roomBytes }: 
     const opened = log && epochOf(log.elements[0])
     const bundle = bundles.get(logId) ?? (opened && { logId, ...opened, events: [] })
     if (!element || !bundle || element[2] !== FLAG_SEAL) return true
-    const cost = element.length + LONE_BYTES + (bundle.events.length === 0 ? LONE_LOG_BYTES : 0)
+    const isFirst = bundle.events.length === 0
+    // Of a log that the cloud knows nothing of its author comes along (push.ts).
+    const author = isFirst && ledger.ackedSeq(logId) < 0 ? (log?.certificate.encoded.length ?? 0) : 0
+    const cost = element.length + LONE_BYTES + (isFirst ? LONE_LOG_BYTES + author : 0)
     const isFull = bundles.size >= MAX_LONE_LOGS && !bundles.has(logId)
     if (bytes + cost > roomBytes || isFull || bundle.events.length >= MAX_LONE_EVENTS) return false
     if (bundle.events.some(one => one.seq === seq)) return true

@@ -156,9 +156,10 @@ function at(value: unknown, path: readonly PropertyKey[]): unknown {
   return here
 }
 
-/** What no message repeats: a card's own id (PROTOCOL 2.5), and secret keys. */
+/** What no message repeats: a card's own id (PROTOCOL 2.5), secret keys and passwords. */
 const UNSHOWN: readonly unknown[] = [
   ...['idTag', 'card', 'peerKey', 'logKey', 'sealKey', 'siteKey', 'chargerCa', 'token'],
+  ...['password', 'passwords', 'defaultPassword'],
 ]
 
 function show(value: unknown): string {

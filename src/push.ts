@@ -24,6 +24,10 @@ export type Composed = {
   readonly push: Push
   /** Had no room for all that was due. */
   readonly wasCut: boolean
+  /** For what comes next of these there was no money left. */
+  readonly unpaid: readonly Unsent[]
+  /** A mere poll: nothing in it is worth a push. */
+  readonly isBare: boolean
   readonly bytes: number
   readonly given: OutboxState['given']
   /** What the receiver has been told ahead, once it answers. */
@@ -71,7 +75,8 @@ export function composePush({ ledger, times }: Acting, way: Way, due: Due): Comp
       ...(list.frontier && { frontier: list.frontier }),
       ...(lone.length > 0 && { lone }),
     },
-    ...{ wasCut: taken.wasCut, bytes, given: taken.given, told: list.told },
+    ...{ wasCut: taken.wasCut, unpaid: taken.unpaid, bytes, given: taken.given, told: list.told },
+    isBare: taken.segments.length + lone.length === 0 && !ahead.digest && !list.frontier,
   }
 }
 
@@ -81,13 +86,14 @@ type Limits = {
   readonly batchBytes: number
   readonly mostBytes: number
 }
-type Taken = Pick<Composed, 'wasCut' | 'bytes' | 'given'> & Pick<Push, 'segments' | 'certificates'>
+type Taken = Pick<Composed, 'wasCut' | 'unpaid' | 'bytes' | 'given'> & Pick<Push, 'segments' | 'certificates'>
 
 function segmentsOf(ledger: Ledger, { outbox }: Way, { send, ...limits }: Limits): Taken {
   const queues = lanesOf(outbox, send).map(lane => lane.map(log => ({ log, nextSeq: log.fromSeq })))
   const isWaiting = (lane: number): boolean => (queues[lane]?.length ?? 0) > 0
   const segments: Segment[] = []
   const certificates = new Set<Uint8Array>()
+  const unpaid: Unsent[] = []
   let { given } = outbox
   let bytes = 0
   let wasCut = false
@@ -105,6 +111,7 @@ function segmentsOf(ledger: Ledger, { outbox }: Way, { send, ...limits }: Limits
     const isPaidFor = segment && bytes + segment.update.length <= limits.mostBytes
     if (!isPaidFor) {
       wasCut ||= segment !== undefined
+      if (segment) unpaid.push({ ...first.log, fromSeq: first.nextSeq })
       queues[lane]?.shift()
       continue
     }
@@ -123,7 +130,7 @@ function segmentsOf(ledger: Ledger, { outbox }: Way, { send, ...limits }: Limits
     if (first.nextSeq > (ledger.logs.get(logId)?.head.seq ?? -1)) queues[lane]?.shift()
     given = give(given, { lane, bytes: segment.update.length }, isWaiting)
   }
-  return { segments, certificates: [...certificates], wasCut, bytes, given }
+  return { segments, certificates: [...certificates], wasCut, unpaid, bytes, given }
 }
 
 /** Nothing of these logs may be known there but what goes ahead. */

@@ -24,6 +24,7 @@ import {
   rests,
   round,
   sent,
+  unsendable,
 } from './uplink/outbox.ts'
 import {
   isPollDue,
@@ -110,22 +111,23 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
     // ... and only for what had no room: what came since can wait for the next round, or every event would cost a push.
     way.told = composed.told
     const gotOn = way.wasCut && after > 0 && (after < before || composed.push.lone !== undefined)
-    const goesOn = gotOn || (wasProbe && after > 0) || (answer.more === true && heard.admitted > 0)
+    way.hasMore = answer.more === true && heard.admitted > 0
+    const goesOn = gotOn || (wasProbe && after > 0) || way.hasMore
     const elapsedMs = nowMs - (way.triedAtMs ?? nowMs)
     way.outbox = measured(pushed(way.outbox, nowMs, goesOn, dice), { bytes: composed.bytes, elapsedMs })
     way.succeededAtMs = nowMs
     return sends
   }
 
-  const broke = (way: Way, error: unknown, act: Acting): readonly Send[] => {
+  const broke = (way: Way, { error, isOut }: Broken, act: Acting): readonly Send[] => {
     way.reason = reasonOf(error)
     way.failingSinceMs ??= act.times.monotonicMs
     deps.count('uplink.failed')
     // An uplink may fail in any way it likes; it must not take the node with it.
     const say = error instanceof MeshError ? deps.logger.warn : deps.logger.error
     say('uplink failed', { uplink: way.uplink.name, reason: way.reason })
-    // What nobody can say was spent stays counted.
-    cost(way, numberIn(error, 'wireBytes') ?? way.reservedBytes)
+    // What nobody can say was spent stays counted, if the push left at all.
+    cost(way, numberIn(error, 'wireBytes') ?? (isOut ? way.reservedBytes : 0))
     way.outbox = failed(way.outbox, act.times.monotonicMs, dice, numberIn(error, 'retryAfterMs'))
     return []
   }
@@ -144,8 +146,8 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
     way.reservedBytes = 0
   }
 
-  const permit = (way: Way): Permission => {
-    const facts = (one: Way) => factsOf(one, spending.today(one.uplink.name))
+  const permit = (way: Way, { ledger }: Acting): Permission => {
+    const facts = (one: Way) => factsOf(one, spending.today(one.uplink.name), ledger)
     const others = ways.filter(other => other !== way).map(facts)
     const permission = permissionOf(facts(way), others, now())
     if (way.permission.upTo === undefined && permission.upTo !== undefined)
@@ -183,21 +185,29 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
     const due = { send: next.send, roomBytes, isReserve: input.upTo === 0, logKey, signatures }
     const composed = composePush(act, way, due)
     way.wasCut = composed.wasCut
-    const reached = new Set(composed.push.segments.map(segment => segment.logId))
-    const inIt = next.send.filter(log => reached.has(log.logId))
+    way.unpaid = composed.unpaid
+    const reached = new Set([...composed.push.segments, ...composed.unpaid].map(({ logId }) => logId))
+    const isIdle = composed.isBare && next.send.length > 0 && input.isPollDue === false
+    const inIt = isIdle ? next.send : next.send.filter(log => reached.has(log.logId))
     way.outbox = { ...sent(way.outbox, inIt, nowMs), given: composed.given }
+    if (isIdle) {
+      way.outbox = unsendable(way.outbox, nowMs)
+      return
+    }
     way.triedAtMs = nowMs
     way.pushes += 1
     way.reservedBytes = isBudgeted(way) ? composed.bytes + PUSH_OVERHEAD_BYTES : 0
+    let isOut = false
     const push = async (): Promise<PushAnswer> => {
       await spending.add(way.uplink.name, way.reservedBytes, isBudgeted(way))
+      isOut = true
       return await way.uplink.push(composed.push)
     }
     // Nothing leaves the node before it is durable here.
     act.afterwards(() => {
       push().then(
         answer => back(later => answered(way, { answer, composed, objectsSaid }, later)),
-        (error: unknown) => back(later => broke(way, error, later)),
+        (error: unknown) => back(later => broke(way, { error, isOut }, later)),
       )
     })
   }
@@ -212,14 +222,15 @@ export function createUplinks(deps: UplinksDeps): Uplinks {
       isClockInDoubt = ways.some(isTimed) && act.ledger.news(act.times).isClockInDoubt
       for (const way of ways) {
         if (isBudgeted(way) && !spending.isRead()) continue
-        way.permission = permit(way)
+        way.permission = permit(way, act)
         const { upTo, mayPoll } = way.permission
         if (upTo === undefined || rests(way.outbox, nowMs)) continue
         const { succeededAtMs: contactAtMs, openedAtMs } = way
         const input = {
           ...{ unsent: unsent.logs(act.ledger), self: deps.self, nowMs, dice, upTo },
           ...uplinksElsewhere(act, way, deps.self),
-          isPollDue: mayPoll && isPollDue(way.terms, { monotonicMs: nowMs, contactAtMs, openedAtMs }),
+          isPollDue:
+            mayPoll && (way.hasMore || isPollDue(way.terms, { monotonicMs: nowMs, contactAtMs, openedAtMs })),
         }
         pushBy(way, input, { act, back })
       }
@@ -279,6 +290,8 @@ type Ticking = {
   readonly act: Acting
   readonly back: (result: (act: Acting) => readonly Send[]) => void
 }
+/** `isOut`: it had left, so that it may have cost something. */
+type Broken = { readonly error: unknown; readonly isOut: boolean }
 type Answered = {
   readonly answer: PushAnswer
   readonly composed: Composed

@@ -36,6 +36,10 @@ export type Way = {
   wireBytes: number
   /** The last push had no room for all that was due. */
   wasCut: boolean
+  /** For these there was no money left today. */
+  unpaid: readonly Unsent[]
+  /** The last answer had no room for all that operators said. */
+  hasMore: boolean
   /** What went ahead of the logs. */
   told: ToldAhead
   /** Logs with which the cloud could not go on: receipts for them are said back. */
@@ -55,6 +59,8 @@ export function newWay(uplink: Uplink, nowMs: number): Way {
       wireBytes: 0,
       reservedBytes: 0,
       wasCut: false,
+      unpaid: [],
+      hasMore: false,
       doubted: [],
     },
     ...{ succeededAtMs: undefined, failingSinceMs: undefined, triedAtMs: undefined, reason: undefined },
@@ -64,8 +70,10 @@ export function newWay(uplink: Uplink, nowMs: number): Way {
   }
 }
 
-export function factsOf({ uplink, terms, failingSinceMs, triedAtMs }: Way, spent: Spent): WayFacts {
-  return { name: uplink.name, terms, spent, failingSinceMs, triedAtMs }
+export function factsOf(way: Way, spent: Spent, { ackedSeq }: Pick<Ledger, 'ackedSeq'>): WayFacts {
+  const { uplink, terms, failingSinceMs, triedAtMs } = way
+  const isShort = way.unpaid.some(({ logId, fromSeq }) => ackedSeq(logId) < fromSeq)
+  return { name: uplink.name, terms, spent, isShort, failingSinceMs, triedAtMs }
 }
 
 /** What waits for an uplink, whichever. */

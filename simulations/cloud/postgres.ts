@@ -55,7 +55,7 @@ export async function postgresCloud(
 
   const take = async (change: Change): Promise<PushAnswer['refused']> => {
     if (change.kind === 'push') return ingest({ ...deps, ...open, signatures, clock }, change.push)
-    await finalise(database, siteId, clock.wallMs())
+    await finalise(database, siteId, clock)
     return []
   }
   const commit = (change: Change): Promise<PushAnswer['refused']> => {

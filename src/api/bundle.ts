@@ -167,7 +167,10 @@ function createPacker() {
       const isFull = bytes + update.length > PUSH_BYTES || segments.length >= MAX_PUSH_SEGMENTS
       if (isFull || certificates.size + CHAIN_LENGTH > MAX_PUSH_CERTIFICATES) close()
       segments.push({ logId, fromSeq, update })
-      for (const encoded of chain) certificates.add(encoded)
+      for (const encoded of chain) {
+        if (!certificates.has(encoded)) whole += encoded.length
+        certificates.add(encoded)
+      }
       bytes += update.length
       whole += update.length
     },

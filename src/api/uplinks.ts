@@ -33,6 +33,9 @@ export type UplinkReport = {
   }
 }
 
+/** Remembered, and not to be opened. */
+const UNUSED = { state: 'failing', why: 'it cannot be used: the log of the node says why' } as const
+
 /** All that push carry from the same queue. */
 function reportUplinks({ node, clock, uplinks }: UplinksDeps): readonly UplinkReport[] {
   const pushes = new Map(
@@ -50,7 +53,13 @@ function reportUplinks({ node, clock, uplinks }: UplinksDeps): readonly UplinkRe
   const waiting = node.uplinks().waiting(node.ledger())
   return uplinks.settings().map(setting => {
     const { kind, name } = setting
-    return { ...shownSetting(setting), name, kind, waiting, ...pushes.get(name), ...forwards.get(name) }
+    return {
+      ...shownSetting(setting),
+      name,
+      kind,
+      waiting,
+      ...(pushes.get(name) ?? forwards.get(name) ?? UNUSED),
+    }
   })
 }
 

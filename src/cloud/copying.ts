@@ -17,11 +17,7 @@ export function copyStatement(table: string, columns: readonly string[], from: s
 /** https://www.postgresql.org/docs/current/sql-copy.html, text format. */
 export function copyText(rows: readonly (readonly Cell[])[]): string {
   let text = ''
-  for (const row of rows) {
-    let line = ''
-    for (const cell of row) line += line === '' ? textOf(cell) : `\t${textOf(cell)}`
-    text += `${line}\n`
-  }
+  for (const row of rows) text += `${row.map(textOf).join('\t')}\n`
   return text
 }
 

@@ -1,6 +1,6 @@
 // Brings the news of all sites to their webhooks, each site at its own pace: a server that lets one site wait holds up no
 // other. Beside it, now and then, gaps become news and what is old is let go of.
-import { reasonOf } from '../errors.ts'
+import { MeshError, reasonOf } from '../errors.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import type { SiteId } from '../units.ts'
 import type { Database } from './database.ts'
@@ -43,10 +43,7 @@ export function openCourier(deps: CourierDeps, siteIds: readonly SiteId[]): () =
     setInterval(
       () =>
         start('look', 'webhook-chores-failed', async () => {
-          for (const siteId of siteIds) {
-            await tellGaps({ ...deps, siteId })
-            await forgetNews({ ...deps, siteId })
-          }
+          for (const siteId of siteIds) await lookAfter({ ...deps, siteId })
         }),
       LOOK_EVERY_MS,
     ),
@@ -57,5 +54,17 @@ export function openCourier(deps: CourierDeps, siteIds: readonly SiteId[]): () =
     for (const timer of timers) clearInterval(timer)
     close()
     await Promise.all(running.values())
+  }
+}
+
+/** What goes wrong at one site is not the others'. */
+async function lookAfter(at: CourierDeps & { readonly siteId: SiteId }): Promise<void> {
+  try {
+    await tellGaps(at)
+    await forgetNews(at)
+  } catch (error) {
+    // A database that is away is so for all of them.
+    if (error instanceof MeshError && error.code === 'STORE_FAILED') throw error
+    at.logger.error('webhook-chores-failed', { siteId: at.siteId, reason: reasonOf(error) })
   }
 }

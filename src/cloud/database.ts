@@ -206,6 +206,8 @@ async function retried<T>(run: () => Promise<T>): Promise<T> {
       return await run()
     } catch (error) {
       if (!lostARace(error)) return failed(error)
+      // What is there however often we look is no race: a fault in these rows alone.
+      if (attempt >= MAX_ATTEMPTS && codeOf(error) === '23505') throw error
       if (attempt >= MAX_ATTEMPTS) throw new MeshError('STORE_FAILED', 'the database is too busy', error)
       await delay(randomInt(1, RETRY_STEP_MS * attempt + 1))
     }

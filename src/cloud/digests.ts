@@ -16,9 +16,9 @@ import type { IngestDeps } from './ingest.ts'
 import type { Listing, Query } from './reading.ts'
 import { bytesIn, intIn, optionalIntIn, optionalTextIn, textIn } from './rows.ts'
 
-/** Of one device; a day of them. One that contradicts is kept. */
+/** Of one device; a day of them. One that contradicts is kept, and behind so many of those no more are taken. */
 const MAX_DIGESTS = 300
-/** Compared again with each push, the oldest first. */
+/** Compared again with each push. Drawn: one that names what never comes must not be before all others for ever. */
 const MAX_JUDGED = 2
 const FRONTIER = listOf(LOG_PLACE, MAX_FRONTIER)
 
@@ -34,7 +34,8 @@ export async function takeDigest(deps: IngestDeps, encoded: Uint8Array): Promise
   const { issuedAt, logs, events, root } = digest
   await database.query(
     `INSERT INTO digests (site_id, device_id, issued_at, encoded, logs, events, root, received_at, state)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'held') ON CONFLICT DO NOTHING`,
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, 'held' WHERE (SELECT count(*) FROM digests
+       WHERE site_id = $1 AND device_id = $2 AND state = 'contradicts') < ${MAX_DIGESTS} ON CONFLICT DO NOTHING`,
     [siteId, deviceId, issuedAt, encoded, logs, events, root, clock.wallMs()],
   )
   await database.query(
@@ -66,7 +67,7 @@ export async function takeFrontier(deps: IngestDeps, frontier: readonly LogPlace
 export async function judgeDigests({ database, siteId, logger }: IngestDeps): Promise<void> {
   const waiting = await database.query(
     `SELECT device_id, issued_at, frontier FROM digests
-     WHERE site_id = $1 AND state = 'held' AND frontier IS NOT NULL ORDER BY issued_at LIMIT ${MAX_JUDGED}`,
+     WHERE site_id = $1 AND state = 'held' AND frontier IS NOT NULL ORDER BY random() LIMIT ${MAX_JUDGED}`,
     [siteId],
   )
   for (const row of waiting.rows) {
@@ -118,7 +119,7 @@ export async function digestsPage(
   const found = await database.query(
     `SELECT * FROM digests WHERE site_id = $1 AND (issued_at < $2 OR (issued_at = $2 AND device_id > $3))
      ORDER BY issued_at DESC, device_id LIMIT $4`,
-    [siteId, /^\d{1,15}$/.test(issuedAt) ? Number(issuedAt) : Number.MAX_SAFE_INTEGER, deviceId, limit],
+    [siteId, /^\d{1,16}$/.test(issuedAt) ? Number(issuedAt) : Number.MAX_SAFE_INTEGER, deviceId, limit],
   )
   const items = found.rows.map(row => ({
     deviceId: textIn(row, 'device_id'),

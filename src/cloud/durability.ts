@@ -46,9 +46,14 @@ async function durabilityOf(database: Database): Promise<Durability> {
 /** Acks that promise less than is so by now are due again. */
 export async function raiseAcks(database: Database, siteId: string, durability: Durability): Promise<void> {
   if (durability === 1) return
-  await database.query(
-    `UPDATE log_head h SET ack_due = true FROM acks a
-     WHERE h.site_id = $1 AND a.site_id = h.site_id AND a.log_id = h.log_id AND a.durability < $2`,
-    [siteId, durability],
+  // In the site's turn, or an ack that is being signed would clear what this sets.
+  await database.transaction(
+    sql =>
+      sql(
+        `UPDATE log_head h SET ack_due = true FROM acks a
+         WHERE h.site_id = $1 AND a.site_id = h.site_id AND a.log_id = h.log_id AND a.durability < $2`,
+        [siteId, durability],
+      ),
+    siteId,
   )
 }

@@ -57,9 +57,17 @@ export async function ingest(
     )
   for (const [logId, { fromSeq, reason }] of refused)
     deps.logger.warn('segment-refused', { logId, fromSeq, reason })
-  // The rest a receiver folds meanwhile.
-  await refoldWaiting(deps.database, deps.siteId, { nowAt: deps.clock.wallMs(), most: MAX_REFOLDS })
+  await refoldSome(deps)
   return [...refused].map(([logId, { reason }]) => ({ logId, reason }))
+}
+
+/** The rest a receiver folds meanwhile. What cannot be folded is none of this push's, which is committed and waits for its acks. */
+async function refoldSome({ database, siteId, clock, logger }: IngestDeps): Promise<void> {
+  try {
+    await refoldWaiting(database, siteId, { clock, most: MAX_REFOLDS })
+  } catch (error) {
+    logger.error('refold-failed', { siteId, reason: reasonOf(error) })
+  }
 }
 
 /** The logs whose certificate another receiver has learned since. */
@@ -116,6 +124,9 @@ async function apply(on: Applying, { segments, remember }: Read): Promise<Taken>
   const news = taken.steps.flatMap(step => (step.kind === 'admitted' ? columned(step) : []))
   await copyEvents(copy, siteId, { news, nowAt })
   await writeHeads(sql, siteId, news)
+  // Who began these logs may be known to this process alone, from a log that was refused: no other could go on with them.
+  for (const { admission } of news)
+    if (admission.events[0]?.seq === 0) await certificates.enrol(sql, admission.certificate.encoded)
   const touched = touchedBy(news)
   for (const step of taken.steps) await weighStep(on, step, { nowAt, touched })
   for (const sessionId of await bearersOf(sql, siteId, namelessIn(news))) touched.sessions.add(sessionId)

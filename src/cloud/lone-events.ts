@@ -4,11 +4,14 @@
 import { decodeBody, TYPE_NUMBERS } from '../log/body.ts'
 import { encodeElement, type LogEvent } from '../log/event.ts'
 import { type LoneLog, readLone } from '../log/lone.ts'
-import type { LogId, SiteId } from '../units.ts'
+import { chargerId, type LogId, type SiteId } from '../units.ts'
 import type { Database, Param } from './database.ts'
 import type { IngestDeps } from './ingest.ts'
 import type { Listing, Query } from './reading.ts'
 import { intIn, optionalIntIn, optionalTextIn, textIn, valuesOf } from './rows.ts'
+
+/** Of one device, with those that contradict its logs: a name for each costs its holder nothing, and none need ever come. */
+export const MAX_LONE_OF_DEVICE = 20_000
 
 export async function takeLone(deps: IngestDeps, log: LoneLog): Promise<void> {
   const { database, siteId, certificates, signatures, clock, logger } = deps
@@ -26,6 +29,14 @@ export async function takeLone(deps: IngestDeps, log: LoneLog): Promise<void> {
   if (revoked.rows.length > 0) return
   const rows = read.flatMap(event => rowOf(siteId, certificate.deviceId, { event, nowAt: clock.wallMs() }))
   if (rows.length === 0) return
+  const held = await database.query(
+    'SELECT count(*) AS n FROM lone_events WHERE site_id = $1 AND device_id = $2',
+    [siteId, certificate.deviceId],
+  )
+  if (held.rows[0] && intIn(held.rows[0], 'n') + rows.length > MAX_LONE_OF_DEVICE) {
+    logger.warn('lone-events-refused', { logId: log.logId, reason: 'too-many-of-its-device' })
+    return
+  }
   const { text, params } = valuesOf(rows)
   await database.query(
     `INSERT INTO lone_events (site_id, log_id, seq, event_hash, device_id, type, element, charger_id, session_id,
@@ -36,7 +47,7 @@ export async function takeLone(deps: IngestDeps, log: LoneLog): Promise<void> {
 
 type Came = { readonly event: LogEvent; readonly nowAt: number }
 
-/** None for a body that its table cannot read: it waits for its log. */
+/** None for a body that its table cannot read, or a charger whose name we do not accept: it waits for its log. */
 function rowOf(siteId: SiteId, deviceId: string, { event, nowAt }: Came): readonly (readonly Param[])[] {
   const said = decodeBody(event.type, event.body)
   if (said?.name !== 'session_end' && said?.name !== 'session_start') return []
@@ -44,9 +55,11 @@ function rowOf(siteId: SiteId, deviceId: string, { event, nowAt }: Came): readon
     said.name === 'session_end'
       ? [said.body.meterStopWh, said.body.stoppedAt.at]
       : [said.body.meterStartWh, said.body.startedAt.at]
-  const { chargerId, sessionId = null } = said.body
+  const { sessionId = null } = said.body
+  const accepted = chargerId(said.body.chargerId)
+  if (!accepted) return []
   const place = [siteId, event.logId, event.seq, event.hash, deviceId, event.type]
-  return [[...place, encodeElement(event), chargerId, sessionId, registerWh, saidAt ?? null, nowAt]]
+  return [[...place, encodeElement(event), accepted, sessionId, registerWh, saidAt ?? null, nowAt]]
 }
 
 /** What the logs have reached meanwhile. */

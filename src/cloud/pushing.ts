@@ -25,9 +25,9 @@ import { createAttempts } from './attempts.ts'
 import { wordsFor } from './downwards.ts'
 import { type IngestDeps, ingest } from './ingest.ts'
 import type { PushMeter } from './metrics.ts'
-import { heedClaims } from './regression.ts'
+import { heedClaims, type RegressionDeps } from './regression.ts'
 
-export type PushDeps = IngestDeps & AckDeps
+export type PushDeps = IngestDeps & AckDeps & Pick<RegressionDeps, 'raises'>
 
 export type PushRouteDeps = {
   /** A site that is served here, by what a request says of itself. */

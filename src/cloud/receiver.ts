@@ -172,10 +172,8 @@ function chores(options: ReceiverOptions, sites: readonly SiteDeps[]): readonly 
   const siteIds = sites.map(({ siteId }) => siteId)
   const stops = [
     openCourier(options, siteIds),
-    forAll(FINALISE_EVERY_MS, 'finalise-failed', siteId => finalise(database, siteId, clock.wallMs())),
-    forAll(REFOLD_EVERY_MS, 'refold-failed', siteId =>
-      refoldWaiting(database, siteId, { nowAt: clock.wallMs() }),
-    ),
+    forAll(FINALISE_EVERY_MS, 'finalise-failed', siteId => finalise(database, siteId, clock)),
+    forAll(REFOLD_EVERY_MS, 'refold-failed', siteId => refoldWaiting(database, siteId, { clock })),
   ]
   if (!provider) return stops
   const pay = (siteId: SiteId): Promise<unknown> => deliver({ database, siteId, provider, clock, logger })

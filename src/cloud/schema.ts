@@ -199,6 +199,8 @@ function rethrow(error: unknown): never {
 }
 
 async function step(sql: Sql, number: number): Promise<void> {
+  // An index over all events of years takes as long as it takes.
+  await sql('SET LOCAL statement_timeout = 0')
   await sql('LOCK TABLE migrations IN EXCLUSIVE MODE')
   const done = await sql('SELECT count(*) AS n FROM migrations WHERE number = $1', [number])
   if (done.rows[0] && intIn(done.rows[0], 'n') > 0) return
@@ -216,16 +218,12 @@ export async function enterSite(database: Database, site: SiteRow, cloudEpoch: n
       site.rootKey,
       site.name,
     ])
-    await raise(sql, site.siteId, cloudEpoch)
+    await raiseEpoch(sql, site.siteId, cloudEpoch)
   }, site.siteId)
 }
 
-/** Commits were lost, or may have been (PROTOCOL 3.5). */
-export async function raiseEpoch(database: Database, siteId: string, cloudEpoch: number): Promise<void> {
-  await database.transaction(sql => raise(sql, siteId, cloudEpoch), siteId)
-}
-
-async function raise(sql: Sql, siteId: string, cloudEpoch: number): Promise<void> {
+/** Commits were lost, or may have been (PROTOCOL 3.5); in a transaction with the site's turn. */
+export async function raiseEpoch(sql: Sql, siteId: string, cloudEpoch: number): Promise<void> {
   const raised = await sql(
     // The version says so at once: a node whose acks are of an earlier epoch must push again what is not here any more.
     `UPDATE sites SET cloud_epoch = $2, ack_version = $2 * ${VERSIONS_PER_EPOCH}

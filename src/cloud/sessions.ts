@@ -4,6 +4,7 @@
 import { judge, judgeGone } from '../billing/judge.ts'
 import type { Bill } from '../billing/revisions.ts'
 import { TYPE_NUMBERS } from '../log/body.ts'
+import type { Clock } from '../ports.ts'
 import type { Session } from '../session/fold.ts'
 import type { ChargerId, SessionId } from '../units.ts'
 import { type ChargerFold, foldsOf } from './charger.ts'
@@ -162,7 +163,10 @@ export const MAX_REFOLDS = 100
 export async function refoldWaiting(
   database: Database,
   siteId: string,
-  { nowAt, most = Number.POSITIVE_INFINITY }: { readonly nowAt: number; readonly most?: number },
+  {
+    clock,
+    most = Number.POSITIVE_INFINITY,
+  }: { readonly clock: Pick<Clock, 'wallMs'>; readonly most?: number },
 ): Promise<number> {
   for (let looked = 0; ; ) {
     if (looked >= most) return looked
@@ -172,8 +176,9 @@ export async function refoldWaiting(
     )
     const ids = waiting.rows.map(row => textIn<SessionId>(row, 'session_id'))
     if (ids.length === 0) return looked
-    const settlement = { siteId, nowAt, finalise: new Set<SessionId>() }
     await database.transaction(async sql => {
+      // Each by its own time: a settlement takes what was issued minutes ago for complete (settlement.ts).
+      const settlement = { siteId, nowAt: clock.wallMs(), finalise: new Set<SessionId>() }
       await sql('DELETE FROM refolds WHERE site_id = $1 AND session_id = ANY($2::text[])', [siteId, ids])
       await refold(sql, settlement, { sessions: new Set(ids), chargers: new Set() })
     }, siteId)

@@ -11,6 +11,7 @@ import type { Database } from './database.ts'
 import { type Durability, raiseAcks } from './durability.ts'
 import type { ReaderGate } from './gate.ts'
 import type { PushDeps } from './pushing.ts'
+import { createRaises } from './regression.ts'
 import { enterSite } from './schema.ts'
 
 export type ReceiverSite = {
@@ -54,7 +55,8 @@ export async function openSite(shared: SharedDeps, site: ReceiverSite): Promise<
     )
   const signer = { certHash: own.certificate.hash, logKey: site.cloud.logKey, signatures }
   await raiseAcks(database, siteId, await shared.durability())
-  return { ...shared, siteId, siteName, name: own.certificate.name, certificates, signer }
+  const raises = createRaises()
+  return { ...shared, siteId, siteName, name: own.certificate.name, certificates, signer, raises }
 }
 
 /** What signs the answers of this site where no TLS says that they are the cloud's. */

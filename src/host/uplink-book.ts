@@ -21,6 +21,7 @@ import type { CentralSystem, UpstreamCall } from '../upstream.ts'
 import { writeSecret } from './identity-files.ts'
 import { UPLINKS_FILE } from './node-files.ts'
 import { look, recall } from './node-memory.ts'
+import { createTurns } from './turns.ts'
 import { type UplinkSecrets, uplinkSecrets } from './uplink-secrets.ts'
 
 const MAX_UPLINKS = 8
@@ -150,12 +151,44 @@ export function uplinkBook(options: UplinkBookOptions): UplinkBook {
     settings = now
     give()
   }
+  const add = async (setting: UplinkSetting): Promise<void> => {
+    const { name } = setting
+    if (settings.some(one => one.name === name))
+      throw new MeshError('CONFIG_INVALID', `there is an uplink ${name} already`)
+    if (settings.length >= MAX_UPLINKS)
+      throw new MeshError('CONFIG_INVALID', `a node has at most ${MAX_UPLINKS} uplinks`)
+    const way = openOne(setting, options, askerNamed)
+    opened.set(name, way)
+    try {
+      await remember([...settings, setting])
+    } catch (error) {
+      opened.delete(name)
+      await closeWay(way)
+      throw error
+    }
+  }
+  const remove = async (name: string): Promise<void> => {
+    if (!settings.some(one => one.name === name))
+      throw new MeshError('CONFIG_INVALID', `there is no uplink ${name} here`)
+    const way = opened.get(name)
+    opened.delete(name)
+    try {
+      await remember(settings.filter(one => one.name !== name))
+    } catch (error) {
+      if (way) opened.set(name, way)
+      throw error
+    }
+    if (way) await closeWay(way)
+  }
+  // Each change writes the whole file.
+  const turns = createTurns(1)
   return {
     open: async () => {
-      for (const setting of (await recall(path, uplinksIn(secrets), logger)) ?? []) {
+      // One that cannot be used is remembered all the same: it may be again, and only a person takes it away.
+      settings = (await recall(path, uplinksIn(secrets), logger)) ?? []
+      for (const setting of settings) {
         try {
           opened.set(setting.name, openOne(setting, options, askerNamed))
-          settings = [...settings, setting]
         } catch (error) {
           logger.error('an uplink cannot be used', { uplink: setting.name, reason: reasonOf(error) })
         }
@@ -163,21 +196,8 @@ export function uplinkBook(options: UplinkBookOptions): UplinkBook {
       give()
     },
     settings: () => settings,
-    add: async setting => {
-      if (opened.has(setting.name))
-        throw new MeshError('CONFIG_INVALID', `there is an uplink ${setting.name} already`)
-      if (opened.size >= MAX_UPLINKS)
-        throw new MeshError('CONFIG_INVALID', `a node has at most ${MAX_UPLINKS} uplinks`)
-      opened.set(setting.name, openOne(setting, options, askerNamed))
-      await remember([...settings, setting])
-    },
-    remove: async name => {
-      const way = opened.get(name)
-      if (!way) throw new MeshError('CONFIG_INVALID', `there is no uplink ${name} here`)
-      opened.delete(name)
-      await closeWay(way)
-      await remember(settings.filter(setting => setting.name !== name))
-    },
+    add: setting => turns.take(() => add(setting)),
+    remove: name => turns.take(() => remove(name)),
     close: async () => {
       const ways = [...opened.values()]
       // Turns are given up at a receiver, over uplinks that are open until then.

@@ -77,11 +77,11 @@ export function openHttpUplink(
 }
 
 function targetOf({ url, allowPlain }: HttpUplinkOptions): URL {
-  if (!URL.canParse(url)) throw new MeshError('CONFIG_INVALID', `the uplink's address is no URL: ${url}`)
+  if (!URL.canParse(url)) throw new MeshError('CONFIG_INVALID', "the uplink's address is no URL: wanted https://host:port")
   const target = new URL(url)
   const local = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(target.hostname)
   if (target.protocol === 'https:' || (target.protocol === 'http:' && (allowPlain || local))) return target
-  throw new MeshError('CONFIG_INVALID', `the uplink needs https, got ${url}`)
+  throw new MeshError('CONFIG_INVALID', `the uplink needs https, got ${target.protocol}//${target.host}`)
 }
 
 type Wire = {

@@ -134,6 +134,8 @@ async function exchange(state: State, question: Question): Promise<Answered> {
   try {
     const line = await mine
     const answered = await request(state, line, question)
+    // Another question may have been answered meanwhile: of two timers one would be forgotten, and hang up under a third.
+    clearTimeout(state.idle)
     state.idle = setTimeout(() => hangUp(state), IDLE_MS)
     state.idle.unref()
     return answered
@@ -202,11 +204,25 @@ async function dial(state: State, lost: () => void): Promise<Line> {
   const line = { client, waiting, answersAt: answerTopic(siteId, asker) }
   try {
     const maxBytes = await promise
-    await client.subscribeAsync(line.answersAt, { qos: 1 })
+    await subscribed(client, line.answersAt, options.timeoutMs ?? TIMEOUT_MS)
     return { ...line, maxBytes }
   } catch (error) {
     client.end(true)
     throw error
+  }
+}
+
+/** A broker that pings and never says that it has subscribed would keep the push, and all ways behind it, for ever. */
+async function subscribed(client: MqttClient, topic: string, timeoutMs: number): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(
+    () => reject(new UplinkFailed(`the broker did not subscribe us in ${timeoutMs} ms`, {})),
+    timeoutMs,
+  )
+  try {
+    await Promise.race([client.subscribeAsync(topic, { qos: 1 }), promise])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

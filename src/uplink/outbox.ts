@@ -260,6 +260,11 @@ export function failed(
   }
 }
 
+/** What is due cannot be paid for: it is looked at again in a while. */
+export function unsendable(state: OutboxState, nowMs: number): OutboxState {
+  return { ...state, busy: false, nextAt: nowMs + METERED_ROUND_MS }
+}
+
 /** A person asks for a try right now. */
 export function hurry(state: OutboxState, nowMs: number): OutboxState {
   return { ...state, nextAt: nowMs, waitMs: BACKOFF_MIN_MS, failures: 0 }

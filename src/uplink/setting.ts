@@ -106,7 +106,13 @@ export function shownSetting(
 ): Readonly<Record<string, unknown>> & { readonly name: string } {
   const secrets = new Set(['caPem', 'password', 'passwords', 'defaultPassword'])
   const shown = Object.entries(setting).filter(([key]) => !secrets.has(key))
-  return { ...Object.fromEntries(shown), name: setting.name }
+  return { ...Object.fromEntries(shown), name: setting.name, url: nameless(setting.url) }
+}
+
+/** Without who asks and their password, which an address may hold. */
+function nameless(url: string): string {
+  const { username, password } = new URL(url)
+  return username === '' && password === '' ? url : url.replace(/\/\/[^/?#]*@/, '//')
 }
 
 function isLoopback(host: string): boolean {

@@ -89,6 +89,8 @@ export type WayFacts = {
   readonly name: string
   readonly terms: UplinkTerms
   readonly spent: Spent
+  /** What is left of the day carries something, and not all that waits. */
+  readonly isShort?: boolean
   /** The first failure behind which there was no success. */
   readonly failingSinceMs: number | undefined
   readonly triedAtMs: number | undefined
@@ -121,7 +123,7 @@ function lower(one: Priority, other: Priority): Priority {
 
 /** Whether its own terms let it carry what everybody says. */
 function isOpen(way: WayFacts, now: Now): boolean {
-  return ownPermission(way, now).upTo === 4
+  return ownPermission(way, now).upTo === 4 && way.isShort !== true
 }
 
 function ownPermission({ terms, spent, triedAtMs }: WayFacts, now: Now): Permission {

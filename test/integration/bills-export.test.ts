@@ -243,7 +243,7 @@ describe('a site with corrections, credits and refunds in three currencies', () 
     const late = { startedAt: SITE_OPENED_AT + 1_800_000, meterStartWh: 50_000, meterStopWh: 53_000 }
     await told(late, ({ start, pricing, tick }) => [start, pricing, tick(51_234, SITE_OPENED_AT + 2_000_000)])
     bench.clock.set(bench.clock.wallMs() + FINALISE_AFTER_MS)
-    await finalise(database, bench.site.siteId, bench.clock.wallMs())
+    await finalise(database, bench.site.siteId, bench.clock)
     await told(late, ({ end }) => [end])
     await refunded(kwd.sessionId, '0.100', 'KWD')
     await toldByTerms('day')

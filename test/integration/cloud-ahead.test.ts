@@ -1,6 +1,8 @@
 // What goes ahead of logs, from a production node to the real receiver: digests, and ends of sessions with their starts.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../src/cloud/database.ts'
+import { digestsPage } from '../../src/cloud/digests.ts'
+import { MAX_LONE_OF_DEVICE } from '../../src/cloud/lone-events.ts'
 import { openReceiver, type Receiver } from '../../src/cloud/receiver.ts'
 import { makeServerCertificate } from '../../src/cloud/tls.ts'
 import { encodeElement } from '../../src/log/event.ts'
@@ -176,6 +178,42 @@ describe('a digest', () => {
     expect(forks).toMatchObject([{ evidence: 'digest', seq: lie[0]?.seq, theirs: 'ee'.repeat(32) }])
   })
 
+  it('is compared though others wait for what never comes, and those that contradict are bounded', async () => {
+    const device = world.site.device('patient')
+    const log = longSession(device, 'CP-patient')
+    const signer = {
+      ...{ certHash: device.certificate.hash, logKey: device.keys.logKey },
+      signatures: world.site.signatures,
+    }
+    const uplink = uplinkOf(device)
+    const tell = async (issuedAt: number, frontier: readonly ReturnType<typeof place>[]): Promise<void> => {
+      await uplink.push({ ...NOTHING, digest: signDigest(signer, frontier, issuedAt), frontier })
+    }
+    const never = longSession(device, 'CP-never')
+    await tell(0, [place(never)])
+    await tell(1, [{ ...place(never), seq: 1 }])
+    await tell(clock.wallMs(), [place(log)])
+    await uplink.push({ ...NOTHING, segments: log.segments() })
+    const mine = async () =>
+      (await listOf('digests')).filter(({ deviceId }) => deviceId === device.certificate.deviceId)
+    const agrees = async () => (await mine()).some(({ state }) => state === 'agrees')
+    for (let i = 0; i < 100 && !(await agrees()); i++) await uplink.push(NOTHING)
+    expect(await agrees()).toBe(true)
+
+    const { siteId } = world.site
+    const { deviceId } = device.certificate
+    await database.query(
+      `INSERT INTO digests (site_id, device_id, issued_at, encoded, logs, events, root, received_at, state)
+       SELECT $1, $2, n, '', 0, 0, '', 0, 'contradicts' FROM generate_series(9007199254740000, 9007199254740299) AS n`,
+      [siteId, deviceId],
+    )
+    await tell(77, [place(log)])
+    expect((await mine()).map(({ issuedAt }) => issuedAt)).not.toContain(77)
+    const first = await digestsPage(database, siteId, { cursor: '', limit: 5 })
+    const second = await digestsPage(database, siteId, { cursor: first.next ?? '', limit: 5 })
+    expect(second.items).not.toEqual(first.items)
+  })
+
   it('that nobody of this site signed is not kept', async () => {
     const device = world.site.device('east')
     const signer = {
@@ -207,6 +245,33 @@ describe('a lone end', () => {
     const forks = (await listOf('forks')).filter(({ deviceId }) => deviceId === device.certificate.deviceId)
     expect(forks).toMatchObject([{ evidence: 'lone-event', theirs: told.events().at(-1)?.hash }])
     expect(await listOf('provisional')).toEqual([])
+  })
+
+  it('costs the push that carries it nothing, whatever its charger is called, and a device has so many', async () => {
+    const [liar, relay] = [world.site.device('liar'), world.site.device('relay')]
+    const told = longSession(liar, 'CP-\u0000')
+    const log = longSession(relay, 'CP-relay')
+    const uplink = uplinkOf(relay)
+    const certificates = [liar.certificate.encoded]
+    const answer = await uplink.push({
+      ...{ ...NOTHING, certificates, segments: log.segments() },
+      lone: [loneEnd(told, liar)],
+    })
+    expect(answer.refused).toEqual([])
+    const known = async () => (await listOf('provisional')).filter(({ chargerId }) => chargerId === 'CP-more')
+    const more = longSession(liar, 'CP-more')
+    const { deviceId } = liar.certificate
+    const params = [world.site.siteId, deviceId]
+    await database.query(
+      `INSERT INTO lone_events (site_id, log_id, seq, event_hash, device_id, type, element, register_wh, charger_id, received_at)
+       SELECT $1, 'x', n, '', $2, 0, '', 0, '', 0 FROM generate_series(1, ${MAX_LONE_OF_DEVICE}) AS n`,
+      params,
+    )
+    await uplink.push({ ...NOTHING, lone: [loneEnd(more, liar)] })
+    expect(await known()).toEqual([])
+    await database.query(`DELETE FROM lone_events WHERE site_id = $1 AND device_id = $2`, params)
+    await uplink.push({ ...NOTHING, lone: [loneEnd(more, liar)] })
+    expect(await known()).toHaveLength(1)
   })
 
   it('is refused where its signature, its log or its type is not what it says', () => {

@@ -208,7 +208,7 @@ describe('revisions', () => {
     const log = site.openLog(node)
     log.append([early.start, early.pricing, early.tick(155_200)])
     await push({ segments: log.segments(), certificates })
-    await finalise(deps.database, site.siteId, clock.wallMs() + FINALISE_AFTER_MS)
+    await finalise(deps.database, site.siteId, { wallMs: () => clock.wallMs() + FINALISE_AFTER_MS })
     expect(await bills()).toMatchObject([{ reason: 'provisional', amount: '0.25' }])
     log.append([right.start, right.pricing, right.end])
     await push({ segments: log.segments(4), certificates })
@@ -248,10 +248,10 @@ describe('revisions', () => {
       unread.pricing,
     ])
     await push({ segments: log.segments(), certificates })
-    await finalise(deps.database, site.siteId, clock.wallMs() + FINALISE_AFTER_MS - 1)
+    await finalise(deps.database, site.siteId, { wallMs: () => clock.wallMs() + FINALISE_AFTER_MS - 1 })
     expect(await bills()).toEqual([])
-    await finalise(deps.database, site.siteId, clock.wallMs() + FINALISE_AFTER_MS)
-    await finalise(deps.database, site.siteId, clock.wallMs() + 2 * FINALISE_AFTER_MS)
+    await finalise(deps.database, site.siteId, { wallMs: () => clock.wallMs() + FINALISE_AFTER_MS })
+    await finalise(deps.database, site.siteId, { wallMs: () => clock.wallMs() + 2 * FINALISE_AFTER_MS })
     expect(await bills()).toMatchObject([{ amount: '0.50', reason: 'provisional' }])
     expect(new Set((await sessions()).map(session => session.state))).toEqual(
       new Set(['provisional', 'open']),

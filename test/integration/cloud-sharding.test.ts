@@ -183,7 +183,7 @@ async function live({ site, contents, devices, suffix }: (typeof SITES)[number])
   await uplink.push({ segments: log.segments(), certificates, sinceVersion: 1 })
   uplink.close()
 
-  await finalise(own, site.siteId, clock.wallMs() + FINALISE_AFTER_MS)
+  await finalise(own, site.siteId, { wallMs: () => clock.wallMs() + FINALISE_AFTER_MS })
   const payments = { database: own, siteId: site.siteId, clock, logger: quiet }
   const outcomes = [{ kind: 'refused', reason: 'no' }, undefined] as const
   let asked = 0

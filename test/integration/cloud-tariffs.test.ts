@@ -7,7 +7,7 @@ import { encodeTerms } from '../../src/tariff/terms.ts'
 import { SITE_OPENED_AT, sessionBodies } from '../site.ts'
 import { cloudBench, openTestDatabase } from './cloud-bench.ts'
 
-const SESSIONS = MAX_REFOLDS + 20
+const SESSIONS = 2 * MAX_REFOLDS + 20
 
 it('does not keep its push for all that it prices', async () => {
   const database = await openTestDatabase()
@@ -32,9 +32,12 @@ it('does not keep its push for all that it prices', async () => {
   expect(await bills()).toHaveLength(0)
   await push({ segments: issued.segments() })
   expect(await bills()).toHaveLength(MAX_REFOLDS)
-  const waiting = { nowAt: deps.clock.wallMs() }
+  let nowAt = deps.clock.wallMs()
+  const waiting = { clock: { wallMs: () => (nowAt += 60_000) } }
   expect(await refoldWaiting(database, site.siteId, waiting)).toBe(SESSIONS - MAX_REFOLDS)
   expect(await bills()).toHaveLength(SESSIONS)
+  // Each transaction by its own time: a settlement would never see what is stamped long before it is written.
+  expect(new Set((await bills()).map(({ issuedAt }) => issuedAt)).size).toBe(3)
   await database.close()
 })
 

@@ -242,7 +242,7 @@ describe('a session without a stop', () => {
     const one = sessionBodies({ chargerId: 'CP-6', meterStopWh: 200_000 })
     await say([one.start, one.pricing, one.tick(155_200, SITE_OPENED_AT + 600_000)])
     clock.set(clock.wallMs() + FINALISE_AFTER_MS)
-    await finalise(database, siteIdIn((await readIdentity(join(site, 'cloud'))).site), clock.wallMs())
+    await finalise(database, siteIdIn((await readIdentity(join(site, 'cloud'))).site), clock)
     expect(await conflicts('--reason', 'provisional')).toMatchObject([{ sessionId: one.sessionId }])
     expect(await resolve(one.sessionId, '--rule', 'bill-smaller')).toMatchObject({ code: 0 })
     await handOver()

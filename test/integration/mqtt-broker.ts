@@ -25,6 +25,8 @@ export type TestBroker = {
   readonly heard: (IPublishPacket & { readonly from: string })[]
   /** How often each one is passed on; 1 unless set. */
   copies: (packet: IPublishPacket) => number
+  /** Pings, and never says that it has subscribed anybody. */
+  isDeaf: boolean
   readonly publish: (packet: Pick<IPublishPacket, 'topic' | 'payload' | 'properties'>) => void
   /** Those who share a subscription: receivers. */
   readonly workers: () => number
@@ -71,7 +73,7 @@ export async function openTestBroker(options: BrokerOptions = {}): Promise<TestB
   }
   const take = (member: Member, packet: Packet): void => {
     if (packet.cmd === 'connect') connected(member, packet)
-    else if (packet.cmd === 'subscribe') subscribed(member, packet)
+    else if (packet.cmd === 'subscribe' && !broker.isDeaf) subscribed(member, packet)
     else if (packet.cmd === 'pingreq') send(member, { cmd: 'pingresp' })
     else if (packet.cmd === 'disconnect') member.socket.end()
     else if (packet.cmd === 'publish') published(member, packet)
@@ -125,6 +127,7 @@ export async function openTestBroker(options: BrokerOptions = {}): Promise<TestB
     },
     heard: [],
     copies: () => 1,
+    isDeaf: false,
     publish: packet => {
       deliver({ ...packet, cmd: 'publish', qos: 1, dup: false, retain: false })
     },

@@ -1,6 +1,6 @@
 // The whole way by an MQTT 5 broker: node, broker and receiver with real sockets. What brokers and those who publish there do
 // wrong has a stated outcome: at worst a push fails, is asked again, and has the effect of one.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Database } from '../../src/cloud/database.ts'
 import { openReceiver, type Receiver } from '../../src/cloud/receiver.ts'
 import { makeServerCertificate } from '../../src/cloud/tls.ts'
@@ -62,6 +62,7 @@ async function worker(): Promise<void> {
 const opened: { close: () => void }[] = []
 afterEach(() => {
   broker.copies = () => 1
+  broker.isDeaf = false
   for (const uplink of opened.splice(0)) uplink.close()
 })
 
@@ -247,6 +248,26 @@ describe('a broker', () => {
       what: 'the workers are back',
     })
     expect((await one.push(news().push)).refused).toEqual([])
+  })
+
+  it('that subscribes nobody fails a push after its time', async () => {
+    broker.isDeaf = true
+    const error = await failure(uplink({ timeoutMs: 1000 }).push(news().push))
+    expect(error.message).toBe('the broker did not subscribe us in 1000 ms')
+  })
+
+  it('is left when nothing was said for a while: one timer for that, however many questions there were at once', async () => {
+    const set = vi.spyOn(globalThis, 'setTimeout')
+    const cleared = vi.spyOn(globalThis, 'clearTimeout')
+    const one = uplink()
+    await Promise.all([one.push(news().push), one.push(news().push)])
+    const idle = set.mock.results
+      .filter((_, i) => set.mock.calls[i]?.[1] === 90_000)
+      .map(({ value }) => value)
+    const gone = new Set<unknown>(cleared.mock.calls.map(([timer]) => timer))
+    vi.restoreAllMocks()
+    expect(idle.length).toBeGreaterThan(1)
+    expect(idle.filter(timer => !gone.has(timer))).toHaveLength(1)
   })
 
   it('that goes under a push fails it at once', async () => {

@@ -4,6 +4,7 @@ import { readLone } from '../../src/log/lone.ts'
 import { isSignedBy, readDigest, rootOf } from '../../src/log/site-digest.ts'
 import type { Push, PushAnswer, Uplink, UplinkTerms } from '../../src/ports.ts'
 import { countOf } from '../../src/replica/canonical.ts'
+import { encodePush } from '../../src/uplink/request.ts'
 import { sessionBodies } from '../site.ts'
 import { createWorld, type Member, operatorOf, type World } from './world.ts'
 
@@ -65,6 +66,24 @@ describe('ahead of the logs', () => {
     expect(loneIn(first).length).toBeGreaterThanOrEqual(2 * (12 - whole.length) - 1)
     expect(loneIn(second)).toEqual([])
     expect(second?.digest).toBeUndefined()
+  })
+
+  it('go no more ends, with their authors, than is paid for', async () => {
+    const { world, a } = await loaded('authors', 60)
+    const pushes: Push[] = []
+    const budgetBytes = 30_000
+    a.node().setUplinks([tap(pushes, { budgetBytes })])
+    await world.until(() => pushes.length >= 1, 600_000)
+    const [first] = pushes
+    expect(first?.lone?.length).toBeGreaterThan(10)
+    expect(
+      encodePush({
+        ...first,
+        segments: first?.segments ?? [],
+        certificates: first?.certificates ?? [],
+        sinceVersion: 0,
+      }).length,
+    ).toBeLessThan(0.8 * budgetBytes)
   })
 
   it('goes nothing by a free way that carries all at once, and as much by one that does not', async () => {

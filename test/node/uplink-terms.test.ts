@@ -1,9 +1,12 @@
 // A production node with ways out that are paid for or that come second, over a simulated disk and a virtual clock.
 import { describe, expect, it } from 'vitest'
-import type { Push, PushAnswer, Uplink, UplinkTerms } from '../../src/ports.ts'
+import type { EventRef } from '../../src/log/fields.ts'
+import { signObject } from '../../src/log/object.ts'
+import type { HeldLog, Push, PushAnswer, Uplink, UplinkTerms } from '../../src/ports.ts'
+import { countOf } from '../../src/replica/canonical.ts'
 import { UplinkFailed } from '../../src/uplink/http.ts'
-import { SITE_OPENED_AT } from '../site.ts'
-import { createWorld, type Member, operatorOf, startMessage, type World } from './world.ts'
+import { SITE_OPENED_AT, sessionBodies } from '../site.ts'
+import { createWorld, type Member, operatorOf, revokeOf, startMessage, type World } from './world.ts'
 
 const HOUR_MS = 3600 * 1000
 const DAY_MS = 24 * HOUR_MS
@@ -25,6 +28,33 @@ function tap(world: World, name: string, options: TapOptions = {}): Tap {
     },
   }
   return made
+}
+
+/** The cloud's word that it holds a log up to there. */
+function ackOf({ site, wallMs }: World, { logId, seq, hash }: EventRef): Uint8Array {
+  const { certificate, keys } = site.cloud
+  const signer = { certHash: certificate.hash, logKey: keys.logKey, signatures: site.signatures }
+  const body = { logId, seq, hash, durability: 1, cloudEpoch: 0, issuedAt: wallMs() }
+  return signObject(signer, { kind: 'ack', body })
+}
+
+const reachesOf = ({ segments }: Push): readonly HeldLog[] =>
+  segments.map(({ logId, fromSeq, update }) => ({ logId, nextSeq: fromSeq + countOf(update) }))
+
+/** What it was pushed it has. */
+function acking<U extends Uplink>(world: World, a: Member, one: U): U {
+  const acks = (push: Push): readonly Uint8Array[] =>
+    reachesOf(push).map(({ logId, nextSeq }) => {
+      const seq = nextSeq - 1
+      const hash = a.node().ledger().logs.get(logId)?.hashes[seq]
+      if (!hash) throw new Error('no log is so long')
+      return ackOf(world, { logId, seq, hash })
+    })
+  const push = async (given: Push): Promise<PushAnswer> => {
+    const answer = await one.push(given)
+    return { ...answer, acks: [...answer.acks, ...acks(given)] }
+  }
+  return { ...one, push }
 }
 
 async function oneNode(seed: string): Promise<{ world: World; a: Member }> {
@@ -144,5 +174,56 @@ describe('a budget', () => {
     a.node().setUplinks([paid])
     await world.run(30_000)
     expect(paid.pushes).toEqual([])
+    expect(statusOf(a, 'paid').sentTodayBytes).toBe(0)
+  })
+
+  it('that does not carry the next piece is not spent on empty pushes, and the way behind it is used', async () => {
+    const { world, a } = await oneNode('too small')
+    const pole = world.site.device('pole')
+    const log = world.site.openLog(pole)
+    const { start, tick, end } = sessionBodies({})
+    log.append([start, ...Array.from({ length: 60 }, (_, n) => tick(154_200 + n)), end])
+    const certificates = [pole.certificate.encoded]
+    await a.node().submit({ certificates, segments: log.segments(), objects: [] })
+    const paid = acking(world, a, tap(world, 'paid', { budgetBytes: 10_000, wireBytes: 100 }))
+    const second = acking(world, a, tap(world, 'second', { priority: 2 }))
+    a.node().setUplinks([paid, second])
+    await world.run(60 * 60_000)
+    const reachOf = ({ pushes }: Tap): number =>
+      pushes
+        .flatMap(({ push }) => reachesOf(push))
+        .filter(({ logId }) => logId === log.logId)
+        .reduce((most, { nextSeq }) => Math.max(most, nextSeq), 0)
+    expect(reachOf(paid)).toBeLessThan(log.events().length)
+    expect(reachOf(second)).toBe(log.events().length)
+    const empty = paid.pushes.filter(({ push }) => push.segments.length === 0 && !push.lone && !push.digest)
+    expect(empty.length).toBeLessThan(3)
+    expect(a.node().ledger().ackedSeq(log.logId)).toBe(log.events().length - 1)
+  })
+})
+
+describe('a way that is paid for', () => {
+  it('asks on at once while an answer has no room for all that operators said', async () => {
+    const { world, a } = await oneNode('more')
+    const log = world.site.openLog(world.site.issuer)
+    for (let i = 1; i <= 6; i++) log.append([revokeOf(`${i}${i}`.repeat(16))], world.wallMs())
+    const parts = log.segments(0, 1)
+    // It has all of this: nothing is pushed on its account.
+    const acks = [ackOf(world, log.ref())]
+    const certificates = [world.site.issuer.certificate.encoded]
+    const asked: number[] = []
+    const satellite: Uplink = {
+      ...{ name: 'satellite', terms: { priority: 1, windows: [], budgetBytes: 5_000_000 } },
+      push: async (push): Promise<PushAnswer> => {
+        const held = push.holds?.find(one => one.logId === log.logId)?.nextSeq ?? 0
+        asked.push(held)
+        const segments = parts.slice(held, held + 1)
+        const more = held + 1 < parts.length
+        return { version: 1, acks, refused: [], wireBytes: 500, segments, certificates, more }
+      },
+    }
+    a.node().setUplinks([acking(world, a, satellite)])
+    await world.run(30_000)
+    expect(asked.slice(0, parts.length)).toEqual(parts.map((_, i) => i))
   })
 })

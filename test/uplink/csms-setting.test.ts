@@ -1,5 +1,6 @@
 // What a person may say of a central system, what is refused, and what of it anybody may see.
 import { describe, expect, it } from 'vitest'
+import { check } from '../../src/config.ts'
 import { uplinkSecrets } from '../../src/host/uplink-secrets.ts'
 import { shownSetting, UPLINK_SETTING } from '../../src/uplink/setting.ts'
 
@@ -46,6 +47,19 @@ describe('a central system', () => {
     })
     expect(JSON.stringify(shownSetting(setting))).not.toMatch(/hush|caPem/)
     expect(shownSetting(setting)).toMatchObject({ name: 'steve', url: GIVEN.url })
+  })
+
+  it('is shown without a password in its address', () => {
+    const setting = UPLINK_SETTING.parse({ ...GIVEN, url: 'wss://me:hu@sh@csms.example.com/ocpp?a=b@c' })
+    expect(shownSetting(setting)).toMatchObject({ url: 'wss://csms.example.com/ocpp?a=b@c' })
+  })
+
+  it('is refused without a word of its passwords', () => {
+    const passwords = { CP01: `hush${'x'.repeat(70)}` }
+    const refused = (change: object) => () => check('uplink', UPLINK_SETTING, { ...GIVEN, ...change })
+    for (const change of [{ passwords }, { passwords: 'hush' }, { defaultPassword: 'hush\n' }])
+      expect(refused(change)).toThrow(/uplink: (passwords|defaultPassword).* = …/)
+    expect(refused({ passwords })).not.toThrow(/hush/)
   })
 })
 
