@@ -152,6 +152,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   ws: ['src/ocpp/', 'src/uplink/csms'],
   '@noble/ed25519': ['src/identity/'],
   pg: ['src/cloud/'],
+  'pg-copy-streams': ['src/cloud/copying.ts'],
   mqtt: ['src/uplink/mqtt', 'src/cloud/mqtt'],
   'prom-client': ['src/cloud/metrics'],
   '@electric-sql/pglite': ['src/cloud/'],

@@ -1,6 +1,8 @@
-// COPY, the quickest way in for many rows: their text, and the few words of PostgreSQL's protocol that pg leaves to others
-// (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY).
-import type { Client, Connection } from 'pg'
+// COPY, the quickest way in for many rows.
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { ClientBase } from 'pg'
+import { from as copyFrom } from 'pg-copy-streams'
 import type { Cell } from './inserting.ts'
 
 /** Rows of a table, each with as many cells as there are columns. Knows no ON CONFLICT: a row that is there fails all of them. */
@@ -33,23 +35,7 @@ function textOf(cell: Cell): string {
   return String(cell)
 }
 
-type CopyConnection = Connection & {
-  readonly sendCopyFromChunk: (chunk: Buffer) => void
-  readonly endCopyFrom: () => void
-}
-
 /** On a client that nothing else uses meanwhile. */
-export async function copyOver(client: Client, statement: string, text: string): Promise<void> {
-  const done = Promise.withResolvers<void>()
-  client.query({
-    submit: (connection: Connection) => connection.query(statement),
-    handleCopyInResponse: (connection: CopyConnection) => {
-      connection.sendCopyFromChunk(Buffer.from(text))
-      connection.endCopyFrom()
-    },
-    handleCommandComplete: () => undefined,
-    handleReadyForQuery: () => done.resolve(),
-    handleError: (error: Error) => done.reject(error),
-  })
-  await done.promise
+export async function copyOver(client: ClientBase, statement: string, text: string): Promise<void> {
+  await pipeline(Readable.from([text]), client.query(copyFrom(statement)))
 }
