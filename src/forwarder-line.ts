@@ -78,7 +78,8 @@ export function isOwed(
   session: Session,
 ): boolean {
   const isMeant = terms.chargers?.includes(session.chargerId) ?? true
-  if (!isMeant || timesOf(session).startedAt.at < (terms.sinceAt ?? 0)) return false
+  if (!isMeant) return false
+  if (terms.sinceAt !== undefined && timesOf(session).startedAt.at < terms.sinceAt) return false
   const { stage } = toldOf(ledger, name, session).told
   if (stage === 'stopped' || stage === 'skipped') return false
   return session.end !== undefined || terms.live || stage !== 'unsaid'

@@ -46,14 +46,15 @@ const UNSAID: Told = { stage: 'unsaid', isReleased: false }
 const NO_LOGS: ReadonlySet<LogId> = new Set()
 
 export function createTold({ isNamed, orders }: Named = EVERYBODY): ToldBook {
-  const bySession = new Map<string, Word[]>()
+  /** By uplink and session: a key made of both would have to be made, and hashed, at each question. */
+  const book = new Map<string, Map<SessionId, Word[]>>()
   const byUpstream = new Map<string, Word>()
   const logs = new Map<SessionId, Set<LogId>>()
   const heads = new Map<string, Map<LogId, Word>>()
   const changes = new Map<string, number>()
   const counts = ({ deviceId }: Word): boolean => isNamed(deviceId)
   const wordsOf = (uplink: string, sessionId: SessionId): readonly Word[] =>
-    (bySession.get(`${sessionId} ${uplink}`) ?? []).filter(counts)
+    (book.get(uplink)?.get(sessionId) ?? []).filter(counts)
   const name = (word: Word, key: string): void => {
     const held = byUpstream.get(key)
     // A central system may begin its numbers anew: the newest has it.
@@ -62,8 +63,9 @@ export function createTold({ isNamed, orders }: Named = EVERYBODY): ToldBook {
   return {
     add: word => {
       const { uplink, sessionId, chargerId, upstreamId } = word.body
-      const key = `${sessionId} ${uplink}`
-      bySession.set(key, kept([...(bySession.get(key) ?? []), word], counts).sort(byTime))
+      const sessions = book.get(uplink) ?? new Map<SessionId, Word[]>()
+      book.set(uplink, sessions)
+      sessions.set(sessionId, kept([...(sessions.get(sessionId) ?? []), word], counts).sort(byTime))
       logs.set(sessionId, (logs.get(sessionId) ?? new Set()).add(word.ref.logId))
       if (upstreamId !== undefined) name(word, `${uplink} ${chargerId} ${upstreamId}`)
       const newest = heads.get(uplink) ?? new Map<LogId, Word>()
@@ -73,7 +75,14 @@ export function createTold({ isNamed, orders }: Named = EVERYBODY): ToldBook {
       changes.set(charger, (changes.get(charger) ?? 0) + 1)
     },
     of: (uplink, sessionId) => {
-      const words = wordsOf(uplink, sessionId)
+      const held = book.get(uplink)?.get(sessionId)
+      if (!held) return UNSAID
+      // So are most, and they are asked about each time that something is heard of their charger.
+      const [over] = held
+      const upstreamId = over?.body.upstreamId
+      if (over && over.body.stage === 'stopped' && upstreamId !== undefined && counts(over))
+        return { stage: 'stopped', upstreamId, at: over.hlc }
+      const words = held.filter(counts)
       return words.length > 0 ? toldBy(words) : UNSAID
     },
     words: wordsOf,
