@@ -77,7 +77,8 @@ export function openHttpUplink(
 }
 
 function targetOf({ url, allowPlain }: HttpUplinkOptions): URL {
-  if (!URL.canParse(url)) throw new MeshError('CONFIG_INVALID', "the uplink's address is no URL: wanted https://host:port")
+  if (!URL.canParse(url))
+    throw new MeshError('CONFIG_INVALID', "the uplink's address is no URL: wanted https://host:port")
   const target = new URL(url)
   const local = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(target.hostname)
   if (target.protocol === 'https:' || (target.protocol === 'http:' && (allowPlain || local))) return target
