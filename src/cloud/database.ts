@@ -237,8 +237,8 @@ const UNAVAILABLE = /^(08...|53...|57...|E[A-Z]{4,})$/
 /** A database that cannot be reached is our STORE_FAILED; any other error is a fault of ours and stays itself. */
 function failed(error: unknown): never {
   const code = codeOf(error) ?? ''
-  const timedOut = error instanceof Error && /timeout|terminated/i.test(error.message)
-  if (UNAVAILABLE.test(code) || (timedOut && !(error instanceof MeshError)))
+  const isAway = error instanceof Error && /timeout|terminated|not queryable/i.test(error.message)
+  if (UNAVAILABLE.test(code) || (isAway && !(error instanceof MeshError)))
     throw new MeshError('STORE_FAILED', `the database is not available: ${reasonOf(error)}`, error)
   throw error
 }
