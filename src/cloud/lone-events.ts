@@ -69,14 +69,18 @@ export async function settleLone(
 ): Promise<void> {
   const names = [siteId, logIds] as const
   await database.query(
-    `DELETE FROM lone_events l USING events e WHERE l.site_id = $1 AND l.log_id = ANY($2::text[])
-     AND e.site_id = l.site_id AND e.log_id = l.log_id AND e.seq = l.seq AND e.event_hash = l.event_hash`,
+    // No further than the log goes: what it has yet to reach is looked for at no push.
+    `DELETE FROM lone_events l USING log_head h, events e
+     WHERE l.site_id = $1 AND l.log_id = ANY($2::text[])
+       AND h.site_id = $1 AND h.log_id = l.log_id AND l.seq <= h.contiguous_seq
+       AND e.site_id = $1 AND e.log_id = l.log_id AND e.seq = l.seq AND e.event_hash = l.event_hash`,
     names,
   )
   const other = await database.query(
-    `UPDATE lone_events l SET ours = e.event_hash FROM events e
+    `UPDATE lone_events l SET ours = e.event_hash FROM log_head h, events e
      WHERE l.site_id = $1 AND l.log_id = ANY($2::text[]) AND l.ours IS NULL
-       AND e.site_id = l.site_id AND e.log_id = l.log_id AND e.seq = l.seq RETURNING l.log_id, l.seq`,
+       AND h.site_id = $1 AND h.log_id = l.log_id AND l.seq <= h.contiguous_seq
+       AND e.site_id = $1 AND e.log_id = l.log_id AND e.seq = l.seq RETURNING l.log_id, l.seq`,
     names,
   )
   for (const row of other.rows)
